@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/* What the BPF programs and user space agree on. */
+#ifndef MSI2IMDS_ABI_H
+#define MSI2IMDS_ABI_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define ABI_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define ABI_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+/* Slots of the listeners map: which socket takes connections of which address family. */
+enum listener_slot {
+	LISTENER_IPV4 = 0,
+	LISTENER_IPV6 = 1,
+	LISTENER_SLOTS = 2,
+};
+
+/* One bit for each TCP port: constant cost, whatever the number of legacy ports. */
+enum {
+	PORT_SET_WORD_BITS = 64,
+	PORT_SET_WORDS = 65536 / PORT_SET_WORD_BITS,
+};
+
+struct port_set {
+	__u64 words[PORT_SET_WORDS];
+};
+ABI_ASSERT(sizeof(struct port_set) == 8192, "port_set layout");
+
+/* What the connect programs redirect, and where to. In a map: kernels before 5.2 have no global
+ * data. */
+struct connect_plan {
+	struct port_set legacy_ports;
+	__u32 mark; /* of our listeners, where only that tells them from others */
+	__be16 listen_port;
+	__u16 pad;
+};
+ABI_ASSERT(sizeof(struct connect_plan) == 8200, "connect_plan layout");
+
+/* What a client dialled whose connection was redirected; by socket cookie. */
+struct dialled {
+	__be32 address[4]; /* IPv4 is the first alone */
+	__be16 port;
+	__u16 is_ipv6;
+};
+ABI_ASSERT(sizeof(struct dialled) == 20, "dialled layout");
+
+/* What the observer looks at. Its own maps only, so it may have global data. */
+struct observer_plan {
+	struct port_set ports; /* the legacy ports, and ours, which a redirected client dials */
+	__be16 listen_port;
+	__u16 is_reporting; /* each connect() goes to the ring buffer, too */
+	__u32 pad;
+	__u64 own_socket; /* cookie of the UDP socket whose connect() tells our namespace */
+};
+ABI_ASSERT(sizeof(struct observer_plan) == 8208, "observer_plan layout");
+
+enum { COMM_SIZE = 16 };
+
+/* Who called connect(). */
+struct dialler {
+	__u64 cookie; /* of the socket */
+	__u64 cgroup_id;
+	__u64 since_boot; /* ns, CLOCK_BOOTTIME */
+	__u32 pid;	  /* the process */
+	__u32 uid;
+	__u32 gid;
+	char comm[COMM_SIZE];
+	struct dialled dialled;
+};
+ABI_ASSERT(sizeof(struct dialler) == 72, "dialler layout");
+
+#endif

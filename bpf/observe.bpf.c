@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: (MIT OR GPL-2.0-only)
+/*
+ * Remembers who dials the legacy ports, and changes nothing. For Linux 5.8 and later: ring buffer,
+ * boot clock, and the helpers that tell a process in these hooks.
+ */
+#include "connect.h"
+
+#define MAX_DIALLERS 65536
+#define REPORTS_SIZE (256 * 1024)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct observer_plan);
+} plan SEC(".maps");
+
+/* The cookie of our network namespace: connections of others are none of our business. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} own_namespace SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_DIALLERS);
+	__type(key, __u64);
+	__type(value, struct dialler);
+} diallers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, REPORTS_SIZE);
+} reports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} lost_reports SEC(".maps");
+
+/*
+ * Kernels before 5.14 do not tell user space the cookie of its namespace: there our own process
+ * connects a UDP socket, which sends nothing.
+ */
+static __always_inline void learn_namespace(struct bpf_sock_addr *ctx,
+					    const struct observer_plan *what)
+{
+	__u32 first = 0;
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+
+	if (bpf_get_socket_cookie(ctx) == what->own_socket)
+		bpf_map_update_elem(&own_namespace, &first, &cookie, BPF_ANY);
+}
+
+static __always_inline void report(const struct dialler *who)
+{
+	__u32 first = 0;
+	__u64 *lost;
+
+	if (!bpf_ringbuf_output(&reports, (void *)who, sizeof(*who), 0))
+		return;
+	lost = bpf_map_lookup_elem(&lost_reports, &first);
+	if (lost)
+		__sync_fetch_and_add(lost, 1);
+}
+
+static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dialled *dialled)
+{
+	struct dialler who = {};
+	const struct dialler *earlier;
+	struct observer_plan *what;
+	__u64 *namespace;
+	__u32 first = 0;
+	__u64 id;
+
+	what = bpf_map_lookup_elem(&plan, &first);
+	if (!what || !is_in(&what->ports, dialled->port))
+		return;
+	if (ctx->type == SOCK_DGRAM)
+		return learn_namespace(ctx, what);
+	if (!is_tcp(ctx))
+		return;
+	namespace = bpf_map_lookup_elem(&own_namespace, &first);
+	if (!namespace || *namespace != bpf_get_netns_cookie(ctx))
+		return;
+
+	who.cookie = bpf_get_socket_cookie(ctx);
+	who.cgroup_id = bpf_get_current_cgroup_id();
+	who.since_boot = bpf_ktime_get_boot_ns();
+	who.pid = bpf_get_current_pid_tgid() >> 32;
+	id = bpf_get_current_uid_gid();
+	who.uid = id;
+	who.gid = id >> 32;
+	bpf_get_current_comm(who.comm, sizeof(who.comm));
+	who.dialled = *dialled;
+	/* Of a redirected client, the legacy port that was seen before is what it dialled. */
+	if (dialled->port == what->listen_port) {
+		earlier = bpf_map_lookup_elem(&diallers, &who.cookie);
+		if (earlier)
+			who.dialled = earlier->dialled;
+	}
+	bpf_map_update_elem(&diallers, &who.cookie, &who, BPF_ANY);
+	if (what->is_reporting)
+		report(&who);
+}
+
+SEC("cgroup/connect4")
+int msi2imds_observe4(struct bpf_sock_addr *ctx)
+{
+	struct dialled dialled = {};
+
+	if (!is_ipv4_loopback(ctx->user_ip4))
+		return 1;
+	dialled.address[0] = ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(INADDR_LOOPBACK);
+	dialled.port = ctx->user_port;
+	observe(ctx, &dialled);
+	return 1;
+}
+
+SEC("cgroup/connect6")
+int msi2imds_observe6(struct bpf_sock_addr *ctx)
+{
+	struct dialled dialled = {};
+	__be32 last = ctx->user_ip6[3];
+	bool mapped;
+
+	if (ctx->user_ip6[0] || ctx->user_ip6[1])
+		return 1;
+	mapped = ctx->user_ip6[2] == bpf_htonl(0xffff) && is_ipv4_loopback(last);
+	if (!mapped && (ctx->user_ip6[2] || (last && last != bpf_htonl(1))))
+		return 1;
+	dialled.is_ipv6 = 1;
+	dialled.address[2] = ctx->user_ip6[2];
+	dialled.address[3] = last ? last : bpf_htonl(mapped ? INADDR_LOOPBACK : 1);
+	dialled.port = ctx->user_port;
+	observe(ctx, &dialled);
+	return 1;
+}
+
+/* The kernel knows this word for "may call GPL-only helpers". */
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,41 @@
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# Warnings and hardening of our own targets: linked by every module and program.
+add_library(msi2imds_options INTERFACE)
+target_compile_options(msi2imds_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -fstack-protector-strong
+  $<$<BOOL:${MSI2IMDS_WERROR}>:-Werror>
+  $<$<CONFIG:Release,RelWithDebInfo>:-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+target_link_options(msi2imds_options INTERFACE
+  -Wl,-z,relro,-z,now,-z,noexecstack $<$<CONFIG:Release,RelWithDebInfo>:-Wl,--gc-sections>)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  # Asio's and Beast's coroutines gain from it and the binary shrinks.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+  set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+endif()
+
+if(MSI2IMDS_SANITIZE)
+  add_compile_options(-fsanitize=${MSI2IMDS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MSI2IMDS_SANITIZE})
+  if(MSI2IMDS_SANITIZE MATCHES undefined AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options(-fno-sanitize=function)  # clang 14 miscompiles coroutines with it
+  endif()
+endif()
+
+if(MSI2IMDS_TIDY)
+  find_program(CLANG_TIDY clang-tidy REQUIRED)
+  set(MSI2IMDS_CLANG_TIDY ${CLANG_TIDY} --warnings-as-errors=* --quiet)
+endif()

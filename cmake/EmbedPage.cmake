@@ -1,0 +1,35 @@
+# Run with -P: joins HTML, STYLE and SCRIPT into one page and writes it as a C++ constant to OUTPUT. The page's own
+# policy lets the browser run exactly this style and this script, by their hashes.
+cmake_minimum_required(VERSION 3.25)
+
+# SHA-256 of a text in base64, as Content-Security-Policy wants it.
+function(base64_hash text result)
+  set(alphabet "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+  string(SHA256 hex "${text}")
+  string(APPEND hex "00")  # 256 bits are 42 characters of six bits and two thirds of one
+  set(encoded "")
+  foreach(triple RANGE 0 21)
+    math(EXPR place "${triple} * 3")
+    string(SUBSTRING "${hex}" ${place} 3 digits)
+    math(EXPR first "0x${digits} >> 6")
+    math(EXPR second "0x${digits} & 63")
+    string(SUBSTRING "${alphabet}" ${first} 1 first)
+    string(SUBSTRING "${alphabet}" ${second} 1 second)
+    string(APPEND encoded "${first}${second}")
+  endforeach()
+  string(SUBSTRING "${encoded}" 0 43 encoded)
+  set(${result} "${encoded}=" PARENT_SCOPE)
+endfunction()
+
+file(READ "${HTML}" page)
+file(READ "${STYLE}" style)
+file(READ "${SCRIPT}" script)
+base64_hash("${style}" style_hash)
+base64_hash("${script}" script_hash)
+string(REPLACE "@STYLE_HASH@" "${style_hash}" page "${page}")
+string(REPLACE "@SCRIPT_HASH@" "${script_hash}" page "${page}")
+string(REPLACE "@STYLE@" "${style}" page "${page}")
+string(REPLACE "@SCRIPT@" "${script}" page "${page}")
+file(WRITE "${OUTPUT}"
+     "#include \"cli/callers_report.hpp\"\n"
+     "const std::string_view msi2imds::cli::kCallersPage = R\"page(${page})page\";\n")

@@ -1,0 +1,18 @@
+# msi2imds_module(NAME SOURCES... DEPENDS...): userspace/NAME as one static library.
+# DEPENDS names what its headers may include; PRIVATE what only its .cpp files use.
+function(msi2imds_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/userspace)
+  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE msi2imds_options ${arg_PRIVATE})
+  set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "${MSI2IMDS_CLANG_TIDY}")
+endfunction()
+
+# msi2imds_test(MODULE SOURCES...): tests/unit/MODULE as one GoogleTest program, run unprivileged and offline.
+function(msi2imds_test module)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${module}_test ${arg_SOURCES})
+  target_link_libraries(${module}_test PRIVATE ${module} ${arg_DEPENDS} msi2imds_options GTest::gtest_main)
+  target_include_directories(${module}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  gtest_discover_tests(${module}_test TEST_PREFIX "${module}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit TIMEOUT 60)
+endfunction()

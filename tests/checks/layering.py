@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Fails when a module of userspace/ includes one that it may not know (docs/ARCHITECTURE.md, "Modules")."""
+
+import pathlib
+import re
+import sys
+
+MAY_INCLUDE = {
+    "base": set(),
+    "accounts": {"base"},
+    "bpf": {"base"},
+    "token": {"base"},
+    "netlink": {"base"},
+    "caller": {"base", "netlink"},
+    "broker": {"base", "token"},
+    "http": {"base"},
+    "control": {"base"},
+    "config": {"base", "accounts"},
+    "policy": {"base", "token", "caller"},
+    "audit": {"base", "caller"},
+    "usage": {"base", "caller"},
+    "metrics": {"base"},
+    "admin": {"base"},
+    "waagent": {"base"},
+    "redirect": {"base", "bpf", "netlink"},
+    "observer": {"base", "bpf"},
+    "resolver": {"base", "accounts", "caller"},
+    "legacy": {"base", "http", "token"},
+    "imds": {"base", "token"},
+    "responder": {
+        *("base", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
+    },
+    "supervisor": {
+        *("base", "accounts", "bpf", "config", "control", "redirect", "netlink", "caller", "observer", "resolver")
+    },
+}
+KNOWS_ALL = {"cli"}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/', re.MULTILINE)
+
+
+def main():
+    userspace = pathlib.Path(__file__).resolve().parents[2] / "userspace"
+    modules = {path.name for path in userspace.iterdir() if path.is_dir()}
+    faults = [f"userspace/{name}: not in the table of {__file__}" for name in modules - MAY_INCLUDE.keys() - KNOWS_ALL]
+    for name in sorted(modules & MAY_INCLUDE.keys()):
+        for source in sorted((userspace / name).glob("*.[hc]pp")):
+            included = set(INCLUDE.findall(source.read_text())) & modules
+            for other in sorted(included - MAY_INCLUDE[name] - {name}):
+                faults.append(f"{source.relative_to(userspace.parent)}: {name} must not include {other}")
+    print("\n".join(faults) or f"{len(modules)} modules include only what they may")
+    return 1 if faults else 0
+
+
+sys.exit(main())

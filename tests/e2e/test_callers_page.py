@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""msi2imds callers: what a person sees of who calls, in a terminal and in a browser without a network."""
+
+import json
+import re
+import time
+
+import pytest
+
+from chromium import Page
+from namespace import Namespace
+from programs import program, run_in
+from usage_record import DAY, caller, many, plausible, record, served
+
+HOSTILE = "a\nb\x1b[31m</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
+
+
+class Callers:
+    """Runs the command against a document that somebody serves as msi2imds would."""
+
+    def __init__(self, host, directory):
+        self.host = host
+        self.directory = directory
+        self.config = directory / "msi2imds.toml"
+        self.config.write_text(f'[admin]\nsocket = "{directory}/admin.sock"\n')
+
+    def run(self, document, *arguments):
+        socket_path = self.directory / "admin.sock"
+        socket_path.unlink(missing_ok=True)
+        with served(document, socket_path):
+            return run_in(self.host, program("msi2imds"), "callers", "--config", self.config, *arguments)
+
+    def page_of(self, document):
+        path = self.directory / "callers.html"
+        ended = self.run(document, "--html", path)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout == ""
+        return path
+
+
+@pytest.fixture
+def callers(bare_host, tmp_path):
+    return Callers(bare_host, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Namespace() as nowhere, Page(nowhere) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser):
+    browser.requested.clear()
+    browser.complaints.clear()
+    browser.resize(1080, 800)
+    browser.prefer("light")
+    yield browser
+    # Nothing but files, and neither the policy nor the script found fault.
+    assert [url for url in browser.requested if not url.startswith("file://")] == []
+    assert browser.complaints == []
+
+
+@pytest.fixture
+def now():
+    return int(time.time())
+
+
+def tiles(page):
+    return dict(text.split("\n")[:2] for text in page.texts(".tile"))
+
+
+def test_shows_who_calls(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    verdict = page.text("#verdict")
+    assert verdict.startswith("Still in use\n\n6 callers, the last one invoice-sync.service"), verdict
+    shown = tiles(page)
+    assert shown["Callers"] == "6"
+    assert shown["Last request"] == "4 minutes ago"
+    rows = page.texts(".callers tbody tr")
+    assert len(rows) == 6
+    assert "blob-archive.service" in rows[1] and "/usr/bin/azcopy" in rows[1]
+    assert "failed 31" in rows[3] and "root" in rows[3]
+    legend = page.texts("#days .legend li")
+    assert len(legend) == 7, "five callers, the others, and what was not recorded"
+    assert legend[-1] == "not recorded"
+    assert page.texts("#resources .name")[0] == "https://database.windows.net/"
+
+
+def test_the_chart_shows_the_numbers_of_its_table(callers, page, now):
+    document = plausible(now)
+    page.open(callers.page_of(document))
+    assert page.count("#days svg .hit") == 30
+    assert page.count("#days svg .gap") == 2
+    expected = sum(n for row in document["callers"] for day, n in row["days"] if day > now // DAY - 30)
+    assert tiles(page)["Requests in 30 days"] == f"{expected:,}"
+
+    page.click("#days summary")
+    rows = page.evaluate("[...document.querySelectorAll('.days tbody tr')].map(r => [...r.cells].map(c => c.innerText))")
+    assert len(rows) == 30
+    assert sum(int(row[-1].replace(",", "")) for row in rows) == expected
+    assert all(sum(int(n.replace(",", "")) for n in row[1:-1]) == int(row[-1].replace(",", "")) for row in rows)
+    assert [row[0] for row in rows if "not recorded" in row[0]] != []
+
+
+def test_a_day_tells_its_callers(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    page.hover("#days svg .hit:last-of-type")
+    tip = page.text(".tooltip")
+    assert "invoice-sync.service" in tip and "requests" in tip
+    page.hover("h1")
+    assert page.count(".tooltip") == 0
+
+
+def test_sorts_by_each_column(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    units = lambda: page.texts(".callers .unit")  # noqa: E731
+    assert units()[0] == "invoice-sync.service"
+    page.click(".callers th:nth-child(1) button")
+    assert units() == sorted(units())
+    page.click(".callers th:nth-child(1) button")
+    assert units() == sorted(units(), reverse=True)
+    assert page.evaluate("document.querySelector('.callers th').getAttribute('aria-sort')") == "descending"
+    page.click(".callers th:nth-child(5) button")
+    assert units()[0] == "cron.service", "the one with failures"
+
+
+def test_without_callers_the_endpoint_can_be_retired(callers, page, now):
+    page.open(callers.page_of(record([], [[now - 40 * DAY, now]])))
+    assert page.text("#verdict").startswith("Can be retired\n\nNo request in the last 30 days")
+    assert page.text("#days").startswith("No request since ")
+    assert tiles(page)["Last request"] == "none"
+
+
+def test_a_short_record_is_no_verdict(callers, page, now):
+    page.open(callers.page_of(record([], [[now - 4 * DAY - 60, now]])))
+    assert page.text("#verdict").startswith("Not known yet\n\nRecorded for only 4 of 30 days.")
+
+
+def test_names_that_callers_chose_are_only_text(callers, page, now):
+    hostile = caller(HOSTILE, "", lambda ago: 1, {HOSTILE: 100}, now - 60, comm=HOSTILE, command_line=HOSTILE,
+                     container=HOSTILE, unknown_because=HOSTILE, users=[{"uid": 1, "user": HOSTILE}])  # fmt: skip
+    page.open(callers.page_of(record([hostile], [[now - 40 * DAY, now]])))
+    assert page.evaluate("document.title").startswith("Callers of the legacy token endpoint on ")
+    assert page.count("img") == 0
+    assert page.count("script") == 2
+    for selector in ("#verdict", ".callers .unit", ".callers code", "#resources .name", "#days .legend"):
+        assert "<script>document.title='owned'</script>" in page.text(selector), selector
+    page.click(".callers summary")
+    assert page.text(".callers dl").count("<script>") >= 4
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--html", "-"]], ids=str)
+def test_names_that_callers_chose_do_not_reach_the_terminal(callers, arguments, now):
+    hostile = caller(HOSTILE, "", lambda ago: 1, {HOSTILE: 100}, now - 60, comm=HOSTILE + "\u009b")
+    ended = callers.run(record([hostile], [[now - 40 * DAY, now]]), *arguments)
+    assert ended.returncode == 0
+    assert re.search(r"[^\n\x20-\x7e]", ended.stdout) is None
+    assert "a\nb" not in ended.stdout
+
+
+def test_dark_and_light(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    brightness = lambda property: sum(  # noqa: E731
+        int(n) for n in re.findall(r"\d+", page.evaluate(f"getComputedStyle(document.body)['{property}']"))
+    )
+    assert brightness("backgroundColor") > 700 and brightness("color") < 200
+    page.prefer("dark")
+    assert brightness("backgroundColor") < 100 and brightness("color") > 600
+
+
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_fits_every_screen(callers, page, width, now):
+    page.resize(width, 700)
+    document = many(now, 40)
+    long = "x" * 250
+    resources = {long: 100}
+    document["callers"].append(caller(long, long, lambda ago: 99, resources, now, users=[{"uid": 1, "user": long}]))
+    page.open(callers.page_of(document))
+    assert page.count(".callers tbody tr") == 41
+    page.click("#days summary")
+    page.click(".callers summary")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_json_tells_the_verdict_and_the_callers(callers, now):
+    ended = callers.run(plausible(now), "--json")
+    document = json.loads(ended.stdout)
+    assert document["verdict"]["kind"] == "in_use"
+    assert len(document["callers"]) == 6
+    assert document["quiet_days"] == 30
+
+
+def test_the_table_ends_with_the_verdict(callers, now):
+    ended = callers.run(plausible(now))
+    assert ended.returncode == 0
+    assert re.search(r"^blob-archive.service +/usr/bin/azcopy +svc +\d+ +10 minutes ago$", ended.stdout, re.MULTILINE)
+    assert ended.stdout.splitlines()[-1].startswith("still in use: 6 callers")
+
+
+def test_a_page_is_readable_by_its_owner_only(callers, now):
+    assert callers.page_of(plausible(now)).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "document, complaint",
+    [
+        ('{"format":"msi2imds callers","version":2}', "newer version"),
+        ('{"format":"msi2imds callers","version":1,"recorded":[],"callers":7}', "document.callers is not an array"),
+        ("", "damaged"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_an_error(callers, document, complaint):
+    ended = callers.run(document)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert complaint in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_json_and_a_page_at_once_is_wrong_usage(callers, now):
+    assert callers.run(plausible(now), "--json", "--html", "-").returncode == 2

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The command line: what it prints, and its exit statuses 0 good, 1 not, 2 usage."""
+
+import re
+
+import pytest
+
+from legacy_port import assert_refused
+from programs import program, run_in
+
+
+@pytest.fixture
+def msi2imds(host):
+    """Runs msi2imds with arguments."""
+    return lambda *arguments: run_in(host, program("msi2imds"), *arguments)
+
+
+def assert_one_clear_line(text):
+    assert len(text.strip().splitlines()) == 1, text
+    assert "Traceback" not in text and "terminate called" not in text
+
+
+def test_version(msi2imds):
+    ended = msi2imds("--version")
+    assert ended.returncode == 0
+    assert re.search(r"\d+\.\d+\.\d+", ended.stdout)
+
+
+def test_help(msi2imds):
+    ended = msi2imds("--help")
+    assert ended.returncode == 0
+    for command in ("run", "status", "check-config"):
+        assert command in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["run", "--no-such-option"], ["status", "--wait", "soon"]], ids=" ".join
+)
+def test_wrong_usage(msi2imds, arguments):
+    ended = msi2imds(*arguments)
+    assert ended.returncode == 2
+    assert ended.stderr
+
+
+def test_status_when_nothing_runs(new_service):
+    ended = new_service().status()
+    assert ended.returncode == 1
+    assert_one_clear_line(ended.stdout + ended.stderr)
+    assert "not running" in ended.stdout + ended.stderr
+
+
+def test_status_json_when_nothing_runs(new_service):
+    service = new_service()
+    assert service.status("--json").returncode == 1
+    assert service.status_json()["intercepting"] is False
+
+
+def test_status_waits_only_as_long_as_told(new_service):
+    assert new_service().status("--wait", "1").returncode == 1
+
+
+def test_status(service):
+    ended = service.status()
+    assert ended.returncode == 0
+    assert "50342" in ended.stdout
+
+
+def test_status_json(service, emulator):
+    status = service.status_json()
+    assert status["backend"] in ("sk_lookup", "listen")
+    assert status["intercepting"] is True
+    assert status["ports"] == [50342]
+    assert emulator.requests() == [], "the self-test asks IMDS for nothing"
+
+
+def test_auto_takes_the_best_backend(service):
+    assert service.status_json()["backend"] == "sk_lookup"
+
+
+def test_check_config_accepts_a_good_file(msi2imds, new_service):
+    assert msi2imds("check-config", "--config", new_service().config).returncode == 0
+
+
+# What is wrong, the key that has to be named, and what has to be said of it.
+BAD_SETTINGS = {
+    "unknown_key": ({"legacy.prots": [50342]}, "prots", "ports"),
+    "unknown_section": ({"legasy.ports": [50342]}, "legasy", "legacy"),
+    "wrong_type": ({"legacy.ports": "50342"}, "ports", "array|list"),
+    "wrong_type_inside": ({"legacy.ports": ["50342"]}, "ports", "integer|number"),
+    "port_out_of_range": ({"legacy.ports": [70000]}, "ports", "65535"),
+    "port_zero": ({"legacy.ports": [0]}, "ports", "65535"),
+    "no_ports": ({"legacy.ports": []}, "ports", "port"),
+    "unknown_backend": ({"redirect.backend": "magic"}, "backend", "sk_lookup"),
+    "listen_port_is_a_legacy_port": ({"redirect.listen_port": 50342}, "listen_port", "50342"),
+    "upstream_is_our_own_port": ({"imds.endpoint": "http://127.0.0.1:50342"}, "endpoint", "50342"),
+    "upstream_is_our_own_name": ({"imds.endpoint": "http://localhost:50342"}, "endpoint", "50342|address"),
+    "upstream_by_https": ({"imds.endpoint": "https://169.254.169.254"}, "endpoint", "http"),
+    "negative_timeout": ({"imds.request_timeout": -1}, "request_timeout", "1"),
+    "no_connections": ({"responder.max_connections": 0}, "max_connections", "1"),
+    "unknown_level": ({"log.level": "loud"}, "level", "info"),
+    "admin_socket_too_long": ({"admin.socket": "/tmp/" + "x" * 120}, "socket", "107|108"),
+}
+
+
+def assert_names_the_place(output, service, key, explanation):
+    lines = service.config.read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if key in text)
+    assert f"{service.config}:{line}:" in output, output
+    assert key in output
+    assert re.search(explanation, output), output
+
+
+bad_settings = pytest.mark.parametrize(
+    "settings, key, explanation", BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys()
+)
+
+
+@bad_settings
+def test_check_config_names_file_line_key_and_remedy(msi2imds, new_service, settings, key, explanation):
+    service = new_service(settings)
+    ended = msi2imds("check-config", "--config", service.config)
+    assert ended.returncode == 2
+    assert_names_the_place(ended.stdout + ended.stderr, service, key, explanation)
+
+
+@bad_settings
+def test_run_with_a_bad_file_starts_nothing(new_service, host, settings, key, explanation):
+    service = new_service(settings).launch()
+    assert service.wait_exit() == 2
+    assert_names_the_place(service.log_text(), service, key, explanation)
+    assert not service.admin_socket.exists()
+    assert_refused(host, "127.0.0.1")
+
+
+def test_check_config_of_a_missing_file(msi2imds, new_service):
+    ended = msi2imds("check-config", "--config", new_service().directory / "absent.toml")
+    assert ended.returncode == 2
+    assert "absent.toml" in ended.stderr
+
+
+def test_check_config_of_a_file_that_is_no_toml(msi2imds, new_service):
+    service = new_service()
+    service.config.write_text("[legacy]\nports = [50342\n")
+    ended = msi2imds("check-config", "--config", service.config)
+    assert ended.returncode == 2
+    assert str(service.config) in ended.stderr
+
+
+def test_conf_d_overrides_the_file(new_service, emulator, host):
+    service = new_service()
+    drop_in = service.directory / "conf.d"
+    drop_in.mkdir()
+    (drop_in / "50-ports.toml").write_text("[legacy]\nports = [50343]\n")
+    service.start()
+    assert service.status_json()["ports"] == [50343]
+    assert_refused(host, "127.0.0.1")
+
+
+def test_an_error_in_conf_d_names_that_file(msi2imds, new_service):
+    service = new_service()
+    drop_in = service.directory / "conf.d"
+    drop_in.mkdir()
+    bad_file = drop_in / "50-bad.toml"
+    bad_file.write_text("[legacy]\n\nprots = [50343]\n")
+    ended = msi2imds("check-config", "--config", service.config)
+    assert ended.returncode == 2
+    assert f"{bad_file}:3" in ended.stdout + ended.stderr

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Each fault of IMDS once, three times, and for 70 s: what a client sees, and how often IMDS was asked."""
+
+import contextlib
+import dataclasses
+import threading
+import time
+
+import pytest
+
+import faults
+from crowd import ask_for, clients
+from emulator import Emulator
+from namespace import Namespace
+from programs import CHECKOUT
+from raw_http import ConnectionEnded
+from service import Service
+from tokens import assert_legacy_error, assert_legacy_success
+
+TABLE = CHECKOUT / "build" / "logs" / "fault-matrix.md"
+DURATIONS = {
+    "once": {"count": 1},
+    "three times": {"count": 3},
+    "for 70 s": {"seconds_active": 70},
+}
+DEADLINE_SECONDS = 75
+PATIENCE_SECONDS = DEADLINE_SECONDS + 15
+
+
+@dataclasses.dataclass
+class Outcome:
+    reply: object = None
+    problem: str = ""
+    seconds: float = 0
+    asked: list = dataclasses.field(default_factory=list)  # when IMDS was
+
+    @property
+    def status(self):
+        return self.reply.status if self.reply else None
+
+    def __str__(self):
+        seen = "token" if self.status == 200 else self.problem or str(self.status)
+        return f"{seen} after {self.seconds:.0f} s, {len(self.asked)} requests"
+
+
+class Machine:
+    """A machine whose IMDS has one fault. Each duration plays on a resource of its own, all at once."""
+
+    def __init__(self, stack, fault):
+        self._fault = fault
+        host = stack.enter_context(Namespace())
+        host.add_imds_address()
+        self._emulator = Emulator(host)
+        stack.callback(self._emulator.stop)
+        self._service = Service(host)
+        stack.callback(self._service.close)
+        self._service.start()
+        self._clients = stack.enter_context(clients(host, len(DURATIONS), timeout=PATIENCE_SECONDS))
+        self.outcomes = {duration: Outcome() for duration in DURATIONS}
+        self._threads = []
+
+    @staticmethod
+    def resource(duration):
+        return f"https://{duration.replace(' ', '-')}.example/"
+
+    def begin(self):
+        set_up = [
+            {**self._fault, "match": duration.replace(" ", "-"), **amount} for duration, amount in DURATIONS.items()
+        ]
+        self._emulator.add_faults(*set_up)
+        for (duration, outcome), client in zip(self.outcomes.items(), self._clients, strict=True):
+            thread = threading.Thread(target=self._ask, args=(duration, outcome, client))
+            thread.start()
+            self._threads.append(thread)
+
+    def _ask(self, duration, outcome, client):
+        start = time.monotonic()
+        try:
+            outcome.reply = client.ask(ask_for(self.resource(duration)))
+        except (OSError, ConnectionEnded) as failure:
+            outcome.problem = type(failure).__name__
+        outcome.seconds = time.monotonic() - start
+
+    def end(self):
+        for thread in self._threads:
+            thread.join()
+        for entry in self._emulator.requests():
+            duration = next(name for name in DURATIONS if self.resource(name) == entry["resource"])
+            self.outcomes[duration].asked.append(entry["time"])
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    """{fault: {duration: Outcome}}, all of it played at once."""
+    with contextlib.ExitStack() as stack:
+        machines = {name: Machine(stack, fault) for name, fault in faults.ALL.items()}
+        for machine in machines.values():
+            machine.begin()
+        for machine in machines.values():
+            machine.end()
+        outcomes = {name: machine.outcomes for name, machine in machines.items()}
+    TABLE.parent.mkdir(parents=True, exist_ok=True)
+    TABLE.write_text(render(outcomes))
+    return outcomes
+
+
+def render(outcomes):
+    lines = ["| IMDS | " + " | ".join(DURATIONS) + " |", "|---" * (1 + len(DURATIONS)) + "|"]
+    for name, row in outcomes.items():
+        lines.append(f"| {name} | " + " | ".join(str(outcome) for outcome in row.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+everything = pytest.mark.parametrize(
+    "fault, duration", [(fault, duration) for fault in faults.ALL for duration in DURATIONS]
+)
+
+
+def test_the_table_is_shown(matrix, capsys):
+    with capsys.disabled():
+        print("\n" + render(matrix))
+
+
+@everything
+def test_a_client_sees_a_whole_token_or_a_server_error(matrix, fault, duration):
+    outcome = matrix[fault][duration]
+    assert outcome.reply is not None, outcome.problem
+    if outcome.status == 200:
+        assert_legacy_success(outcome.reply, Machine.resource(duration))
+    else:
+        assert 500 <= outcome.status < 600
+        assert_legacy_error(outcome.reply, outcome.status)
+
+
+@everything
+def test_the_answer_comes_within_the_deadline(matrix, fault, duration):
+    assert matrix[fault][duration].seconds < DEADLINE_SECONDS + 2
+
+
+@pytest.mark.parametrize("duration", DURATIONS)
+@pytest.mark.parametrize("fault", faults.TRANSIENT)
+def test_a_transient_fault_ends_in_a_token(matrix, fault, duration):
+    assert matrix[fault][duration].status == 200
+
+
+# A kept connection that ends before an answer may only have been stale: the request goes out again at once.
+MAYBE_STALE = ("stale connection", "reset", "close")
+
+
+@pytest.mark.parametrize("fault", [fault for fault in faults.TRANSIENT if fault not in MAYBE_STALE])
+def test_imds_is_not_asked_again_at_once(matrix, fault):
+    for duration in DURATIONS:
+        asked = matrix[fault][duration].asked
+        assert len(asked) > 1
+        assert min(later - earlier for earlier, later in zip(asked, asked[1:])) >= 1
+
+
+def test_retry_after_is_honoured(matrix):
+    asked = matrix["429, Retry-After"]["three times"].asked
+    waits = [later - earlier for earlier, later in zip(asked, asked[1:])]
+    assert len(waits) == 3
+    assert min(waits) >= faults.RETRY_AFTER_SECONDS

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Who may have what: rules in force, tried out, and across a reload."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+import cgroup
+from named_client import ClientScripts, NamedClient
+from raw_http import RawConnection, request, token_target
+from waiting import wait_until
+
+ALLOWED, OTHER = 20001, 20002
+SLICE = f"/msi2imds-e2e-{os.getpid()}-policy.slice"
+
+
+@pytest.fixture
+def scripts():
+    with ClientScripts() as made:
+        yield made
+
+
+@pytest.fixture
+def start(emulator, new_service):
+    """Starts msi2imds with [[allow]] rules in TOML."""
+
+    def started(rules, mode="enforce", **settings):
+        service = new_service({"policy.mode": mode, "audit.max_rate": 1000000, **settings})
+        service.config.write_text(service.config.read_text() + rules)
+        return service.start()
+
+    return started
+
+
+def allow(**conditions):
+    return "[[allow]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in conditions.items())
+
+
+def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start, host, scripts):
+    service = start(allow(name="backup", uid=ALLOWED))
+    with NamedClient(host, scripts, ALLOWED) as allowed, NamedClient(host, scripts, OTHER) as other:
+        assert allowed.ask() == 1
+        assert other.ask() == 0
+    lines = service.wait_for_audit(2)
+    assert [(line["uid"], line["outcome"], line["policy"]) for line in lines] == [
+        (ALLOWED, "token", "allowed"),
+        (OTHER, "denied", "refused"),
+    ]
+    assert lines[0]["rule"] == "backup"
+    with RawConnection(host.connect()) as connection:  # by root, whom no rule names
+        reply = connection.ask(request())
+    assert reply.status == 403
+    assert reply.json()["error"] == "access_denied"
+
+
+def test_the_cache_is_nobodys_way_in(start, host, scripts, emulator):
+    start(allow(uid=ALLOWED))
+    with NamedClient(host, scripts, ALLOWED) as allowed, NamedClient(host, scripts, OTHER) as other:
+        assert allowed.ask(3) == 3
+        assert other.ask(3) == 0
+    assert emulator.stats()["token_requests"] == 1
+
+
+def test_resources_and_identities_are_told_apart(start, host):
+    start(allow(uid=0, resource="https://vault.*/", identity="none"))
+
+    def status(resource, **parameters):
+        with RawConnection(host.connect()) as connection:
+            return connection.ask(request(target=token_target(resource, **parameters))).status
+
+    assert status("https://vault.example/") == 200
+    assert status("https://storage.example/") == 403
+    assert status("https://vault.example/", client_id="00000000-0000-0000-0000-000000000001") == 403
+
+
+def test_audit_mode_refuses_nobody_and_tells(start, host, scripts):
+    service = start(allow(uid=ALLOWED), mode="audit")
+    with NamedClient(host, scripts, OTHER) as other:
+        assert other.ask() == 1
+    assert service.wait_for_audit(1)[0]["policy"] == "would be refused"
+    assert "msi2imds_policy_would_refuse_total 1\n" in service.run("metrics").stdout
+
+
+@contextlib.contextmanager
+def cgroups(*paths):
+    for path in paths:
+        cgroup.make(path)
+    try:
+        yield
+    finally:
+        for path in reversed(paths):
+            cgroup.remove(path)
+
+
+def test_a_users_own_unit_of_the_same_name_is_another(start, host, scripts):
+    of_system, of_user = f"{SLICE}/backup.service", f"{SLICE}/user@1000.service/backup.service"
+    with cgroups(SLICE, of_system, f"{SLICE}/user@1000.service", of_user):
+        service = start(allow(unit="backup.service"), **{"callers.cgroup": SLICE})
+        with NamedClient(host, scripts, path=of_system) as system, NamedClient(host, scripts, path=of_user) as user:
+            assert system.ask() == 1
+            assert user.ask() == 0
+        lines = service.wait_for_audit(2)
+    assert [line["unit"] for line in lines] == ["backup.service", "user@1000.service"]
+
+
+def test_a_program_is_its_file_and_not_its_path(start, host, scripts):
+    backup = scripts.copy_of_python("backup")
+    start(allow(program=str(backup)))
+    disguise = ["unshare", "--mount", "sh", "-ec", f'mount --bind "$1" {backup}; exec {backup} "$2" "$3"', "sh"]
+    other = scripts.copy_of_python("other")
+    with (
+        NamedClient(host, scripts, python=backup) as real,
+        NamedClient(host, scripts, python=other) as plain,
+        NamedClient(host, scripts, python=other, wrapper=disguise) as disguised,
+    ):
+        assert real.ask() == 1
+        assert plain.ask() == 0
+        assert disguised.ask() == 0
+        assert os.readlink(f"/proc/{disguised.pid}/exe") == str(backup)
+
+        shutil.copy("/usr/bin/python3", scripts.directory / "new")
+        os.rename(scripts.directory / "new", backup)
+        assert real.ask() == 0, "the file of that path is another one now"
+        with NamedClient(host, scripts, python=backup) as upgraded:
+            assert upgraded.ask() == 1
+
+
+def test_rules_hold_under_load_and_across_reloads(start, host, scripts):
+    service = start(allow(uid=ALLOWED))
+    text = service.config.read_text()
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(NamedClient(host, scripts, uid)) for uid in [ALLOWED, OTHER] for _ in range(4)
+        ]
+        for client in clients:
+            client.begin(500)
+        for number in range(10):
+            service.config.write_text(text + f"# {number}\n")
+            service.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: service.log_text().count("reload: done") == number + 1, 10, "a reload")  # noqa: B023
+        tokens = [client.end() for client in clients]
+    assert tokens == [500] * 4 + [0] * 4
+
+
+def test_a_reload_changes_who_may(start, host, scripts):
+    service = start(allow(uid=ALLOWED))
+    with NamedClient(host, scripts, OTHER) as other:
+        assert other.ask() == 0
+        service.config.write_text(service.config.read_text().replace(str(ALLOWED), str(OTHER)))
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for_log("reload: done")
+        wait_until(other.ask, 10, "the other one is allowed")
+
+
+def test_a_bad_rule_is_named_with_its_place(new_service, host):
+    service = new_service()
+    service.config.write_text('[[allow]]\nuser = "no-such-user"\n[[allow]]\nprogram = "backup"\n')
+    ended = service.run("check-config")
+    assert ended.returncode == 2
+    assert f'{service.config}:2:8: allow.user: there is no user "no-such-user"' in ended.stderr
+    assert f'{service.config}:4:11: allow.program: "backup" is no absolute path' in ended.stderr

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "imds_emulator/control_endpoint.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "imds_emulator/fault_parser.hpp"
+#include "imds_emulator/text.hpp"
+
+namespace msi2imds::emulator {
+namespace {
+
+namespace json = boost::json;
+
+Reply json_reply(const json::value& document) {
+  Reply reply;
+  reply.body = json::serialize(document);
+  return reply;
+}
+
+Reply stats(Emulator& emulator, const Request& /*request*/) {
+  json::object document = emulator.statistics.to_json();
+  document["tokens_issued"] = emulator.token_endpoint.tokens().issued();
+  return json_reply(std::move(document));
+}
+
+Reply requests(Emulator& emulator, const Request& /*request*/) {
+  return json_reply(emulator.log.to_json());
+}
+
+Reply identities(Emulator& emulator, const Request& /*request*/) {
+  json::array list;
+  for (const Identity& identity : emulator.token_endpoint.identities().all()) {
+    json::object item;
+    item["client_id"] = identity.client_id;
+    item["object_id"] = identity.object_id;
+    item["msi_res_id"] = valid_utf8(identity.msi_res_id);
+    list.push_back(std::move(item));
+  }
+  return json_reply(std::move(list));
+}
+
+Reply reset(Emulator& emulator, const Request& /*request*/) {
+  emulator.statistics.reset();
+  emulator.log.clear();
+  return json_reply(json::object());
+}
+
+Reply show_faults(Emulator& emulator, const Request& /*request*/) {
+  return json_reply(emulator.faults.to_json(std::chrono::steady_clock::now()));
+}
+
+Reply set_faults(Emulator& emulator, const Request& request) {
+  auto faults = parse_faults(request.body, std::chrono::steady_clock::now());
+  if (!faults) {
+    return refuse(400, "invalid_faults", faults.error().message(), "");
+  }
+  emulator.faults.append(std::move(*faults));
+  return show_faults(emulator, request);
+}
+
+Reply clear_faults(Emulator& emulator, const Request& request) {
+  emulator.faults.clear();
+  return show_faults(emulator, request);
+}
+
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  Reply (*answer)(Emulator&, const Request&);
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/emulator/stats", stats},
+    {"GET", "/emulator/requests", requests},
+    {"GET", "/emulator/identities", identities},
+    {"POST", "/emulator/reset", reset},
+    {"GET", "/emulator/faults", show_faults},
+    {"POST", "/emulator/faults", set_faults},
+    {"DELETE", "/emulator/faults", clear_faults},
+};
+
+}  // namespace
+
+Reply answer_control(Emulator& emulator, const Request& request) {
+  std::string allowed;
+  for (const Route& route : kRoutes) {
+    if (route.path != request.path()) {
+      continue;
+    }
+    if (route.method == request.method) {
+      return route.answer(emulator, request);
+    }
+    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+  }
+  if (allowed.empty()) {
+    return refuse(404, "not_found", "The emulator has no such control", "");
+  }
+  Reply reply = refuse(405, "method_not_allowed", "Allowed here: " + allowed, "");
+  reply.headers.push_back({.name = "Allow", .value = allowed});
+  return reply;
+}
+
+}  // namespace msi2imds::emulator

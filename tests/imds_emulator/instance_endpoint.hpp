@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "imds_emulator/reply.hpp"
+#include "imds_emulator/request.hpp"
+
+namespace msi2imds::emulator {
+
+// /metadata/instance: what the VM is and what it is called.
+[[nodiscard]] Reply answer_instance(const Request& request);
+
+}  // namespace msi2imds::emulator

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "imds_emulator/reply.hpp"
+
+#include <boost/beast/http/status.hpp>
+#include <ostream>  // Boost 1.81 needs it and does not include it
+
+#include "base/escape.hpp"
+
+namespace msi2imds::emulator {
+
+Reply refuse(unsigned status, std::string_view error, std::string_view description,
+             std::string_view problem) {
+  Reply reply;
+  reply.status = status;
+  reply.body = R"({"error":")" + escape::json(error) + R"(","error_description":")" +
+               escape::json(description) + R"("})";
+  reply.problem = problem;
+  return reply;
+}
+
+Reply refuse_api_version(std::string_view problem) {
+  Reply reply;
+  reply.status = 400;
+  reply.body =
+      R"({"error":"Bad request. api-version was not specified in the request. For more information refer to )"
+      R"(aka.ms/azureimds","newest-versions":["2021-02-01","2020-12-01","2020-10-01"]})";
+  reply.problem = problem;
+  return reply;
+}
+
+void append_head(std::string& out, const Reply& reply, bool keep_alive) {
+  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(reply.status));
+  out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
+  out.append(reason.data(), reason.size()).append("\r\nContent-Type: ").append(reply.content_type);
+  out.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
+  out.append("\r\nServer: IMDS-emulator\r\n");
+  for (const Header& header : reply.headers) {
+    out.append(header.name).append(": ").append(header.value).append("\r\n");
+  }
+  out.append(keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+}
+
+}  // namespace msi2imds::emulator

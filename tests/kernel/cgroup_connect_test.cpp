@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+// The variants of cgroup_connect that older kernels need, and what only this backend can do.
+#include "redirect/cgroup_connect.hpp"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "bpf/cgroup.hpp"
+#include "kernel/redirection_fixture.hpp"
+
+namespace msi2imds::kernel {
+namespace {
+
+using redirect::CgroupConnectRedirector;
+using redirect::ConnectVariant;
+using redirect::ListenerGuard;
+
+struct Variant {
+  const char* name;
+  CgroupConnectRedirector::Forced forced;
+};
+
+const std::array kVariants = {
+    Variant{"storage", {ConnectVariant{ListenerGuard::storage, true}, bpf::AttachMethod::link}},
+    Variant{"without_getpeername", {ConnectVariant{ListenerGuard::storage, false}, bpf::AttachMethod::link}},
+    Variant{"mark", {ConnectVariant{ListenerGuard::mark, false}, bpf::AttachMethod::link}},
+    Variant{"unguarded", {ConnectVariant{ListenerGuard::none, false}, bpf::AttachMethod::link}},
+    Variant{"storage_without_link",
+            {ConnectVariant{ListenerGuard::storage, true}, bpf::AttachMethod::without_link}},
+    Variant{"mark_without_link",
+            {ConnectVariant{ListenerGuard::mark, false}, bpf::AttachMethod::without_link}},
+};
+
+// How many programs of any kind are on this process's cgroup.
+std::size_t programs_on(const std::string& cgroup) {
+  const auto directory = bpf::open_cgroup(cgroup);
+  EXPECT_TRUE(directory);
+  std::size_t count = 0;
+  for (const auto hook : {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_INET4_GETPEERNAME,
+                          BPF_CGROUP_INET6_GETPEERNAME}) {
+    std::array<std::uint32_t, 64> ids{};
+    auto size = static_cast<std::uint32_t>(ids.size());
+    if (bpf_prog_query(directory->get(), hook, 0, nullptr, ids.data(), &size) == 0) {
+      count += size;
+    }
+  }
+  return count;
+}
+
+std::size_t own_programs() {
+  return programs_on(ScratchCgroup::path());
+}
+
+class CgroupConnectTest : public testing::TestWithParam<Variant> {
+ protected:
+  void SetUp() override {
+    if (ScratchCgroup::path().empty()) {
+      GTEST_SKIP() << "no cgroup2 is mounted here";
+    }
+    const auto probed = redirector_.probe(plan_);
+    if (!probed) {
+      GTEST_SKIP() << "this kernel cannot: " << probed.error().message();
+    }
+    ASSERT_EQ(own_programs(), 0U);
+  }
+  void TearDown() override {
+    redirection_.reset();
+    EXPECT_TRUE(comes_true([] { return ScratchCgroup::path().empty() || own_programs() == 0; }));
+  }
+
+  void install() {
+    auto redirection = redirector_.install(plan_, listeners_.get());
+    ASSERT_TRUE(redirection) << redirection.error().message();
+    redirection_ = std::move(*redirection);
+  }
+  [[nodiscard]] bool is_ours(const std::string& address) const {
+    const Dialled dialled = dial(address, kPort);
+    return dialled.error == 0 && listeners_.accept();
+  }
+  [[nodiscard]] bool has_links() const {
+    return GetParam().forced.method == bpf::AttachMethod::link;
+  }
+
+  CgroupConnectRedirector redirector_{GetParam().forced};
+  redirect::Plan plan_ = plan_for(redirector_, {kPort}, 342);
+  OpenListeners listeners_{redirector_, plan_};
+  std::unique_ptr<redirect::Redirection> redirection_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Variants, CgroupConnectTest, testing::ValuesIn(kVariants),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST_P(CgroupConnectTest, TakesEveryFormOfTheLoopback) {
+  install();
+  for (const char* address :
+       {"127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "::ffff:127.9.9.9"}) {
+    EXPECT_TRUE(is_ours(address)) << address;
+  }
+  EXPECT_EQ(dial(kNicAddress, kPort).error, ECONNREFUSED);
+  EXPECT_EQ(dial("::ffff:" + kNicAddress, kPort).error, ECONNREFUSED);
+  EXPECT_EQ(dial("127.0.0.1", kOtherPort).error, ECONNREFUSED);
+}
+
+TEST_P(CgroupConnectTest, ShowsWhatWasDialledWhereItCan) {
+  install();
+  const Dialled client = dial("127.9.9.9", kPort);
+  ASSERT_EQ(client.error, 0);
+  EXPECT_TRUE(listeners_.accept());
+  const bool shows = GetParam().forced.variant->shows_dialled;
+  EXPECT_EQ(peer_of(client.socket), shows ? "127.9.9.9:50342" : "127.0.0.1:342");
+  EXPECT_EQ(redirection_->remarks().empty(), shows);
+}
+
+TEST_P(CgroupConnectTest, KnowsWhatAClientDialled) {
+  install();
+  for (const auto& [address, shown] :
+       {std::pair("127.9.9.9", "127.9.9.9:50342"), std::pair("::1", "[::1]:50342"),
+        std::pair("::ffff:127.1.1.1", "[::ffff:127.1.1.1]:50342"), std::pair("0.0.0.0", "127.0.0.1:50342")}) {
+    const Dialled client = dial(address, kPort);
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    ASSERT_EQ(::getsockopt(client.socket.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+    const auto dialled = redirection_->dialled_by(cookie);
+    ASSERT_TRUE(dialled) << address;
+    EXPECT_EQ(dialled->to_string(), shown);
+    EXPECT_TRUE(listeners_.accept());
+  }
+  EXPECT_FALSE(redirection_->dialled_by(1));
+}
+
+// In another network namespace, with a listener of its own on our port.
+TEST_P(CgroupConnectTest, LeavesAContainerAlone) {
+  if (GetParam().forced.variant->guard == ListenerGuard::none) {
+    return;  // does not apply: it cannot tell, and says so
+  }
+  install();
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (!enter_new_network_namespace()) {
+      ::_exit(10);
+    }
+    const UniqueFd on_our_port = listen_on("127.0.0.1", 342);
+    const UniqueFd own_service = listen_on("127.0.0.1", kPort);
+    const bool reaches_own = dial("127.0.0.1", kPort).error == 0 && accept_from(own_service.get());
+    ::_exit(reaches_own && !accept_from(on_our_port.get()) ? 0 : 11);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// Whoever listens on our port instead of us gets none of our callers.
+TEST_P(CgroupConnectTest, RedirectsToNobodyElse) {
+  if (GetParam().forced.variant->guard == ListenerGuard::none) {
+    return;  // does not apply: it cannot tell, and says so
+  }
+  install();
+  listeners_.close();
+  const UniqueFd somebody = listen_on("127.0.0.1", 342);
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED);
+  EXPECT_FALSE(accept_from(somebody.get()));
+}
+
+TEST_P(CgroupConnectTest, IsDetachedWhenItsProcessIsKilled) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+  const UniqueFd report(pipe[0]);
+  UniqueFd reporter(pipe[1]);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto redirection = redirector_.install(plan_, listeners_.get());
+    if (::write(reporter.get(), redirection ? "y" : "n", 1) != 1) {
+      ::_exit(2);
+    }
+    ::pause();
+    ::_exit(1);
+  }
+  reporter.reset();
+  char answer = 'n';
+  EXPECT_EQ(::read(report.get(), &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  EXPECT_GT(own_programs(), 0U);
+  EXPECT_EQ(::kill(child, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(comes_true([] { return own_programs() == 0; }));
+}
+
+TEST_P(CgroupConnectTest, CanBeHandedOverWithoutALink) {
+  install();
+  const std::size_t attached = own_programs();
+  EXPECT_EQ(redirection_->hand_over(), !has_links());
+  redirection_.reset();
+  if (has_links()) {
+    return;
+  }
+  EXPECT_EQ(own_programs(), attached);
+  EXPECT_TRUE(is_ours("127.0.0.1"));
+  install();
+  EXPECT_EQ(own_programs(), attached) << "those of the process before are gone";
+  EXPECT_TRUE(is_ours("127.0.0.1"));
+}
+
+TEST_P(CgroupConnectTest, LeftoversAreRemovedByName) {
+  if (has_links()) {
+    return;  // does not apply: nothing is left over
+  }
+  install();
+  ASSERT_TRUE(redirection_->hand_over());
+  redirection_.reset();
+  const auto removed = redirector_.remove_leftovers(plan_);
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(removed->size(), 1U);
+  EXPECT_EQ(own_programs(), 0U);
+  EXPECT_TRUE(redirector_.remove_leftovers(plan_)->empty());
+}
+
+TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
+  const std::array<bpf_insn, 2> pass = {
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 1},
+      bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  bpf_prog_load_opts options{};
+  options.sz = sizeof options;
+  options.expected_attach_type = BPF_CGROUP_INET4_CONNECT;
+  const UniqueFd foreign(
+      bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "foreign", "GPL", pass.data(), pass.size(), &options));
+  const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
+  ASSERT_TRUE(foreign && cgroup);
+  ASSERT_EQ(bpf_prog_attach(foreign.get(), cgroup->get(), BPF_CGROUP_INET4_CONNECT, BPF_F_ALLOW_MULTI), 0);
+  install();
+  EXPECT_TRUE(is_ours("127.0.0.1"));
+  redirection_.reset();
+  EXPECT_TRUE(comes_true([] { return own_programs() == 1; })) << "the foreign one";
+  EXPECT_TRUE(redirector_.remove_leftovers(plan_)->empty());
+  EXPECT_EQ(own_programs(), 1U);
+  EXPECT_EQ(bpf_prog_detach2(foreign.get(), cgroup->get(), BPF_CGROUP_INET4_CONNECT), 0);
+}
+
+// Only processes in the cgroup are redirected; it comes and goes with its service.
+TEST_P(CgroupConnectTest, FollowsACgroupThatIsMadeAgain) {
+  const auto root = bpf::open_cgroup("/");
+  ASSERT_TRUE(root);
+  const std::string service = ScratchCgroup::path() + "/service";
+  plan_.cgroups = {service};
+  install();
+  EXPECT_FALSE(redirection_->check()) << "the cgroup is not there yet";
+  EXPECT_FALSE(redirection_->repair());
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
+    const auto repaired = redirection_->repair();
+    EXPECT_TRUE(repaired) << repaired.error().message();
+    EXPECT_TRUE(redirection_->check());
+    EXPECT_GT(programs_on(service), 0U);
+    EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED) << "this process is not in it";
+    ASSERT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
+    EXPECT_TRUE(comes_true([this] { return !redirection_->check(); }));
+  }
+}
+
+TEST(CgroupTest, OpensTheRootWhereNobodyHasMountedIt) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    bool hidden = ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    hidden = hidden && (::umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0 ||
+                        ::umount2("/sys/fs/cgroup", MNT_DETACH) == 0);
+    const auto opened = bpf::open_cgroup("/");
+    const auto below = bpf::open_cgroup("/system.slice");
+    std::ifstream mounts("/proc/self/mountinfo");
+    std::stringstream text;
+    text << mounts.rdbuf();
+    const bool is_clean = text.str().find("/run/msi2imds/cgroup2") == std::string::npos;
+    const bool is_root = opened && ::faccessat(opened->get(), "cgroup.procs", F_OK, 0) == 0;
+    ::_exit(hidden && is_root && !below && is_clean ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace msi2imds::kernel

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// What NAT means for connections, those that are under way above all.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "kernel/nat_fixture.hpp"
+#include "netlink/original_destination.hpp"
+
+namespace msi2imds::kernel {
+namespace {
+
+class NatConnectionsTest : public NatFixture {
+ protected:
+  static std::string original_destination(const UniqueFd& accepted) {
+    const auto original = netlink::original_destination(accepted.get());
+    return original ? original->to_string() : original.error().message();
+  }
+
+  // Whether NAT is kept alive for connections that are under way.
+  static bool is_closing() {
+    const std::string rules = all_rules();
+    return rules.find("msi2imds_closing") != std::string::npos ||
+           rules.find("MSI2IMDS_CLOSING") != std::string::npos;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Variants, NatConnectionsTest, testing::ValuesIn(nat_variants()), variant_of);
+
+TEST_P(NatConnectionsTest, TellTheServerWhatTheClientDialled) {
+  install();
+  for (const char* address : {"127.0.0.1", "127.9.9.9", "::1"}) {
+    const Dialled dialled = dial(address, kPort);
+    ASSERT_EQ(dialled.error, 0) << address;
+    const UniqueFd accepted = listeners_->accept();
+    ASSERT_TRUE(accepted) << address;
+    EXPECT_EQ(original_destination(accepted), peer_of(dialled.socket));
+    EXPECT_EQ(SocketAddress::local_of(accepted.get())->port(), 342);
+  }
+}
+
+TEST_P(NatConnectionsTest, HaveNoOtherDestinationWithoutNat) {
+  install();
+  for (const char* address : {"127.0.0.1", "::1"}) {
+    const Dialled dialled = dial(address, 342);
+    const UniqueFd accepted = listeners_->accept();
+    ASSERT_TRUE(accepted) << address;
+    EXPECT_EQ(original_destination(accepted), "ask for the original destination: No such file or directory");
+  }
+}
+
+TEST_P(NatConnectionsTest, StayWhenTheRulesGo) {
+  install();
+  Dialled v4 = dial("127.0.0.1", kPort);
+  UniqueFd v4_server = listeners_->accept();
+  Dialled v6 = dial("::1", kPort);
+  UniqueFd v6_server = listeners_->accept();
+  redirection_.reset();
+  listeners_.reset();
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED);
+  EXPECT_TRUE(is_alive(v4.socket, v4_server));
+  EXPECT_TRUE(is_alive(v6.socket, v6_server));
+  EXPECT_TRUE(is_closing());
+  v4.socket.reset();
+  v4_server.reset();
+  EXPECT_TRUE(is_alive(v6.socket, v6_server));
+  v6.socket.reset();
+  v6_server.reset();
+  EXPECT_TRUE(comes_true([] { return !is_closing(); }));
+}
+
+TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {
+  install();
+  Dialled old = dial("127.0.0.1", kPort);
+  UniqueFd old_server = listeners_->accept();
+  redirection_.reset();
+  ASSERT_TRUE(is_closing());
+  install();
+  EXPECT_TRUE(is_alive(old.socket, old_server));
+  old.socket.reset();
+  old_server.reset();
+  EXPECT_TRUE(comes_true([] { return !is_closing(); }));
+  EXPECT_TRUE(redirection_->check());
+  EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+}
+
+// Its client would wait for ever if the kernel no longer translated the FIN.
+TEST_P(NatConnectionsTest, EndForTheClientOfAProcessThatIsKilled) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const UniqueFd reports(pipe[0]);
+  UniqueFd report(pipe[1]);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto redirection = redirector_->install(plan_, listeners_->get());
+    EXPECT_EQ(::write(report.get(), redirection ? "y" : "n", 1), 1);
+    UniqueFd accepted;
+    while (!accepted) {
+      accepted = listeners_->accept();
+    }
+    EXPECT_EQ(::write(report.get(), "y", 1), 1);
+    ::pause();
+    ::_exit(1);
+  }
+  listeners_.reset();
+  char answer = 'n';
+  EXPECT_EQ(::read(reports.get(), &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  const Dialled client = dial("127.0.0.1", kPort);
+  EXPECT_EQ(::read(reports.get(), &answer, 1), 1);
+  EXPECT_EQ(::kill(child, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(::recv(client.socket.get(), &answer, 1, 0), 0);
+}
+
+}  // namespace
+}  // namespace msi2imds::kernel

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// What installing, losing and removing a redirection does.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "kernel/redirection_fixture.hpp"
+#include "support_cpp/sockets.hpp"
+
+namespace msi2imds::kernel {
+namespace {
+
+class RedirectionLifetimeTest : public RedirectionFixture {};
+
+INSTANTIATE_TEST_SUITE_P(Backends, RedirectionLifetimeTest, testing::ValuesIn(all_backends()), backend_of);
+
+TEST_P(RedirectionLifetimeTest, ProbeSucceedsAndLeavesNothing) {
+  const std::size_t programs = count_our_programs();
+  ASSERT_TRUE(redirector_->probe(plan_));  // libbpf keeps a few descriptors after its first use
+  const auto descriptors = support::count_open_descriptors();
+  const auto probed = redirector_->probe(plan_);
+  EXPECT_TRUE(probed) << probed.error().message();
+  EXPECT_EQ(support::count_open_descriptors(), descriptors);
+  EXPECT_TRUE(attached_links().empty());
+  EXPECT_TRUE(comes_true([programs] { return count_our_programs() <= programs; }));
+  EXPECT_EQ(all_rules(), rules_before_);
+}
+
+TEST_P(RedirectionLifetimeTest, ProbeTakesNoConnection) {
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  install();
+  ASSERT_TRUE(redirector_->probe(plan_));
+  EXPECT_TRUE(is_ours("127.0.0.1", kPort)) << "a probe beside a redirection";
+}
+
+TEST_P(RedirectionLifetimeTest, IsInForceOnceInstalled) {
+  install();
+  const auto checked = redirection_->check();
+  EXPECT_TRUE(checked) << checked.error().message();
+}
+
+TEST_P(RedirectionLifetimeTest, RemovesProgramAndLink) {
+  install();
+  const auto links = attached_links();
+  redirection_.reset();
+  EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
+  for (const AttachedLink& link : links) {
+    EXPECT_TRUE(comes_true([&link] { return !program_exists(link.program_id); }));
+  }
+}
+
+TEST_P(RedirectionLifetimeTest, GivesTheExtensionItsConnectionsBack) {
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  const UniqueFd extension = listen_on("127.0.0.1", kPort);
+  install();
+  ASSERT_TRUE(is_ours("127.0.0.1", kPort));
+  redirection_.reset();
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, 0);
+  EXPECT_TRUE(accept_from(extension.get()));
+}
+
+TEST_P(RedirectionLifetimeTest, LetsConnectionsFallThroughWithoutAListener) {
+  install();
+  listeners_->close();
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED);
+  EXPECT_EQ(dial("::1", kPort).error, ECONNREFUSED);
+  const UniqueFd extension = listen_on("127.0.0.1", kPort);
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, abilities_.falls_through ? 0 : ECONNREFUSED);
+  EXPECT_EQ(static_cast<bool>(accept_from(extension.get())), abilities_.falls_through);
+}
+
+TEST_P(RedirectionLifetimeTest, SaysThatItsListenerIsGone) {
+  if (!abilities_.notices_lost_listener) {
+    return;  // does not apply: this backend cannot tell
+  }
+  install();
+  listeners_->close();
+  const auto checked = redirection_->check();
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().message().find("listener"), std::string::npos) << checked.error().message();
+}
+
+TEST_P(RedirectionLifetimeTest, KeepsEstablishedConnectionsWhenItIsRemoved) {
+  install();
+  const Dialled client = dial("127.0.0.1", kPort);
+  const UniqueFd server = listeners_->accept();
+  ASSERT_TRUE(server);
+  redirection_.reset();
+  listeners_->close();
+  EXPECT_TRUE(is_alive(client.socket, server));
+}
+
+TEST_P(RedirectionLifetimeTest, KeepsConnectionsToTheExtensionWhenItIsInstalled) {
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  const UniqueFd extension = listen_on("127.0.0.1", kPort);
+  const Dialled client = dial("127.0.0.1", kPort);
+  const UniqueFd server = accept_from(extension.get());
+  ASSERT_TRUE(server);
+  install();
+  EXPECT_TRUE(is_alive(client.socket, server));
+}
+
+// What a reload does: the new one is there before the old one goes.
+TEST_P(RedirectionLifetimeTest, IsReplacedWithoutAGap) {
+  install();
+  const redirect::Plan plan = plan_for(*redirector_, {kPort, kOtherPort}, 343);
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  const OpenListeners listeners(*redirector_, plan);
+  const auto second = redirector_->install(plan, listeners.get());
+  ASSERT_TRUE(second) << second.error().message();
+  const Dialled meanwhile = dial("127.0.0.1", kPort);
+  ASSERT_EQ(meanwhile.error, 0);
+  EXPECT_TRUE(listeners_->accept() || listeners.accept());
+
+  (void)redirection_->hand_over();  // false where the two do not share what they installed
+  redirection_.reset();
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, 0);
+  EXPECT_TRUE(listeners.accept());
+  EXPECT_EQ(dial("127.0.0.1", kOtherPort).error, 0);
+  EXPECT_TRUE(listeners.accept());
+  EXPECT_EQ(dial("127.0.0.1", kSecondPort).error, ECONNREFUSED) << "no longer redirected";
+  EXPECT_TRUE((*second)->check());
+}
+
+TEST_P(RedirectionLifetimeTest, WorksWithoutAnIpv6Listener) {
+  auto v4_only = listeners_->get();
+  std::erase_if(v4_only, [](const auto& listener) { return listener.address.family() == AF_INET6; });
+  const auto redirection = redirector_->install(plan_, v4_only);
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_TRUE((*redirection)->check());
+  EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+}
+
+TEST_P(RedirectionLifetimeTest, GoesWithAProcessThatIsKilled) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const UniqueFd installed(pipe[0]);
+  UniqueFd report(pipe[1]);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto redirection = redirector_->install(plan_, listeners_->get());
+    if (::write(report.get(), redirection ? "y" : "n", 1) != 1) {
+      ::_exit(2);
+    }
+    ::pause();
+    ::_exit(1);
+  }
+  report.reset();
+  char answer = 'n';
+  EXPECT_EQ(::read(installed.get(), &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  const auto links = attached_links();
+  EXPECT_EQ(all_rules() != rules_before_, abilities_.uses_nat);
+  EXPECT_EQ(::kill(child, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto killed = std::chrono::steady_clock::now();
+  EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_; })) << all_rules();
+  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(2));
+  EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
+  for (const AttachedLink& link : links) {
+    EXPECT_TRUE(comes_true([&link] { return !program_exists(link.program_id); }));
+  }
+}
+
+}  // namespace
+}  // namespace msi2imds::kernel

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Cgroups of version 2 that the tests make."""
+
+import contextlib
+import os
+import pathlib
+
+
+def _find_root():
+    for place in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if (pathlib.Path(place) / "cgroup.subtree_control").exists():
+            return pathlib.Path(place)
+    return None
+
+
+ROOT = _find_root()
+
+
+def _own():
+    lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+    return next(line[len("0::") :] for line in lines if line.startswith("0::"))
+
+
+def directory_of(path):
+    """The directory of a cgroup that is named from the root of the hierarchy."""
+    return ROOT / path.lstrip("/")
+
+
+def move(pid, path):
+    (directory_of(path) / "cgroup.procs").write_text(str(pid))
+
+
+def make(path):
+    directory_of(path).mkdir()
+
+
+def remove(path):
+    """Moves what is still in it to the root, then removes it."""
+    directory = directory_of(path)
+    for pid in (directory / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            move(pid, "/")
+    directory.rmdir()
+
+
+def own_scratch():
+    """The path of the cgroup that scratch() made for this process."""
+    return f"/msi2imds-e2e-{os.getpid()}"
+
+
+@contextlib.contextmanager
+def scratch():
+    """A cgroup of this process and its children, so that what a test attaches sees nobody else; its path."""
+    home, path = _own(), own_scratch()
+    make(path)
+    move(os.getpid(), path)
+    try:
+        yield path
+    finally:
+        move(os.getpid(), home)
+        remove(path)

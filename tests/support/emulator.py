@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The IMDS emulator on 169.254.169.254 of a namespace, and its controls."""
+
+import http.client
+import json
+import select
+import subprocess
+
+from namespace import IMDS_ADDRESS
+from programs import program, start_in, stop
+
+START_SECONDS = 10
+
+
+class Emulator:
+    def __init__(self, namespace, *arguments):
+        self._namespace = namespace
+        self._command = [program("imds-emulator"), "--listen", f"{IMDS_ADDRESS}:80", *arguments]
+        self._start()
+
+    def _start(self):
+        self._process = start_in(self._namespace, *self._command, stdout=subprocess.PIPE, text=True)
+        try:
+            self._await_listening()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_listening(self):
+        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        line = self._process.stdout.readline() if readable else ""
+        assert line.startswith("listening on "), f"imds-emulator did not start: {line!r}"
+
+    def stop(self):
+        stop(self._process)
+        self._process.stdout.close()
+
+    def restart(self):
+        self.stop()
+        self._start()
+
+    def _call(self, method, path, document=None):
+        body = None if document is None else json.dumps(document)
+        with self._namespace.entered():
+            connection = http.client.HTTPConnection(IMDS_ADDRESS, 80, timeout=10)
+            try:
+                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                reply = connection.getresponse()
+                content = reply.read()
+            finally:
+                connection.close()
+        assert reply.status < 300, f"{method} {path}: {reply.status}"
+        return json.loads(content) if content else None
+
+    def stats(self):
+        return self._call("GET", "/emulator/stats")
+
+    def token_requests(self):
+        return self.stats()["token_requests"]
+
+    def requests(self):
+        return self._call("GET", "/emulator/requests")
+
+    def the_request(self):
+        """The one token request that arrived; fails when it was not exactly one."""
+        requests = self.requests()
+        assert len(requests) == 1, f"{len(requests)} requests reached IMDS"
+        return requests[0]
+
+    def user_assigned(self):
+        """A user-assigned identity: client_id, object_id, msi_res_id."""
+        return next(entry for entry in self.identities() if entry["msi_res_id"])
+
+    def identities(self):
+        """Those the VM has; the system-assigned one is without an msi_res_id."""
+        return self._call("GET", "/emulator/identities")
+
+    def reset(self):
+        self._call("POST", "/emulator/reset")
+
+    def set_faults(self, *faults):
+        """Replaces the faults; one without a count of its own lasts until clear_faults()."""
+        self.clear_faults()
+        self.add_faults(*[{"count": 0, **fault} for fault in faults])
+
+    def add_faults(self, *faults):
+        """Adds faults; one without a count of its own happens once."""
+        self._call("POST", "/emulator/faults", {"faults": list(faults)})
+
+    def clear_faults(self):
+        self._call("DELETE", "/emulator/faults")

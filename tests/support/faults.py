@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Every way in which the emulated IMDS can fail, by name."""
+
+
+def status(code, **more):
+    return {"kind": "status", "status": code, **more}
+
+
+RETRY_AFTER_SECONDS = 5
+
+# IMDS is away, busy or out of reach: asked again until it answers.
+TRANSIENT = {
+    "404": status(404),
+    "410": status(410),
+    "429": status(429),
+    "429, Retry-After": status(429, retry_after=RETRY_AFTER_SECONDS),
+    "500": status(500),
+    "503": status(503),
+    "503, HTML": {"kind": "html", "status": 503},
+    "truncated": {"kind": "truncated"},
+    "slow drip": {"kind": "slow_drip", "seconds": 60},
+    "hang": {"kind": "hang"},
+    "reset": {"kind": "reset"},
+    "close": {"kind": "close"},
+    "stale connection": {"kind": "stale_close"},
+}
+
+# IMDS answers 200 and something that is no token.
+NONSENSE = {
+    "200, HTML": {"kind": "html"},
+    "oversized": {"kind": "oversized"},
+    "wrong content type": {"kind": "wrong_content_type"},
+    "integers": {"kind": "integers"},
+    "garbage JSON": {"kind": "garbage_json"},
+    "no access_token": {"kind": "missing_field", "field": "access_token"},
+    "no expires_on": {"kind": "missing_field", "field": "expires_on"},
+    "expires_on is garbage": {"kind": "override_field", "field": "expires_on", "value": "soon"},
+    "expired": {"kind": "expired"},
+}
+
+ALL = {**TRANSIENT, **NONSENSE}

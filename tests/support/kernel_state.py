@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel says of processes, sockets and BPF objects."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+
+def children_of(pid):
+    """The children of all threads of a process, none when it is gone."""
+    try:
+        tasks = [task / "children" for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+        return [int(child) for task in tasks for child in task.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def status_of(pid):
+    """/proc/PID/status as a dictionary, empty when the process is gone."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def uid_of(pid):
+    uids = status_of(pid).get("Uid")
+    return int(uids.split()[1]) if uids else None
+
+
+def is_running(pid):
+    return not status_of(pid).get("State", "Z").startswith("Z")
+
+
+def _fd_entries(pid, folder):
+    try:
+        return list(pathlib.Path(f"/proc/{pid}/{folder}").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def socket_inodes_of(pid):
+    """The inodes of the sockets that a process holds."""
+    inodes = set()
+    for entry in _fd_entries(pid, "fd"):
+        try:
+            target = os.readlink(entry)
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(int(target[len("socket:[") : -1]))
+    return inodes
+
+
+def bpf_objects_of(pid):
+    """The BPF objects that a process holds, as pairs such as ("prog", 17)."""
+    objects = set()
+    for entry in _fd_entries(pid, "fdinfo"):
+        try:
+            text = entry.read_text()
+        except FileNotFoundError:
+            continue
+        found = re.findall(r"^(prog|map|link)_id:\s*(\d+)$", text, re.MULTILINE)
+        objects |= {(kind, int(number)) for kind, number in found}
+    return objects
+
+
+def bpf_objects():
+    """All BPF objects of the machine."""
+    return {(kind, entry["id"]) for kind in ("prog", "map", "link") for entry in _bpftool(kind)}
+
+
+def _bpftool(kind):
+    listed = subprocess.run(["bpftool", "-j", kind, "show"], check=True, capture_output=True, text=True)
+    return json.loads(listed.stdout or "[]")
+
+
+def pinned_paths():
+    """Everything that is pinned in the BPF file system."""
+    return {str(path) for path in pathlib.Path("/sys/fs/bpf").rglob("*")}

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""msi2imds.service and msi2imds.socket of a machine, and what they leave in its kernel."""
+
+import json
+import os
+import subprocess
+
+from legacy_port import PORT
+from service import to_toml
+from waiting import wait_until
+
+UNITS = ("msi2imds.socket", "msi2imds.service")
+BACKENDS = ("sk_lookup", "cgroup_connect", "nftables", "iptables", "listen")
+# systemd attaches programs to cgroups, too, but none to these hooks.
+OUR_HOOKS = {"cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_inet4_getpeername", "cgroup_inet6_getpeername"}
+
+
+def _bpftool(*arguments):
+    shown = subprocess.run(["bpftool", "-j", *arguments], check=True, capture_output=True, text=True)
+    return json.loads(shown.stdout or "[]")
+
+
+class SystemdService:
+    def __init__(self, machine):
+        self.machine = machine
+        self._began = machine.run("date", "+%s").strip()
+
+    def configure(self, backend):
+        # The machine of the test may have booted just now.
+        settings = {"redirect.backend": backend, "imds.boot_grace": 0}
+        self.machine.write("/etc/msi2imds/msi2imds.toml", to_toml(settings))
+
+    def start(self, backend="auto"):
+        self.configure(backend)
+        started = self.machine.attempt("systemctl", "start", "msi2imds")
+        assert started.returncode == 0, started.stderr
+        return self
+
+    def override(self, text):
+        """Puts `text` into a drop-in of the service."""
+        self.machine.write("/etc/systemd/system/msi2imds.service.d/test.conf", text)
+        self.machine.run("systemctl", "daemon-reload")
+
+    def stop(self):
+        self.machine.run("systemctl", "stop", *UNITS)
+
+    def reset(self):
+        """As it was before the first start."""
+        self.stop()
+        self.machine.run("rm", "-rf", "/etc/systemd/system/msi2imds.service.d")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "reset-failed")
+
+    def show(self, name, unit="msi2imds.service"):
+        return self.machine.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+    def state(self, unit="msi2imds.service"):
+        return self.show("ActiveState", unit)
+
+    @property
+    def pid(self):
+        """The supervisor's, in the machine's own numbers; 0: there is none."""
+        return int(self.show("MainPID"))
+
+    def kill(self):
+        """SIGKILL to the supervisor alone."""
+        self.machine.run("systemctl", "kill", "--kill-who=main", "--signal=SIGKILL", "msi2imds.service")
+
+    def status(self, *arguments):
+        return self.machine.attempt("msi2imds", "status", *arguments)
+
+    def wait_intercepting(self):
+        status = self.status("--wait", "10")
+        assert status.returncode == 0, status.stdout + status.stderr
+
+    def journal(self):
+        units = [argument for unit in UNITS for argument in ("-u", unit)]
+        return self.machine.run("journalctl", "--no-pager", f"--since=@{self._began}", *units)
+
+    def wait_for_state(self, state, seconds, unit="msi2imds.service"):
+        wait_until(lambda: self.state(unit) == state, seconds, f"{unit} is {state}")
+
+    def traces(self):
+        """What of us steers connections, or keeps something that does; empty when there is nothing."""
+        return [*self._links(), *self._programs(), *self._pins(), *self._rules(), *self._reserved_ports()]
+
+    def _links(self):
+        namespace = os.stat(self.machine.network.path).st_ino
+        return [f"link {link}" for link in _bpftool("link", "show") if link.get("netns_ino") == namespace]
+
+    def _programs(self):
+        groups = _bpftool("cgroup", "tree", self.machine.cgroup)
+        attached = [program for group in groups for program in group["programs"]]
+        return [f"program {program}" for program in attached if program["attach_type"] in OUR_HOOKS]
+
+    def _pins(self):
+        found = self.machine.run("find", "/sys/fs/bpf", "-mindepth", "1", "-path", "*msi2imds*")
+        return [f"pin {path}" for path in found.split()]
+
+    def _rules(self):
+        commands = [["nft", "list", "ruleset"], ["iptables-legacy-save"], ["ip6tables-legacy-save"]]
+        rules = [line for command in commands for line in self.machine.attempt(*command).stdout.splitlines()]
+        return [f"rule {rule}" for rule in rules if "msi2imds" in rule.lower() or str(PORT) in rule]
+
+    def _reserved_ports(self):
+        reserved = self.machine.run("cat", "/proc/sys/net/ipv4/ip_local_reserved_ports").strip()
+        return [f"reserved ports {reserved}"] if str(PORT) in reserved else []

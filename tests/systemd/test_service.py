@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The units on a machine with systemd: start, restart, reload, and what an operator does with them."""
+
+import json
+
+from callers import Callers
+from waiting import wait_until
+
+
+def test_units_are_without_a_fault(machine):
+    verified = machine.attempt("systemd-analyze", "verify", "--man=no", "msi2imds.service", "msi2imds.socket")
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+
+
+def test_is_ready_once_connections_are_intercepted(service, backend):
+    service.start(backend)
+    assert service.state() == "active"
+    status = service.status("--json")
+    assert status.returncode == 0, status.stdout + status.stderr
+    assert json.loads(status.stdout)["backend"] == backend
+    with Callers(service.machine, count=1) as callers:
+        callers.wait_for("token", 10, count=1)
+    assert callers.outcomes == {"token": len(callers.results)}
+
+
+def test_enabling_the_service_enables_its_socket(service):
+    machine = service.machine
+    machine.run("systemctl", "enable", "msi2imds")
+    assert machine.run("systemctl", "is-enabled", "msi2imds.service", "msi2imds.socket").split() == ["enabled"] * 2
+    machine.run("systemctl", "disable", "msi2imds")
+    disabled = machine.attempt("systemctl", "is-enabled", "msi2imds.service", "msi2imds.socket")
+    assert disabled.stdout.split() == ["disabled"] * 2
+
+
+def test_reload_reads_the_configuration(service):
+    service.start()
+    pid = service.pid
+    service.machine.write("/etc/msi2imds/conf.d/test.toml", "[legacy]\nports = [50342, 50343]\n")
+    try:
+        service.machine.run("systemctl", "reload", "msi2imds")
+        with Callers(service.machine, port=50343, count=1, pause=0.05) as callers:
+            callers.wait_for("token", 10, count=1)
+    finally:
+        service.machine.run("rm", "-r", "/etc/msi2imds/conf.d")
+    assert service.pid == pid
+
+
+def test_restarts_lose_no_request(service):
+    service.start("sk_lookup")
+    with Callers(service.machine) as callers:
+        callers.wait_for("token", 10)
+        for _ in range(5):
+            service.machine.run("systemctl", "restart", "msi2imds")
+            # More starts in a minute than systemd lets pass.
+            service.machine.run("systemctl", "reset-failed", "msi2imds")
+            callers.wait_for("token", 10)
+    print(f"five restarts: {callers}")
+    assert callers.outcomes == {"token": len(callers.results)}
+    assert callers.longest_wait < 2
+
+
+def test_supervisor_that_hangs_is_replaced(service):
+    service.override("[Service]\nWatchdogSec=2\n")
+    service.start()
+    hung = service.pid
+    service.machine.run("kill", "-STOP", str(hung))
+    wait_until(lambda: service.pid not in (0, hung), 15, "another supervisor runs")
+    service.wait_intercepting()
+    assert "Watchdog timeout" in service.journal()

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "accounts/accounts.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "support_cpp/temporary_directory.hpp"
+
+namespace msi2imds::accounts {
+namespace {
+
+class AccountsTest : public testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    std::ofstream(directory_.file("file")) << text;
+    return directory_.file("file");
+  }
+
+  support::TemporaryDirectory directory_;
+};
+
+TEST_F(AccountsTest, FindsAUserByNameAndByNumber) {
+  const std::string file = write("root:x:0:0:root:/root:/bin/bash\nbackup:x:34:35:backup:/:/bin/sh\n");
+  ASSERT_TRUE(find_user("backup", file));
+  EXPECT_EQ(find_user("backup", file)->uid, 34U);
+  EXPECT_EQ(find_user("backup", file)->gid, 35U);
+  ASSERT_TRUE(find_user(34, file));
+  EXPECT_EQ(find_user(34, file)->name, "backup");
+  EXPECT_FALSE(find_user("back", file));
+  EXPECT_FALSE(find_user(35, file));
+}
+
+TEST_F(AccountsTest, FindsAGroup) {
+  const std::string file = write("root:x:0:\nadm:x:4:syslog,ubuntu\n\ndamaged:x\nusers:x:100");
+  EXPECT_EQ(find_group("adm", file), 4U);
+  EXPECT_EQ(find_group("users", file), 100U);
+  EXPECT_FALSE(find_group("damaged", file));
+  EXPECT_FALSE(find_group("syslog", file));
+}
+
+TEST_F(AccountsTest, FindsNobodyInAFileThatIsNotThere) {
+  EXPECT_FALSE(find_user("root", directory_.file("none")));
+  EXPECT_FALSE(find_group("root", directory_.file("none")));
+}
+
+}  // namespace
+}  // namespace msi2imds::accounts

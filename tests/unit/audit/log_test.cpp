@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "audit/log.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "base/log.hpp"
+#include "support_cpp/temporary_directory.hpp"
+
+namespace msi2imds::audit {
+namespace {
+
+class AuditLogTest : public testing::Test {
+ protected:
+  AuditLogTest() {
+    log::start({}, "test");
+    log_.use_file(open("audit"));
+  }
+  UniqueFd open(const std::string& name) {
+    return UniqueFd(::open(directory_.file(name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  }
+  void write(std::string_view outcome) {
+    log_.write({.time = {},
+                .caller = *caller_,
+                .resource = "r",
+                .identity = "",
+                .outcome = outcome,
+                .source = "",
+                .duration = {},
+                .policy = "",
+                .rule = ""},
+               caller_);
+  }
+  std::string contents(const std::string& name) {
+    std::ostringstream text;
+    text << std::ifstream(directory_.file(name)).rdbuf();
+    return text.str();
+  }
+
+  support::TemporaryDirectory directory_;
+  Limiter::CallerPtr caller_ = std::make_shared<const caller::Identity>();
+  Log log_;
+};
+
+TEST_F(AuditLogTest, WritesWhatItCollected) {
+  write("first");
+  write("second");
+  EXPECT_EQ(contents("audit"), "");
+  log_.flush();
+  const std::string text = contents("audit");
+  EXPECT_LT(text.find("outcome=first"), text.find("outcome=second"));
+  EXPECT_EQ(log_.counters().written, 2U);
+  EXPECT_FALSE(log_.has_unwritten());
+}
+
+TEST_F(AuditLogTest, GoesOnInAnotherFile) {
+  write("first");
+  log_.use_file(open("rotated"));
+  write("second");
+  log_.flush();
+  EXPECT_NE(contents("audit").find("outcome=first"), std::string::npos);
+  EXPECT_EQ(contents("audit").find("outcome=second"), std::string::npos);
+  EXPECT_NE(contents("rotated").find("outcome=second"), std::string::npos);
+}
+
+TEST_F(AuditLogTest, GoesToTheLogWithoutAFile) {
+  log_.use_file(UniqueFd());
+  testing::internal::CaptureStderr();
+  write("first");
+  log_.flush();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("audit: 1970-01-01T00:00:00.000000Z pid=-"),
+            std::string::npos);
+}
+
+TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndCounts) {
+  log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)));
+  testing::internal::CaptureStderr();
+  write("first");
+  log_.flush();
+  write("second");
+  log_.flush();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("write the audit: No space left on device"), std::string::npos) << said;
+  EXPECT_EQ(said.find("write the audit"), said.rfind("write the audit"));
+  EXPECT_EQ(log_.counters().failed, 2U);
+}
+
+TEST_F(AuditLogTest, LeavesOutWhatIsTooMuch) {
+  log_.configure({.format = Format::json, .max_rate = 3});
+  for (int i = 0; i < 10; ++i) {
+    write("token");
+  }
+  log_.flush();
+  EXPECT_EQ(log_.counters().written, 3U);
+  EXPECT_EQ(log_.counters().left_out, 7U);
+}
+
+}  // namespace
+}  // namespace msi2imds::audit

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#include "unit/broker/fixture.hpp"
+
+namespace msi2imds::broker {
+namespace {
+
+// What is given out from the cache, and for how long.
+class FreshnessTest : public BrokerTest {
+ protected:
+  // One token of 24 hours in the cache, unused for so long that it is not refreshed in the background.
+  void warm_up_and_leave(nanoseconds duration) {
+    (void)ask_now(request_for("vault"));
+    clock_.advance(duration);
+  }
+};
+
+TEST_F(FreshnessTest, ATokenIsServedUntilTheMarginIsReached) {
+  warm_up_and_leave(hours(24) - minutes(5) - seconds(1));
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(FreshnessTest, ATokenWithinTheMarginIsReplaced) {
+  warm_up_and_leave(hours(24) - minutes(5) + seconds(1));
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, TheMarginIsASetting) {
+  settings_.expiry_margin = seconds(1000);
+  configure(settings_);
+  warm_up_and_leave(hours(24) - seconds(999));
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, ATokenWithinTheMarginIsServedWhenImdsFails) {
+  warm_up_and_leave(hours(24) - seconds(2));
+  source_.answer_next(failure());
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, AnExpiredTokenIsNeverServed) {
+  warm_up_and_leave(hours(24) + seconds(1));
+  source_.answer = [](const TokenRequest& /*request*/) { return failure(); };
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(75));
+  ASSERT_TRUE(call->result);
+  EXPECT_FALSE(*call->result);
+}
+
+TEST_F(FreshnessTest, AfterAFailureTheOldTokenServesForAMinuteWithoutAskingAgain) {
+  warm_up_and_leave(hours(24) - seconds(200));
+  source_.answer_next(failure());
+  (void)ask_now(request_for("vault"));
+  source_.answer = [](const TokenRequest& /*request*/) { return failure(); };
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  }
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, ATokenThatImdsGivesOutWithinTheMarginServesForHalfAMinute) {
+  source_.lifetime = seconds(200);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  }
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(FreshnessTest, ATokenThatImdsGivesOutWithinTheMarginIsAskedForAgainAfterThat) {
+  source_.lifetime = seconds(200);
+  (void)ask_now(request_for("vault"));
+  clock_.advance(seconds(31));
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+  EXPECT_GE(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, ATokenOfAFewSecondsIsNotServedAfterItsEnd) {
+  source_.lifetime = seconds(5);
+  warm_up_and_leave(seconds(4));
+  (void)ask_now(request_for("vault"));
+  const std::size_t before = sent();
+  clock_.advance(seconds(6));
+  const TokenPtr token = token_of(ask_now(request_for("vault")));
+  ASSERT_TRUE(token);
+  EXPECT_GT(seconds(token->expires_on), clock_.wall().time_since_epoch());
+  EXPECT_GT(sent(), before);
+}
+
+TEST_F(FreshnessTest, AnExpiredTokenFromImdsIsAFailureAndNotKept) {
+  source_.lifetime = seconds(-1);
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(75));
+  ASSERT_TRUE(call->result);
+  ASSERT_FALSE(*call->result);
+  EXPECT_NE(call->result->error().error.message().find("expired"), std::string::npos);
+  EXPECT_EQ(broker_.cache().count(), 0U);
+}
+
+TEST_F(FreshnessTest, ATokenThatEndsThisVerySecondIsExpired) {
+  source_.answer_next(token::TokenResponse(make_token(clock_.wall())));
+  source_.answer = [](const TokenRequest& /*request*/) { return refusal(); };
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(2));
+  ASSERT_TRUE(call->result);
+  EXPECT_TRUE(is_refusal(*call->result));
+}
+
+TEST_F(FreshnessTest, ATokenForTheNextSecondIsGivenOut) {
+  source_.lifetime = seconds(1);
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+}
+
+TEST_F(FreshnessTest, ATokenUntilTheYear9999IsServed) {
+  auto token = std::make_shared<token::Token>();
+  token->expires_on = 253402300799;
+  source_.answer_next(token::TokenResponse(token));
+  (void)ask_now(request_for("vault"));
+  clock_.advance(hours(48));
+  EXPECT_EQ(token_of(ask_now(request_for("vault"))), token);
+}
+
+TEST_F(FreshnessTest, AWallClockSetForwardEndsATokensLife) {
+  warm_up_and_leave(seconds(1));
+  clock_.set_wall(clock_.wall() + hours(24));
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, AWallClockSetForwardALittleChangesNothing) {
+  warm_up_and_leave(seconds(1));
+  clock_.set_wall(clock_.wall() + hours(23));
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(FreshnessTest, AWallClockSetBackDoesNotKeepATokenAlive) {
+  warm_up_and_leave(hours(1));
+  clock_.set_wall(clock_.wall() - hours(1000));
+  source_.lifetime = hours(24 + 1000);
+  clock_.advance(hours(22) + minutes(54));
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 1U);
+  clock_.advance(minutes(2));
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, ATokenFetchedUnderAClockFarBehindServesNoLongerOnceTheClockIsRight) {
+  const WallTime right = clock_.wall();
+  const TokenPtr token = make_token(right + hours(1));
+  clock_.set_wall(WallTime(hours(1)));
+  source_.answer_next(token::TokenResponse(token));
+  (void)ask_now(request_for("vault"));
+  clock_.advance(seconds(1));
+  clock_.set_wall(right);
+  EXPECT_EQ(token_of(ask_now(request_for("vault"))), token);
+  clock_.set_wall(right + minutes(55) + seconds(1));
+  EXPECT_NE(token_of(ask_now(request_for("vault"))), token);
+}
+
+TEST_F(FreshnessTest, RefusalsAreNotKept) {
+  source_.answer_next(refusal());
+  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+}
+
+TEST_F(FreshnessTest, FailuresAreNotKept) {
+  settings_.deadline = seconds(1);
+  configure(settings_);
+  source_.answer_next(failure());
+  EXPECT_FALSE(ask_now(request_for("vault")));
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+}
+
+TEST_F(FreshnessTest, ABypassingRequestAsksAndItsTokenIsKept) {
+  const TokenPtr old = token_of(ask_now(request_for("vault")));
+  clock_.advance(seconds(1));
+  const TokenPtr latest = token_of(ask_now(bypassing("vault")));
+  EXPECT_EQ(sent(), 2U);
+  EXPECT_NE(latest, old);
+  EXPECT_EQ(token_of(ask_now(request_for("vault"))), latest);
+  EXPECT_EQ(sent(), 2U);
+  EXPECT_EQ(broker_.cache().count(), 1U);
+}
+
+TEST_F(FreshnessTest, AFailedBypassIsNotAnsweredFromTheCache) {
+  settings_.deadline = seconds(1);
+  configure(settings_);
+  (void)ask_now(request_for("vault"));
+  clock_.advance(seconds(1));
+  source_.answer_next(failure());
+  EXPECT_FALSE(ask_now(bypassing("vault")));
+}
+
+TEST_F(FreshnessTest, WithoutACacheEveryRequestIsAsked) {
+  settings_.cache = false;
+  configure(settings_);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+    clock_.advance(seconds(1));
+  }
+  EXPECT_EQ(sent(), 3U);
+  EXPECT_EQ(broker_.cache().count(), 0U);
+}
+
+TEST_F(FreshnessTest, SwitchingTheCacheOffForgetsItsTokens) {
+  (void)ask_now(request_for("vault"));
+  settings_.cache = false;
+  configure(settings_);
+  EXPECT_EQ(broker_.cache().count(), 0U);
+}
+
+}  // namespace
+}  // namespace msi2imds::broker

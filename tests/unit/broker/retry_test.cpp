@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include <gmock/gmock.h>
+
+#include "unit/broker/fixture.hpp"
+
+namespace msi2imds::broker {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr const char* kNotAssigned =
+    R"({"error":"invalid_request","error_description":"Identity not found"})";
+
+class RetryTest : public BrokerTest {
+ protected:
+  void always(FetchResult result) {
+    source_.answer = [result = std::move(result)](const TokenRequest& /*request*/) { return result; };
+  }
+  // IMDS is away for so long.
+  void away_for(nanoseconds duration) {
+    source_.answer = [this, end = clock_.steady() + duration](const TokenRequest& /*request*/) {
+      return clock_.steady() < end ? failure()
+                                   : FetchResult(token::TokenResponse(make_token(clock_.wall() + hours(24))));
+    };
+  }
+  CallPtr ask_and_wait() {
+    CallPtr call = ask(request_for("vault"));
+    clock_.advance(minutes(2));
+    EXPECT_TRUE(call->result);
+    return call;
+  }
+  const SteadyTime begin_ = clock_.steady();
+};
+
+TEST_F(RetryTest, WaitsLongerAfterEachFailure) {
+  always(failure());
+  (void)ask_and_wait();
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 2, 8, 22, 52, 72));
+}
+
+TEST_F(RetryTest, GivesUpWithTheLastFailureInsideTheDeadline) {
+  always(failure());
+  const CallPtr call = ask_and_wait();
+  ASSERT_FALSE(*call->result);
+  EXPECT_EQ(call->result->error().error.message(), "scripted");
+  EXPECT_LE(call->waited(), seconds(75));
+}
+
+TEST_F(RetryTest, AnUpdateOfSeventySecondsEndsInAToken) {
+  away_for(seconds(70));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_LE(call->waited(), seconds(75));
+}
+
+TEST_F(RetryTest, AnUpdateOfAFewSecondsEndsInATokenSoon) {
+  away_for(seconds(5));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_EQ(call->waited(), seconds(8));
+}
+
+TEST_F(RetryTest, ASilentImdsIsWaitedForNoLongerThanTheDeadline) {
+  source_.delay = hours(1);
+  const CallPtr call = ask_and_wait();
+  EXPECT_FALSE(*call->result);
+  EXPECT_EQ(call->waited(), seconds(75));
+}
+
+TEST_F(RetryTest, TheDeadlineIsASetting) {
+  settings_.deadline = seconds(10);
+  configure(settings_);
+  always(failure());
+  const CallPtr call = ask_and_wait();
+  EXPECT_LE(call->waited(), seconds(10));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 2, 7));
+}
+
+TEST_F(RetryTest, WhoComesLateHasADeadlineOfHisOwn) {
+  away_for(seconds(100));
+  const CallPtr early = ask(request_for("vault"));
+  clock_.advance(seconds(40));
+  const CallPtr late = ask(request_for("vault"));
+  clock_.advance(seconds(80));
+  ASSERT_TRUE(early->result && late->result);
+  EXPECT_FALSE(*early->result);
+  EXPECT_EQ(early->waited(), seconds(75));
+  EXPECT_TRUE(is_token(*late->result));
+  EXPECT_LE(late->waited(), seconds(75));
+}
+
+TEST_F(RetryTest, ALongerRetryAfterIsHonoured) {
+  source_.answer_next(failure(token::Remedy::retry_later, seconds(30)));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 30));
+}
+
+TEST_F(RetryTest, AShorterRetryAfterDoesNotHurryUs) {
+  source_.answer_next(failure(token::Remedy::retry_later, seconds(1)));
+  (void)ask_and_wait();
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 2));
+}
+
+TEST_F(RetryTest, AnAnswerWithoutSenseIsAskedForThreeTimes) {
+  always(failure(token::Remedy::retry_briefly));
+  const CallPtr call = ask_and_wait();
+  EXPECT_FALSE(*call->result);
+  EXPECT_EQ(call->waited(), seconds(2));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 1, 2));
+}
+
+TEST_F(RetryTest, AClosedConnectionIsReplacedAtOnce) {
+  source_.answer_next(failure(token::Remedy::retry_at_once));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_LT(call->waited(), milliseconds(100));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(RetryTest, AFinalRefusalIsPassedOnAtOnce) {
+  always(refusal());
+  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(RetryTest, ARefusalAfterFailuresIsPassedOn) {
+  source_.answer_next(failure());
+  always(refusal());
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_refusal(*call->result));
+  EXPECT_EQ(call->waited(), seconds(2));
+}
+
+TEST_F(RetryTest, AnIdentityThatIsNotAssignedYetIsWaitedForAfterBoot) {
+  clock_.set_uptime(seconds(299));
+  source_.answer_next(refusal(kNotAssigned));
+  source_.answer_next(refusal(kNotAssigned));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 2, 4));
+}
+
+TEST_F(RetryTest, AnIdentityThatIsNeverAssignedIsRefusedAfterAWhile) {
+  clock_.set_uptime(seconds(10));
+  always(refusal(kNotAssigned));
+  const CallPtr call = ask_and_wait();
+  ASSERT_TRUE(is_refusal(*call->result));
+  EXPECT_EQ(std::get<token::Refusal>(**call->result).body, kNotAssigned);
+  EXPECT_EQ(sent(), 10U);
+}
+
+TEST_F(RetryTest, AMissingIdentityIsRefusedAtOnceLaterOn) {
+  clock_.set_uptime(seconds(300));
+  always(refusal(kNotAssigned));
+  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+}
+
+TEST_F(RetryTest, OtherRefusalsArePassedOnAtOnceAfterBootToo) {
+  clock_.set_uptime(seconds(10));
+  always(refusal());
+  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+}
+
+TEST_F(RetryTest, TheGraceAfterBootIsASetting) {
+  settings_.boot_grace = seconds(0);
+  configure(settings_);
+  clock_.set_uptime(seconds(0));
+  always(refusal(kNotAssigned));
+  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+}
+
+}  // namespace
+}  // namespace msi2imds::broker

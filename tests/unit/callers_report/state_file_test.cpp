@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/callers_report.hpp"
+#include "support_cpp/temporary_directory.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+class StateFileTest : public testing::Test {
+ protected:
+  std::string file_with(const std::string& text) {
+    std::ofstream(path_) << text;
+    return path_;
+  }
+  void expect_error(const std::string& path, int err) {
+    const auto text = read_state_file(path);
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code().value(), err);
+    EXPECT_NE(text.error().message().find(path), std::string::npos);
+  }
+
+  support::TemporaryDirectory directory_;
+  std::string path_ = directory_.file("callers.json");
+};
+
+TEST_F(StateFileTest, IsReadAsItIs) {
+  const auto text = read_state_file(file_with("{}\n"));
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, "{}\n");
+}
+
+TEST_F(StateFileTest, MayBeAsLongAsATable) {
+  EXPECT_TRUE(read_state_file(file_with(std::string(usage::kMaxJson, 'x'))));
+  expect_error(file_with(std::string(usage::kMaxJson + 1, 'x')), EFBIG);
+}
+
+TEST_F(StateFileTest, LinksAreNotFollowed) {
+  std::filesystem::create_symlink(file_with("{}"), directory_.file("link"));
+  expect_error(directory_.file("link"), ELOOP);
+}
+
+TEST_F(StateFileTest, WhatIsNoFileIsAnErrorAndNoWait) {
+  expect_error(directory_.path().string(), EINVAL);
+  ASSERT_EQ(::mkfifo(directory_.file("fifo").c_str(), 0600), 0);
+  expect_error(directory_.file("fifo"), EINVAL);
+  expect_error(directory_.file("absent"), ENOENT);
+}
+
+TEST_F(StateFileTest, APageReplacesWhatWasThere) {
+  const std::string other = file_with("other");
+  const std::string page = directory_.file("page.html");
+  std::filesystem::create_symlink(other, page);
+  ASSERT_TRUE(write_page(page, "<html>"));
+  EXPECT_FALSE(std::filesystem::is_symlink(page));
+  EXPECT_EQ(*read_state_file(page), "<html>");
+  EXPECT_EQ(*read_state_file(other), "other");
+  EXPECT_EQ(std::filesystem::status(page).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(StateFileTest, APageThatCannotBeWrittenLeavesNothing) {
+  EXPECT_FALSE(write_page(directory_.file("absent/page.html"), "<html>"));
+  ASSERT_TRUE(std::filesystem::create_directory(directory_.file("taken")));
+  EXPECT_FALSE(write_page(directory_.file("taken"), "<html>"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1);
+}
+
+}  // namespace
+}  // namespace msi2imds::cli

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "problem_text.hpp"
+
+namespace msi2imds::config {
+namespace {
+
+std::string problem_of(const std::string& line) {
+  return problems_in("[[allow]]\n" + line);
+}
+
+TEST(AllowTest, ReadsOneValueOrSeveral) {
+  const auto config = parse(
+      "[[allow]]\nname = 'backup'\nuid = 34\ngid = [1, 2]\nunit = 'backup.service'\n"
+      "[[allow]]\nprogram = ['/bin/a', '/bin/b']\nresource = 'https://*'\nidentity = 'none'\nunit = '/a/b'",
+      "f");
+  ASSERT_TRUE(config) << config.error().message();
+  ASSERT_EQ(config->allow.size(), 2U);
+  const Allow& first = config->allow[0];
+  EXPECT_EQ(first.name, "backup");
+  EXPECT_EQ(first.origin, "f:1");
+  EXPECT_EQ(first.uids, (std::vector<std::uint32_t>{34}));
+  EXPECT_EQ(first.gids, (std::vector<std::uint32_t>{1, 2}));
+  EXPECT_EQ(first.units, (std::vector<std::string>{"backup.service"}));
+  const Allow& second = config->allow[1];
+  EXPECT_EQ(second.origin, "f:6");
+  EXPECT_EQ(second.programs, (std::vector<std::string>{"/bin/a", "/bin/b"}));
+  EXPECT_EQ(second.resources, (std::vector<std::string>{"https://*"}));
+  EXPECT_EQ(second.identities, (std::vector<std::string>{"none"}));
+}
+
+TEST(AllowTest, LooksNamesUp) {
+  const auto config = parse("[[allow]]\nuser = ['root']\ngroup = 'root'", "f");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->allow[0].uids, (std::vector<std::uint32_t>{0}));
+  EXPECT_EQ(config->allow[0].gids, (std::vector<std::uint32_t>{0}));
+}
+
+TEST(AllowTest, NamesWhatIsWrongAndWhere) {
+  EXPECT_EQ(
+      problem_of("user = 'no such user'"),
+      "f:2:8: allow.user: there is no user \"no such user\" in /etc/passwd; expected one, or uid = NUMBER");
+  EXPECT_EQ(
+      problem_of("group = ['root', 'no such group']"),
+      "f:2:9: allow.group: there is no group \"no such group\" in /etc/group; expected one, or gid = NUMBER");
+  EXPECT_EQ(problem_of("uid = 'root'"), "f:2:7: allow.uid: expected an integer, found a string");
+  EXPECT_EQ(problem_of("uid = -1"), "f:2:7: allow.uid: -1 is out of range; expected 0 to 4294967294");
+  EXPECT_EQ(problem_of("gid = 4294967295"),
+            "f:2:7: allow.gid: 4294967295 is out of range; expected 0 to 4294967294");
+  EXPECT_EQ(
+      problem_of("unit = 'backup'"),
+      "f:2:8: allow.unit: \"backup\" is no unit with processes; expected one such as \"backup.service\", or "
+      "the whole path of a cgroup");
+  EXPECT_EQ(problem_of("program = ['bin/backup']"),
+            "f:2:12: allow.program: \"bin/backup\" is no absolute path of a program; expected one such as "
+            "\"/usr/bin/backup\"");
+  EXPECT_EQ(
+      problem_of("resource = ''"),
+      "f:2:12: allow.resource: \"\" is no pattern; expected a text in which * stands for any characters");
+  EXPECT_EQ(problem_of("identity = 5"),
+            "f:2:12: allow.identity: expected a string or an array of them, found an integer");
+  EXPECT_EQ(problem_of("uid = []"),
+            "f:2:7: allow.uid: an empty array matches nobody; expected at least one value");
+  EXPECT_EQ(problem_of("usr = 'root'\nuid = 1"), "f:2:1: allow.usr: unknown key; did you mean allow.user?");
+  EXPECT_EQ(problem_of("nonsense = 1\nuid = 1"),
+            "f:2:1: allow.nonsense: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
+            "program, "
+            "resource, identity");
+  EXPECT_EQ(problem_of("name = 5\nuid = 1"), "f:2:8: allow.name: expected a string, found an integer");
+  EXPECT_EQ(problem_of("name = 'a\\tb'\nuid = 1"), "");
+  EXPECT_EQ(
+      problem_of("name = 'backup'"),
+      "f:1:1: allow: a rule without a condition allows everybody; expected a condition, or policy.default = "
+      "\"allow\"");
+  EXPECT_EQ(problems_in("allow = 5"), "f:1:9: allow: expected [[allow]] tables, found an integer");
+  EXPECT_EQ(problems_in("allow = [5]"), "f:1:10: allow: expected [[allow]] tables, found an integer");
+}
+
+TEST(AllowTest, RefusesUnitsThatNobodyCanBeIn) {
+  for (const std::string unit : {"backup.timer", "backup.target", ".service", "app@*.service", "a b.service",
+                                 "system.slice/backup.service", "/system.slice/", "/a//b", "/a/../b", ""}) {
+    EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is no unit"), 0U)
+        << unit;
+  }
+  for (const std::string unit : {"app@1.service", R"(dev-a\x2db.service)", "session-2.scope", "-.slice", "/",
+                                 "/system.slice/backup.service"}) {
+    EXPECT_EQ(problem_of("unit = '" + unit + "'"), "") << unit;
+  }
+}
+
+TEST(AllowTest, RefusesPathsThatTheKernelNeverWrites) {
+  for (const std::string path : {"backup", "/usr/bin/", "/usr//bin/backup", "/usr/./bin/backup",
+                                 "/usr/bin/../sbin/backup", "/usr/bin/..", "/"}) {
+    EXPECT_EQ(problem_of("program = '" + path + "'").find("f:2:11: allow.program: "), 0U) << path;
+  }
+  EXPECT_EQ(problem_of("program = '/opt/my app/..run'"), "");
+}
+
+TEST(AllowTest, TakesAnOriginAsOneTextOnly) {
+  EXPECT_EQ(problem_of("uid = 1\norigin = []"), "f:3:10: allow.origin: expected a string, found an array");
+  EXPECT_EQ(problem_of("uid = 1\norigin = 5"), "f:3:10: allow.origin: expected a string, found an integer");
+  EXPECT_NE(problem_of("uid = 1\norigin = ''"), "");
+}
+
+TEST(AllowTest, NamesEveryBadRule) {
+  EXPECT_EQ(problems_in("[[allow]]\nuid = 'x'\n[[allow]]\nuid = 1\n[[allow]]\nunti = 'a.service'"),
+            "f:2:7: allow.uid: expected an integer, found a string\n"
+            "f:6:1: allow.unti: unknown key; did you mean allow.unit?");
+}
+
+TEST(AllowTest, HasABound) {
+  std::string text;
+  for (int i = 0; i < 257; ++i) {
+    text += "[[allow]]\nuid = 1\n";
+  }
+  EXPECT_EQ(problems_in(text), "f:1:1: allow: 257 rules; expected at most 256");
+}
+
+TEST(AllowTest, FindsThePlaceOfAMisspelledTable) {
+  EXPECT_EQ(problems_in("[alow]\nuid = 1"), "f:1:2: alow: unknown table; did you mean allow?");
+}
+
+TEST(MetricsPortTest, IsNoneOfOurs) {
+  EXPECT_EQ(
+      problems_in("metrics.port = 50342"),
+      "f:1:9: metrics.port: port 50342 is also in legacy.ports (the default); expected another one, or 0 for "
+      "none");
+  EXPECT_EQ(
+      problems_in("metrics.port = 342"),
+      "f:1:9: metrics.port: port 342 is also in redirect.listen_port (the default); expected another one, or "
+      "0 for none");
+  EXPECT_EQ(problems_in("metrics.port = 0"), "");
+}
+
+}  // namespace
+}  // namespace msi2imds::config

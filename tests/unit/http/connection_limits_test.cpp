@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "unit/http/connection_fixture.hpp"
+
+namespace msi2imds::http {
+namespace {
+
+class ConnectionLimitsTest : public ConnectionFixture {
+ protected:
+  // A request whose head has exactly `size` bytes.
+  static std::string head_of(std::size_t size) {
+    const std::string start = "GET / HTTP/1.1\r\nA: ";
+    const std::string end = "\r\n\r\n";
+    return start + std::string(size - start.size() - end.size(), 'x') + end;
+  }
+  static std::string with_body(std::size_t size) {
+    return "POST / HTTP/1.1\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+  }
+};
+
+TEST_F(ConnectionLimitsTest, TakesAHeadOfExactlyTheLimit) {
+  EXPECT_EQ(status_of(head_of(limits_.header_bytes)), 200U);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesAHeadOverTheLimit) {
+  EXPECT_EQ(status_of(head_of(limits_.header_bytes + 1)), 431U);
+  EXPECT_TRUE(connection_->is_last());
+}
+
+TEST_F(ConnectionLimitsTest, RefusesAHeadWithoutEnd) {
+  EXPECT_EQ(status_of("GET /" + std::string(limits_.header_bytes, 'x')), 431U);
+}
+
+TEST_F(ConnectionLimitsTest, CountsNotWhatFollowsTheHead) {
+  limits_.header_bytes = 100;
+  EXPECT_EQ(status_of(head_of(100) + head_of(100)), 200U);
+  EXPECT_TRUE(read());
+}
+
+TEST_F(ConnectionLimitsTest, TakesABodyOfExactlyTheLimit) {
+  EXPECT_EQ(status_of(with_body(limits_.body_bytes)), 200U);
+  EXPECT_EQ(request_.body.size(), limits_.body_bytes);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesABodyOverTheLimitBeforeItComes) {
+  const std::string head =
+      "POST / HTTP/1.1\r\nContent-Length: " + std::to_string(limits_.body_bytes + 1) + "\r\n\r\n";
+  EXPECT_EQ(status_of(head), 413U);
+  EXPECT_TRUE(connection_->is_last());
+}
+
+TEST_F(ConnectionLimitsTest, RefusesAChunkOverTheLimit) {
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n"), 413U);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesChunksThatAreTooLargeTogether) {
+  limits_.body_bytes = 8;
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n4\r\nfghi\r\n"),
+            413U);
+}
+
+TEST_F(ConnectionLimitsTest, TakesChunksOfTheLimitTogether) {
+  limits_.body_bytes = 8;
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "5\r\nabcde\r\n3\r\nfgh\r\n0\r\n\r\n"),
+            200U);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesAnEndlessChunkExtension) {
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" +
+                      std::string(2 * limits_.header_bytes, 'x')),
+            400U);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesAnEndlessTrailer) {
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " +
+                      std::string(2 * limits_.header_bytes, 'x')),
+            400U);
+}
+
+TEST_F(ConnectionLimitsTest, NamesTheLimit) {
+  limits_.header_bytes = 50;
+  const ReadResult result = read(head_of(51));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().reason, "the header is larger than 50 bytes");
+}
+
+TEST_F(ConnectionLimitsTest, AppliesAChangedLimitFromTheNextRequestOn) {
+  EXPECT_EQ(status_of(with_body(10)), 200U);
+  limits_.body_bytes = 9;
+  EXPECT_EQ(status_of(with_body(10)), 413U);
+}
+
+TEST_F(ConnectionLimitsTest, AnswersARequestThatIsNotCompleteInTime) {
+  limits_.request_time = std::chrono::seconds(1);
+  const auto start = std::chrono::steady_clock::now();
+  const ReadResult result = read("GET / HTTP/1.1\r\n");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 408U);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, limits_.request_time);
+}
+
+TEST_F(ConnectionLimitsTest, CountsTheBodyIntoTheTimeOfARequest) {
+  limits_.request_time = std::chrono::seconds(0);
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"), 408U);
+}
+
+TEST_F(ConnectionLimitsTest, OwesNothingToAClientThatIsIdleForTooLong) {
+  limits_.idle_time = std::chrono::seconds(0);
+  const ReadResult result = read();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 0U);
+  EXPECT_EQ(received(), "");
+}
+
+TEST_F(ConnectionLimitsTest, TakesEmptyLinesForIdleness) {
+  limits_.idle_time = std::chrono::seconds(0);
+  EXPECT_EQ(status_of("\r\n\r\n"), 0U);
+}
+
+}  // namespace
+}  // namespace msi2imds::http

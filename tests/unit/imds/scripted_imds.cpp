@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "unit/imds/scripted_imds.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <cerrno>
+#include <utility>
+
+namespace msi2imds::imds {
+
+ScriptedImds::ScriptedImds(asio::io_context& io) : io_(io), acceptor_(io) {
+  UniqueFd socket = support::listen_on_loopback();
+  address_ = support::address_of(socket);
+  acceptor_.assign(asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), socket.release());
+  asio::co_spawn(io_, accept_all(), asio::detached);
+}
+
+asio::awaitable<void> ScriptedImds::accept_all() {
+  while (true) {
+    auto socket = std::make_shared<StreamSocket>(io_);
+    const auto [ec] = co_await acceptor_.async_accept(*socket, kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    sockets_.push_back(socket);
+    asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+  }
+}
+
+asio::awaitable<void> ScriptedImds::serve(std::shared_ptr<StreamSocket> socket) {
+  while (true) {
+    std::string request;
+    auto buffer = asio::dynamic_buffer(request);
+    const auto [read_ec, size] = co_await asio::async_read_until(*socket, buffer, "\r\n\r\n", kAsTuple);
+    if (read_ec) {
+      co_return;
+    }
+    requests_.push_back(request);
+    if (on_request) {
+      on_request();
+    }
+    EXPECT_FALSE(steps_.empty()) << "a request that nobody expected: " << request;
+    if (steps_.empty()) {
+      socket->close();
+      co_return;
+    }
+    const Step step = std::move(steps_.front());
+    steps_.pop_front();
+    const auto [write_ec, written] = co_await asio::async_write(*socket, asio::buffer(step.bytes), kAsTuple);
+    if (write_ec || step.then == Step::Then::hang) {
+      co_return;
+    }
+    if (step.then == Step::Then::close) {
+      socket->close();
+      co_return;
+    }
+  }
+}
+
+void ScriptedImds::close_connections() {
+  for (const auto& socket : sockets_) {
+    boost::system::error_code ignored;
+    socket->close(ignored);
+  }
+}
+
+void ScriptedImds::stop_listening() {
+  acceptor_.close();
+}
+
+asio::awaitable<Result<UniqueFd>> LoopbackConnector::open() {
+  ++opened;
+  if (!failure) {
+    co_return failure.error();
+  }
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  EXPECT_TRUE(::connect(fd.get(), to.get(), to.size()) == 0 || errno == EINPROGRESS);
+  co_return fd;
+}
+
+std::string ImdsClientFixture::with_body(const std::string& body, const std::string& more_headers,
+                                         const std::string& status) {
+  return "HTTP/1.1 " + status + "\r\nContent-Type: application/json; charset=utf-8\r\n" + more_headers +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+std::string ImdsClientFixture::token_reply(const std::string& more_headers) {
+  return with_body(R"({"access_token":"secret.jwt","expires_on":"1700086400","token_type":"Bearer",)"
+                   R"("resource":"https://vault.azure.net"})",
+                   more_headers);
+}
+
+}  // namespace msi2imds::imds

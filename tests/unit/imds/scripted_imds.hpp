@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/socket_address.hpp"
+#include "imds/connector.hpp"
+#include "imds/imds_client.hpp"
+#include "support_cpp/run.hpp"
+#include "support_cpp/sockets.hpp"
+
+namespace msi2imds::imds {
+
+// What the server does with one request.
+struct Step {
+  enum class Then : std::uint8_t { keep, close, hang };
+  std::string bytes;
+  Then then = Then::keep;
+};
+
+// A server on the loopback that answers each request with the next step, byte for byte.
+class ScriptedImds {
+ public:
+  explicit ScriptedImds(asio::io_context& io);
+
+  void add(Step step) {
+    steps_.push_back(std::move(step));
+  }
+  // Closes every connection that waits for a request.
+  void close_connections();
+  void stop_listening();
+
+  std::function<void()> on_request;  // while the client waits
+
+  [[nodiscard]] const SocketAddress& address() const {
+    return address_;
+  }
+  [[nodiscard]] const std::vector<std::string>& requests() const {
+    return requests_;
+  }
+  [[nodiscard]] std::size_t accepted() const {
+    return sockets_.size();
+  }
+
+ private:
+  asio::awaitable<void> accept_all();
+  asio::awaitable<void> serve(std::shared_ptr<StreamSocket> socket);
+
+  asio::io_context& io_;
+  asio::basic_socket_acceptor<asio::generic::stream_protocol> acceptor_;
+  SocketAddress address_;
+  std::deque<Step> steps_;
+  std::vector<std::string> requests_;
+  std::vector<std::shared_ptr<StreamSocket>> sockets_;
+};
+
+class LoopbackConnector final : public Connector {
+ public:
+  asio::awaitable<Result<UniqueFd>> open() override;
+
+  SocketAddress to;
+  Result<void> failure;
+  int opened = 0;
+};
+
+// An ImdsClient in front of a ScriptedImds.
+class ImdsClientFixture : public testing::Test {
+ protected:
+  ImdsClientFixture() {
+    connector_.to = server_.address();
+  }
+
+  static std::string with_body(const std::string& body, const std::string& more_headers = "",
+                               const std::string& status = "200 OK");
+  static std::string token_reply(const std::string& more_headers = "");
+
+  token::FetchResult fetch() {
+    token::TokenRequest request;
+    request.resource = "https://vault.azure.net";
+    return support::run(io_, client_.fetch(std::move(request)));
+  }
+  token::FetchResult fetch_through(Step step) {
+    server_.add(std::move(step));
+    return fetch();
+  }
+  boost::system::error_code failure_through(Step step) {
+    const auto response = fetch_through(std::move(step));
+    return response ? boost::system::error_code() : response.error().error.code();
+  }
+
+  asio::io_context io_{1};
+  ScriptedImds server_{io_};
+  LoopbackConnector connector_;
+  ImdsClient client_{io_, connector_, {.host = "imds.test:80"}};
+};
+
+}  // namespace msi2imds::imds

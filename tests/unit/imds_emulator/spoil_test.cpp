@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "imds_emulator/spoil.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include "imds_emulator/fault_parser.hpp"
+#include "imds_emulator/token_endpoint.hpp"
+#include "unit/imds_emulator/requests.hpp"
+
+namespace msi2imds::emulator {
+namespace {
+
+constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'700'000'000)};
+
+Reply spoiled(const std::string& fault, const Request& request = token_request()) {
+  const auto faults = parse_faults(R"({"faults":[)" + fault + "]}", {});
+  EXPECT_TRUE(faults) << faults.error().message();
+  Reply reply = TokenEndpoint({}, {}).answer(parse_question(request), kNow);
+  spoil(reply, faults->at(0), kNow);
+  return reply;
+}
+
+boost::json::object fields_of(const Reply& reply) {
+  return boost::json::parse(reply.body).as_object();
+}
+
+TEST(SpoilTest, AnswersTheStatusWithRetryAfter) {
+  const Reply reply = spoiled(R"({"kind":"status","status":429,"retry_after":7})");
+  EXPECT_EQ(reply.status, 429U);
+  ASSERT_EQ(reply.headers.size(), 1U);
+  EXPECT_EQ(reply.headers[0].name + ": " + reply.headers[0].value, "Retry-After: 7");
+  EXPECT_FALSE(fields_of(reply).contains("access_token"));
+}
+
+TEST(SpoilTest, AnswersTheStatusAsAPage) {
+  const Reply reply = spoiled(R"({"kind":"status","status":410,"html":true})");
+  EXPECT_EQ(reply.content_type, "text/html; charset=utf-8");
+  EXPECT_NE(reply.body.find("410 Gone"), std::string::npos);
+}
+
+TEST(SpoilTest, AnswersTheBodyThatWasGiven) {
+  EXPECT_EQ(spoiled(R"({"kind":"status","status":500,"body":"oops"})").body, "oops");
+}
+
+TEST(SpoilTest, AnswersAPageInPlaceOfAToken) {
+  const Reply reply = spoiled(R"({"kind":"html"})");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_TRUE(reply.body.starts_with("<html>"));
+}
+
+TEST(SpoilTest, MakesNumbersIntegers) {
+  const auto fields = fields_of(spoiled(R"({"kind":"integers"})"));
+  EXPECT_EQ(fields.at("expires_in").as_int64(), 86400);
+  EXPECT_EQ(fields.at("ext_expires_in").as_int64(), 86400);
+  EXPECT_EQ(fields.at("expires_on").as_int64(), 1'700'086'400);
+  EXPECT_EQ(fields.at("not_before").as_int64(), 1'699'999'700);
+  EXPECT_TRUE(fields.at("token_type").is_string());
+}
+
+TEST(SpoilTest, LeavesAFieldOut) {
+  const auto fields = fields_of(spoiled(R"({"kind":"missing_field","field":"expires_on"})"));
+  EXPECT_FALSE(fields.contains("expires_on"));
+  EXPECT_EQ(fields.size(), 7U);
+}
+
+TEST(SpoilTest, OverridesAFieldWithAnyValue) {
+  const auto fields = fields_of(spoiled(R"({"kind":"override_field","field":"access_token","value":[1]})"));
+  EXPECT_TRUE(fields.at("access_token").is_array());
+}
+
+TEST(SpoilTest, LetsTheTokenExpireInThePast) {
+  const auto fields = fields_of(spoiled(R"({"kind":"expired"})"));
+  EXPECT_EQ(fields.at("expires_on").as_string(), "1699996400");
+}
+
+TEST(SpoilTest, PadsAValidTokenToTheSizeAskedFor) {
+  const Reply reply = spoiled(R"({"kind":"oversized","bytes":100000})");
+  EXPECT_EQ(reply.body.size(), 100000U);
+  EXPECT_TRUE(fields_of(reply).contains("access_token"));
+}
+
+TEST(SpoilTest, PadsToTwoMebibytesUnlessToldOtherwise) {
+  EXPECT_EQ(spoiled(R"({"kind":"oversized"})").body.size(), 2U * 1024 * 1024);
+}
+
+TEST(SpoilTest, MakesJsonThatIsNone) {
+  boost::json::error_code ec;
+  const auto value = boost::json::parse(spoiled(R"({"kind":"garbage_json"})").body, ec);
+  EXPECT_TRUE(ec) << value;
+}
+
+TEST(SpoilTest, CallsGoodJsonHtml) {
+  const Reply reply = spoiled(R"({"kind":"wrong_content_type"})");
+  EXPECT_EQ(reply.content_type, "text/html; charset=utf-8");
+  EXPECT_TRUE(fields_of(reply).contains("access_token"));
+}
+
+TEST(SpoilTest, LeavesARefusalAsItIs) {
+  const Reply reply = spoiled(R"({"kind":"integers"})", token_request(""));
+  EXPECT_EQ(reply.status, 400U);
+}
+
+}  // namespace
+}  // namespace msi2imds::emulator

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/nft_events.hpp"
+
+#include <gtest/gtest.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace msi2imds::netlink {
+namespace {
+
+// As the kernel writes them.
+class Datagram {
+ public:
+  Datagram& message(int type, const std::string& table, int subsystem = NFNL_SUBSYS_NFTABLES) {
+    const std::size_t attribute_size = NLA_HDRLEN + table.size() + 1;
+    const std::size_t size = NLMSG_HDRLEN + sizeof(nfgenmsg) + NLA_ALIGN(attribute_size);
+    nlmsghdr header{};
+    header.nlmsg_len = static_cast<__u32>(size);
+    header.nlmsg_type = static_cast<__u16>(subsystem << 8 | type);
+    nlattr attribute{};
+    attribute.nla_len = static_cast<__u16>(attribute_size);
+    attribute.nla_type = NFTA_TABLE_NAME;
+    const std::size_t begin = bytes_.size();
+    bytes_.resize(begin + size);
+    std::memcpy(&bytes_[begin], &header, sizeof header);
+    std::memcpy(&bytes_[begin + NLMSG_HDRLEN + sizeof(nfgenmsg)], &attribute, sizeof attribute);
+    std::memcpy(&bytes_[begin + NLMSG_HDRLEN + sizeof(nfgenmsg) + NLA_HDRLEN], table.c_str(), table.size());
+    return *this;
+  }
+
+  [[nodiscard]] std::span<const std::byte> get() const {
+    return bytes_;
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+TEST(MentionsTableTest, KnowsTablesChainsAndRules) {
+  for (const int type : {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN,
+                         NFT_MSG_NEWRULE, NFT_MSG_DELRULE}) {
+    EXPECT_TRUE(mentions_table(Datagram().message(type, "msi2imds").get(), "msi2imds")) << type;
+  }
+}
+
+TEST(MentionsTableTest, IgnoresEverythingElse) {
+  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWRULE, "nat").get(), "msi2imds"));
+  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWRULE, "msi2imds2").get(), "msi2imds"));
+  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWSETELEM, "msi2imds").get(), "msi2imds"));
+  EXPECT_FALSE(
+      mentions_table(Datagram().message(NFT_MSG_NEWRULE, "msi2imds", NFNL_SUBSYS_QUEUE).get(), "msi2imds"));
+  EXPECT_FALSE(mentions_table({}, "msi2imds"));
+}
+
+TEST(MentionsTableTest, ReadsEveryMessageOfADatagram) {
+  Datagram datagram;
+  datagram.message(NFT_MSG_DELRULE, "others")
+      .message(NFT_MSG_NEWGEN, "")
+      .message(NFT_MSG_DELTABLE, "msi2imds");
+  EXPECT_TRUE(mentions_table(datagram.get(), "msi2imds"));
+}
+
+TEST(MentionsTableTest, ReadsNothingBehindTheEnd) {
+  const Datagram datagram = Datagram().message(NFT_MSG_DELTABLE, "msi2imds");
+  for (std::size_t size = 0; size < datagram.get().size(); ++size) {
+    const std::vector<std::byte> cut(datagram.get().begin(),
+                                     datagram.get().begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_FALSE(mentions_table(cut, "msi2imds")) << size;
+  }
+}
+
+}  // namespace
+}  // namespace msi2imds::netlink

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include "redirect/redirector.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+TEST(ChooseTest, RefusesANameThatNobodyHas) {
+  for (const char* name : {"", "no_such_backend", "Listen", "listen "}) {
+    EXPECT_FALSE(choose(name, {})) << name;
+  }
+}
+
+TEST(ChooseTest, TakesTheBackendThatIsNamed) {
+  const auto choice = choose("listen", {});
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->redirector->name(), "listen");
+  EXPECT_TRUE(choice->refused.empty());
+}
+
+TEST(ChooseTest, AutoAlwaysFindsOneAndSaysWhyNotTheOnesBefore) {
+  const auto choice = choose("auto", {});
+  ASSERT_TRUE(choice);
+  const auto all = all_redirectors();
+  const std::size_t place = choice->refused.size();
+  ASSERT_LT(place, all.size());
+  EXPECT_EQ(choice->redirector->name(), all[place]->name());
+  for (std::size_t i = 0; i < place; ++i) {
+    EXPECT_TRUE(choice->refused[i].starts_with(std::string(all[i]->name()) + ": ")) << choice->refused[i];
+  }
+}
+
+TEST(ChooseTest, TriesListenLast) {
+  EXPECT_EQ(all_redirectors().back()->name(), "listen");
+}
+
+}  // namespace
+}  // namespace msi2imds::redirect

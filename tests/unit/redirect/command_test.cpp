@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/command.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "support_cpp/sockets.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+CommandResult run_shell(const std::string& script, std::string_view input = {}) {
+  auto result = SystemCommandRunner().run("sh", {"-c", script}, input);
+  EXPECT_TRUE(result) << result.error().message();
+  return result ? *result : CommandResult();
+}
+
+TEST(SystemCommandRunnerTest, TellsOutputErrorAndExitStatusApart) {
+  const CommandResult result = run_shell("echo out; echo err >&2; exit 3");
+  EXPECT_EQ(result.output, "out\n");
+  EXPECT_EQ(result.error, "err\n");
+  EXPECT_EQ(result.exit_status, 3);
+}
+
+TEST(SystemCommandRunnerTest, FeedsTheInputAndEndsIt) {
+  EXPECT_EQ(run_shell("cat", "two\nlines\n").output, "two\nlines\n");
+  EXPECT_EQ(run_shell("cat").output, "");
+  const std::string large(200'000, 'x');
+  EXPECT_EQ(run_shell("cat", large).output, large);
+}
+
+TEST(SystemCommandRunnerTest, ToleratesAProgramThatReadsNothing) {
+  EXPECT_EQ(run_shell("exit 0", std::string(60'000, 'x')).exit_status, 0);
+}
+
+TEST(SystemCommandRunnerTest, PassesArgumentsAsTheyAre) {
+  const auto result = SystemCommandRunner().run("echo", {"a b", "$HOME", "*", ";", ""}, {});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output, "a b $HOME * ; \n");
+}
+
+TEST(SystemCommandRunnerTest, GivesTheProgramNothingOfOurEnvironment) {
+  ::setenv("LD_DEBUG_OUTPUT", "/nowhere", 1);
+  const auto result = SystemCommandRunner().run("env", {}, {});
+  ::unsetenv("LD_DEBUG_OUTPUT");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output, "LC_ALL=C\n");
+}
+
+TEST(SystemCommandRunnerTest, GivesTheProgramOnlyStdio) {
+  constexpr int kMany = 1024;
+  for (int fd = STDERR_FILENO + 1; fd < kMany; ++fd) {
+    (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // those of whoever runs the tests
+  }
+  // ls has the directory itself open as well.
+  EXPECT_EQ(run_shell("ls /proc/self/fd").output, "0\n1\n2\n3\n");
+}
+
+TEST(SystemCommandRunnerTest, ResetsSignals) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, &before);
+  auto* const handler = ::signal(SIGPIPE, SIG_IGN);
+  const std::string status = run_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status").output;
+  (void)::signal(SIGPIPE, handler);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  EXPECT_EQ(status, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST(SystemCommandRunnerTest, FailsWithoutTheProgram) {
+  for (const char* name : {"no-such-program", "sub/sh", ""}) {
+    const auto result = SystemCommandRunner().run(name, {}, {});
+    ASSERT_FALSE(result) << name;
+    EXPECT_TRUE(result.error().code().value() == ENOENT || result.error().code().value() == EACCES) << name;
+  }
+}
+
+TEST(SystemCommandRunnerTest, LooksOnlyInTheSystemsDirectories) {
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", "/proc/self/cwd", 1);
+  EXPECT_EQ(run_shell("echo found").output, "found\n");
+  ::setenv("PATH", path.c_str(), 1);
+}
+
+TEST(SystemCommandRunnerTest, KillsWhatTakesTooLong) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (const char* script : {"sleep 60", "exec >&- 2>&-; sleep 60", "trap '' TERM; sleep 60 & wait"}) {
+    const auto result = SystemCommandRunner(std::chrono::milliseconds(50)).run("sh", {"-c", script}, {});
+    ASSERT_FALSE(result) << script;
+    EXPECT_EQ(result.error().code().value(), ETIMEDOUT);
+    EXPECT_EQ(result.error().message(), "run sh: Connection timed out");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+}
+
+TEST(SystemCommandRunnerTest, TellsOfASignal) {
+  EXPECT_EQ(run_shell("kill -9 $$").exit_status, 128 + SIGKILL);
+}
+
+TEST(SystemCommandRunnerTest, TakesMuchOutputButNotWithoutEnd) {
+  EXPECT_EQ(run_shell("head -c 3000000 /dev/zero").output.size(), 3'000'000U);
+  const auto endless = SystemCommandRunner().run("cat", {"/dev/zero"}, {});
+  ASSERT_FALSE(endless);
+  EXPECT_EQ(endless.error().code().value(), EMSGSIZE);
+}
+
+TEST(SystemCommandRunnerTest, CutsWhatGoesToStderr) {
+  const CommandResult result = run_shell("head -c 3000000 /dev/zero >&2; echo done");
+  EXPECT_EQ(result.error.size(), 65536U);
+  EXPECT_EQ(result.output, "done\n");
+}
+
+TEST(SystemCommandRunnerTest, LeavesNoDescriptorAndNoProcess) {
+  const auto descriptors = support::count_open_descriptors();
+  (void)run_shell("true");
+  (void)SystemCommandRunner().run("no-such-program", {}, {});
+  (void)SystemCommandRunner(std::chrono::milliseconds(10)).run("sleep", {"60"}, {});
+  EXPECT_EQ(support::count_open_descriptors(), descriptors);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+}  // namespace
+}  // namespace msi2imds::redirect

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/iptables.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unit/redirect/fake_command_runner.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+const Plan kPlan = {.legacy_ports = {50342}, .listen_port = 342};
+const std::vector<Listener> kListeners = {{.address = SocketAddress::ipv4_loopback(342), .fd = -1},
+                                          {.address = SocketAddress::ipv6_loopback(342), .fd = -1}};
+
+class IptablesRedirectorTest : public testing::Test {
+ protected:
+  void offer(const std::string& family, const std::string& flavour, const std::string& listing = {}) {
+    host_->succeed(family + flavour + "-restore --noflush");
+    host_->succeed(family + flavour + " -t nat -S", listing);
+    host_->succeed(family + flavour + " --version", "v1.8.9 (nf_tables)");
+  }
+
+  std::shared_ptr<FakeCommandRunner> host_ = std::make_shared<FakeCommandRunner>();
+  IptablesRedirector redirector_{{.runner = host_, .wait = [](std::chrono::milliseconds) {}}};
+};
+
+TEST_F(IptablesRedirectorTest, SaysThatItIsNotInstalled) {
+  const auto probed = redirector_.probe(kPlan);
+  ASSERT_FALSE(probed);
+  EXPECT_EQ(probed.error().message(), "run iptables-restore: it is not installed");
+}
+
+TEST_F(IptablesRedirectorTest, SaysThatItIsNotPermitted) {
+  host_->fail("iptables-restore --noflush", 3,
+              "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'nat'\n\n"
+              "Permission denied (you must be root)\n");
+  const auto probed = redirector_.probe(kPlan);
+  ASSERT_FALSE(probed);
+  EXPECT_NE(probed.error().message().find("not permitted (needs CAP_NET_ADMIN)"), std::string::npos)
+      << probed.error().message();
+}
+
+TEST_F(IptablesRedirectorTest, SaysThatTheKernelHasNoNat) {
+  host_->fail("iptables-restore --noflush", 3,
+              "iptables v1.4.21: can't initialize iptables table `nat': Table does not exist (do you need to "
+              "insmod?)\n");
+  const auto probed = redirector_.probe(kPlan);
+  ASSERT_FALSE(probed);
+  EXPECT_TRUE(probed.error().message().ends_with(": the kernel has no such NAT")) << probed.error().message();
+}
+
+TEST_F(IptablesRedirectorTest, CannotChooseCallers) {
+  const auto probed = redirector_.probe({.legacy_ports = {50342}, .cgroups = {"/a"}});
+  ASSERT_FALSE(probed);
+  EXPECT_NE(probed.error().message().find("redirect.cgroups"), std::string::npos);
+}
+
+TEST_F(IptablesRedirectorTest, TakesTheFirstFlavourThatTakesARule) {
+  host_->fail("iptables-restore --noflush", 1, "iptables-restore: line 3 failed\n");
+  offer("iptables", "-nft");
+  EXPECT_TRUE(redirector_.probe(kPlan));
+  EXPECT_EQ(host_->calls.back().command, "iptables-nft-restore --noflush");
+  EXPECT_EQ(host_->calls.back().input, "*nat\n-F MSI2IMDS_PROBE\n-X MSI2IMDS_PROBE\nCOMMIT\n");
+}
+
+TEST_F(IptablesRedirectorTest, DoesWithoutIpv6) {
+  offer("iptables", "");
+  const auto redirection = redirector_.install(kPlan, kListeners);
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_FALSE((*redirection)->covers_ipv6());
+  EXPECT_EQ((*redirection)->remarks().back(),
+            "connections to ::1 are not covered: run ip6tables: it is not installed");
+}
+
+TEST_F(IptablesRedirectorTest, UsesTheSameFlavourForIpv6) {
+  host_->fail("iptables-restore --noflush", 1, "iptables-restore: line 3 failed\n");
+  offer("ip6tables", "");
+  offer("iptables", "-nft");
+  offer("ip6tables", "-nft");
+  const auto redirection = redirector_.install(kPlan, kListeners);
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_TRUE((*redirection)->covers_ipv6());
+  EXPECT_EQ(host_->count("ip6tables-nft-restore --noflush"), 1U);
+  EXPECT_EQ(host_->count("ip6tables-restore --noflush"), 0U);
+}
+
+TEST_F(IptablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
+  offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");
+  offer("ip6tables", "-nft");
+  const auto removed = redirector_.remove_leftovers(kPlan);
+  ASSERT_TRUE(removed) << removed.error().message();
+  EXPECT_EQ(*removed, std::vector<std::string>{"iptables: chain MSI2IMDS of IPv4"});
+  EXPECT_EQ(host_->count("ip6tables-nft-restore --noflush"), 0U);
+}
+
+TEST_F(IptablesRedirectorTest, HasNoLeftoversWhereItIsNotInstalled) {
+  const auto removed = redirector_.remove_leftovers(kPlan);
+  ASSERT_TRUE(removed);
+  EXPECT_TRUE(removed->empty());
+}
+
+TEST_F(IptablesRedirectorTest, TellsWhenLeftoversStay) {
+  offer("iptables", "", "-N MSI2IMDS\n");
+  host_->fail("iptables -t nat -S", 1, "");
+  auto failing = std::make_shared<FakeCommandRunner>();
+  failing->succeed("iptables --version", "(nf_tables)");
+  failing->fail("iptables -t nat -S", 4, "Permission denied (you must be root)\n");
+  EXPECT_FALSE(IptablesRedirector({.runner = failing, .wait = [](std::chrono::milliseconds) {}})
+                   .remove_leftovers(kPlan));
+}
+
+}  // namespace
+}  // namespace msi2imds::redirect

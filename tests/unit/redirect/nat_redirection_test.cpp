@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/nat_redirection.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "redirect/errors.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+const Plan kPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port 1, there are no connections
+
+// One family's table in the kernel, with at most one set of rules.
+struct Table {
+  bool exists = false;
+  bool can_be_changed = true;
+  int puts = 0;
+};
+
+class FakeRules final : public NatRules {
+ public:
+  explicit FakeRules(Table& table) : table_(table) {}
+
+  Result<void> put() override {
+    ++table_.puts;
+    return set(true);
+  }
+  Result<void> check() override {
+    return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
+  }
+  Result<void> close() override {
+    return set(false);
+  }
+  Result<void> finish() override {
+    return {};
+  }
+  Result<void> remove() override {
+    return set(false);
+  }
+
+ private:
+  Result<void> set(bool exists) {
+    if (!table_.can_be_changed) {
+      return Error(Errc::no_nat, "change");
+    }
+    table_.exists = exists;
+    return {};
+  }
+
+  Table& table_;
+};
+
+class NatRedirectionTest : public testing::Test {
+ protected:
+  Result<std::unique_ptr<Redirection>> install() {
+    return NatRedirection::install("fake", kPlan, listeners_, std::make_unique<FakeRules>(ipv4_),
+                                   std::make_unique<FakeRules>(ipv6_));
+  }
+
+  Table ipv4_;
+  Table ipv6_;
+  std::vector<Listener> listeners_ = {{.address = SocketAddress::ipv4_loopback(1), .fd = -1},
+                                      {.address = SocketAddress::ipv6_loopback(1), .fd = -1}};
+};
+
+TEST_F(NatRedirectionTest, PutsBothFamiliesAndRemovesThem) {
+  auto redirection = install();
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+  EXPECT_TRUE((*redirection)->covers_ipv6());
+  EXPECT_TRUE((*redirection)->check());
+  EXPECT_EQ((*redirection)->remarks().size(), 1U);
+  redirection->reset();
+  EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, NeedsAnIpv4Listener) {
+  listeners_.erase(listeners_.begin());
+  const auto redirection = install();
+  ASSERT_FALSE(redirection);
+  EXPECT_EQ(redirection.error().message(),
+            "find the listener on 127.0.0.1:1: Transport endpoint is not connected");
+  EXPECT_EQ(ipv6_.puts, 0);
+}
+
+TEST_F(NatRedirectionTest, NeedsIpv4Nat) {
+  ipv4_.can_be_changed = false;
+  EXPECT_FALSE(install());
+  EXPECT_FALSE(ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, DoesWithoutIpv6Nat) {
+  ipv6_.can_be_changed = false;
+  const auto redirection = install();
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_FALSE((*redirection)->covers_ipv6());
+  EXPECT_EQ((*redirection)->remarks().back(),
+            "connections to ::1 are not covered: change: the kernel has no such NAT");
+  EXPECT_TRUE((*redirection)->check());
+  EXPECT_TRUE((*redirection)->repair());
+  EXPECT_EQ(ipv6_.puts, 1);
+}
+
+TEST_F(NatRedirectionTest, RemovesIpv6LeftoversThatWouldLeadToNobody) {
+  ipv6_.exists = true;
+  listeners_.pop_back();
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  EXPECT_FALSE((*redirection)->covers_ipv6());
+  EXPECT_FALSE(ipv6_.exists);
+  EXPECT_EQ(ipv6_.puts, 0);
+}
+
+TEST_F(NatRedirectionTest, RepairsOnlyWhatIsMissing) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv6_.exists = false;
+  EXPECT_FALSE((*redirection)->check());
+  EXPECT_TRUE((*redirection)->repair());
+  EXPECT_TRUE((*redirection)->check());
+  EXPECT_EQ(ipv4_.puts, 1);
+  EXPECT_EQ(ipv6_.puts, 2);
+}
+
+TEST_F(NatRedirectionTest, RepairsOneFamilyWhenItCannotRepairTheOther) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_ = {.exists = false, .can_be_changed = false};
+  ipv6_.exists = false;
+  EXPECT_FALSE((*redirection)->repair());
+  EXPECT_TRUE(ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, StaysWhenItWasHandedOver) {
+  auto redirection = install();
+  ASSERT_TRUE(redirection);
+  EXPECT_TRUE((*redirection)->hand_over());
+  redirection->reset();
+  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOne) {
+  auto first = install();
+  auto second = install();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ((*first)->check().error().code(), Errc::superseded);
+  EXPECT_FALSE((*first)->repair());
+  EXPECT_FALSE((*first)->hand_over());
+  first->reset();
+  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+  EXPECT_TRUE((*second)->check());
+  second->reset();
+  EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+}  // namespace
+}  // namespace msi2imds::redirect

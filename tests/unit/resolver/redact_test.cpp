@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/redact.hpp"
+
+#include <gtest/gtest.h>
+
+namespace msi2imds::resolver {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+std::string redact_one(const std::string& argument) {
+  return redact({argument}).front();
+}
+
+TEST(RedactTest, LeavesAnOrdinaryCommandLine) {
+  const Arguments line = {"/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
+                          "-Xmx512m",
+                          "-jar",
+                          "/opt/app/app.jar",
+                          "--listen=127.0.0.1:8080",
+                          "--user",
+                          "alice",
+                          "https://example.org:443/path@v1?q=1",
+                          "-u",
+                          "root",
+                          "",
+                          "a b c"};
+  EXPECT_EQ(redact(line), line);
+}
+
+TEST(RedactTest, TakesTheArgumentAfterANamedOption) {
+  for (const char* option : {"--password", "--PASSWD", "-pwd", "--client-secret", "--access_token",
+                             "--ApiKey", "--credential", "--sas-sig", "-auth"}) {
+    EXPECT_EQ(redact({"app", option, "hunter 2", "rest"}), (Arguments{"app", option, "[redacted]", "rest"}));
+  }
+  EXPECT_EQ(redact({"app", "--use-auth", "--verbose"}), (Arguments{"app", "--use-auth", "--verbose"}));
+  EXPECT_EQ(redact({"app", "--token"}), (Arguments{"app", "--token"}));
+}
+
+TEST(RedactTest, TakesWhatFollowsANameInTheSameArgument) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"--password=hunter2", "--password=[redacted]"},
+      {"DB_PASSWORD=hunter 2", "DB_PASSWORD=[redacted]"},
+      {"-Djavax.net.ssl.keyStorePassword=x", "-Djavax.net.ssl.keyStorePassword=[redacted]"},
+      {"Server=db;Pwd=a;b=c", "Server=db;Pwd=[redacted]"},
+      {"Authorization: Bearer abc", "Authorization:[redacted]"},
+      {R"({"a":1,"client_secret" : "x"})", R"({"a":1,"client_secret" :[redacted])"},
+      {"curl --token abc https://h", "curl --token [redacted]"},
+      {"https://h/blob?sv=1&sig=abc&se=2", "https://h/blob?sv=1&sig=[redacted]"},
+      {"--token=", "--token="},
+  };
+  for (const auto& [argument, expected] : cases) {
+    EXPECT_EQ(redact_one(argument), expected);
+  }
+}
+
+TEST(RedactTest, TakesTheUserOutOfAUrl) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"https://bob:hunter2@h/path", "https://bob:[redacted]@h/path"},
+      {"https://ghp_abc@h/path", "https://[redacted]@h/path"},
+      {"postgres://bob:hunt/er@h/db", "postgres://bob:[redacted]@h/db"},
+      {"a://b:c@d,e://f:g@h", "a://b:[redacted]@d,e://f:[redacted]@h"},
+      {"x a://b:c@d y e://f:g@h", "x a://b:[redacted]@d y e://f:[redacted]@h"},
+  };
+  for (const auto& [argument, expected] : cases) {
+    EXPECT_EQ(redact_one(argument), expected);
+  }
+  EXPECT_EQ(redact({"curl", "-u", "bob:hunter2"}).back(), "bob:[redacted]");
+}
+
+TEST(RedactTest, TakesWhatLooksLikeAToken) {
+  EXPECT_EQ(redact_one("x eyJhbGciOiJub25lIn0.eyJhIjoxfQ.sig y"), "x [redacted] y");
+  EXPECT_EQ(redact_one("Bearer=" + std::string(40, 'a') + "=="), "Bearer=[redacted]");
+  EXPECT_EQ(redact_one(std::string(39, 'a')), std::string(39, 'a'));
+  EXPECT_EQ(redact_one("0123456789abcdef0123456789abcdef01234567"), "[redacted]");
+  EXPECT_EQ(redact_one("abcdefghijklmnopqr/stuvwxyzABCDEFGHIJK/LMNOP"), "[redacted]");
+}
+
+TEST(RedactTest, BearsAnyBytes) {
+  std::string all;
+  for (int byte = 1; byte < 256; ++byte) {
+    all += static_cast<char>(byte);
+  }
+  for (std::size_t size = 0; size < all.size(); ++size) {
+    (void)redact({all.substr(size), all.substr(0, size), "://", "=", ":", "-", "--key"});
+  }
+}
+
+}  // namespace
+}  // namespace msi2imds::resolver

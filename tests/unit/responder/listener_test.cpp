@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "responder/listener.hpp"
+
+#include "unit/responder/service_fixture.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+class ListenerTest : public ServiceFixture {
+ protected:
+  static bool is_token(const std::string& answer) {
+    return answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.find("secret.jwt") != std::string::npos;
+  }
+};
+
+TEST_F(ListenerTest, ServesAClient) {
+  EXPECT_TRUE(is_token(connect().ask(kRequest)));
+  EXPECT_EQ(sessions_.accepted(), 1U);
+}
+
+TEST_F(ListenerTest, ServesManyClientsAtATime) {
+  tokens_.held = true;
+  std::vector<support::Client> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(connect());
+    clients.back().send(kRequest);
+  }
+  wait_for_requests(20);
+  EXPECT_EQ(sessions_.count(), 20U);
+  tokens_.let_go();
+  for (auto& client : clients) {
+    EXPECT_TRUE(is_token(client.read_answer()));
+  }
+}
+
+TEST_F(ListenerTest, LeavesWhatIsOverTheLimitInTheBacklog) {
+  settings_.max_connections = 1;
+  tokens_.held = true;
+  auto first = connect();
+  first.send(kRequest);
+  wait_for_requests(1);
+  auto second = connect();
+  second.send(kRequest);
+  settle();
+  EXPECT_EQ(sessions_.accepted(), 1U);
+
+  tokens_.let_go();
+  EXPECT_TRUE(is_token(first.read_answer()));
+  first.close();
+  EXPECT_TRUE(is_token(second.read_answer()));
+}
+
+TEST_F(ListenerTest, SharesTheLimitWithTheOtherListeners) {
+  settings_.max_connections = 1;
+  const auto other_listener = listen();
+  tokens_.held = true;
+  auto first = connect();
+  first.send(kRequest);
+  wait_for_requests(1);
+  auto second = connect();
+  auto third = connect(*other_listener);
+  second.send(kRequest);
+  third.send(kRequest);
+  settle();
+  tokens_.let_go();
+  EXPECT_TRUE(is_token(first.read_answer()));
+
+  tokens_.held = true;
+  first.close();
+  wait_for_requests(2);
+  settle();
+  EXPECT_EQ(sessions_.count(), 1U);
+}
+
+TEST_F(ListenerTest, ServesTheBacklogWhenItCloses) {
+  settle();
+  std::vector<support::Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(connect());
+    clients.back().send(kRequest);
+  }
+  listener_->close(control::Backlog::serve);
+  for (auto& client : clients) {
+    EXPECT_TRUE(is_token(client.read_answer()));
+  }
+}
+
+TEST_F(ListenerTest, ServesTheBacklogWhenItClosesWhileTheLimitIsReached) {
+  settings_.max_connections = 1;
+  tokens_.held = true;
+  auto first = connect();
+  first.send(kRequest);
+  wait_for_requests(1);
+  auto second = connect();
+  second.send(kRequest);
+  settle();
+  listener_->close(control::Backlog::serve);
+  tokens_.let_go();
+  EXPECT_TRUE(is_token(second.read_answer()));
+}
+
+TEST_F(ListenerTest, ServesTheBacklogInADrain) {
+  settle();
+  auto client = connect();
+  client.send(kRequest);
+  listener_->close(control::Backlog::serve);
+  sessions_.close_when_idle();
+  EXPECT_TRUE(is_token(client.read_answer()));
+}
+
+TEST_F(ListenerTest, LetsGoOfItsSocketWhenItCloses) {
+  settle();
+  const SocketAddress address = listener_->address();
+  listener_->close(control::Backlog::serve);
+  settle();
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(client.get(), address.get(), address.size()), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+}
+
+TEST_F(ListenerTest, StopsRunningWhenItCloses) {
+  settle();
+  const std::weak_ptr<Listener> listener = listener_;
+  listener_->close(control::Backlog::serve);
+  listener_.reset();
+  settle();
+  EXPECT_TRUE(listener.expired());
+}
+
+TEST_F(ListenerTest, GoesOnAfterAClientThatLeftTheBacklog) {
+  settle();
+  connect().close();
+  EXPECT_TRUE(is_token(connect().ask(kRequest)));
+}
+
+}  // namespace
+}  // namespace msi2imds::responder

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "admin/status.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <boost/json/value_to.hpp>
+
+namespace msi2imds::admin {
+
+namespace json = boost::json;
+
+namespace {
+
+json::object requests_to_json(const std::map<std::uint16_t, std::uint64_t>& requests) {
+  json::object object;
+  for (const auto& [port, count] : requests) {
+    object[std::to_string(port)] = count;
+  }
+  return object;
+}
+
+std::map<std::uint16_t, std::uint64_t> requests_from_json(const json::object& object) {
+  std::map<std::uint16_t, std::uint64_t> requests;
+  for (const auto& [port, count] : object) {
+    requests[static_cast<std::uint16_t>(std::stoul(std::string(port)))] = count.to_number<std::uint64_t>();
+  }
+  return requests;
+}
+
+}  // namespace
+
+std::string to_json(const Status& status) {
+  const json::object object = {
+      {"version", status.version},
+      {"backend", status.backend},
+      {"redirecting", status.redirecting},
+      {"redirect_failure", status.redirect_failure},
+      {"observing", status.observing},
+      {"covers_ipv6", status.covers_ipv6},
+      {"remarks", json::value_from(status.remarks)},
+      {"cgroups", json::value_from(status.cgroups)},
+      {"legacy_ports", json::value_from(status.legacy_ports)},
+      {"responder",
+       {{"pid", status.responder_pid},
+        {"uptime_seconds", status.uptime_seconds},
+        {"connections", status.connections},
+        {"accepted", status.accepted},
+        {"requests", requests_to_json(status.requests)}}},
+      {"tokens",
+       {{"cached", status.tokens_cached},
+        {"from_cache", status.tokens_from_cache},
+        {"joined", status.tokens_joined}}},
+      {"imds",
+       {{"endpoint", status.imds_endpoint},
+        {"requests", status.imds_requests},
+        {"failures", status.imds_failures},
+        {"last_failure", status.imds_last_failure}}},
+  };
+  return json::serialize(object);
+}
+
+Result<Status> parse_status(std::string_view text) {
+  try {
+    const json::value value = json::parse({text.data(), text.size()});
+    const json::object& object = value.as_object();
+    const json::object& responder = object.at("responder").as_object();
+    const json::object& tokens = object.at("tokens").as_object();
+    const json::object& imds = object.at("imds").as_object();
+    Status status;
+    status.version = json::value_to<std::string>(object.at("version"));
+    status.backend = json::value_to<std::string>(object.at("backend"));
+    status.redirecting = object.at("redirecting").as_bool();
+    status.redirect_failure = json::value_to<std::string>(object.at("redirect_failure"));
+    status.observing = object.at("observing").as_bool();
+    status.covers_ipv6 = object.at("covers_ipv6").as_bool();
+    status.remarks = json::value_to<std::vector<std::string>>(object.at("remarks"));
+    status.cgroups = json::value_to<std::vector<std::string>>(object.at("cgroups"));
+    status.legacy_ports = json::value_to<std::vector<std::uint16_t>>(object.at("legacy_ports"));
+    status.responder_pid = responder.at("pid").to_number<std::int32_t>();
+    status.uptime_seconds = responder.at("uptime_seconds").to_number<std::int64_t>();
+    status.connections = responder.at("connections").to_number<std::uint64_t>();
+    status.accepted = responder.at("accepted").to_number<std::uint64_t>();
+    status.requests = requests_from_json(responder.at("requests").as_object());
+    status.tokens_cached = tokens.at("cached").to_number<std::uint64_t>();
+    status.tokens_from_cache = tokens.at("from_cache").to_number<std::uint64_t>();
+    status.tokens_joined = tokens.at("joined").to_number<std::uint64_t>();
+    status.imds_endpoint = json::value_to<std::string>(imds.at("endpoint"));
+    status.imds_requests = imds.at("requests").to_number<std::uint64_t>();
+    status.imds_failures = imds.at("failures").to_number<std::uint64_t>();
+    status.imds_last_failure = json::value_to<std::string>(imds.at("last_failure"));
+    return status;
+  } catch (const std::exception&) {  // Boost.JSON's accessors throw
+    return Error::from_errno(EPROTO, "read the status document");
+  }
+}
+
+}  // namespace msi2imds::admin

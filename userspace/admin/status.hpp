@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+// What the admin socket serves, and how the command line reads it.
+namespace msi2imds::admin {
+
+// GET kStatusTarget answers the status; GET kArrivedTarget + "ADDRESS:PORT" whether a connection from there
+// is open.
+inline constexpr std::string_view kStatusTarget = "/status";
+inline constexpr std::string_view kArrivedTarget = "/arrived?peer=";
+// POST kFlushTarget with a JSON body {"resource": "...", "identity": "..."} (empty: any) answers {"flushed":
+// N}.
+inline constexpr std::string_view kFlushTarget = "/flush";
+// GET kCallersTarget answers who has called (usage::Table's document), GET kMetricsTarget the metrics in
+// Prometheus's text format.
+inline constexpr std::string_view kCallersTarget = "/callers";
+inline constexpr std::string_view kMetricsTarget = "/metrics";
+
+// What the two processes know about themselves.
+struct Status {
+  std::string version;
+  std::string backend;
+  bool redirecting = false;      // the kernel says that the redirection is in force
+  std::string redirect_failure;  // why not
+  bool observing = false;        // nothing is redirected, but callers are recorded
+  bool covers_ipv6 = true;
+  std::vector<std::string> remarks;  // what an operator should know of the redirection
+  std::vector<std::string> cgroups;  // that it is limited to; empty: it is not
+  std::vector<std::uint16_t> legacy_ports;
+  std::int32_t responder_pid = 0;
+  std::int64_t uptime_seconds = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t accepted = 0;
+  std::map<std::uint16_t, std::uint64_t> requests;  // by the port that was dialled
+  std::uint64_t tokens_cached = 0;
+  std::uint64_t tokens_from_cache = 0;  // answers
+  std::uint64_t tokens_joined = 0;      // answers that waited for somebody else's request
+  std::string imds_endpoint;
+  std::uint64_t imds_requests = 0;
+  std::uint64_t imds_failures = 0;
+  std::string imds_last_failure;  // empty when the last request was answered
+};
+
+[[nodiscard]] std::string to_json(const Status& status);
+[[nodiscard]] Result<Status> parse_status(std::string_view text);
+
+}  // namespace msi2imds::admin

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "audit/line.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <ctime>
+#include <iterator>
+
+#include "base/escape.hpp"
+
+namespace msi2imds::audit {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::system_clock;
+
+// RFC 3339 in UTC, with microseconds.
+void append_time(std::string& out, system_clock::time_point time) {
+  const auto since_epoch = std::chrono::floor<microseconds>(time.time_since_epoch());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const std::time_t whole = seconds.count();
+  std::tm parts{};
+  (void)::gmtime_r(&whole, &parts);
+  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
+                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                 (since_epoch - seconds).count());
+}
+
+// name=value for people, "name":value for machines.
+class Line {
+ public:
+  Line(std::string& out, Format format, system_clock::time_point time) : out_(out), format_(format) {
+    if (format_ == Format::json) {
+      out_ += "{\"time\":\"";
+      append_time(out_, time);
+      out_ += '"';
+    } else {
+      append_time(out_, time);
+    }
+  }
+
+  void text(std::string_view name, std::string_view value) {
+    begin(name);
+    if (format_ == Format::json) {
+      out_ += '"';
+      out_ += escape::json(value);
+      out_ += '"';
+    } else if (value.empty()) {
+      out_ += '-';
+    } else if (value.find(' ') == std::string_view::npos && value.find('"') == std::string_view::npos) {
+      out_ += escape::control_characters(value);
+    } else {
+      out_ += '"';
+      for (const char c : escape::control_characters(value)) {
+        out_ += c == '"' ? std::string_view("\\\"") : std::string_view(&c, 1);
+      }
+      out_ += '"';
+    }
+  }
+  // What is worth its room only when it is there.
+  void optional_text(std::string_view name, std::string_view value) {
+    if (!value.empty()) {
+      text(name, value);
+    }
+  }
+  void number(std::string_view name, std::int64_t value) {
+    begin(name);
+    fmt::format_to(std::back_inserter(out_), "{}", value);
+  }
+  template <typename T>
+  void known_number(std::string_view name, const std::optional<T>& value) {
+    if (value) {
+      number(name, *value);
+    } else {
+      begin(name);
+      out_ += format_ == Format::json ? "null" : "-";
+    }
+  }
+  void end() {
+    out_ += format_ == Format::json ? "}\n" : "\n";
+  }
+
+ private:
+  void begin(std::string_view name) {
+    if (format_ == Format::json) {
+      out_ += ",\"";
+      out_ += name;
+      out_ += "\":";
+    } else {
+      out_ += ' ';
+      out_ += name;
+      out_ += '=';
+    }
+  }
+
+  std::string& out_;
+  Format format_;
+};
+
+// A unit, or where the process lives without one.
+std::string_view unit_of(const caller::Identity& caller) {
+  return caller.unit.empty() ? caller.cgroup : caller.unit;
+}
+
+}  // namespace
+
+void append(std::string& out, const Record& record, Format format) {
+  const caller::Identity& caller = record.caller;
+  Line line(out, format, record.time);
+  line.known_number("pid", caller.pid);
+  line.known_number("uid", caller.uid);
+  line.text("user", caller.user);
+  line.text("program", caller.program);
+  line.text("unit", unit_of(caller));
+  line.text("resource", record.resource);
+  line.text("identity", record.identity);
+  line.text("outcome", record.outcome);
+  line.text("source", record.source);
+  line.number("duration_us", record.duration.count());
+  if (caller.program.empty()) {
+    line.optional_text("comm", caller.comm);
+  }
+  line.optional_text("container", caller.container);
+  line.optional_text("policy", record.policy);
+  line.optional_text("rule", record.rule);
+  line.optional_text("unknown", caller.unknown_because);
+  line.end();
+}
+
+void append_left_out(std::string& out, system_clock::time_point time, std::uint64_t count,
+                     const caller::Identity& caller, Format format) {
+  Line line(out, format, time);
+  line.number("left_out", static_cast<std::int64_t>(count));
+  line.known_number("uid", caller.uid);
+  line.text("user", caller.user);
+  line.text("program", caller.program);
+  line.text("unit", unit_of(caller));
+  line.end();
+}
+
+}  // namespace msi2imds::audit

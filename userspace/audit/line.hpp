@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "caller/identity.hpp"
+
+namespace msi2imds::audit {
+
+enum class Format { text, json };
+
+// What is kept of a request. Never a token.
+struct Record {
+  std::chrono::system_clock::time_point time;
+  const caller::Identity& caller;
+  std::string_view resource;
+  std::string_view identity;  // that was asked for; empty: none was named
+  std::string_view outcome;
+  std::string_view source;  // of the answer; empty: nobody was asked
+  std::chrono::microseconds duration{};
+  std::string_view policy;  // what the rules say; empty: there are none
+  std::string_view rule;    // that decided
+};
+
+// Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line.
+void append(std::string& out, const Record& record, Format format);
+
+// Appends a line that stands for `count` lines of one caller that were left out.
+void append_left_out(std::string& out, std::chrono::system_clock::time_point time, std::uint64_t count,
+                     const caller::Identity& caller, Format format);
+
+}  // namespace msi2imds::audit

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "audit/limiter.hpp"
+#include "audit/line.hpp"
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::audit {
+
+struct Settings {
+  Format format = Format::text;
+  std::uint32_t max_rate = 100;  // lines a second of one caller
+};
+
+struct Counters {
+  std::uint64_t written = 0;
+  std::uint64_t left_out = 0;
+  std::uint64_t failed = 0;  // could not be written
+};
+
+// Lines for requests, collected and written together.
+class Log {
+ public:
+  void configure(const Settings& settings);
+
+  // A file opened for appending, from here on; none: lines go to the log.
+  void use_file(UniqueFd file);
+
+  // `record` tells of `caller`. Kept until flush().
+  void write(const Record& record, const Limiter::CallerPtr& caller);
+
+  // Writes what was collected. A line that cannot be written is counted and, once, complained of.
+  void flush();
+
+  [[nodiscard]] bool has_unwritten() const {
+    return !lines_.empty();
+  }
+  [[nodiscard]] const Counters& counters() const {
+    return counters_;
+  }
+
+ private:
+  void write_lines();
+
+  Settings settings_;
+  UniqueFd file_;
+  Limiter limiter_;
+  std::string lines_;
+  std::uint64_t count_ = 0;  // of lines_
+  Counters counters_;
+  bool is_failing_ = false;
+  bool ends_within_a_line_ = false;  // the disk was full
+};
+
+}  // namespace msi2imds::audit

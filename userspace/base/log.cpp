@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "base/log.hpp"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "base/escape.hpp"
+
+namespace msi2imds::log {
+namespace {
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warn:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// %* in a pattern: the priority prefix of sd-daemon(3).
+class JournalPriority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+              spdlog::memory_buf_t& out) override {
+    const char* prefix = message.level >= spdlog::level::err    ? "<3>"
+                         : message.level == spdlog::level::warn ? "<4>"
+                         : message.level == spdlog::level::info ? "<6>"
+                                                                : "<7>";
+    out.append(prefix, prefix + 3);
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalPriority>();
+  }
+};
+
+Format current_format = Format::text;
+
+}  // namespace
+
+void start(const Options& options, std::string_view process) {
+  current_format = options.format;
+  auto logger = std::make_shared<spdlog::logger>(std::string(process),
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<JournalPriority>('*');
+  if (options.format == Format::json) {
+    formatter->set_pattern(
+        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"%n","pid":%P,"message":"%v"})");
+  } else if (std::getenv("JOURNAL_STREAM") != nullptr) {
+    formatter->set_pattern("%*%n: %v");
+  } else {
+    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %n[%P]: %v");
+  }
+  logger->set_formatter(std::move(formatter));
+  logger->set_level(to_spdlog(options.level));
+  logger->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+bool enabled(Level level) {
+  return spdlog::default_logger_raw()->should_log(to_spdlog(level));
+}
+
+void write(Level level, std::string_view message) {
+  // A plain string, never a format: the message may hold braces.
+  const std::string line =
+      current_format == Format::json ? escape::json(message) : escape::control_characters(message);
+  spdlog::default_logger_raw()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+}  // namespace msi2imds::log

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "bpf/cgroup.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+namespace msi2imds::bpf {
+namespace {
+
+constexpr const char* kRunDirectory = "/run/msi2imds";
+constexpr const char* kOwnMount = "/run/msi2imds/cgroup2";
+
+Result<UniqueFd> open_directory(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) {
+    const int err = errno;
+    return Error::from_errno(err, "open cgroup '" + path + "'");
+  }
+  return fd;
+}
+
+bool is_cgroup2(const UniqueFd& directory) {
+  struct statfs found {};
+  return ::fstatfs(directory.get(), &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+// The mount point of a line of mountinfo (proc(5)) that shows a whole cgroup2 hierarchy. A mount of a part of
+// it, as containers have, would hide the processes outside.
+std::optional<std::string> mount_point_of(const std::string& line) {
+  std::istringstream words(line);
+  const std::vector<std::string> fields(std::istream_iterator<std::string>(words), {});
+  std::size_t separator = 6;  // behind the fixed fields there are optional ones
+  while (separator < fields.size() && fields[separator] != "-") {
+    ++separator;
+  }
+  const bool is_whole =
+      separator + 1 < fields.size() && fields[separator + 1] == "cgroup2" && fields[3] == "/";
+  return is_whole ? std::optional(fields[4]) : std::nullopt;
+}
+
+std::optional<std::string> find_mount() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    std::optional<std::string> found = mount_point_of(line);
+    const Result<UniqueFd> root = found ? open_directory(*found) : Result<UniqueFd>(UniqueFd());
+    if (found && root && is_cgroup2(*root)) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+// The open directory keeps working when the mount is gone.
+Result<UniqueFd> open_own_root() {
+  (void)::mkdir(kRunDirectory, 0755);  // it may be there; mount() tells when it could not be made
+  (void)::mkdir(kOwnMount, 0700);
+  if (::mount("msi2imds", kOwnMount, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
+    const int err = errno;
+    (void)::rmdir(kOwnMount);
+    return Error::from_errno(err, "mount cgroup2, which nobody has mounted here");
+  }
+  Result<UniqueFd> root = open_directory(kOwnMount);
+  (void)::umount2(kOwnMount, MNT_DETACH);
+  (void)::rmdir(kOwnMount);
+  return root;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_cgroup(const std::string& path) {
+  const std::optional<std::string> mount = find_mount();
+  if (mount) {
+    return open_directory(path == "/" ? *mount : *mount + path);
+  }
+  if (path != "/") {
+    return Error::from_errno(ENOTSUP, "find cgroup '" + path +
+                                          "': this host keeps its processes in cgroups of version 1, and "
+                                          "redirect.cgroups needs version 2");
+  }
+  return open_own_root();
+}
+
+}  // namespace msi2imds::bpf

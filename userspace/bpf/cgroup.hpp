@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::bpf {
+
+// The directory of a cgroup, named from the root of the cgroup2 hierarchy ("/" is the root). Where nobody has
+// mounted cgroup2, a mount of our own is made, used and taken away again: the hierarchy is there all the
+// same, with every process in its root.
+[[nodiscard]] Result<UniqueFd> open_cgroup(const std::string& path);
+
+}  // namespace msi2imds::bpf

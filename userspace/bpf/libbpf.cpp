@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "bpf/libbpf.hpp"
+
+#include <bpf/bpf.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <string_view>
+
+#include "base/log.hpp"
+
+namespace msi2imds::bpf {
+namespace {
+
+// Of all our programs' names, of which the kernel keeps 15 characters.
+constexpr std::string_view kOurPrefix = "msi2imds_";
+
+// Failures are returned to us as well; what libbpf adds is detail for whoever looks closer.
+int log_message(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG || !log::enabled(log::Level::debug)) {
+    return 0;
+  }
+  std::array<char, 512> line{};
+  const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
+  std::string_view text(line.data());
+  while (text.ends_with('\n')) {
+    text.remove_suffix(1);
+  }
+  log::debug("{}", text);
+  return size;
+}
+
+}  // namespace
+
+bool is_our_program(int program) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  return program >= 0 && bpf_obj_get_info_by_fd(program, &info, &size) == 0 &&
+         std::string_view(info.name).starts_with(kOurPrefix);
+}
+
+void prepare_libbpf() {
+  static const bool prepared = [] {
+    (void)libbpf_set_print(log_message);
+    rlimit unlimited{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    (void)::setrlimit(RLIMIT_MEMLOCK, &unlimited);  // newer kernels do not need it
+    return true;
+  }();
+  (void)prepared;
+}
+
+}  // namespace msi2imds::bpf

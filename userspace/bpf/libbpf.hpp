@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <memory>
+
+namespace msi2imds::bpf {
+
+struct LinkDeleter {
+  void operator()(bpf_link* link) const noexcept {
+    bpf_link__destroy(link);
+  }
+};
+using Link = std::unique_ptr<bpf_link, LinkDeleter>;
+
+// Once per process: sends libbpf's own messages to our log and raises the locked-memory limit that kernels
+// before 5.11 charge maps to.
+void prepare_libbpf();
+
+// Whether a loaded program is one of msi2imds's, of this process or another.
+[[nodiscard]] bool is_our_program(int program);
+
+}  // namespace msi2imds::bpf

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+#include "broker/token_broker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+namespace msi2imds::broker {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kRefreshInterval{10};
+// IMDS's documentation asks for exponential waits of two seconds; then it may be an update of 70 s.
+constexpr std::array<seconds, 5> kBackOff = {seconds(2), seconds(6), seconds(14), seconds(30), seconds(20)};
+constexpr seconds kBriefBackOff{1};
+constexpr int kBriefAttempts = 3;
+constexpr seconds kGraceBackOff{2};
+constexpr int kGraceAttempts = 10;
+// What the last attempt needs before its callers' deadline.
+constexpr seconds kLastAttempt{3};
+
+bool is_not_assigned_yet(const token::FetchResult& result) {
+  const auto* refusal = result ? std::get_if<token::Refusal>(&*result) : nullptr;
+  return refusal != nullptr && refusal->body.find("Identity not found") != std::string::npos;
+}
+
+token::FetchResult from_cache(TokenPtr token) {
+  token::FetchResult result = token::TokenResponse(std::move(token));
+  result.origin = token::Origin::cache;
+  return result;
+}
+
+// Seen when this machine's clock is ahead, or IMDS's is behind: of no use to a caller, who
+// compares as well.
+bool is_expired(const token::FetchResult& result, WallTime now) {
+  const auto* token = result ? std::get_if<TokenPtr>(&*result) : nullptr;
+  return token != nullptr &&
+         seconds((*token)->expires_on) <= std::chrono::floor<seconds>(now.time_since_epoch());
+}
+
+token::Failure expired() {
+  return {.error = Error({}, "IMDS gave out a token that has expired; is this machine's clock right?"),
+          .remedy = token::Remedy::retry_briefly,
+          .retry_after = {}};
+}
+
+// IMDS wants to be left alone for longer than the callers can wait: they are told so.
+token::FetchResult come_back_after(seconds time, const token::Failure& failure) {
+  return token::Failure{.error = failure.error, .remedy = token::Remedy::come_back, .retry_after = time};
+}
+
+token::Failure busy(std::chrono::milliseconds wait) {
+  return {.error = Error({}, "the queue of requests to IMDS is too long"),
+          .remedy = token::Remedy::come_back,
+          .retry_after = std::max(std::chrono::ceil<seconds>(wait), seconds(1))};
+}
+
+}  // namespace
+
+// Somebody who waits for a flight.
+struct TokenBroker::Waiter {
+  SteadyTime deadline;
+  std::unique_ptr<Alarm> alarm;
+};
+
+// One request to IMDS, with its retries, and all who wait for it.
+struct TokenBroker::Flight {
+  token::TokenRequest request;
+  std::shared_ptr<Turns::Ticket> ticket;
+  std::unique_ptr<Alarm> alarm;
+  std::list<Waiter*> waiters;
+  std::optional<token::FetchResult> result;       // set when it is over
+  std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
+  int attempts = 0;
+  bool is_flushed = false;  // while it flew: its token is not kept
+  bool is_refresh = false;  // nobody waited when it began
+
+  // Nobody would hear the answer.
+  [[nodiscard]] bool is_abandoned() const {
+    return waiters.empty() && !is_refresh;
+  }
+  [[nodiscard]] SteadyTime deadline() const {
+    SteadyTime last = SteadyTime::min();
+    for (const Waiter* waiter : waiters) {
+      last = std::max(last, waiter->deadline);
+    }
+    return last;
+  }
+};
+
+TokenBroker::TokenBroker(asio::io_context& io, token::TokenSource& upstream, Clock& clock,
+                         const Settings& settings)
+    : io_(io), upstream_(upstream), clock_(clock), turns_(io, clock), refresh_alarm_(clock.make_alarm()) {
+  configure(settings);
+}
+
+TokenBroker::~TokenBroker() = default;
+
+void TokenBroker::configure(const Settings& settings) {
+  settings_ = settings;
+  turns_.configure(settings.max_rate, settings.max_in_flight);
+  if (!settings.cache) {
+    (void)flush({}, {});
+  }
+}
+
+Moment TokenBroker::now() const {
+  return {.steady = clock_.steady(), .wall = clock_.wall()};
+}
+
+std::size_t TokenBroker::flush(std::string_view resource, std::string_view identity) {
+  for (const auto& [key, flight] : flights_) {
+    flight->is_flushed = flight->is_flushed || is_named(flight->request, resource, identity);
+  }
+  return cache_.flush(resource, identity);
+}
+
+asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest request) {
+  if (settings_.cache && !request.bypass_cache) {
+    TokenPtr token = cache_.find_fresh(key_of(request), now());
+    if (token) {
+      ++counters_.from_cache;
+      co_return from_cache(std::move(token));
+    }
+  }
+  const bool joins = flights_.contains(key_of(request));
+  const FlightPtr flight = find_or_start(request);
+  if (!flight) {
+    co_return answer_without(nullptr, request);
+  }
+  Waiter waiter;
+  waiter.deadline = clock_.steady() + settings_.deadline;
+  waiter.alarm = clock_.make_alarm();
+  const auto place = flight->waiters.insert(flight->waiters.end(), &waiter);
+  co_await waiter.alarm->wait_until(waiter.deadline);
+  flight->waiters.erase(place);
+  if (flight->result) {
+    token::FetchResult result = *flight->result;
+    if (joins && result.origin == token::Origin::imds) {
+      result.origin = token::Origin::joined;
+    }
+    co_return result;
+  }
+  if (flight->is_abandoned()) {
+    Turns::withdraw(*flight->ticket);
+    flight->alarm->ring();
+  }
+  co_return answer_without(flight.get(), request);
+}
+
+// What a caller gets whose flight did not end in time, or could not begin.
+token::FetchResult TokenBroker::answer_without(const Flight* flight, const token::TokenRequest& request) {
+  if (TokenPtr token = find_old(request)) {
+    return from_cache(std::move(token));
+  }
+  if (flight != nullptr && flight->last_answer) {
+    return *flight->last_answer;
+  }
+  if (flight == nullptr || flight->attempts == 0) {
+    ++counters_.refused_busy;
+    return busy(turns_.expected_wait(request.uid));
+  }
+  return token::Failure{
+      .error = Error::from_errno(ETIMEDOUT, "wait for IMDS"), .remedy = {}, .retry_after = {}};
+}
+
+// A token that is still valid, though it should be replaced; nothing for those who insist on a new one.
+TokenPtr TokenBroker::find_old(const token::TokenRequest& request) {
+  return request.bypass_cache ? nullptr : cache_.find_valid(key_of(request), now());
+}
+
+// Nothing: the user has so many requests waiting that this one would be in vain.
+TokenBroker::FlightPtr TokenBroker::find_or_start(const token::TokenRequest& request) {
+  const auto found = flights_.find(key_of(request));
+  if (found != flights_.end()) {
+    ++counters_.joined;
+    turns_.join(found->second->ticket, request.uid);
+    return found->second;
+  }
+  if (turns_.expected_wait(request.uid) >= settings_.deadline) {
+    return nullptr;
+  }
+  ++counters_.asked;
+  FlightPtr flight = start(request);
+  turns_.join(flight->ticket, request.uid);
+  asio::co_spawn(io_, fly(flight), asio::detached);
+  return flight;
+}
+
+TokenBroker::FlightPtr TokenBroker::start(const token::TokenRequest& request) {
+  auto flight = std::make_shared<Flight>();
+  flight->request = request;
+  flight->ticket = std::make_shared<Turns::Ticket>(clock_.make_alarm());
+  flight->alarm = clock_.make_alarm();
+
+  flights_.emplace(key_of(flight->request), flight);
+  return flight;
+}
+
+// Asks until there is an answer that callers may see, or nobody waits for one any more.
+asio::awaitable<void> TokenBroker::fly(FlightPtr flight) {
+  co_await asio::post(io_, asio::use_awaitable);  // whoever began it waits for it before it can end
+  bool again = true;
+  while (again) {
+    const token::FetchResult result = co_await attempt(flight);
+    if (settle(*flight, result)) {
+      co_return;
+    }
+    again = co_await pause(flight);
+  }
+  finish(*flight, flight->last_answer ? *flight->last_answer : token::FetchResult(busy({})));
+}
+
+asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
+  const SteadyTime asked = clock_.steady();
+  const bool granted = co_await turns_.wait(flight->ticket);
+  if (!granted) {
+    co_return busy({});
+  }
+  counters_.quota_waits.observe(clock_.steady() - asked);
+  ++flight->attempts;
+  ++counters_.sent;
+  token::FetchResult result = co_await upstream_.fetch(flight->request);
+  turns_.done();
+  if (is_expired(result, clock_.wall())) {
+    co_return expired();
+  }
+  co_return result;
+}
+
+// Whether the flight is over with this result.
+bool TokenBroker::settle(Flight& flight, const token::FetchResult& result) {
+  if (is_not_assigned_yet(result) && clock_.uptime() < settings_.boot_grace &&
+      flight.attempts < kGraceAttempts) {
+    flight.last_answer = result;
+    return false;
+  }
+  if (result) {
+    finish(flight, result);
+    return true;
+  }
+  flight.last_answer = result;
+  if (TokenPtr token = find_old(flight.request)) {
+    cache_.keep_serving(key_of(flight.request), now());
+    finish(flight, from_cache(std::move(token)));
+    return true;
+  }
+  return false;
+}
+
+void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
+  const auto* token = result ? std::get_if<TokenPtr>(&*result) : nullptr;
+  const bool is_new = token != nullptr && *token != cache_.find_valid(key_of(flight.request), now());
+  if (is_new && settings_.cache && !flight.is_flushed) {
+    cache_.store(flight.request, *token, now(), settings_);
+    if (!refreshing_) {
+      refreshing_ = true;
+      asio::co_spawn(io_, refresh(), asio::detached);
+    }
+  }
+  flight.result = result;
+  flights_.erase(key_of(flight.request));
+  for (Waiter* waiter : flight.waiters) {
+    waiter->alarm->ring();
+  }
+}
+
+// Waits before the next attempt. False: there is no point in another one.
+asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
+  if (flight->waiters.empty() || !flight->last_answer) {
+    co_return false;
+  }
+  const token::FetchResult answer = *flight->last_answer;
+  const SteadyTime started = clock_.steady();
+  const SteadyTime last_chance = flight->deadline() - kLastAttempt;
+  const auto number = static_cast<std::size_t>(std::max(flight->attempts - 1, 0));
+  seconds wait = kBackOff[std::min(number, kBackOff.size() - 1)];
+  if (answer) {
+    wait = kGraceBackOff;
+  } else {
+    const token::Failure& failure = answer.error();
+    // come_back: its turn was given up a moment before somebody joined.
+    if (failure.remedy == token::Remedy::retry_at_once || failure.remedy == token::Remedy::come_back) {
+      co_return true;
+    }
+    if (failure.remedy == token::Remedy::retry_briefly) {
+      if (flight->attempts >= kBriefAttempts) {
+        co_return false;
+      }
+      wait = kBriefBackOff;
+    }
+    const seconds asked_for = failure.retry_after.value_or(seconds(0));
+    if (asked_for > seconds(0) && started + asked_for > last_chance) {
+      flight->last_answer = come_back_after(asked_for, failure);
+      co_return false;
+    }
+    wait = std::max(wait, asked_for);
+  }
+  if (last_chance - started < seconds(1)) {
+    co_return false;
+  }
+  const SteadyTime until = std::min(started + wait, last_chance);
+  while (clock_.steady() < until && !flight->waiters.empty()) {
+    co_await flight->alarm->wait_until(until);
+  }
+  co_return !flight->waiters.empty();
+}
+
+// Replaces tokens before anybody has to wait for it. Runs as long as there are tokens.
+asio::awaitable<void> TokenBroker::refresh() {
+  while (cache_.count() > 0) {
+    co_await refresh_alarm_->wait_until(clock_.steady() + kRefreshInterval);
+    for (const token::TokenRequest& request : cache_.due_for_refresh(now())) {
+      if (!flights_.contains(key_of(request))) {
+        const FlightPtr flight = start(request);
+        flight->is_refresh = true;
+        asio::co_spawn(io_, fly(flight), asio::detached);
+      }
+    }
+  }
+  refreshing_ = false;
+}
+
+}  // namespace msi2imds::broker

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/histogram.hpp"
+#include "broker/key.hpp"
+#include "broker/settings.hpp"
+#include "broker/token_cache.hpp"
+#include "broker/turns.hpp"
+#include "token/token_source.hpp"
+
+namespace msi2imds::broker {
+
+// How requests were answered, since the start.
+struct Counters {
+  std::uint64_t from_cache = 0;
+  std::uint64_t joined = 0;  // waited for somebody else's request
+  std::uint64_t asked = 0;   // began a request of their own
+  std::uint64_t sent = 0;    // requests to IMDS, refreshes and retries included
+  std::uint64_t refused_busy = 0;
+  Histogram quota_waits;  // of each request to IMDS, for its turn
+};
+
+// Tokens that are always there: a cache, one request to IMDS for all who want the same, IMDS's quota, and
+// patience while IMDS is away.
+class TokenBroker final : public token::TokenSource {
+ public:
+  // Everything referred to must outlive the io_context's run().
+  TokenBroker(asio::io_context& io, token::TokenSource& upstream, Clock& clock, const Settings& settings);
+  TokenBroker(const TokenBroker&) = delete;
+  TokenBroker& operator=(const TokenBroker&) = delete;
+  ~TokenBroker() override;
+
+  asio::awaitable<token::FetchResult> fetch(token::TokenRequest request) override;
+
+  // Tokens stay.
+  void configure(const Settings& settings);
+
+  // Forgets tokens, all or those of one resource or identity (empty: any); returns how many. What is being
+  // fetched meanwhile is not kept.
+  std::size_t flush(std::string_view resource, std::string_view identity);
+
+  [[nodiscard]] const Counters& counters() const {
+    return counters_;
+  }
+  [[nodiscard]] const TokenCache& cache() const {
+    return cache_;
+  }
+
+ private:
+  struct Waiter;
+  struct Flight;
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  [[nodiscard]] Moment now() const;
+  FlightPtr find_or_start(const token::TokenRequest& request);
+  FlightPtr start(const token::TokenRequest& request);
+  [[nodiscard]] TokenPtr find_old(const token::TokenRequest& request);
+  [[nodiscard]] token::FetchResult answer_without(const Flight* flight, const token::TokenRequest& request);
+  asio::awaitable<void> fly(FlightPtr flight);
+  asio::awaitable<token::FetchResult> attempt(FlightPtr flight);
+  bool settle(Flight& flight, const token::FetchResult& result);
+  void finish(Flight& flight, const token::FetchResult& result);
+  asio::awaitable<bool> pause(FlightPtr flight);
+  asio::awaitable<void> refresh();
+
+  asio::io_context& io_;
+  token::TokenSource& upstream_;
+  Clock& clock_;
+  Settings settings_;
+  TokenCache cache_;
+  Turns turns_;
+  std::unordered_map<Key, FlightPtr, KeyHash> flights_;  // keys refer to the flights
+  Counters counters_;
+  std::unique_ptr<Alarm> refresh_alarm_;
+  bool refreshing_ = false;
+};
+
+}  // namespace msi2imds::broker

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <random>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "broker/key.hpp"
+#include "broker/settings.hpp"
+#include "token/token.hpp"
+
+namespace msi2imds::broker {
+
+using TokenPtr = std::shared_ptr<const token::Token>;
+
+// Both clocks at one moment.
+struct Moment {
+  SteadyTime steady;
+  WallTime wall;
+};
+
+// Tokens by key, bounded by bytes; the least recently used go first.
+class TokenCache {
+ public:
+  // A token that may be given out without asking IMDS, or nullptr. Counts as a use of the key.
+  [[nodiscard]] TokenPtr find_fresh(const Key& key, const Moment& now);
+
+  // A token that has not expired yet, fresh or not, or nullptr.
+  [[nodiscard]] TokenPtr find_valid(const Key& key, const Moment& now);
+
+  // Keeps a token that was just received.
+  void store(const token::TokenRequest& request, TokenPtr token, const Moment& now, const Settings& settings);
+
+  // The token could not be replaced: until it expires it may be given out, and the next attempt waits.
+  void keep_serving(const Key& key, const Moment& now);
+
+  // The requests whose tokens should be replaced before anybody has to wait for it, the most urgent first.
+  // Drops what has expired. A request is named once until store() or keep_serving().
+  [[nodiscard]] std::vector<token::TokenRequest> due_for_refresh(const Moment& now);
+
+  // Drops tokens, all or those of one resource or identity (empty: any); returns how many.
+  std::size_t flush(std::string_view resource, std::string_view identity);
+
+  [[nodiscard]] std::size_t count() const {
+    return entries_.size();
+  }
+  // How long ago the oldest of the tokens came; 0 without any.
+  [[nodiscard]] std::chrono::nanoseconds oldest(const Moment& now) const;
+  [[nodiscard]] std::size_t bytes() const {
+    return bytes_;
+  }
+
+ private:
+  struct Entry {
+    token::TokenRequest request;
+    TokenPtr token;
+    Moment fetched;
+    std::chrono::nanoseconds lifetime;    // from then on
+    std::chrono::nanoseconds serve_for;   // the same, less the margin
+    std::chrono::nanoseconds refresh_at;  // age at which to replace it
+    SteadyTime last_used;
+    std::size_t bytes = 0;
+  };
+  using Entries = std::list<Entry>;  // most recently used first
+
+  Entry* find(const Key& key);
+  void erase(Entries::iterator entry);
+  void evict(std::size_t max_bytes);
+  std::chrono::nanoseconds refresh_age(const Entry& entry, const Settings& settings);
+
+  Entries entries_;
+  std::unordered_map<Key, Entries::iterator, KeyHash> index_;  // keys refer to the entries
+  std::size_t bytes_ = 0;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace msi2imds::broker

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "base/clock.hpp"
+
+namespace msi2imds::broker {
+
+// Whose turn it is to ask IMDS. At most so many requests in any second, evenly spaced, and so many at a time.
+// Users take turns, so that one who asks for endlessly many things delays only himself; refreshes come after
+// all of them.
+class Turns {
+ public:
+  // A place in the queue.
+  class Ticket {
+   public:
+    explicit Ticket(std::unique_ptr<Alarm> alarm) : alarm_(std::move(alarm)) {}
+
+   private:
+    friend class Turns;
+    std::unique_ptr<Alarm> alarm_;
+    std::set<std::uint32_t> uids_;  // whose turns it may take
+    bool waiting_ = false;
+    bool granted_ = false;
+  };
+
+  Turns(asio::io_context& io, Clock& clock);
+
+  void configure(unsigned max_rate, unsigned max_in_flight);
+
+  // Waits for a turn; true: it is given back with done(). False: the ticket was withdrawn.
+  asio::awaitable<bool> wait(std::shared_ptr<Ticket> ticket);
+  void done();
+
+  // Nobody needs the turn any more.
+  static void withdraw(Ticket& ticket);
+
+  // Lets a ticket, waiting now or later, also take turns of that user.
+  void join(const std::shared_ptr<Ticket>& ticket, std::uint32_t uid);
+
+  // How long a new request of that user would have to wait, roughly.
+  [[nodiscard]] std::chrono::milliseconds expected_wait(std::uint32_t uid) const;
+
+ private:
+  using Queue = std::deque<std::shared_ptr<Ticket>>;
+
+  asio::awaitable<void> give_turns();
+  std::shared_ptr<Ticket> next();
+  static std::shared_ptr<Ticket> pop(Queue& queue);
+
+  asio::io_context& io_;
+  Clock& clock_;
+  std::chrono::nanoseconds spacing_{};
+  unsigned max_in_flight_ = 1;
+  unsigned in_flight_ = 0;
+  SteadyTime next_start_;
+  std::map<std::uint32_t, Queue> queues_;  // of users who wait
+  std::uint32_t last_served_ = 0;
+  Queue refreshes_;
+  std::unique_ptr<Alarm> wake_up_;
+  bool giving_ = false;
+};
+
+}  // namespace msi2imds::broker

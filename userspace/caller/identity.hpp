@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace msi2imds::caller {
+
+// Everything known of who made a connection. What is empty is not known, and `unknown_because` says why.
+// Texts are as the caller chose them: whoever shows one escapes it.
+struct Identity {
+  std::optional<uid_t> uid;  // of the client's socket
+  std::string user;          // the name of the uid
+  std::optional<pid_t> pid;  // the process that dialled
+  std::vector<gid_t> gids;   // its effective group, then its supplementary ones
+  std::string comm;
+  std::string program;  // path of its executable
+  // The path names the same file (device and inode) in the machine's mount namespace or ours, and the process
+  // lives there: only then may a rule go by it.
+  bool program_is_verified = false;
+  std::string command_line;  // secrets taken out, shortened
+  std::string cgroup;        // whole path of the socket's cgroup
+  std::string unit;          // the system manager's unit in that path
+  std::string container;     // the container's id in that path
+  std::string unknown_because;
+
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+// At most `max_size` bytes: the command line, then the other long texts are cut.
+[[nodiscard]] std::string to_json(const Identity& identity, std::size_t max_size);
+[[nodiscard]] Result<Identity> parse_identity(std::string_view json_text);
+
+}  // namespace msi2imds::caller

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/unique_fd.hpp"
+#include "cli/callers_report.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+Result<void> write_all(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno != EINTR) {
+      return Error::from_errno(errno, "write '" + path + "'");
+    }
+    text.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> read_state_file(const std::string& path) {
+  // A FIFO must not make us wait.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd) {
+    return Error::from_errno(errno, "open '" + path + "'");
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    return Error::from_errno(errno, "look at '" + path + "'");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error::from_errno(EINVAL, "read '" + path + "', which is no regular file");
+  }
+  std::string text(usage::kMaxJson + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t count = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno != EINTR) {
+      return Error::from_errno(errno, "read '" + path + "'");
+    }
+    if (count == 0) {
+      text.resize(size);
+      return text;
+    }
+    size += count < 0 ? 0 : static_cast<std::size_t>(count);
+  }
+  return Error::from_errno(EFBIG, "read '" + path + "'");
+}
+
+Result<void> write_page(const std::string& path, std::string_view page) {
+  if (path == "-") {
+    return write_all(STDOUT_FILENO, page, "standard output");
+  }
+  // A new file beside it takes its place: a link there is not followed, and nobody sees half a page.
+  std::string temporary = path + ".XXXXXX";
+  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) {
+    return Error::from_errno(errno, "create '" + temporary + "'");
+  }
+  auto result = write_all(fd.get(), page, path);
+  if (result && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    result = Error::from_errno(errno, "write '" + path + "'");
+  }
+  if (!result) {
+    (void)::unlink(temporary.c_str());  // the failure that matters is the first one
+  }
+  return result;
+}
+
+}  // namespace msi2imds::cli

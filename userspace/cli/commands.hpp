@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+
+// One function for each subcommand; each returns the exit code: 0 good, 1 not, 2 usage or configuration.
+namespace msi2imds::cli {
+
+inline constexpr int kGood = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+// Which configuration: what --config named, else the default file if it is there.
+struct ConfigFile {
+  std::optional<std::filesystem::path> path;
+
+  [[nodiscard]] Result<config::Config> load() const;
+
+  // The configuration, or nothing after its errors were printed.
+  [[nodiscard]] std::optional<config::Config> load_or_complain() const;
+};
+
+struct RunOptions {
+  bool observe = false;  // record who calls, redirect nothing
+};
+int run(const ConfigFile& file, const RunOptions& options);
+int run_responder();
+int check_config(const ConfigFile& file);
+
+struct StatusOptions {
+  std::chrono::seconds wait{0};  // for interception to begin
+  bool json = false;
+};
+int status(const ConfigFile& file, const StatusOptions& options);
+
+struct FlushOptions {
+  std::string resource;  // empty: any
+  std::string identity;
+};
+int flush(const ConfigFile& file, const FlushOptions& options);
+
+// A caller and what it asks for.
+struct PolicyTestOptions {
+  std::optional<std::uint32_t> uid;
+  std::string user;
+  std::vector<std::uint32_t> gids;
+  std::string unit;
+  std::string cgroup;
+  std::string program;
+  std::string resource;
+  std::string identity;
+  bool json = false;
+};
+// Shows which rule would decide; good: it would be allowed.
+int policy_test(const ConfigFile& file, const PolicyTestOptions& options);
+
+int metrics(const ConfigFile& file);
+
+struct CallersOptions {
+  bool json = false;
+  std::string page;  // where to write it; "-" is stdout, empty: nowhere
+};
+int callers(const ConfigFile& file, const CallersOptions& options);
+
+struct DetachOptions {
+  bool unless_held = false;  // leave all as it is while somebody listens for the next process
+};
+int detach(const ConfigFile& file, const DetachOptions& options);
+
+}  // namespace msi2imds::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+
+#include "cli/commands.hpp"
+
+namespace msi2imds::cli {
+
+Result<config::Config> ConfigFile::load() const {
+  return path ? config::load(*path) : config::load_if_present(config::kDefaultFile);
+}
+
+std::optional<config::Config> ConfigFile::load_or_complain() const {
+  Result<config::Config> config = load();
+  if (!config) {
+    (void)std::fprintf(stderr, "%s\n", config.error().message().c_str());
+    return std::nullopt;
+  }
+  return std::move(*config);
+}
+
+int check_config(const ConfigFile& file) {
+  const auto config = file.load_or_complain();
+  if (!config) {
+    return kUsage;
+  }
+  (void)std::printf("%s", config::to_toml(*config).c_str());
+  return kGood;
+}
+
+}  // namespace msi2imds::cli

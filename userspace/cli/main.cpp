@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "cli/commands.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+constexpr int kMaxWaitSeconds = 86400;
+constexpr std::uint32_t kLargestId = 4'294'967'294;
+
+std::string is_absolute_path(const std::string& text) {
+  return text.starts_with('/') ? "" : "\"" + text + "\" is no absolute path";
+}
+
+void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
+  const CLI::Range id(std::uint32_t{0}, kLargestId);
+  CLI::Option* uid =
+      command->add_option("--uid", options.uid, "The caller's uid")->type_name("NUMBER")->check(id);
+  command->add_option("--user", options.user, "The same by name")->type_name("NAME")->excludes(uid);
+  command->add_option("--gid", options.gids, "The caller's groups")->type_name("NUMBER")->check(id);
+  CLI::Option* unit =
+      command->add_option("--unit", options.unit, "The system's unit that it belongs to")->type_name("UNIT");
+  command->add_option("--cgroup", options.cgroup, "The whole path of its cgroup, in place of the unit")
+      ->type_name("PATH")
+      ->excludes(unit)
+      ->check(is_absolute_path);
+  command->add_option("--program", options.program, "Its executable")
+      ->type_name("PATH")
+      ->check(is_absolute_path);
+  command->add_option("--resource", options.resource, "What it asks a token for")->required();
+  command->add_option(
+      "--identity", options.identity,
+      "The client id, object id or resource id it names; \"none\" or left out: it names none");
+  command->add_flag("--json", options.json, "Print JSON");
+}
+
+int dispatch(int argc, char** argv) {
+  CLI::App app(
+      "Answers clients of the retired managed identity VM extension from the Instance Metadata Service.");
+  app.name("msi2imds");
+  app.set_version_flag("--version", "msi2imds " MSI2IMDS_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit status: 0 good, 1 not, 2 wrong usage or configuration. See msi2imds(8).");
+
+  ConfigFile file;
+  const auto add_config_option = [&file](CLI::App* command) {
+    command->add_option("--config", file.path, "Configuration file (default: /etc/msi2imds/msi2imds.toml)")
+        ->type_name("FILE");
+  };
+  StatusOptions status_options;
+  int wait_seconds = 0;
+
+  RunOptions run_options;
+  CLI::App* run_command = app.add_subcommand("run", "Serve the legacy endpoint until SIGTERM");
+  add_config_option(run_command);
+  run_command->add_flag("--observe", run_options.observe,
+                        "Only record who dials the legacy ports; redirect nothing");
+  CLI::App* metrics_command = app.add_subcommand("metrics", "Print the metrics in Prometheus's text format");
+  add_config_option(metrics_command);
+  CLI::App* status_command =
+      app.add_subcommand("status", "Show what is in force, proved by a connection; exit 0 when intercepting");
+  add_config_option(status_command);
+  status_command->add_option("--wait", wait_seconds, "Wait up to so many seconds until intercepting")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, kMaxWaitSeconds));
+  status_command->add_flag("--json", status_options.json, "Print JSON");
+  CLI::App* check_command =
+      app.add_subcommand("check-config", "Check the configuration and print it with all defaults");
+  add_config_option(check_command);
+  FlushOptions flush_options;
+  CLI::App* flush_command = app.add_subcommand("flush", "Forget tokens, so that IMDS is asked for new ones");
+  add_config_option(flush_command);
+  flush_command->add_option("--resource", flush_options.resource, "Only tokens for this resource");
+  flush_command->add_option("--identity", flush_options.identity,
+                            "Only tokens of this identity (client id, object id or resource id)");
+  CallersOptions callers_options;
+  CLI::App* callers_command =
+      app.add_subcommand("callers", "Show who uses the legacy endpoint, and whether it can be retired");
+  add_config_option(callers_command);
+  CLI::Option* callers_json = callers_command->add_flag("--json", callers_options.json, "Print JSON");
+  callers_command
+      ->add_option("--html", callers_options.page, "Write one self-contained page to FILE, - for stdout")
+      ->type_name("FILE")
+      ->excludes(callers_json);
+  DetachOptions detach_options;
+  CLI::App* detach_command =
+      app.add_subcommand("detach", "Stop msi2imds, and remove whatever of it is in the kernel");
+  add_config_option(detach_command);
+  detach_command->add_flag("--unless-held", detach_options.unless_held,
+                           "Leave all as it is while the service manager listens for the next start");
+  PolicyTestOptions policy_options;
+  CLI::App* policy_command = app.add_subcommand("policy", "The rules of who may ask");
+  policy_command->require_subcommand(1);
+  CLI::App* policy_test_command =
+      policy_command->add_subcommand("test", "Show which rule would decide; exit 0 when allowed");
+  add_config_option(policy_test_command);
+  add_policy_test_options(policy_test_command, policy_options);
+  // Started by `run` only.
+  const CLI::App* responder_command = app.add_subcommand("responder", "")->group("");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kGood : kUsage;
+  }
+  if (*run_command) {
+    return run(file, run_options);
+  }
+  if (*responder_command) {
+    return run_responder();
+  }
+  if (*flush_command) {
+    return flush(file, flush_options);
+  }
+  if (*callers_command) {
+    return callers(file, callers_options);
+  }
+  if (*detach_command) {
+    return detach(file, detach_options);
+  }
+  if (*metrics_command) {
+    return metrics(file);
+  }
+  if (*policy_test_command) {
+    return policy_test(file, policy_options);
+  }
+  if (*check_command) {
+    return check_config(file);
+  }
+  status_options.wait = std::chrono::seconds(wait_seconds);
+  return status(file, status_options);
+}
+
+}  // namespace
+}  // namespace msi2imds::cli
+
+int main(int argc, char** argv) {
+  try {
+    return msi2imds::cli::dispatch(argc, argv);
+  } catch (const std::exception& error) {
+    (void)std::fprintf(stderr, "msi2imds: %s\n", error.what());
+    return msi2imds::cli::kFailed;
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "admin/client.hpp"
+#include "admin/status.hpp"
+#include "base/escape.hpp"
+#include "cli/commands.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+constexpr std::chrono::seconds kAskTime{5};
+
+}  // namespace
+
+int metrics(const ConfigFile& file) {
+  const auto config = file.load_or_complain();
+  if (!config) {
+    return kUsage;
+  }
+  const Result<std::string> answer =
+      admin::get(config->admin.socket, std::string(admin::kMetricsTarget), kAskTime);
+  if (!answer) {
+    fmt::print(stderr, "msi2imds: metrics: {}\n", escape::control_characters(answer.error().message()));
+    return kFailed;
+  }
+  fmt::print("{}", *answer);
+  return kGood;
+}
+
+}  // namespace msi2imds::cli

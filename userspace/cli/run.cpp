@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "base/log.hpp"
+#include "cli/commands.hpp"
+#include "redirect/redirector.hpp"
+#include "supervisor/redirect_plan.hpp"
+#include "supervisor/service_manager.hpp"
+#include "supervisor/supervisor.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+// The service manager may hold the sockets into which an earlier process of ours redirected connections: with
+// nobody to serve them, they must not wait there.
+void let_connections_through() {
+  if (!supervisor::take_inherited_sockets().empty()) {
+    (void)redirect::remove_all_leftovers(supervisor::redirect_plan({}));
+  }
+}
+
+}  // namespace
+
+int run(const ConfigFile& file, const RunOptions& options) {
+  auto config = file.load_or_complain();
+  if (!config) {
+    let_connections_through();
+    return kUsage;
+  }
+  if (::geteuid() != 0) {
+    (void)std::fprintf(
+        stderr, "msi2imds: run needs root: it redirects connections and starts the responder as user %s\n",
+        config->responder.user.c_str());
+    return kFailed;
+  }
+  log::start({.level = config->log.level, .format = config->log.format}, "msi2imds");
+  (void)::signal(SIGPIPE, SIG_IGN);
+
+  asio::io_context io(1);
+  supervisor::Supervisor supervisor(
+      io, std::move(*config), [&file] { return file.load(); }, supervisor::take_inherited_sockets(),
+      options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
+  int exit_code = kFailed;
+  asio::co_spawn(io, supervisor.run(), [&](const std::exception_ptr& exception, const Result<void>& result) {
+    if (exception) {
+      std::rethrow_exception(exception);
+    }
+    if (result) {
+      exit_code = kGood;
+      log::info("stopped");
+    } else {
+      log::error("{}", result.error().message());
+    }
+    io.stop();
+  });
+  io.run();
+  return exit_code;
+}
+
+}  // namespace msi2imds::cli

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "cli/self_test.hpp"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "admin/client.hpp"
+#include "admin/status.hpp"
+#include "base/unique_fd.hpp"
+#include "cli/cgroup_visit.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kConnectTime{1000};
+constexpr std::chrono::milliseconds kArrivalTime{1000};
+constexpr std::chrono::milliseconds kAskTime{1000};
+constexpr std::chrono::milliseconds kAskAgain{20};
+
+bool is_missing_ipv6(const SocketAddress& address, int err) {
+  return address.family() == AF_INET6 && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT || err == ENETUNREACH);
+}
+
+Result<UniqueFd> dial(const SocketAddress& address) {
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!fd) {
+    return Error::from_errno(errno, "make a socket");
+  }
+  if (::connect(fd.get(), address.get(), address.size()) == 0) {
+    return fd;
+  }
+  int err = errno;
+  if (err == EINPROGRESS) {
+    pollfd writable{.fd = fd.get(), .events = POLLOUT, .revents = 0};
+    socklen_t size = sizeof err;
+    if (::poll(&writable, 1, static_cast<int>(kConnectTime.count())) != 1) {
+      err = ETIMEDOUT;
+    } else if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &err, &size) != 0) {
+      err = errno;
+    }
+  }
+  if (err != 0) {
+    return Error::from_errno(err, "connect");
+  }
+  return fd;
+}
+
+SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const std::string& admin_socket) {
+  SelfTest test{.dialled = dialled, .arrived = false, .failure = {}};
+  const Result<SocketAddress> own = SocketAddress::local_of(connection.get());
+  if (!own) {
+    test.failure = own.error().message();
+    return test;
+  }
+  const std::string target = std::string(admin::kArrivedTarget) + own->to_string();
+  const auto deadline = std::chrono::steady_clock::now() + kArrivalTime;
+  do {
+    const Result<std::string> answer = admin::get(admin_socket, target, kAskTime);
+    if (!answer) {
+      test.failure = answer.error().message();
+      return test;
+    }
+    test.arrived = answer->find("true") != std::string::npos;
+    if (test.arrived) {
+      return test;
+    }
+    std::this_thread::sleep_for(kAskAgain);
+  } while (std::chrono::steady_clock::now() < deadline);
+  test.failure = "connected, but to something else than our responder";
+  return test;
+}
+
+std::optional<SelfTest> dial_and_follow(const SocketAddress& address, const std::string& admin_socket) {
+  const Result<UniqueFd> connection = dial(address);
+  if (connection) {
+    return follow(address, *connection, admin_socket);
+  }
+  if (is_missing_ipv6(address, connection.error().code().value())) {
+    return std::nullopt;
+  }
+  return SelfTest{.dialled = address, .arrived = false, .failure = connection.error().message()};
+}
+
+}  // namespace
+
+std::vector<SelfTest> dial_legacy_ports(const SelfTestPlan& plan, const std::string& admin_socket) {
+  const CgroupVisit visit(plan.cgroup);
+  std::vector<SelfTest> tests;
+  for (const std::uint16_t port : plan.ports) {
+    for (const SocketAddress& address :
+         {SocketAddress::ipv4_loopback(port), SocketAddress::ipv6_loopback(port)}) {
+      if (address.family() == AF_INET6 && !plan.with_ipv6) {
+        continue;
+      }
+      if (auto test = dial_and_follow(address, admin_socket); test) {
+        tests.push_back(std::move(*test));
+      }
+    }
+  }
+  return tests;
+}
+
+}  // namespace msi2imds::cli

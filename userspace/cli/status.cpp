@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <thread>
+
+#include "admin/client.hpp"
+#include "admin/status.hpp"
+#include "base/escape.hpp"
+#include "cli/commands.hpp"
+#include "cli/self_test.hpp"
+#include "waagent/extension.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::milliseconds kAskTime{2000};
+constexpr std::chrono::milliseconds kLookAgain{50};
+
+// Everything the command shows.
+struct Report {
+  std::optional<admin::Status> status;  // none: nobody answered
+  std::optional<waagent::Extension> extension;
+  std::vector<SelfTest> tests;
+  bool intercepting = false;
+  bool observing = false;  // as it was asked to, instead
+  std::string reason;      // why not
+};
+
+std::string explain_silence(const Error& error) {
+  const auto& code = error.code();
+  if (code == boost::system::errc::no_such_file_or_directory ||
+      code == boost::system::errc::connection_refused) {
+    return "msi2imds is not running (" + error.message() + ")";
+  }
+  if (code == boost::system::errc::permission_denied) {
+    return "not permitted to ask; use sudo, or be in the responder's group (" + error.message() + ")";
+  }
+  return "msi2imds runs, but its responder does not answer (" + error.message() + ")";
+}
+
+Report look(const config::Config& config) {
+  Report report;
+  // The agent's directory is root's alone: for others, status is silent about the extension.
+  if (auto extension = waagent::find_extension(config.waagent.root); extension) {
+    report.extension = std::move(*extension);
+  }
+  const Result<std::string> answer =
+      admin::get(config.admin.socket, std::string(admin::kStatusTarget), kAskTime);
+  if (!answer) {
+    report.reason = explain_silence(answer.error());
+    return report;
+  }
+  Result<admin::Status> status = admin::parse_status(*answer);
+  if (!status) {
+    report.reason = status.error().message();
+    return report;
+  }
+  report.status = std::move(*status);
+  report.observing = report.status->observing;
+  if (report.observing) {
+    report.reason = "it only observes";
+    return report;
+  }
+  const SelfTestPlan plan{.ports = report.status->legacy_ports,
+                          .with_ipv6 = report.status->covers_ipv6,
+                          .cgroup = report.status->cgroups.empty() ? "" : report.status->cgroups.front()};
+  report.tests = dial_legacy_ports(plan, config.admin.socket);
+  const auto missed = std::find_if_not(report.tests.begin(), report.tests.end(),
+                                       [](const SelfTest& test) { return test.arrived; });
+  if (!report.status->redirecting) {
+    report.reason = report.status->redirect_failure.empty() ? "connections are not redirected"
+                                                            : report.status->redirect_failure;
+  } else if (missed != report.tests.end()) {
+    report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
+  }
+  report.intercepting = report.reason.empty();
+  return report;
+}
+
+json::value to_json(const SelfTest& test) {
+  return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
+}
+
+void print_json(const Report& report) {
+  json::object object;
+  object["version"] = MSI2IMDS_VERSION;
+  object["intercepting"] = report.intercepting;
+  object["observing"] = report.observing;
+  object["reason"] = report.reason;
+  object["backend"] = report.status ? json::value(json::string(report.status->backend)) : json::value();
+  json::array tests;
+  for (const SelfTest& test : report.tests) {
+    tests.push_back(to_json(test));
+  }
+  object["self_test"] = std::move(tests);
+  if (report.extension) {
+    object["extension"] = {{"version", report.extension->version},
+                           {"state", waagent::to_string(report.extension->state)}};
+  }
+  if (report.status) {
+    const admin::Status& status = *report.status;
+    object["running_version"] = status.version;
+    object["ports"] = json::value_from(status.legacy_ports);
+    object["remarks"] = json::value_from(status.remarks);
+    object["cgroups"] = json::value_from(status.cgroups);
+    json::object requests;
+    for (const auto& [port, count] : status.requests) {
+      requests[std::to_string(port)] = count;
+    }
+    object["responder"] = {{"pid", status.responder_pid},
+                           {"uptime_seconds", status.uptime_seconds},
+                           {"connections", status.connections},
+                           {"accepted", status.accepted},
+                           {"requests", std::move(requests)}};
+    object["tokens"] = {{"cached", status.tokens_cached},
+                        {"from_cache", status.tokens_from_cache},
+                        {"joined", status.tokens_joined}};
+    object["imds"] = {{"endpoint", status.imds_endpoint},
+                      {"requests", status.imds_requests},
+                      {"failures", status.imds_failures},
+                      {"last_failure", status.imds_last_failure}};
+  }
+  fmt::print("{}\n", json::serialize(object));
+}
+
+void print_text(const Report& report) {
+  const std::string reason = escape::control_characters(report.reason);
+  if (!report.status) {
+    fmt::print("not intercepting: {}\n", reason);
+    return;
+  }
+  const admin::Status& status = *report.status;
+  if (report.observing) {
+    fmt::print("observing: callers are recorded (msi2imds callers), nothing is redirected\n");
+  } else if (report.intercepting) {
+    fmt::print("intercepting with {}\n", status.backend);
+  } else {
+    fmt::print("not intercepting (backend {}): {}\n", status.backend, reason);
+  }
+  for (const SelfTest& test : report.tests) {
+    fmt::print("  {:<22} {}\n", test.dialled.to_string(), test.arrived ? "arrives here" : test.failure);
+  }
+  if (report.extension) {
+    fmt::print("  extension              {}, version {}\n", waagent::to_string(report.extension->state),
+               escape::control_characters(report.extension->version));
+  }
+  for (const auto& [port, count] : status.requests) {
+    fmt::print("  port {:<17} {} requests\n", port, count);
+  }
+  if (!status.cgroups.empty()) {
+    fmt::print("  only programs in       {}\n",
+               escape::control_characters(fmt::format("{}", fmt::join(status.cgroups, ", "))));
+  }
+  for (const std::string& remark : status.remarks) {
+    fmt::print("  note                   {}\n", escape::control_characters(remark));
+  }
+  fmt::print("  responder              pid {}, up {} s, {} connections open, {} accepted\n",
+             status.responder_pid, status.uptime_seconds, status.connections, status.accepted);
+  fmt::print("  tokens                 {} cached, {} answers from the cache, {} joined\n",
+             status.tokens_cached, status.tokens_from_cache, status.tokens_joined);
+  fmt::print("  IMDS                   {}, {} requests, {} failed{}\n", status.imds_endpoint,
+             status.imds_requests, status.imds_failures,
+             status.imds_last_failure.empty() ? std::string() : "; last: " + status.imds_last_failure);
+}
+
+}  // namespace
+
+int status(const ConfigFile& file, const StatusOptions& options) {
+  const auto config = file.load_or_complain();
+  if (!config) {
+    return kUsage;
+  }
+  const auto deadline = std::chrono::steady_clock::now() + options.wait;
+  Report report = look(*config);
+  while (!report.intercepting && !report.observing && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLookAgain);
+    report = look(*config);
+  }
+  if (options.json) {
+    print_json(report);
+  } else {
+    print_text(report);
+  }
+  return report.intercepting || report.observing ? kGood : kFailed;
+}
+
+}  // namespace msi2imds::cli

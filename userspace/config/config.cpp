@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "config/config.hpp"
+
+#include <algorithm>
+
+#include "config/allow.hpp"
+#include "config/keys.hpp"
+#include "config/reader.hpp"
+
+namespace msi2imds::config {
+namespace {
+
+// The table of that name within `root`, made where it is missing.
+Table& table_at(Table& root, std::string_view name) {
+  auto found = std::ranges::find(root, name, &Member::name);
+  if (found == root.end()) {
+    root.push_back({std::string(name), {}, {Table{}}});
+    found = std::prev(root.end());
+  }
+  return std::get<Table>(found->value.content);
+}
+
+}  // namespace
+
+std::string_view to_string(Backend backend) {
+  return Choice(kBackends).name_of(backend);
+}
+
+Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
+  Reader reader;
+  reader.read(toml_text, file_name);
+  return reader.finish();
+}
+
+std::string to_toml(const Config& config) {
+  Table root;
+  for (const Key& key : keys()) {
+    const KeyName name = split(key.name);
+    Table& table = name.table.empty() ? root : table_at(root, name.table);
+    table.push_back({std::string(name.leaf), {}, key.write(config)});
+  }
+  if (!config.allow.empty()) {
+    root.push_back({std::string(kAllowTable), {}, write_allow(config.allow)});
+  }
+  return write_toml(root);
+}
+
+}  // namespace msi2imds::config

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "config/endpoint.hpp"
+
+// What the operator may choose: one plain struct per module, each with its defaults.
+namespace msi2imds::config {
+
+inline constexpr std::string_view kDefaultFile = "/etc/msi2imds/msi2imds.toml";
+
+// How connections reach us; `automatic` is "auto" in the file.
+enum class Backend : std::uint8_t { automatic, sk_lookup, cgroup_connect, nftables, iptables, listen };
+
+[[nodiscard]] std::string_view to_string(Backend backend);
+
+struct Legacy {
+  std::vector<std::uint16_t> ports = {50342};
+  std::vector<std::string> hosts;
+  bool require_metadata_header = true;
+
+  friend bool operator==(const Legacy&, const Legacy&) = default;
+};
+
+struct Redirect {
+  Backend backend = Backend::automatic;
+  std::uint16_t listen_port = 342;
+  std::vector<std::string> cgroups;
+  std::uint32_t mark = 0x6d736932;  // "msi2"
+  std::string pin_directory = "/sys/fs/bpf/msi2imds";
+
+  friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+
+struct Imds {
+  Endpoint endpoint;
+  std::chrono::seconds connect_timeout{2};
+  std::chrono::seconds request_timeout{10};
+  std::uint32_t max_rate = 20;
+  std::uint32_t max_in_flight = 5;
+  std::chrono::seconds deadline{75};
+  std::chrono::seconds boot_grace{300};
+  std::uint32_t mark = 0;
+
+  friend bool operator==(const Imds&, const Imds&) = default;
+};
+
+struct Tokens {
+  bool cache = true;
+  std::chrono::seconds expiry_margin{300};
+  std::uint32_t max_bytes = 16U * 1024 * 1024;
+
+  friend bool operator==(const Tokens&, const Tokens&) = default;
+};
+
+struct Responder {
+  std::string user = "msi2imds";
+  std::uint32_t max_connections = 16384;
+  std::chrono::seconds request_timeout{10};
+  std::chrono::seconds idle_timeout{60};
+  std::chrono::seconds drain_timeout{10};
+
+  friend bool operator==(const Responder&, const Responder&) = default;
+};
+
+struct Admin {
+  std::string socket = "/run/msi2imds/admin.sock";
+
+  friend bool operator==(const Admin&, const Admin&) = default;
+};
+
+enum class PolicyMode : std::uint8_t { audit, enforce };
+enum class PolicyDefault : std::uint8_t { deny, allow };
+
+struct Policy {
+  PolicyMode mode = PolicyMode::audit;
+  PolicyDefault default_ = PolicyDefault::deny;  // what becomes of whom no rule allows
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// An [[allow]] table. Who meets all the kinds of condition that are given, by one of the values of each, is
+// allowed. Names of users and groups are looked up when the file is read.
+struct Allow {
+  std::string name;
+  std::string origin;  // "FILE:LINE"
+  std::vector<std::uint32_t> uids;
+  std::vector<std::uint32_t> gids;
+  std::vector<std::string> units;
+  std::vector<std::string> programs;
+  std::vector<std::string> resources;
+  std::vector<std::string> identities;
+
+  friend bool operator==(const Allow&, const Allow&) = default;
+};
+
+enum class AuditFormat : std::uint8_t { text, json };
+
+struct Audit {
+  std::string file = "/var/log/msi2imds/audit.log";
+  AuditFormat format = AuditFormat::text;
+  std::uint32_t max_rate = 100;
+
+  friend bool operator==(const Audit&, const Audit&) = default;
+};
+
+struct Callers {
+  std::string state_file = "/var/lib/msi2imds/callers.json";
+  std::string cgroup = "/";
+
+  friend bool operator==(const Callers&, const Callers&) = default;
+};
+
+struct Metrics {
+  std::uint16_t port = 0;
+
+  friend bool operator==(const Metrics&, const Metrics&) = default;
+};
+
+struct Retire {
+  std::uint32_t quiet_days = 30;
+
+  friend bool operator==(const Retire&, const Retire&) = default;
+};
+
+struct Waagent {
+  std::string root = "/var/lib/waagent";
+
+  friend bool operator==(const Waagent&, const Waagent&) = default;
+};
+
+struct Log {
+  log::Level level = log::Level::info;
+  log::Format format = log::Format::text;
+
+  friend bool operator==(const Log&, const Log&) = default;
+};
+
+struct Config {
+  Legacy legacy;
+  Redirect redirect;
+  Imds imds;
+  Tokens tokens;
+  Responder responder;
+  Admin admin;
+  Policy policy;
+  std::vector<Allow> allow;
+  Audit audit;
+  Callers callers;
+  Metrics metrics;
+  Retire retire;
+  Waagent waagent;
+  Log log;
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// The configuration that `toml_text` describes; `file_name` is for the errors. An Error names every problem
+// found, one a line: `FILE:LINE:COLUMN: KEY: what is wrong; what would be right`.
+[[nodiscard]] Result<Config> parse(std::string_view toml_text, const std::string& file_name);
+
+// Reads `file`, then conf.d/*.toml beside it in byte order of their names: a later file overrides single
+// keys. The Error reads like that of `parse`. A missing `file` is an error, a missing conf.d is not.
+[[nodiscard]] Result<Config> load(const std::filesystem::path& file);
+
+// The same for a file that nobody asked for by name (kDefaultFile): without it the defaults and conf.d hold.
+[[nodiscard]] Result<Config> load_if_present(const std::filesystem::path& file);
+
+// Every key with its value, as TOML from which `parse` makes an equal Config.
+[[nodiscard]] std::string to_toml(const Config& config);
+
+}  // namespace msi2imds::config

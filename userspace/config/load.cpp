@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "config/config.hpp"
+#include "config/reader.hpp"
+
+namespace msi2imds::config {
+namespace {
+
+constexpr std::size_t kMaxFileSize = std::size_t{1024} * 1024;
+
+// One byte more than a file may have tells that it has too many.
+Result<std::string> read_start(const std::filesystem::path& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    const int err = errno;
+    return Error::from_errno(err, "cannot be opened");
+  }
+  std::string text;
+  std::array<char, 16384> chunk{};
+  while (text.size() <= kMaxFileSize) {
+    const ssize_t count = ::read(fd.get(), chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      const int err = errno;
+      return Error::from_errno(err, "cannot be read");
+    }
+    if (count == 0) {
+      break;
+    }
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+enum class Missing { is_an_error, is_fine };
+
+void read_file(const std::filesystem::path& file, Missing missing, Reader& reader) {
+  const auto text = read_start(file);
+  if (!text) {
+    if (missing == Missing::is_an_error ||
+        text.error().code() != boost::system::errc::no_such_file_or_directory) {
+      reader.cannot_read(file.string(), text.error().message());
+    }
+    return;
+  }
+  if (text->size() > kMaxFileSize) {
+    reader.cannot_read(file.string(), "is larger than 1 MiB; expected a configuration file");
+    return;
+  }
+  reader.read(*text, file.string());
+}
+
+bool is_drop_in(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  return name.ends_with(".toml") && !name.starts_with('.');  // hidden ones are an editor's
+}
+
+// The files of the directory in byte order of their names; none where it is missing.
+std::vector<std::filesystem::path> list_drop_ins(const std::filesystem::path& directory, Reader& reader) {
+  std::error_code ec;
+  std::vector<std::filesystem::path> files;
+  for (std::filesystem::directory_iterator entry(directory, ec), end; !ec && entry != end;
+       entry.increment(ec)) {
+    if (is_drop_in(entry->path())) {
+      files.push_back(entry->path());
+    }
+  }
+  if (ec && ec != std::errc::no_such_file_or_directory) {
+    reader.cannot_read(directory.string(), "cannot be listed: " + ec.message());
+  }
+  std::ranges::sort(files, {}, [](const std::filesystem::path& file) { return file.native(); });
+  return files;
+}
+
+Result<Config> load(const std::filesystem::path& file, Missing missing) {
+  Reader reader;
+  read_file(file, missing, reader);
+  for (const std::filesystem::path& drop_in : list_drop_ins(file.parent_path() / "conf.d", reader)) {
+    read_file(drop_in, Missing::is_an_error, reader);
+  }
+  return reader.finish();
+}
+
+}  // namespace
+
+Result<Config> load(const std::filesystem::path& file) {
+  return load(file, Missing::is_an_error);
+}
+
+Result<Config> load_if_present(const std::filesystem::path& file) {
+  return load(file, Missing::is_fine);
+}
+
+}  // namespace msi2imds::config

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "config/config.hpp"
+#include "config/problems.hpp"
+#include "config/reader.hpp"
+
+namespace msi2imds::config {
+
+// Adds what is wrong between keys that are right each on its own.
+void validate(const Config& config, const Origins& origins, Problems& problems);
+
+}  // namespace msi2imds::config

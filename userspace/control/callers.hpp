@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "base/socket_address.hpp"
+#include "control/message.hpp"
+
+// Questions about callers travel many in a message: at high rates a message for each would cost more than the
+// answers are worth.
+namespace msi2imds::control {
+
+// What sock_diag told of a client's socket.
+struct CallerQuestion {
+  std::uint64_t cookie = 0;
+  std::uint64_t cgroup_id = 0;
+  std::uint32_t inode = 0;
+  std::uint32_t uid = 0;
+  std::uint8_t has_uid = 0;
+  std::uint8_t has_cgroup_id = 0;
+  std::uint8_t is_fresh = 0;  // a rule depends on the answer
+  std::array<std::uint8_t, 5> reserved{};
+};
+static_assert(sizeof(CallerQuestion) == 32);
+
+struct CallerAnswer {
+  std::uint64_t identity = 0;  // for ask_identity; the same caller has the same number; 0: nothing is known
+  // What the client dialled, where only the supervisor can know it: the start of a sockaddr.
+  std::array<std::uint8_t, 28> address{};
+  std::uint8_t address_size = 0;
+  std::array<std::uint8_t, 3> reserved{};
+
+  void set_dialled(const SocketAddress& dialled);
+  [[nodiscard]] std::optional<SocketAddress> dialled() const;
+};
+static_assert(sizeof(CallerAnswer) == 40);
+
+inline constexpr std::size_t kMostCallers = kTextSize / sizeof(CallerAnswer);
+
+// At most kMostCallers records.
+template <typename Record>
+void set_records(Message& message, std::span<const Record> records) {
+  static_assert(std::is_trivially_copyable_v<Record>);
+  message.value = static_cast<std::int32_t>(records.size());
+  std::memcpy(message.text.data(), records.data(), records.size_bytes());
+}
+
+// Nothing, if the message cannot hold as many as it says.
+template <typename Record>
+[[nodiscard]] std::optional<std::vector<Record>> get_records(const Message& message) {
+  static_assert(std::is_trivially_copyable_v<Record>);
+  if (message.value < 0 || static_cast<std::size_t>(message.value) > kTextSize / sizeof(Record)) {
+    return std::nullopt;
+  }
+  std::vector<Record> records(static_cast<std::size_t>(message.value));
+  std::memcpy(records.data(), message.text.data(), records.size() * sizeof(Record));
+  return records;
+}
+
+}  // namespace msi2imds::control

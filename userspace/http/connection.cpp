@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "http/connection.hpp"
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "http/framing.hpp"
+
+namespace msi2imds::http {
+namespace {
+
+namespace beast_http = boost::beast::http;
+
+constexpr std::size_t kReadChunk = 4096;
+constexpr std::chrono::seconds kLinger{2};
+// In a drain: for the first request of a connection whose client has connected, and so will ask.
+constexpr std::chrono::seconds kDrainGrace{1};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+ReadFailure bad_request(std::string reason) {
+  return {.status = 400, .reason = std::move(reason)};
+}
+
+ReadFailure failure_of(boost::system::error_code ec, const Limits& limits) {
+  if (ec == beast_http::error::header_limit || ec == beast_http::error::buffer_overflow) {
+    return {.status = 431,
+            .reason = "the header is larger than " + std::to_string(limits.header_bytes) + " bytes"};
+  }
+  if (ec == beast_http::error::body_limit) {
+    return {.status = 413,
+            .reason = "the body is larger than " + std::to_string(limits.body_bytes) + " bytes"};
+  }
+  return bad_request("the request is not valid HTTP/1.1: " + ec.message());
+}
+
+using Fields = beast_http::request<beast_http::string_body>;
+
+// Beast refuses most contradictory lengths, but not each of them in every order; nothing but plain chunks is
+// needed here.
+const char* length_fault(const Fields& message) {
+  const auto encodings = message.count(beast_http::field::transfer_encoding);
+  if (encodings == 0) {
+    return nullptr;
+  }
+  if (message.count(beast_http::field::content_length) > 0) {
+    return "Content-Length and Transfer-Encoding exclude each other";
+  }
+  if (encodings > 1 || !boost::beast::iequals(message[beast_http::field::transfer_encoding], "chunked")) {
+    return "the only Transfer-Encoding understood is chunked";
+  }
+  return message.version() < 11 ? "HTTP/1.0 has no Transfer-Encoding" : nullptr;
+}
+
+void assign(std::string& to, boost::beast::string_view from) {
+  to.assign(from.data(), from.size());
+}
+
+void copy_head(const Fields& from, Request& to) {
+  to.version = from.version();
+  assign(to.method, from.method_string());
+  assign(to.target, from.target());
+  to.headers.resize(static_cast<std::size_t>(std::distance(from.begin(), from.end())));
+  auto header = to.headers.begin();
+  for (const auto& field : from) {
+    assign(header->name, field.name_string());
+    assign(header->value, field.value());
+    ++header;
+  }
+}
+
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+// Written by hand: a Beast serializer costs more than all the rest of an answer from the cache.
+void append_head(std::string& out, const Response& response, bool close, unsigned version) {
+  const auto reason = beast_http::obsolete_reason(beast_http::int_to_status(response.status));
+  out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+  out.append(reason.data(), reason.size()).append("\r\n");
+  append_header(out, "Content-Type", response.content_type);
+  append_header(out, "Content-Length", std::to_string(response.body.size()));
+  append_header(out, "Cache-Control", "no-store");
+  for (const Header& header : response.headers) {
+    append_header(out, header.name, header.value);
+  }
+  if (close) {
+    append_header(out, "Connection", "close");
+  } else if (version < 11) {
+    append_header(out, "Connection", "keep-alive");
+  }
+  out.append("\r\n");
+}
+
+}  // namespace
+
+struct Connection::Parser : beast_http::request_parser<beast_http::string_body> {
+  explicit Parser(const Limits& limits) {
+    header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+    body_limit(limits.body_bytes);
+  }
+
+  // Consumes what it can of `input`. "Needs more" is no error.
+  boost::system::error_code feed(std::string& input) {
+    boost::system::error_code ec;
+    const std::size_t used = put(asio::buffer(input), ec);
+    input.erase(0, used);
+    return ec == beast_http::error::need_more ? boost::system::error_code{} : ec;
+  }
+};
+
+void throw_exception_from_error(const ReadFailure& failure, const boost::source_location& /*where*/) {
+  throw std::logic_error("unchecked read failure: " + failure.reason);
+}
+
+Connection::Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines)
+    : Expiring(deadlines), socket_(std::move(socket)), limits_(limits) {
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+}
+
+void Connection::on_deadline() {
+  expired_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Connection::close_when_idle() {
+  draining_ = true;
+  if (phase_ != Phase::idle) {
+    return;
+  }
+  if (served_) {
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+  } else {
+    expire_after(kDrainGrace);
+  }
+}
+
+// Without waiting. True when there is something to parse.
+bool Connection::receive_what_is_there() {
+  if (!input_.empty()) {
+    return true;
+  }
+  input_.resize(kReadChunk);
+  boost::system::error_code ec;
+  const std::size_t count = socket_.read_some(asio::buffer(input_), ec);
+  input_.resize(ec ? 0 : count);
+  return !input_.empty();
+}
+
+// False: nothing more will come.
+asio::awaitable<bool> Connection::receive() {
+  const std::size_t had = input_.size();
+  input_.resize(had + kReadChunk);
+  const asio::mutable_buffer room(input_.data() + had, kReadChunk);
+  auto [ec, count] = co_await socket_.async_read_some(room, kAsTuple);
+  if (ec == asio::error::operation_aborted && draining_ && !expired_) {
+    count = socket_.read_some(room, ec);  // a request may have come just before the drain
+  }
+  input_.resize(had + (ec ? 0 : count));
+  co_return !ec;
+}
+
+ReadFailure Connection::receive_failure() const {
+  if (expired_ && phase_ == Phase::request) {
+    return {.status = 408,
+            .reason =
+                "the request was not complete after " + std::to_string(limits_.request_time.count()) + " s"};
+  }
+  return {};
+}
+
+// Receives until input_ begins with a whole head.
+asio::awaitable<ReadResult> Connection::read_head() {
+  while (true) {
+    // RFC 9112, section 2.2: an empty line before a request is skipped.
+    while (input_.starts_with("\r\n")) {
+      input_.erase(0, 2);
+    }
+    if (!input_.empty() && phase_ == Phase::idle) {
+      phase_ = Phase::request;
+      expire_after(limits_.request_time);
+    }
+    const Head head = examine_head(input_);
+    if (head.fault != nullptr) {
+      co_return bad_request(head.fault);
+    }
+    if (head.complete.value_or(input_.size()) > limits_.header_bytes) {
+      co_return failure_of(beast_http::error::header_limit, limits_);
+    }
+    if (head.complete) {
+      co_return ReadResult();
+    }
+    const bool received = co_await receive();
+    if (!received) {
+      co_return receive_failure();
+    }
+  }
+}
+
+asio::awaitable<ReadResult> Connection::read_body(Parser& parser) {
+  const auto expect = parser.get()[beast_http::field::expect];
+  if (parser.get().version() >= 11 && boost::beast::iequals(expect, "100-continue") && input_.empty()) {
+    const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
+    if (ec) {
+      co_return receive_failure();
+    }
+  }
+  parser.eager(true);
+  while (true) {
+    const boost::system::error_code ec = parser.feed(input_);
+    if (ec) {
+      co_return failure_of(ec, limits_);
+    }
+    if (parser.is_done()) {
+      co_return ReadResult();
+    }
+    if (input_.size() > limits_.header_bytes) {  // an endless chunk extension or trailer
+      co_return bad_request("a chunk's header or trailer is too large");
+    }
+    const bool received = co_await receive();
+    if (!received) {
+      co_return receive_failure();
+    }
+  }
+}
+
+asio::awaitable<ReadResult> Connection::read(Request& request) {
+  last_ = true;  // unless all of the request is understood
+  head_only_ = false;
+  phase_ = Phase::idle;
+  expired_ = false;
+  if (draining_ && served_ && !receive_what_is_there()) {
+    co_return ReadFailure();
+  }
+  expire_after(draining_ ? kDrainGrace : limits_.idle_time);
+  ReadResult head = co_await read_head();
+  if (!head) {
+    never_expire();
+    co_return head;
+  }
+
+  Parser parser(limits_);
+  const boost::system::error_code ec = parser.feed(input_);
+  if (ec) {
+    never_expire();
+    co_return failure_of(ec, limits_);
+  }
+  if (const char* fault = length_fault(parser.get()); fault != nullptr) {
+    never_expire();
+    co_return bad_request(fault);
+  }
+  copy_head(parser.get(), request);  // before the body: Beast puts trailers among the headers
+  ReadResult body;
+  if (!parser.is_done()) {
+    body = co_await read_body(parser);
+  }
+  never_expire();
+  if (!body) {
+    co_return body;
+  }
+
+  phase_ = Phase::answer;
+  served_ = true;
+  request.body = std::move(parser.get().body());
+  version_ = request.version;
+  head_only_ = request.method == "HEAD";
+  last_ = !parser.get().keep_alive();
+  co_return ReadResult();
+}
+
+asio::awaitable<bool> Connection::write(const Response& response) {
+  phase_ = Phase::answer;
+  expired_ = false;
+  last_ = last_ || response.close || (draining_ && input_.empty());
+  output_.clear();
+  append_head(output_, response, last_, version_);
+  expire_after(limits_.request_time);
+  const asio::const_buffer body = asio::buffer(response.body);
+  const std::array<asio::const_buffer, 2> parts = {asio::buffer(output_),
+                                                   head_only_ ? asio::const_buffer() : body};
+  const auto [ec, count] = co_await asio::async_write(socket_, parts, kAsTuple);
+  never_expire();
+  co_return !ec;
+}
+
+// Closing with unread input would send a reset, which can overtake the answer: read on for a moment.
+asio::awaitable<void> Connection::finish() {
+  boost::system::error_code ec;
+  socket_.shutdown(StreamSocket::shutdown_send, ec);
+  if (ec) {
+    co_return;
+  }
+  expire_after(kLinger);
+  for (std::size_t seen = 0; seen < limits_.header_bytes + limits_.body_bytes && !expired_;) {
+    input_.clear();
+    const bool received = co_await receive();
+    if (!received) {
+      break;
+    }
+    seen += input_.size();
+  }
+  never_expire();
+}
+
+}  // namespace msi2imds::http

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <cstddef>
+#include <string>
+
+#include "base/asio.hpp"
+#include "http/deadlines.hpp"
+#include "http/limits.hpp"
+#include "http/message.hpp"
+
+namespace msi2imds::http {
+
+// Why there is no next request. With `status` 0 the peer is gone (or idle for too long) and nobody waits for
+// an answer; otherwise the peer is owed this status, and the connection has to be closed after it.
+struct ReadFailure {
+  unsigned status = 0;
+  std::string reason;
+};
+[[noreturn]] void throw_exception_from_error(const ReadFailure& failure, const boost::source_location& where);
+
+using ReadResult = boost::system::result<void, ReadFailure>;
+
+// The server's side of one HTTP/1.x connection: requests come out in order, answers go back in order, and
+// every wait has a limit.
+class Connection final : public Expiring {
+ public:
+  // `limits` must outlive the connection; a change applies from the next request on.
+  Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines);
+
+  // Waits for the next request, whole, and puts it into `request`, whose memory is used again.
+  asio::awaitable<ReadResult> read(Request& request);
+
+  // Sends the answer to the request read last. False: the peer is gone.
+  asio::awaitable<bool> write(const Response& response);
+
+  // Whether the peer has sent more than was read; then closing needs finish() first.
+  [[nodiscard]] bool has_unread_input() {
+    return receive_what_is_there();
+  }
+
+  // Ends the connection so that the peer still receives the last answer, even if it goes on sending.
+  asio::awaitable<void> finish();
+
+  // True when the last request or answer said that nothing follows.
+  [[nodiscard]] bool is_last() const {
+    return last_;
+  }
+
+  // For a drain: closes now if between requests, else after the answer that is due. A client that has
+  // connected and not asked yet gets a moment to do so.
+  void close_when_idle();
+
+ private:
+  enum class Phase { idle, request, answer };
+  struct Parser;
+
+  void on_deadline() override;
+  asio::awaitable<bool> receive();
+  bool receive_what_is_there();
+  asio::awaitable<ReadResult> read_head();
+  asio::awaitable<ReadResult> read_body(Parser& parser);
+  [[nodiscard]] ReadFailure receive_failure() const;
+
+  StreamSocket socket_;
+  const Limits& limits_;
+  std::string input_;  // received and not yet parsed
+  std::string output_;
+  Phase phase_ = Phase::idle;
+  bool expired_ = false;
+  bool draining_ = false;
+  bool last_ = false;
+  bool served_ = false;  // a request was read
+  unsigned version_ = 11;
+  bool head_only_ = false;  // an answer to HEAD has no body
+};
+
+}  // namespace msi2imds::http

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// HTTP/1.x messages as plain values, free of the library that reads and writes them.
+namespace msi2imds::http {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+struct Request {
+  unsigned version = 11;  // 10 or 11
+  std::string method;
+  std::string target;  // as sent, undecoded
+  std::vector<Header> headers;
+  std::string body;  // chunks joined
+
+  // The value of the first header of that name in any case, or nullptr.
+  [[nodiscard]] const std::string* header(std::string_view name) const;
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string body;
+  std::string content_type = "application/json; charset=utf-8";
+  std::vector<Header> headers;  // besides Content-Type, Content-Length and Connection
+  bool close = false;           // the connection cannot go on after this answer
+};
+
+}  // namespace msi2imds::http

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "legacy/parameters.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "legacy/ascii.hpp"
+#include "legacy/pairs.hpp"
+
+namespace msi2imds::legacy {
+namespace {
+
+// The decoded value of each parameter that means something; empty: not given.
+using Values = std::array<std::string, static_cast<std::size_t>(Parameter::noise)>;
+
+std::string& value_of(Values& values, Parameter parameter) {
+  return values.at(static_cast<std::size_t>(parameter));
+}
+
+Rejection invalid(const Pair& pair, std::string_view why) {
+  std::string description = "The parameter '";
+  description.append(excerpt(pair.name)).append("' ").append(why);
+  return {.fault = Fault::invalid_parameter, .description = std::move(description)};
+}
+
+std::optional<Parameter> parameter_of(std::string_view name) {
+  const bool encoded = name.find_first_of("%+") != std::string_view::npos;
+  return encoded ? find_parameter(decode_form(name)) : find_parameter(name);
+}
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7f;
+}
+
+std::optional<Rejection> take(const Pair& pair, Values& values) {
+  const std::optional<Parameter> parameter = parameter_of(pair.name);
+  if (!parameter || parameter == Parameter::noise || pair.value.empty()) {
+    return std::nullopt;
+  }
+  std::string decoded = decode_form(pair.value);
+  if (std::ranges::any_of(decoded, is_control)) {
+    return invalid(pair, "contains a control character");
+  }
+  std::string& value = value_of(values, *parameter);
+  if (value.empty()) {
+    value = std::move(decoded);
+  } else if (value != decoded) {
+    return invalid(pair, "is given twice with different values: give it once");
+  }
+  return std::nullopt;
+}
+
+std::optional<Rejection> take_all(std::string_view text, Values& values) {
+  PairReader pairs(text);
+  while (const std::optional<Pair> pair = pairs.next()) {
+    if (auto rejection = take(*pair, values)) {
+      return rejection;
+    }
+  }
+  return std::nullopt;
+}
+
+void fill_gaps(Values& values, Values& others) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values.at(i).empty()) {
+      values.at(i) = std::move(others.at(i));
+    }
+  }
+}
+
+ParseResult to_request(Values& values) {
+  token::TokenRequest request;
+  request.resource = std::move(value_of(values, Parameter::resource));
+  if (request.resource.empty()) {
+    return Rejection{.fault = Fault::missing_resource,
+                     .description =
+                         "Required query variable 'resource' is missing: give it in the query, or in the "
+                         "body as a form (resource=...)"};
+  }
+  request.bypass_cache = equal_without_case(value_of(values, Parameter::bypass_cache), "true");
+  for (const auto& [parameter, kind] :
+       {std::pair(Parameter::client_id, token::SelectorKind::client_id),
+        std::pair(Parameter::object_id, token::SelectorKind::object_id),
+        std::pair(Parameter::resource_id, token::SelectorKind::resource_id)}) {
+    std::string& value = value_of(values, parameter);
+    if (value.empty()) {
+      continue;
+    }
+    if (request.identity.kind != token::SelectorKind::none) {
+      return Rejection{
+          .fault = Fault::invalid_parameter,
+          .description = "More than one identity is named: give one of client_id, object_id and msi_res_id"};
+    }
+    request.identity = {.kind = kind, .value = std::move(value)};
+  }
+  return request;
+}
+
+}  // namespace
+
+ParseResult read_parameters(std::string_view query, std::string_view body) {
+  Values values;
+  if (auto rejection = take_all(query, values)) {
+    return *std::move(rejection);
+  }
+  if (!body.empty()) {
+    Values others;
+    if (auto rejection = take_all(body, others)) {
+      return *std::move(rejection);
+    }
+    fill_gaps(values, others);
+  }
+  return to_request(values);
+}
+
+}  // namespace msi2imds::legacy

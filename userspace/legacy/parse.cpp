@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "legacy/parse.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "legacy/ascii.hpp"
+#include "legacy/host.hpp"
+#include "legacy/target.hpp"
+
+namespace msi2imds::legacy {
+namespace {
+
+using MaybeRejection = std::optional<Rejection>;
+
+// Signs that somebody else's request was passed on to us: by a proxy, or by a browser for a web page.
+constexpr std::array<std::string_view, 3> kForwardingHeaders = {"X-Forwarded-For", "Forwarded", "Origin"};
+
+constexpr std::string_view kBlanks = " \t";
+
+MaybeRejection reject(Fault fault, std::string description) {
+  return Rejection{.fault = fault, .description = std::move(description)};
+}
+
+MaybeRejection check_method(const http::Request& request) {
+  if (request.method == "GET" || request.method == "POST") {
+    return std::nullopt;
+  }
+  return reject(Fault::method_not_allowed,
+                "The method " + excerpt(request.method) + " is not allowed: use GET or POST");
+}
+
+MaybeRejection check_not_forwarded(const http::Request& request) {
+  for (const std::string_view name : kForwardingHeaders) {
+    if (request.header(name) != nullptr) {
+      return reject(Fault::forwarded,
+                    "The header " + std::string(name) +
+                        " shows a forwarded request: ask from this machine, without a proxy");
+    }
+  }
+  return std::nullopt;
+}
+
+MaybeRejection check_host(std::string_view host, const Rules& rules) {
+  if (is_allowed_host(host, rules.extra_hosts)) {
+    return std::nullopt;
+  }
+  return reject(Fault::foreign_host, "The host '" + excerpt(host) +
+                                         "' is not this machine's loopback: ask for localhost or 127.0.0.1");
+}
+
+MaybeRejection check_host_header(const http::Request& request, const Rules& rules) {
+  const auto is_host = [](const http::Header& header) { return equal_without_case(header.name, "Host"); };
+  const auto count = std::ranges::count_if(request.headers, is_host);
+  if (count > 1) {
+    return reject(Fault::bad_host, "The header Host is given more than once");
+  }
+  if (count == 1) {
+    return check_host(trim(*request.header("Host"), kBlanks), rules);
+  }
+  if (request.version >= 11) {
+    return reject(Fault::bad_host, "The header Host is missing: HTTP/1.1 requires it");
+  }
+  return std::nullopt;
+}
+
+MaybeRejection check_target(const Target& target, const http::Request& request) {
+  if (is_token_path(target.path)) {
+    return std::nullopt;
+  }
+  return reject(Fault::unknown_source, "Unknown Source " + excerpt(request.target));
+}
+
+MaybeRejection check_metadata_header(const http::Request& request, const Rules& rules) {
+  const std::string* value = request.header("Metadata");
+  const bool given = value != nullptr && equal_without_case(trim(*value, kBlanks), "true");
+  if (given || !rules.require_metadata_header) {
+    return std::nullopt;
+  }
+  return reject(Fault::missing_metadata_header, "Required metadata header not specified");
+}
+
+}  // namespace
+
+ParseResult parse(const http::Request& request, const Rules& rules) {
+  if (auto rejection = check_method(request)) {
+    return *std::move(rejection);
+  }
+  if (auto rejection = check_not_forwarded(request)) {
+    return *std::move(rejection);
+  }
+  if (auto rejection = check_host_header(request, rules)) {
+    return *std::move(rejection);
+  }
+  const Target target = split_target(request.target);
+  if (target.authority) {
+    if (auto rejection = check_host(*target.authority, rules)) {
+      return *std::move(rejection);
+    }
+  }
+  if (auto rejection = check_target(target, request)) {
+    return *std::move(rejection);
+  }
+  if (auto rejection = check_metadata_header(request, rules)) {
+    return *std::move(rejection);
+  }
+  return read_parameters(target.query, request.body);
+}
+
+}  // namespace msi2imds::legacy

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/message.hpp"
+#include "legacy/rejection.hpp"
+#include "token/token.hpp"
+
+// The answers. Each body is one line holding one flat JSON object, whose values are strings even where they
+// are numbers.
+namespace msi2imds::legacy {
+
+[[nodiscard]] http::Response render(const token::Token& token, std::int64_t now_unix_seconds);
+
+// The body of the answer above, for whoever has memory to use again.
+void append_body(const token::Token& token, std::int64_t now_unix_seconds, std::string& out);
+
+// IMDS's final answer, passed on as it is if clients will understand it.
+[[nodiscard]] http::Response render(const token::Refusal& refusal);
+
+[[nodiscard]] http::Response render(const Rejection& rejection);
+
+// IMDS gave no answer that a client may see. `reason` must not hold what came from upstream: it may be a
+// token.
+[[nodiscard]] http::Response upstream_failure(std::string_view reason);
+
+// We have too much to do.
+[[nodiscard]] http::Response unavailable(std::chrono::seconds retry_after);
+
+// The operator's rules do not allow this caller what it asks for.
+[[nodiscard]] http::Response not_allowed();
+
+// The bytes were no request, or too many. The connection ends, as nobody knows where the next request would
+// begin.
+[[nodiscard]] http::Response bad_message(unsigned status, std::string_view description);
+
+}  // namespace msi2imds::legacy

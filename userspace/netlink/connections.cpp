@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/connections.hpp"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::netlink {
+namespace {
+
+constexpr __u32 kConnectedStates = (1U << TCP_ESTABLISHED) | (1U << TCP_SYN_SENT) | (1U << TCP_FIN_WAIT1) |
+                                   (1U << TCP_FIN_WAIT2) | (1U << TCP_CLOSE_WAIT);
+
+struct DumpRequest {
+  nlmsghdr header;
+  inet_diag_req_v2 request;
+};
+
+Connection read_connection(const nlmsghdr* header) {
+  inet_diag_msg body{};
+  std::memcpy(&body, nlmsg_data(header), sizeof body);
+  Connection connection;
+  connection.client = SocketAddress::from_network(body.idiag_family, body.id.idiag_src, body.id.idiag_sport);
+  connection.server = SocketAddress::from_network(body.idiag_family, body.id.idiag_dst, body.id.idiag_dport);
+  connection.socket = {
+      .uid = body.idiag_uid,
+      .inode = body.idiag_inode,
+      .cookie = (static_cast<std::uint64_t>(body.id.idiag_cookie[1]) << 32U) | body.id.idiag_cookie[0],
+      .cgroup_id = std::nullopt,
+      .state = body.idiag_state};
+  constexpr int kBodySize = sizeof(inet_diag_msg);
+  const nlattr* cgroup =
+      nla_find(nlmsg_attrdata(header, kBodySize), nlmsg_attrlen(header, kBodySize), INET_DIAG_CGROUP_ID);
+  if (cgroup != nullptr && nla_len(cgroup) == sizeof(std::uint64_t)) {
+    connection.socket.cgroup_id = nla_get_u64(cgroup);
+  }
+  return connection;
+}
+
+Result<void> dump(int socket, int family, const std::vector<std::uint16_t>& ports,
+                  std::vector<Connection>& found) {
+  DumpRequest request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.request.sdiag_family = static_cast<__u8>(family);
+  request.request.sdiag_protocol = IPPROTO_TCP;
+  request.request.idiag_states = kConnectedStates;
+  if (::send(socket, &request, sizeof request, 0) < 0) {
+    return Error::from_errno(errno, "ask sock_diag for all connections");
+  }
+  alignas(nlmsghdr) std::array<std::byte, 32768> buffer;  // NOLINT(*-member-init): filled below
+  while (true) {
+    const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
+    if (size < 0 && errno == EINTR) {
+      continue;
+    }
+    if (size <= 0) {
+      return Error::from_errno(size < 0 ? errno : EPROTO, "receive all connections from sock_diag");
+    }
+    auto remaining = static_cast<int>(size);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining) != 0;
+         header = nlmsg_next(header, &remaining)) {
+      if (header->nlmsg_type == NLMSG_DONE) {
+        return {};
+      }
+      if (header->nlmsg_type == NLMSG_ERROR) {
+        int error = 0;  // the first member of nlmsgerr
+        std::memcpy(&error, nlmsg_data(header), sizeof error);
+        return Error::from_errno(-error, "ask sock_diag for all connections");
+      }
+      if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+          nlmsg_datalen(header) < static_cast<int>(sizeof(inet_diag_msg))) {
+        continue;
+      }
+      const Connection connection = read_connection(header);
+      if (std::ranges::find(ports, connection.server.port()) != ports.end()) {
+        found.push_back(connection);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Connection>> connections_to(const std::vector<std::uint16_t>& ports) {
+  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!socket) {
+    return Error::from_errno(errno, "open a sock_diag socket");
+  }
+  std::vector<Connection> found;
+  for (const int family : {AF_INET, AF_INET6}) {
+    Result<void> dumped = dump(socket.get(), family, ports, found);
+    if (!dumped) {
+      return dumped.error();
+    }
+  }
+  return found;
+}
+
+}  // namespace msi2imds::netlink

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/nft_events.hpp"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace msi2imds::netlink {
+namespace {
+
+// The kernel joins messages up to a page or two.
+constexpr std::size_t kLargestDatagram = 32768;
+
+// Whoever changes rules without end must not keep us here.
+constexpr int kMostDatagrams = 4096;
+
+bool is_about_rules(const nlmsghdr& header) {
+  if (header.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {
+    return false;
+  }
+  switch (header.nlmsg_type & 0xff) {
+    case NFT_MSG_NEWTABLE:
+    case NFT_MSG_DELTABLE:
+    case NFT_MSG_NEWCHAIN:
+    case NFT_MSG_DELCHAIN:
+    case NFT_MSG_NEWRULE:
+    case NFT_MSG_DELRULE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The table's name is the first attribute of tables, chains and rules alike.
+static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
+
+std::string_view table_in(std::span<const std::byte> attributes) {
+  while (attributes.size() >= NLA_HDRLEN) {
+    nlattr attribute{};
+    std::memcpy(&attribute, attributes.data(), sizeof attribute);
+    if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > attributes.size()) {
+      break;
+    }
+    if ((attribute.nla_type & NLA_TYPE_MASK) == NFTA_TABLE_NAME) {
+      const auto* text = reinterpret_cast<const char*>(attributes.data()) + NLA_HDRLEN;
+      return {text, ::strnlen(text, attribute.nla_len - NLA_HDRLEN)};
+    }
+    attributes = attributes.subspan(std::min<std::size_t>(NLA_ALIGN(attribute.nla_len), attributes.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool mentions_table(std::span<const std::byte> datagram, std::string_view table) {
+  constexpr std::size_t kHeadSize = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
+  while (datagram.size() >= NLMSG_HDRLEN) {
+    nlmsghdr header{};
+    std::memcpy(&header, datagram.data(), sizeof header);
+    if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > datagram.size()) {
+      break;
+    }
+    if (is_about_rules(header) && header.nlmsg_len >= kHeadSize &&
+        table_in(datagram.subspan(kHeadSize, header.nlmsg_len - kHeadSize)) == table) {
+      return true;
+    }
+    datagram = datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
+  }
+  return false;
+}
+
+Result<NftEvents> NftEvents::open(std::string table) {
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!socket) {
+    return Error::from_errno(errno, "open a netfilter socket");
+  }
+  const sockaddr_nl anybody{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = 0};
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&anybody), sizeof anybody) != 0) {
+    return Error::from_errno(errno, "bind a netfilter socket");
+  }
+  const int group = NFNLGRP_NFTABLES;
+  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
+    return Error::from_errno(errno, "listen to changes of nftables");
+  }
+  return NftEvents(std::move(socket), std::move(table));
+}
+
+bool NftEvents::changed() {
+  alignas(nlmsghdr) std::array<std::byte, kLargestDatagram> buffer;  // NOLINT(*-member-init): filled below
+  bool changed = false;
+  for (int i = 0; i < kMostDatagrams; ++i) {
+    sockaddr_nl sender{};
+    socklen_t sender_size = sizeof sender;
+    const ssize_t size = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC,
+                                    reinterpret_cast<sockaddr*>(&sender), &sender_size);
+    if (size < 0 && errno == EAGAIN) {
+      return changed;
+    }
+    if (size < 0 && errno == EINTR) {
+      continue;
+    }
+    if (size < 0 || static_cast<std::size_t>(size) > buffer.size()) {
+      changed = true;  // ENOBUFS: messages were dropped
+      continue;
+    }
+    if (sender.nl_pid == 0) {
+      changed = changed || mentions_table(std::span(buffer).first(static_cast<std::size_t>(size)), table_);
+    }
+  }
+  return true;
+}
+
+}  // namespace msi2imds::netlink

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "base/error.hpp"
+#include "base/socket_address.hpp"
+
+namespace msi2imds::netlink {
+
+// What the client of an accepted socket dialled before NAT led it here. Fails with ENOENT when no NAT did.
+[[nodiscard]] Result<SocketAddress> original_destination(int socket);
+
+}  // namespace msi2imds::netlink

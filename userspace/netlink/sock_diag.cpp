@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/sock_diag.hpp"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "netlink/errors.hpp"
+
+namespace msi2imds::netlink {
+namespace {
+
+// An answer has some 150 bytes.
+constexpr std::size_t kLargestAnswer = 4096;
+
+// More than a receive queue holds, so that a full one is emptied.
+constexpr int kMostDatagrams = 1024;
+
+}  // namespace
+
+Result<UniqueFd> SockDiag::open_socket() {
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!socket) {
+    return Error::from_errno(errno, "open a sock_diag socket");
+  }
+  SockDiag sock_diag(std::move(socket));
+  const auto nobody = SocketAddress::ipv4_loopback(0);
+  const auto found = sock_diag.find(nobody, nobody);
+  if (!found && found.error().code() != Errc::no_such_socket) {
+    return found.error().within("try sock_diag");
+  }
+  return std::move(sock_diag.socket_);
+}
+
+SockDiag::SockDiag(UniqueFd socket) : socket_(std::move(socket)) {}
+
+Result<ClientSocket> SockDiag::find(const SocketAddress& client, const SocketAddress& server) {
+  const Endpoint source = to_endpoint(client);
+  const Endpoint destination = to_endpoint(server);
+  const auto context = [&] { return "find socket " + client.to_string() + " to " + server.to_string(); };
+  if (source.family == AF_UNSPEC || source.family != destination.family) {
+    return Error::from_errno(EAFNOSUPPORT, context());
+  }
+
+  auto found = ask(source, destination);
+  if (!found && found.error().code() == Errc::no_answer) {
+    found = ask(source, destination);  // the queue was full of old answers and is now empty
+  }
+  if (!found) {
+    return Error(found.error().code(), context());
+  }
+  return found;
+}
+
+Result<ClientSocket> SockDiag::ask(const Endpoint& client, const Endpoint& server) {
+  const Question question = make_question(client, server, ++sequence_);
+  if (::send(socket_.get(), &question, sizeof question, MSG_DONTWAIT) < 0) {
+    return Error::from_errno(errno, "ask sock_diag");
+  }
+  return receive_answer(question);
+}
+
+// The kernel answers before send returns, so there is nothing to wait for.
+Result<ClientSocket> SockDiag::receive_answer(const Question& question) {
+  alignas(nlmsghdr) std::array<std::byte, kLargestAnswer> buffer;  // NOLINT(*-member-init): filled below
+  for (int i = 0; i < kMostDatagrams; ++i) {
+    sockaddr_nl sender{};
+    socklen_t sender_size = sizeof sender;
+    const ssize_t size = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+                                    reinterpret_cast<sockaddr*>(&sender), &sender_size);
+    if (size < 0 && errno == EAGAIN) {
+      break;
+    }
+    if (size < 0 && (errno == ENOBUFS || errno == EINTR)) {
+      continue;  // ENOBUFS is said once; what arrived before the loss is still queued
+    }
+    if (size < 0) {
+      return Error::from_errno(errno, "receive from sock_diag");
+    }
+    if (sender.nl_pid != 0) {
+      continue;  // from a process, not from the kernel
+    }
+    auto answer = read_answer(std::span(buffer).first(static_cast<std::size_t>(size)), question);
+    if (!answer) {
+      return answer.error();
+    }
+    if (*answer) {
+      return **answer;
+    }
+  }
+  return Error(Errc::no_answer, "receive from sock_diag");
+}
+
+}  // namespace msi2imds::netlink

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "observer/observer.hpp"
+
+#include <bpf/libbpf.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "abi.h"
+#include "bpf/cgroup.hpp"
+#include "bpf/libbpf.hpp"
+#include "bpf/port_set.hpp"
+#include "observe.skel.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+namespace msi2imds::observer {
+namespace {
+
+SocketAddress address_of(const dialled& what) {
+  return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
+}
+
+Dialler to_dialler(const dialler& who) {
+  return {.cookie = who.cookie,
+          .pid = static_cast<pid_t>(who.pid),
+          .uid = who.uid,
+          .gid = who.gid,
+          .comm = std::string(static_cast<const char*>(who.comm),
+                              ::strnlen(static_cast<const char*>(who.comm), sizeof who.comm)),
+          .cgroup_id = who.cgroup_id,
+          .since_boot = std::chrono::nanoseconds(who.since_boot),
+          .dialled = address_of(who.dialled)};
+}
+
+constexpr std::size_t kMostReports = 1024;  // at a time: somebody may connect without end
+
+// libbpf's callback. The report that it stops at has been taken.
+int take_report(void* context, void* data, std::size_t size) {
+  auto& taken = *static_cast<std::vector<Dialler>*>(context);
+  if (size >= sizeof(dialler)) {
+    dialler who{};
+    std::memcpy(&who, data, sizeof who);
+    taken.push_back(to_dialler(who));
+  }
+  return taken.size() < kMostReports ? 0 : -EAGAIN;
+}
+
+Result<void> put(bpf_map* map, const void* value, std::size_t size) {
+  const std::uint32_t first = 0;
+  const int err = bpf_map__update_elem(map, &first, sizeof first, value, size, BPF_ANY);
+  if (err != 0) {
+    return Error::from_errno(-err, "tell the observer what to look at");
+  }
+  return {};
+}
+
+}  // namespace
+
+void Observer::Deleter::operator()(observe_bpf* skeleton) const noexcept {
+  observe_bpf::destroy(skeleton);
+}
+
+void Observer::Deleter::operator()(ring_buffer* buffer) const noexcept {
+  ring_buffer__free(buffer);
+}
+
+Observer::Observer(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
+Observer::Observer(Observer&&) noexcept = default;
+Observer::~Observer() = default;
+
+Result<Observer> Observer::attach(const Plan& plan) {
+  bpf::prepare_libbpf();
+  Skeleton skeleton(observe_bpf::open_and_load());
+  if (!skeleton) {
+    return Error::from_errno(errno, "load the observer's programs");
+  }
+  Observer observer(std::move(skeleton));
+  Result<void> done = observer.configure(plan);
+  if (done) {
+    done = observer.attach_to(plan.cgroup);
+  }
+  if (done) {
+    done = observer.learn_namespace(plan.legacy_ports.front());
+  }
+  if (done && plan.report) {
+    done = observer.open_reports();
+  }
+  if (!done) {
+    return done.error();
+  }
+  return observer;
+}
+
+Result<void> Observer::configure(const Plan& plan) {
+  observer_plan wanted{};
+  bpf::add_ports(wanted.ports, plan.legacy_ports);
+  bpf::add_ports(wanted.ports, {plan.listen_port});
+  wanted.listen_port = htons(plan.listen_port);
+  wanted.is_reporting = plan.report ? 1 : 0;
+  socklen_t size = sizeof wanted.own_socket;
+  udp_ = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (::getsockopt(udp_.get(), SOL_SOCKET, SO_COOKIE, &wanted.own_socket, &size) != 0) {
+    return Error::from_errno(errno, "make a socket for the observer to see");
+  }
+  return put(skeleton_->maps.plan, &wanted, sizeof wanted);
+}
+
+Result<void> Observer::attach_to(const std::string& cgroup) {
+  const Result<UniqueFd> directory = bpf::open_cgroup(cgroup);
+  if (!directory) {
+    return directory.error();
+  }
+  const std::vector<bpf::ProgramOfHook> programs = {
+      {skeleton_->progs.msi2imds_observe4, BPF_CGROUP_INET4_CONNECT},
+      {skeleton_->progs.msi2imds_observe6, BPF_CGROUP_INET6_CONNECT}};
+  for (const bpf::ProgramOfHook& program : programs) {
+    Result<bpf::CgroupAttachment> attachment =
+        bpf::CgroupAttachment::attach(program, directory->get(), bpf::AttachMethod::link);
+    if (!attachment) {
+      return attachment.error();
+    }
+    if (attachment->outlives_process()) {
+      return Error::from_errno(ENOTSUP, "attach the observer by a link");
+    }
+    attachments_.push_back(std::move(*attachment));
+  }
+  return {};
+}
+
+// Until then nothing is recorded.
+Result<void> Observer::learn_namespace(std::uint16_t legacy_port) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (::getsockopt(udp_.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0) {
+    return put(skeleton_->maps.own_namespace, &cookie, sizeof cookie);
+  }
+  // The programs see this connect(), which sends nothing.
+  const SocketAddress address = SocketAddress::ipv4_loopback(legacy_port);
+  if (::connect(udp_.get(), address.get(), address.size()) != 0) {
+    return Error::from_errno(errno, "let the observer see this network namespace");
+  }
+  const std::uint32_t first = 0;
+  (void)bpf_map__lookup_elem(skeleton_->maps.own_namespace, &first, sizeof first, &cookie, sizeof cookie, 0);
+  return cookie != 0 ? Result<void>()
+                     : Error::from_errno(ENOENT, "let the observer see this network namespace");
+}
+
+Result<void> Observer::open_reports() {
+  taken_ = std::make_unique<std::vector<Dialler>>();
+  buffer_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.reports), take_report, taken_.get(), nullptr));
+  if (!buffer_) {
+    return Error::from_errno(errno, "open the observer's reports");
+  }
+  return {};
+}
+
+std::optional<Dialler> Observer::find(std::uint64_t cookie) const {
+  dialler who{};
+  const int err = bpf_map__lookup_elem(skeleton_->maps.diallers, &cookie, sizeof cookie, &who, sizeof who, 0);
+  return err == 0 ? std::optional(to_dialler(who)) : std::nullopt;
+}
+
+Result<void> Observer::check() const {
+  for (const bpf::CgroupAttachment& attachment : attachments_) {
+    Result<void> checked = attachment.check();
+    if (!checked) {
+      return checked;
+    }
+  }
+  return {};
+}
+
+int Observer::reports() const {
+  return buffer_ ? ring_buffer__epoll_fd(buffer_.get()) : -1;
+}
+
+std::vector<Dialler> Observer::take_reports() {
+  if (!buffer_) {
+    return {};
+  }
+  (void)ring_buffer__consume(buffer_.get());  // fails when the callback has enough
+  return std::exchange(*taken_, {});
+}
+
+std::uint64_t Observer::lost_reports() const {
+  const std::uint32_t first = 0;
+  std::uint64_t lost = 0;
+  (void)bpf_map__lookup_elem(skeleton_->maps.lost_reports, &first, sizeof first, &lost, sizeof lost, 0);
+  return lost;
+}
+
+}  // namespace msi2imds::observer

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/socket_address.hpp"
+#include "bpf/cgroup_attachment.hpp"
+
+struct observe_bpf;
+struct ring_buffer;
+
+// Sees who dials the legacy ports, whatever becomes of the connection. Changes nothing.
+namespace msi2imds::observer {
+
+// A connect() to a legacy port, as the kernel saw it.
+struct Dialler {
+  std::uint64_t cookie = 0;  // of the socket, as sock_diag tells it
+  pid_t pid = 0;             // the process, not the thread
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string comm;
+  std::uint64_t cgroup_id = 0;
+  std::chrono::nanoseconds since_boot{};  // CLOCK_BOOTTIME
+  SocketAddress dialled;
+};
+
+struct Plan {
+  std::vector<std::uint16_t> legacy_ports;
+  std::uint16_t listen_port = 342;  // what a client dials whose connect() was rewritten before we saw it
+  std::string cgroup = "/";         // whose processes are seen, from the root of cgroup2
+  bool report = false;              // tell each connect() as it happens
+};
+
+// The observer's programs, attached; destroying it detaches them, as does the end of the process.
+class Observer {
+ public:
+  // Fails where this kernel (before 5.8), or these privileges, do not do.
+  static Result<Observer> attach(const Plan& plan);
+
+  Observer(Observer&&) noexcept;
+  Observer& operator=(Observer&&) = delete;
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  ~Observer();
+
+  // Who connected the socket with this cookie; nothing, if nobody was seen to. One system call.
+  [[nodiscard]] std::optional<Dialler> find(std::uint64_t cookie) const;
+
+  // Whether the kernel still has the programs attached.
+  [[nodiscard]] Result<void> check() const;
+
+  // A descriptor that is readable while reports wait; -1 without Plan::report.
+  [[nodiscard]] int reports() const;
+  // What has been reported since the last call, a part of it if that is much. Never waits.
+  [[nodiscard]] std::vector<Dialler> take_reports();
+  // How many reports did not fit, for want of somebody who takes them.
+  [[nodiscard]] std::uint64_t lost_reports() const;
+
+ private:
+  struct Deleter {
+    void operator()(observe_bpf* skeleton) const noexcept;
+    void operator()(ring_buffer* buffer) const noexcept;
+  };
+  using Skeleton = std::unique_ptr<observe_bpf, Deleter>;
+
+  explicit Observer(Skeleton skeleton);
+  Result<void> configure(const Plan& plan);
+  Result<void> learn_namespace(std::uint16_t legacy_port);
+  Result<void> attach_to(const std::string& cgroup);
+  Result<void> open_reports();
+
+  Skeleton skeleton_;
+  UniqueFd udp_;                                    // by which the programs learn our network namespace
+  std::vector<bpf::CgroupAttachment> attachments_;  // detached before the programs go
+  std::unique_ptr<std::vector<Dialler>> taken_;     // where the ring buffer's callback puts them
+  std::unique_ptr<ring_buffer, Deleter> buffer_;
+};
+
+}  // namespace msi2imds::observer

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/change_watch.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+
+// The kernel's headers define only what the C library's before them have not.
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
+
+namespace msi2imds::redirect {
+namespace {
+
+constexpr unsigned kCallsUntilALookAnyway = 60;
+constexpr std::string_view kNat = "nat";
+
+template <typename Information>
+std::optional<LegacyTableShape> read_shape(int domain, int level, int option) {
+  const UniqueFd socket(::socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  Information information{};
+  kNat.copy(std::begin(information.name), std::size(information.name) - 1);
+  socklen_t size = sizeof information;
+  if (::getsockopt(socket.get(), level, option, &information, &size) != 0) {
+    return std::nullopt;
+  }
+  LegacyTableShape shape = {.rules = information.num_entries, .size = information.size, .hooks = {}};
+  static_assert(sizeof information.hook_entry == sizeof shape.hooks);
+  std::copy(std::begin(information.hook_entry), std::end(information.hook_entry), shape.hooks.begin());
+  return shape;
+}
+
+}  // namespace
+
+bool NftWatch::needs_look() {
+  if (!events_) {
+    certain_ = false;
+    if (auto events = netlink::NftEvents::open(table_)) {
+      events_.emplace(std::move(*events));
+    }
+  }
+  if (!events_ || events_->changed()) {
+    certain_ = false;
+  }
+  return !certain_;
+}
+
+void NftWatch::confirm() {
+  certain_ = true;
+}
+
+std::optional<LegacyTableShape> shape_of_legacy_nat(const NatFamily& family) {
+  return family.domain == AF_INET6 ? read_shape<ip6t_getinfo>(AF_INET6, SOL_IPV6, IP6T_SO_GET_INFO)
+                                   : read_shape<ipt_getinfo>(AF_INET, SOL_IP, IPT_SO_GET_INFO);
+}
+
+bool LegacyWatch::needs_look() {
+  seen_ = shape_of_legacy_nat(family_);
+  return ++calls_ % kCallsUntilALookAnyway == 0 || !seen_ || seen_ != confirmed_;
+}
+
+void LegacyWatch::confirm() {
+  confirmed_ = seen_;
+}
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "netlink/nft_events.hpp"
+#include "redirect/nat_family.hpp"
+
+namespace msi2imds::redirect {
+
+// Tells cheaply whether somebody may have changed rules since they were last looked at.
+class ChangeWatch {
+ public:
+  ChangeWatch() = default;
+  ChangeWatch(const ChangeWatch&) = delete;
+  ChangeWatch& operator=(const ChangeWatch&) = delete;
+  virtual ~ChangeWatch() = default;
+
+  // Stays true until confirm().
+  [[nodiscard]] virtual bool needs_look() = 0;
+
+  // What was seen after the last needs_look() was as it should be.
+  virtual void confirm() = 0;
+};
+
+// By the kernel's messages on nftables. Where they cannot be had, there is always need to look.
+class NftWatch final : public ChangeWatch {
+ public:
+  explicit NftWatch(std::string table) : table_(std::move(table)) {}
+  [[nodiscard]] bool needs_look() override;
+  void confirm() override;
+
+ private:
+  std::string table_;
+  std::optional<netlink::NftEvents> events_;
+  bool certain_ = false;
+};
+
+// What the kernel tells of a table of the old iptables without listing it: enough to notice nearly every
+// change.
+struct LegacyTableShape {
+  std::uint32_t rules = 0;
+  std::uint32_t size = 0;
+  std::array<std::uint32_t, 5> hooks{};
+
+  friend bool operator==(const LegacyTableShape&, const LegacyTableShape&) = default;
+};
+
+[[nodiscard]] std::optional<LegacyTableShape> shape_of_legacy_nat(const NatFamily& family);
+
+// By the shape of the nat table of the old iptables, and now and then without any reason.
+class LegacyWatch final : public ChangeWatch {
+ public:
+  explicit LegacyWatch(const NatFamily& family) : family_(family) {}
+  [[nodiscard]] bool needs_look() override;
+  void confirm() override;
+
+ private:
+  const NatFamily& family_;
+  std::optional<LegacyTableShape> seen_;
+  std::optional<LegacyTableShape> confirmed_;
+  unsigned calls_ = 0;
+};
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "redirect/cgroup_connect.hpp"
+#include "redirect/iptables.hpp"
+#include "redirect/listen.hpp"
+#include "redirect/nftables.hpp"
+#include "redirect/redirector.hpp"
+#include "redirect/sk_lookup.hpp"
+
+namespace msi2imds::redirect {
+
+Error cannot_choose_callers() {
+  return Error::from_errno(ENOTSUP, "limit the redirection to redirect.cgroups");
+}
+
+std::vector<std::unique_ptr<Redirector>> all_redirectors() {
+  std::vector<std::unique_ptr<Redirector>> all;
+  all.push_back(std::make_unique<SkLookupRedirector>());
+  all.push_back(std::make_unique<CgroupConnectRedirector>());
+  all.push_back(std::make_unique<NftablesRedirector>());
+  all.push_back(std::make_unique<IptablesRedirector>());
+  all.push_back(std::make_unique<ListenRedirector>());
+  return all;
+}
+
+Result<Choice> choose(std::string_view backend, const Plan& plan) {
+  Choice choice;
+  for (auto& redirector : all_redirectors()) {
+    if (backend != "auto" && backend != redirector->name()) {
+      continue;
+    }
+    const Result<void> probed = redirector->probe(plan);
+    if (probed) {
+      choice.redirector = std::move(redirector);
+      return choice;
+    }
+    choice.refused.push_back(std::string(redirector->name()) + ": " + probed.error().message());
+  }
+  if (choice.refused.empty()) {
+    return Error::from_errno(
+        EINVAL, "choose a redirection backend: there is none named '" + std::string(backend) + "'");
+  }
+  std::string reasons;
+  for (const std::string& reason : choice.refused) {
+    reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return Error::from_errno(ENOTSUP, "choose a redirection backend (" + reasons + ")");
+}
+
+Leftovers remove_all_leftovers(const Plan& plan) {
+  Leftovers leftovers;
+  for (const auto& redirector : all_redirectors()) {
+    Result<std::vector<std::string>> removed = redirector->remove_leftovers(plan);
+    if (removed) {
+      std::move(removed->begin(), removed->end(), std::back_inserter(leftovers.removed));
+    } else {
+      leftovers.failures.push_back(std::string(redirector->name()) + ": " + removed.error().message());
+    }
+  }
+  return leftovers;
+}
+
+}  // namespace msi2imds::redirect

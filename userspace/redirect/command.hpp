@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace msi2imds::redirect {
+
+// How a program ended.
+struct CommandResult {
+  int exit_status = 0;
+  std::string output;  // stdout
+  std::string error;   // stderr
+};
+
+// Runs the host's own tools, nft and iptables.
+class CommandRunner {
+ public:
+  CommandRunner() = default;
+  CommandRunner(const CommandRunner&) = delete;
+  CommandRunner& operator=(const CommandRunner&) = delete;
+  virtual ~CommandRunner() = default;
+
+  // Runs `program` (looked for in the system's directories) with `input` on stdin and waits for its end.
+  // Fails with ENOENT when there is no such program, with ETIMEDOUT when it was killed because it took too
+  // long, and with EMSGSIZE when it wrote more than anybody should read.
+  [[nodiscard]] virtual Result<CommandResult> run(const std::string& program,
+                                                  const std::vector<std::string>& arguments,
+                                                  std::string_view input) = 0;
+};
+
+// Without a shell, and with nothing of our environment. A program that was started goes when we do.
+class SystemCommandRunner final : public CommandRunner {
+ public:
+  explicit SystemCommandRunner(std::chrono::milliseconds patience = std::chrono::seconds(5))
+      : patience_(patience) {}
+  [[nodiscard]] Result<CommandResult> run(const std::string& program,
+                                          const std::vector<std::string>& arguments,
+                                          std::string_view input) override;
+
+ private:
+  std::chrono::milliseconds patience_;
+};
+
+}  // namespace msi2imds::redirect

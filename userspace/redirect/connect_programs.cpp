@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/connect_programs.hpp"
+
+#include <arpa/inet.h>
+#include <bpf/libbpf.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "abi.h"
+#include "bpf/libbpf.hpp"
+#include "bpf/port_set.hpp"
+#include "connect.skel.h"
+
+namespace msi2imds::redirect {
+namespace {
+
+std::vector<bpf::ProgramOfHook> connect_programs(const connect_bpf& skeleton, ListenerGuard guard) {
+  const auto& all = skeleton.progs;
+  switch (guard) {
+    case ListenerGuard::storage:
+      return {{all.msi2imds_connect4, BPF_CGROUP_INET4_CONNECT},
+              {all.msi2imds_connect6, BPF_CGROUP_INET6_CONNECT}};
+    case ListenerGuard::mark:
+      return {{all.msi2imds_connect4_by_mark, BPF_CGROUP_INET4_CONNECT},
+              {all.msi2imds_connect6_by_mark, BPF_CGROUP_INET6_CONNECT}};
+    case ListenerGuard::none:
+      return {{all.msi2imds_connect4_unguarded, BPF_CGROUP_INET4_CONNECT},
+              {all.msi2imds_connect6_unguarded, BPF_CGROUP_INET6_CONNECT}};
+  }
+  return {};
+}
+
+std::vector<bpf::ProgramOfHook> programs_of(const connect_bpf& skeleton, const ConnectVariant& variant) {
+  std::vector<bpf::ProgramOfHook> programs = connect_programs(skeleton, variant.guard);
+  if (variant.shows_dialled) {
+    programs.push_back({skeleton.progs.msi2imds_getpeername4, BPF_CGROUP_INET4_GETPEERNAME});
+    programs.push_back({skeleton.progs.msi2imds_getpeername6, BPF_CGROUP_INET6_GETPEERNAME});
+  }
+  return programs;
+}
+
+SocketAddress address_of(const dialled& what) {
+  return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
+}
+
+}  // namespace
+
+void ConnectPrograms::SkeletonDeleter::operator()(connect_bpf* skeleton) const noexcept {
+  connect_bpf::destroy(skeleton);
+}
+
+ConnectPrograms::ConnectPrograms(Skeleton skeleton, const ConnectVariant& variant)
+    : skeleton_(std::move(skeleton)), variant_(variant) {}
+
+Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant) {
+  bpf::prepare_libbpf();
+  Skeleton skeleton(connect_bpf::open());
+  if (!skeleton) {
+    return Error::from_errno(errno, "open the connect programs");
+  }
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    (void)bpf_program__set_autoload(program, false);  // fails only for programs that are loaded
+  }
+  for (const bpf::ProgramOfHook& wanted : programs_of(*skeleton, variant)) {
+    (void)bpf_program__set_autoload(wanted.program, true);
+  }
+  (void)bpf_map__set_autocreate(skeleton->maps.our_listeners, variant.guard == ListenerGuard::storage);
+  if (const int err = connect_bpf::load(skeleton.get()); err != 0) {
+    return Error::from_errno(-err, "load the connect programs");
+  }
+  return ConnectPrograms(std::move(skeleton), variant);
+}
+
+Result<void> ConnectPrograms::claim(const Plan& plan, const Listener& listener) {
+  switch (variant_.guard) {
+    case ListenerGuard::storage: {
+      const std::uint32_t ours = 1;
+      const int err = bpf_map__update_elem(skeleton_->maps.our_listeners, &listener.fd, sizeof listener.fd,
+                                           &ours, sizeof ours, BPF_ANY);
+      if (err != 0) {
+        return Error::from_errno(-err, "claim the listener " + listener.address.to_string());
+      }
+      return {};
+    }
+    case ListenerGuard::mark:
+      if (::setsockopt(listener.fd, SOL_SOCKET, SO_MARK, &plan.mark, sizeof plan.mark) != 0) {
+        return Error::from_errno(errno, "mark the listener " + listener.address.to_string());
+      }
+      return {};
+    case ListenerGuard::none:
+      return {};
+  }
+  return {};
+}
+
+Result<void> ConnectPrograms::configure(const Plan& plan, const std::vector<Listener>& listeners) {
+  for (const Listener& listener : listeners) {
+    Result<void> claimed = claim(plan, listener);
+    if (!claimed) {
+      return claimed;
+    }
+  }
+  connect_plan wanted{};
+  bpf::add_ports(wanted.legacy_ports, plan.legacy_ports);
+  wanted.mark = plan.mark;
+  wanted.listen_port = htons(plan.listen_port);
+  const std::uint32_t first = 0;
+  const int err =
+      bpf_map__update_elem(skeleton_->maps.plan, &first, sizeof first, &wanted, sizeof wanted, BPF_ANY);
+  if (err != 0) {
+    return Error::from_errno(-err, "tell the connect programs what to redirect");
+  }
+  return {};
+}
+
+std::vector<bpf::ProgramOfHook> ConnectPrograms::programs() const {
+  return programs_of(*skeleton_, variant_);
+}
+
+std::optional<SocketAddress> ConnectPrograms::dialled_by(std::uint64_t cookie) const {
+  dialled what{};
+  const int err =
+      bpf_map__lookup_elem(skeleton_->maps.dialled, &cookie, sizeof cookie, &what, sizeof what, 0);
+  return err == 0 ? std::optional(address_of(what)) : std::nullopt;
+}
+
+}  // namespace msi2imds::redirect

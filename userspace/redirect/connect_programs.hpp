@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bpf/cgroup_attachment.hpp"
+#include "redirect/redirector.hpp"
+
+struct connect_bpf;
+
+namespace msi2imds::redirect {
+
+// How the connect programs know that a listener is ours (bpf/connect.bpf.c).
+enum class ListenerGuard {
+  storage,  // socket storage: nobody can forge it (Linux 5.3)
+  mark,     // SO_MARK (Linux 5.0)
+  none,     // it is not checked (Linux 4.19)
+};
+
+struct ConnectVariant {
+  ListenerGuard guard = ListenerGuard::storage;
+  bool shows_dialled = true;  // getpeername shows what was dialled (Linux 5.8)
+};
+
+// The connect programs, loaded and not yet attached.
+class ConnectPrograms {
+ public:
+  // Fails where this kernel, or these privileges, do not do for the variant.
+  static Result<ConnectPrograms> load(const ConnectVariant& variant);
+
+  // Begins to redirect: until then, the programs take nothing wherever they are attached.
+  [[nodiscard]] Result<void> configure(const Plan& plan, const std::vector<Listener>& listeners);
+
+  // What has to be attached to a cgroup.
+  [[nodiscard]] std::vector<bpf::ProgramOfHook> programs() const;
+
+  [[nodiscard]] const ConnectVariant& variant() const {
+    return variant_;
+  }
+
+  // What the client with this socket cookie dialled.
+  [[nodiscard]] std::optional<SocketAddress> dialled_by(std::uint64_t cookie) const;
+
+ private:
+  struct SkeletonDeleter {
+    void operator()(connect_bpf* skeleton) const noexcept;
+  };
+  using Skeleton = std::unique_ptr<connect_bpf, SkeletonDeleter>;
+
+  ConnectPrograms(Skeleton skeleton, const ConnectVariant& variant);
+  [[nodiscard]] Result<void> claim(const Plan& plan, const Listener& listener);
+
+  Skeleton skeleton_;
+  ConnectVariant variant_;
+};
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/guard.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+namespace msi2imds::redirect {
+namespace {
+
+constexpr char kReady = 'r';
+constexpr char kDismissed = 'd';
+constexpr int kHighestDescriptor = 1 << 20;
+
+// One that is gone needs no word.
+void tell(int end, char word) {
+  while (::send(end, &word, 1, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+// No socket may stay open here: callers would wait in its backlog for nobody.
+void close_all_but(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  int next = STDERR_FILENO + 1;
+  const long limit = std::min<long>(::sysconf(_SC_OPEN_MAX), kHighestDescriptor);
+  for (const int fd : kept) {
+    for (; next < fd; ++next) {
+      (void)::close(next);
+    }
+    next = std::max(next, fd + 1);
+  }
+  for (; next < limit; ++next) {
+    (void)::close(next);
+  }
+}
+
+// What every process does first that cleans up behind another one.
+void stand_alone(std::vector<int> descriptors) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) {
+    (void)::signal(signal, SIG_IGN);  // meant for the process that is watched
+  }
+  (void)::setsid();
+  (void)::prctl(PR_SET_NAME, "msi2imds-guard", 0, 0, 0);
+  close_all_but(std::move(descriptors));
+}
+
+[[noreturn]] void keep_watch(int alarm, const std::function<void()>& undo, std::vector<int> descriptors) {
+  descriptors.push_back(alarm);
+  stand_alone(std::move(descriptors));
+  tell(alarm, kReady);
+  char word = 0;
+  ssize_t size = 0;
+  do {
+    size = ::read(alarm, &word, 1);
+  } while (size < 0 && errno == EINTR);
+  if (size != 1 || word != kDismissed) {
+    undo();
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+Guard::Guard(pid_t pid, UniqueFd alarm) : pid_(pid), alarm_(std::move(alarm)) {}
+
+Guard::Guard(Guard&& other) noexcept : pid_(std::exchange(other.pid_, -1)), alarm_(std::move(other.alarm_)) {}
+
+Result<Guard> Guard::start(const std::function<void()>& undo, const std::vector<int>& descriptors) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return Error::from_errno(errno, "make a socketpair for the guard");
+  }
+  UniqueFd theirs(ends[0]);
+  UniqueFd ours(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    return Error::from_errno(errno, "fork the guard");
+  }
+  if (pid == 0) {
+    ours.reset();
+    keep_watch(theirs.get(), undo, descriptors);
+  }
+  theirs.reset();
+  // Until then it holds sockets of ours open.
+  char word = 0;
+  while (::read(ours.get(), &word, 1) < 0 && errno == EINTR) {
+  }
+  return Guard(pid, std::move(ours));
+}
+
+Guard::~Guard() {
+  if (pid_ < 0) {
+    return;
+  }
+  tell(alarm_.get(), kDismissed);
+  alarm_.reset();
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<void> run_detached(const std::function<void()>& task) {
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    return Error::from_errno(errno, "fork");
+  }
+  if (pid == 0) {
+    stand_alone({});  // when it has ended, none of our sockets is held open
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) {
+      task();
+    }
+    ::_exit(grandchild < 0 ? errno : 0);
+  }
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    return Error::from_errno(WIFEXITED(status) ? WEXITSTATUS(status) : EINTR, "fork twice");
+  }
+  return {};
+}
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/iptables_rules.hpp"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "redirect/errors.hpp"
+
+namespace msi2imds::redirect {
+
+IptablesRules::IptablesRules(const NatFamily& family, std::vector<std::uint16_t> ports,
+                             std::uint16_t listen_port, IptablesTool tool, std::unique_ptr<ChangeWatch> watch)
+    : family_(family),
+      ports_(std::move(ports)),
+      listen_port_(listen_port),
+      tool_(std::move(tool)),
+      watch_(std::move(watch)) {}
+
+Result<void> IptablesRules::put() {
+  return tool_.change(
+      [this](const IptablesNat& found) { return iptables_text(family_, ports_, listen_port_, found); });
+}
+
+Result<void> IptablesRules::check() {
+  if (!watch_->needs_look()) {
+    return {};
+  }
+  const std::string context = fmt::format("check chain MSI2IMDS of {}", family_.name);
+  const Result<IptablesNat> found = tool_.look();
+  if (!found) {
+    return found.error().within(context);
+  }
+  const auto missing = missing_in_iptables(family_, ports_, listen_port_, *found);
+  if (missing) {
+    return Error(Errc::incomplete, context + " (" + *missing + ")");
+  }
+  watch_->confirm();
+  return {};
+}
+
+Result<void> IptablesRules::close() {
+  return tool_.change([this](const IptablesNat& found) { return iptables_closing_text(family_, found); });
+}
+
+Result<void> IptablesRules::finish() {
+  return tool_.change(iptables_finishing_text);
+}
+
+Result<void> IptablesRules::remove() {
+  return tool_.change(iptables_removal_text);
+}
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "redirect/change_watch.hpp"
+#include "redirect/iptables_tool.hpp"
+#include "redirect/nat_rules.hpp"
+
+namespace msi2imds::redirect {
+
+// A chain of our own in the nat table, to which OUTPUT jumps.
+class IptablesRules final : public NatRules {
+ public:
+  IptablesRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
+                IptablesTool tool, std::unique_ptr<ChangeWatch> watch);
+
+  [[nodiscard]] Result<void> put() override;
+  [[nodiscard]] Result<void> check() override;
+  [[nodiscard]] Result<void> close() override;
+  [[nodiscard]] Result<void> finish() override;
+  [[nodiscard]] Result<void> remove() override;
+
+ private:
+  const NatFamily& family_;
+  std::vector<std::uint16_t> ports_;
+  std::uint16_t listen_port_;
+  IptablesTool tool_;
+  std::unique_ptr<ChangeWatch> watch_;
+};
+
+}  // namespace msi2imds::redirect

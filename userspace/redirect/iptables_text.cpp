@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/iptables_text.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "redirect/tool.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+constexpr std::string_view kChain = "MSI2IMDS";
+constexpr std::string_view kClosingChain = "MSI2IMDS_CLOSING";
+constexpr std::string_view kProbeChain = "MSI2IMDS_PROBE";
+constexpr std::string_view kJump = "-A OUTPUT -j MSI2IMDS";
+
+std::string rule_text(const NatFamily& family, std::string_view chain, std::uint16_t port,
+                      std::uint16_t listen_port) {
+  // As iptables prints it.
+  return fmt::format("-A {} -d {}{} -p tcp -m tcp --dport {} -j REDIRECT --to-ports {}", chain,
+                     family.loopback, family.domain == AF_INET6 ? "/128" : "", port, listen_port);
+}
+
+std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                                    std::uint16_t listen_port) {
+  // A connection that is older than our rules looks new to the kernel, but does not begin with a SYN.
+  std::vector<std::string> rules = {
+      fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain)};
+  for (const std::uint16_t port : ports) {
+    rules.push_back(rule_text(family, kChain, port, listen_port));
+  }
+  return rules;
+}
+
+std::string transaction(const std::string& lines) {
+  return lines.empty() ? std::string() : "*nat\n" + lines + "COMMIT\n";
+}
+
+// Made if it is not there, emptied if it is.
+std::string empty_chain(std::string_view chain) {
+  return fmt::format(":{} - [0:0]\n", chain);
+}
+
+std::string delete_chain(std::string_view chain) {
+  return fmt::format("-F {0}\n-X {0}\n", chain);
+}
+
+std::string delete_jumps(const IptablesNat& found) {
+  std::string lines;
+  for (const std::string& jump : found.jumps) {
+    lines += "-D" + jump.substr(2) + "\n";
+  }
+  return lines;
+}
+
+std::string delete_chains(const IptablesNat& found, const std::vector<std::string_view>& chains) {
+  std::string lines;
+  for (const std::string_view chain : chains) {
+    if (std::find(found.chains.begin(), found.chains.end(), chain) != found.chains.end()) {
+      lines += delete_chain(chain);
+    }
+  }
+  return lines;
+}
+
+// "-N MSI2IMDS" or ":MSI2IMDS - [0:0]"
+std::string_view chain_declared_in(std::string_view line) {
+  for (const std::string_view beginning : {"-N ", ":"}) {
+    if (line.starts_with(beginning)) {
+      line.remove_prefix(beginning.size());
+      return line.substr(0, line.find(' '));
+    }
+  }
+  return {};
+}
+
+bool jumps_to_us(std::string_view rule) {
+  return fmt::format("{} ", rule).find(fmt::format(" -j {} ", kChain)) != std::string::npos;
+}
+
+}  // namespace
+
+IptablesNat read_iptables(std::string_view listing) {
+  IptablesNat found;
+  bool first_of_output = true;
+  for (const std::string_view line : lines_of(listing)) {
+    const std::string_view declared = chain_declared_in(line);
+    if (declared == kChain || declared == kClosingChain || declared == kProbeChain) {
+      found.chains.emplace_back(declared);
+    } else if (line.starts_with("-A OUTPUT ")) {
+      if (jumps_to_us(line)) {
+        found.jumps.emplace_back(line);
+        found.jump_is_first = found.jump_is_first || first_of_output;
+      }
+      first_of_output = false;
+    } else if (line.starts_with(fmt::format("-A {} ", kChain))) {
+      found.rules.emplace_back(line);
+    }
+  }
+  return found;
+}
+
+std::string iptables_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                          std::uint16_t listen_port, const IptablesNat& found) {
+  std::string lines = empty_chain(kChain);
+  for (const std::string& rule : rule_texts(family, ports, listen_port)) {
+    lines += rule + "\n";
+  }
+  if (!found.jump_is_first || found.jumps.size() != 1 || found.jumps[0] != kJump) {
+    lines += delete_jumps(found) + fmt::format("-I OUTPUT 1 -j {}\n", kChain);
+  }
+  return transaction(lines);
+}
+
+std::string iptables_closing_text(const NatFamily& family, const IptablesNat& found) {
+  return transaction(empty_chain(kClosingChain) + rule_text(family, kClosingChain, 1, 1) + "\n" +
+                     delete_jumps(found) + delete_chains(found, {kChain}));
+}
+
+std::string iptables_finishing_text(const IptablesNat& found) {
+  return transaction(delete_chains(found, {kClosingChain}));
+}
+
+std::string iptables_removal_text(const IptablesNat& found) {
+  return transaction(delete_jumps(found) + delete_chains(found, {kChain, kClosingChain, kProbeChain}));
+}
+
+std::string iptables_probe_text(const NatFamily& family) {
+  return transaction(empty_chain(kProbeChain) + rule_text(family, kProbeChain, 1, 1) + "\n");
+}
+
+std::string iptables_probe_removal_text() {
+  return transaction(delete_chain(kProbeChain));
+}
+
+std::optional<std::string> missing_in_iptables(const NatFamily& family,
+                                               const std::vector<std::uint16_t>& ports,
+                                               std::uint16_t listen_port, const IptablesNat& found) {
+  if (found.jumps.empty()) {
+    return "nothing in OUTPUT leads to it";
+  }
+  // Where in OUTPUT it is, is not worth a fight with whoever else wants to be first.
+  if (found.jumps.size() != 1 || found.jumps[0] != kJump) {
+    return "OUTPUT jumps to it in another way than ours";
+  }
+  const std::vector<std::string> expected = rule_texts(family, ports, listen_port);
+  for (const std::string& rule : expected) {
+    if (std::find(found.rules.begin(), found.rules.end(), rule) == found.rules.end()) {
+      return "the rule '" + rule + "' is missing";
+    }
+  }
+  if (found.rules != expected) {
+    return "it holds rules that are not ours";
+  }
+  return std::nullopt;
+}
+
+}  // namespace msi2imds::redirect

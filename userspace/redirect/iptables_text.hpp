@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "redirect/nat_family.hpp"
+
+// What iptables-restore is told, and what iptables answers. Each text is one transaction on the nat table.
+namespace msi2imds::redirect {
+
+// What is ours in a nat table.
+struct IptablesNat {
+  std::vector<std::string> chains;
+  std::vector<std::string> jumps;  // from OUTPUT to our chain, as in "-A OUTPUT -j MSI2IMDS"
+  bool jump_is_first = false;
+  std::vector<std::string> rules;  // of our chain
+};
+
+// Reads the output of `iptables -t nat -S` or of `iptables-save -t nat`.
+[[nodiscard]] IptablesNat read_iptables(std::string_view listing);
+
+// Makes our chain redirect `ports` to `listen_port` and OUTPUT jump to it, once and before all else.
+[[nodiscard]] std::string iptables_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                                        std::uint16_t listen_port, const IptablesNat& found);
+
+// Removes our chain, and leaves one to which nobody jumps: a kernel with no NAT rule at all would no longer
+// translate the connections that are under way.
+[[nodiscard]] std::string iptables_closing_text(const NatFamily& family, const IptablesNat& found);
+
+// Removes what that left. Empty, where there is nothing to do.
+[[nodiscard]] std::string iptables_finishing_text(const IptablesNat& found);
+
+// Removes everything that is ours. Empty, where there is nothing to do.
+[[nodiscard]] std::string iptables_removal_text(const IptablesNat& found);
+
+// Adds a rule where no connection passes, and removes it again.
+[[nodiscard]] std::string iptables_probe_text(const NatFamily& family);
+[[nodiscard]] std::string iptables_probe_removal_text();
+
+// What is missing. Nothing, if all is there.
+[[nodiscard]] std::optional<std::string> missing_in_iptables(const NatFamily& family,
+                                                             const std::vector<std::uint16_t>& ports,
+                                                             std::uint16_t listen_port,
+                                                             const IptablesNat& found);
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "redirect/guard.hpp"
+#include "redirect/nat_rules.hpp"
+#include "redirect/redirector.hpp"
+
+namespace msi2imds::redirect {
+
+// A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
+class NatRedirection final : public Redirection {
+ public:
+  // `backend` is a literal: there is one set of rules of each, and the last redirection to put it owns it.
+  static Result<std::unique_ptr<Redirection>> install(std::string_view backend, const Plan& plan,
+                                                      const std::vector<Listener>& listeners,
+                                                      std::unique_ptr<NatRules> ipv4,
+                                                      std::unique_ptr<NatRules> ipv6);
+  NatRedirection(const NatRedirection&) = delete;
+  NatRedirection& operator=(const NatRedirection&) = delete;
+  ~NatRedirection() override;
+
+  [[nodiscard]] Result<void> check() override;
+  [[nodiscard]] Result<void> repair() override;
+  [[nodiscard]] bool hand_over() override;
+  [[nodiscard]] std::vector<std::string> remarks() const override;
+  [[nodiscard]] bool covers_ipv6() const override;
+
+ private:
+  // The guard's process has a copy.
+  struct Families {
+    std::unique_ptr<NatRules> ipv4;
+    std::unique_ptr<NatRules> ipv6;
+  };
+
+  NatRedirection(std::string_view backend, std::uint16_t listen_port, std::shared_ptr<Families> families,
+                 Guard guard);
+
+  void put_ipv6(const std::vector<Listener>& listeners);
+  void remove();
+  [[nodiscard]] bool owns_the_rules() const;
+  [[nodiscard]] std::vector<NatRules*> in_force() const;
+
+  std::string_view backend_;
+  std::uint16_t listen_port_;
+  std::shared_ptr<Families> families_;
+  std::optional<Guard> guard_;
+  std::optional<std::string> why_not_ipv6_;
+};
+
+}  // namespace msi2imds::redirect

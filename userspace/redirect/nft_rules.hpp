@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "redirect/change_watch.hpp"
+#include "redirect/command.hpp"
+#include "redirect/nat_rules.hpp"
+
+namespace msi2imds::redirect {
+
+// A table of our own, put there with nft.
+class NftRules final : public NatRules {
+ public:
+  NftRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
+           std::shared_ptr<CommandRunner> runner, std::unique_ptr<ChangeWatch> watch);
+
+  [[nodiscard]] Result<void> put() override;
+  [[nodiscard]] Result<void> check() override;
+  [[nodiscard]] Result<void> close() override;
+  [[nodiscard]] Result<void> finish() override;
+  [[nodiscard]] Result<void> remove() override;
+
+ private:
+  const NatFamily& family_;
+  std::vector<std::uint16_t> ports_;
+  std::uint16_t listen_port_;
+  std::shared_ptr<CommandRunner> runner_;
+  std::unique_ptr<ChangeWatch> watch_;
+};
+
+// Does what `text` says, in one transaction.
+[[nodiscard]] Result<void> run_nft(CommandRunner& runner, std::string_view text);
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/open_connections.hpp"
+
+#include <fmt/core.h>
+#include <netinet/tcp.h>
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "redirect/tool.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+// Takes the next word off `text`.
+std::string_view next_word(std::string_view& text) {
+  text = trim(text);
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+bool is_open(std::string_view state) {
+  unsigned value = 0;
+  (void)std::from_chars(state.data(), state.data() + state.size(), value, 16);
+  return value != 0 && value != TCP_LISTEN && value != TCP_TIME_WAIT && value != TCP_CLOSE;
+}
+
+std::string read_file(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+std::size_t count_open_connections(std::string_view table, std::uint16_t port) {
+  const std::string local_end = fmt::format(":{:04X}", port);
+  std::size_t count = 0;
+  for (std::string_view line : lines_of(table)) {
+    (void)next_word(line);  // the number of the line
+    const std::string_view local = next_word(line);
+    (void)next_word(line);  // the other end
+    if (local.ends_with(local_end) && is_open(next_word(line))) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+std::size_t count_open_connections(std::uint16_t port) {
+  return count_open_connections(read_file("/proc/self/net/tcp"), port) +
+         count_open_connections(read_file("/proc/self/net/tcp6"), port);
+}
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/socket_address.hpp"
+
+namespace msi2imds::redirect {
+
+// What is to be redirected where.
+struct Plan {
+  std::vector<std::uint16_t> legacy_ports;
+  std::uint16_t listen_port = 342;
+  // Only processes in these cgroups, named from the root of cgroup2 ("/system.slice/old.service"); empty:
+  // all.
+  std::vector<std::string> cgroups = {};
+  // SO_MARK by which cgroup_connect knows our listeners where the kernel has nothing better.
+  std::uint32_t mark = 0x6d736932;
+  // A directory in a BPF file system: a redirection that can outlive this process is pinned there. Empty:
+  // none.
+  std::string pin_directory = {};
+  bool is_chosen = false;  // this backend was asked for by name, whatever it costs
+};
+
+// A listening socket; the descriptor belongs to somebody else.
+struct Listener {
+  SocketAddress address;
+  int fd = -1;
+};
+
+// An installed redirection. Destroying it uninstalls it, unless hand_over() was called.
+class Redirection {
+ public:
+  Redirection() = default;
+  Redirection(const Redirection&) = delete;
+  Redirection& operator=(const Redirection&) = delete;
+  virtual ~Redirection() = default;
+
+  // Asks the kernel whether this redirection is in force; the error says what is missing. Asked every second,
+  // so it has to be cheap while nothing changes.
+  [[nodiscard]] virtual Result<void> check() = 0;
+
+  // Puts back what check() missed, for instance after a firewall was reloaded.
+  [[nodiscard]] virtual Result<void> repair() {
+    return check();
+  }
+
+  // From here on it stays in force without us, for the process that comes after this one. False: it cannot.
+  [[nodiscard]] virtual bool hand_over() {
+    return false;
+  }
+
+  // What an operator should know of it: its cost, and whom it does not cover. One sentence each.
+  [[nodiscard]] virtual std::vector<std::string> remarks() const {
+    return {};
+  }
+
+  [[nodiscard]] virtual bool covers_ipv6() const {
+    return true;
+  }
+
+  // What the client whose socket has this cookie dialled, where neither the accepted socket nor conntrack can
+  // tell.
+  [[nodiscard]] virtual std::optional<SocketAddress> dialled_by(std::uint64_t /*cookie*/) const {
+    return std::nullopt;
+  }
+};
+
+// One way of bringing legacy connections to our listeners.
+class Redirector {
+ public:
+  Redirector() = default;
+  Redirector(const Redirector&) = delete;
+  Redirector& operator=(const Redirector&) = delete;
+  virtual ~Redirector() = default;
+
+  // The name in `redirect.backend` and in status.
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  // Finds out by doing whether this kernel, with these privileges, can carry out the plan; leaves nothing
+  // behind.
+  [[nodiscard]] virtual Result<void> probe(const Plan& plan) const = 0;
+
+  // Where somebody has to listen before install().
+  [[nodiscard]] virtual std::vector<SocketAddress> listen_addresses(const Plan& plan) const = 0;
+
+  // `listeners` are the sockets on listen_addresses(); those on ::1 are missing on a host without IPv6. Takes
+  // the place of what an earlier process has left or handed over, without a gap.
+  [[nodiscard]] virtual Result<std::unique_ptr<Redirection>> install(
+      const Plan& plan, const std::vector<Listener>& listeners) const = 0;
+
+  // Removes what an earlier process has left or handed over; says what that was, one phrase each.
+  [[nodiscard]] virtual Result<std::vector<std::string>> remove_leftovers(const Plan& /*plan*/) const {
+    return std::vector<std::string>();
+  }
+};
+
+// Why a backend is no use for a plan with cgroups: it takes connections whoever makes them.
+[[nodiscard]] Error cannot_choose_callers();
+
+// All of them, in the order in which "auto" tries them.
+std::vector<std::unique_ptr<Redirector>> all_redirectors();
+
+struct Choice {
+  std::unique_ptr<Redirector> redirector;
+  std::vector<std::string> refused;  // "sk_lookup: load program: Operation not permitted"
+};
+
+// What remove_all_leftovers() did; one phrase each.
+struct Leftovers {
+  std::vector<std::string> removed;
+  std::vector<std::string> failures;
+};
+
+// Takes away whatever earlier processes of ours have left in the kernel.
+[[nodiscard]] Leftovers remove_all_leftovers(const Plan& plan);
+
+// The backend of that name, or with "auto" the first whose probe succeeds.
+Result<Choice> choose(std::string_view backend, const Plan& plan);
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/sk_lookup.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "abi.h"
+#include "base/unique_fd.hpp"
+#include "bpf/libbpf.hpp"
+#include "bpf/port_set.hpp"
+#include "redirect/pinned_link.hpp"
+#include "sk_lookup.skel.h"
+
+namespace msi2imds::redirect {
+namespace {
+
+struct SkeletonDeleter {
+  void operator()(sk_lookup_bpf* skeleton) const noexcept {
+    sk_lookup_bpf::destroy(skeleton);
+  }
+};
+using Skeleton = std::unique_ptr<sk_lookup_bpf, SkeletonDeleter>;
+
+Result<Skeleton> load(const std::vector<std::uint16_t>& ports) {
+  bpf::prepare_libbpf();
+  Skeleton skeleton(sk_lookup_bpf::open());
+  if (!skeleton) {
+    return Error::from_errno(errno, "open the sk_lookup program");
+  }
+  // The skeleton shows read-only data as const; until it is loaded it is ours to write.
+  bpf::add_ports(const_cast<port_set&>(skeleton->rodata->legacy_ports), ports);
+  if (const int err = sk_lookup_bpf::load(skeleton.get()); err != 0) {
+    return Error::from_errno(-err, "load the sk_lookup program");
+  }
+  return skeleton;
+}
+
+Result<bpf::Link> attach_to_own_namespace(const sk_lookup_bpf& skeleton) {
+  const UniqueFd net_namespace(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!net_namespace) {
+    return Error::from_errno(errno, "open /proc/self/ns/net");
+  }
+  bpf::Link link(bpf_program__attach_netns(skeleton.progs.msi2imds_sk_lookup, net_namespace.get()));
+  if (!link) {
+    return Error::from_errno(errno, "attach sk_lookup to the network namespace");
+  }
+  return link;
+}
+
+std::uint32_t slot_of(const Listener& listener) {
+  return listener.address.family() == AF_INET6 ? LISTENER_IPV6 : LISTENER_IPV4;
+}
+
+Result<void> put_listener(const sk_lookup_bpf& skeleton, const Listener& listener) {
+  const std::uint32_t slot = slot_of(listener);
+  const auto value = static_cast<std::uint64_t>(listener.fd);
+  const int err =
+      bpf_map__update_elem(skeleton.maps.listeners, &slot, sizeof slot, &value, sizeof value, BPF_ANY);
+  if (err != 0) {
+    return Error::from_errno(-err, "put the listener " + listener.address.to_string() + " into the map");
+  }
+  return {};
+}
+
+// A link, and where it is pinned.
+struct Attached {
+  bpf::Link link;
+  std::string pin;             // empty: it goes with this process
+  std::string why_not_pinned;  // although it should be
+};
+
+class SkLookupRedirection final : public Redirection {
+ public:
+  SkLookupRedirection(Skeleton skeleton, Attached attached, std::vector<Listener> listeners)
+      : skeleton_(std::move(skeleton)), attached_(std::move(attached)), listeners_(std::move(listeners)) {}
+
+  SkLookupRedirection(const SkLookupRedirection&) = delete;
+  SkLookupRedirection& operator=(const SkLookupRedirection&) = delete;
+  ~SkLookupRedirection() override {
+    if (!attached_.pin.empty()) {
+      (void)unpin(attached_.pin);  // somebody may have done it
+    }
+  }
+
+  [[nodiscard]] bool hand_over() override {
+    const bool can = !attached_.pin.empty();
+    attached_.pin.clear();
+    return can;
+  }
+
+  [[nodiscard]] std::vector<std::string> remarks() const override {
+    if (attached_.why_not_pinned.empty()) {
+      return {};
+    }
+    return {"connections fall through while the service restarts: " + attached_.why_not_pinned};
+  }
+
+  [[nodiscard]] Result<void> check() override {
+    bpf_link_info info{};
+    std::uint32_t size = sizeof info;
+    if (const int err = bpf_obj_get_info_by_fd(bpf_link__fd(attached_.link.get()), &info, &size); err != 0) {
+      return Error::from_errno(-err, "query the sk_lookup link");
+    }
+    if (info.netns.netns_ino == 0) {
+      return Error::from_errno(ENOLINK, "the sk_lookup link is detached from the network namespace");
+    }
+    for (const Listener& listener : listeners_) {
+      const std::uint32_t slot = slot_of(listener);
+      std::uint64_t cookie = 0;
+      const int err =
+          bpf_map__lookup_elem(skeleton_->maps.listeners, &slot, sizeof slot, &cookie, sizeof cookie, 0);
+      if (err != 0) {
+        return Error::from_errno(-err, "find the listener " + listener.address.to_string() + " in the map");
+      }
+    }
+    return {};
+  }
+
+ private:
+  Skeleton skeleton_;
+  Attached attached_;  // detached before its program goes
+  std::vector<Listener> listeners_;
+};
+
+std::string pin_path(const std::string& directory) {
+  return directory + "/sk_lookup";
+}
+
+// Without a pin where there cannot be one: what is pinned there already is never overwritten.
+Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& pin_directory,
+                             std::string why_not_pinned) {
+  Result<bpf::Link> link = attach_to_own_namespace(skeleton);
+  if (!link) {
+    return link.error();
+  }
+  Attached attached{.link = std::move(*link), .pin = {}, .why_not_pinned = std::move(why_not_pinned)};
+  if (pin_directory.empty() || !attached.why_not_pinned.empty()) {
+    return attached;
+  }
+  const Result<void> pinned = pin(*attached.link, pin_path(pin_directory));
+  if (pinned) {
+    attached.pin = pin_path(pin_directory);
+  } else {
+    attached.why_not_pinned = pinned.error().message();
+  }
+  return attached;
+}
+
+// The link of the process before us, if it is there, gets our program in one step.
+Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
+  if (pin_directory.empty()) {
+    return attach_anew(skeleton, pin_directory, {});
+  }
+  Result<bpf::Link> found = open_pinned(pin_path(pin_directory));
+  if (!found) {
+    const bool is_free = found.error().code() == boost::system::errc::no_such_file_or_directory;
+    return attach_anew(skeleton, pin_directory, is_free ? std::string() : found.error().message());
+  }
+  if (const int err = bpf_link__update_program(found->get(), skeleton.progs.msi2imds_sk_lookup); err != 0) {
+    return Error::from_errno(-err, "replace the program of the pinned link");
+  }
+  return Attached{.link = std::move(*found), .pin = pin_path(pin_directory), .why_not_pinned = {}};
+}
+
+}  // namespace
+
+Result<void> SkLookupRedirector::probe(const Plan& plan) const {
+  if (!plan.cgroups.empty()) {
+    return cannot_choose_callers();
+  }
+  const Result<Skeleton> skeleton = load({});  // no port: takes nothing while it is attached
+  if (!skeleton) {
+    return skeleton.error();
+  }
+  const Result<bpf::Link> link = attach_to_own_namespace(**skeleton);
+  if (!link) {
+    return link.error();
+  }
+  return {};
+}
+
+std::vector<SocketAddress> SkLookupRedirector::listen_addresses(const Plan& plan) const {
+  return {SocketAddress::ipv4_loopback(plan.listen_port), SocketAddress::ipv6_loopback(plan.listen_port)};
+}
+
+Result<std::unique_ptr<Redirection>> SkLookupRedirector::install(
+    const Plan& plan, const std::vector<Listener>& listeners) const {
+  Result<Skeleton> skeleton = load(plan.legacy_ports);
+  if (!skeleton) {
+    return skeleton.error();
+  }
+  for (const Listener& listener : listeners) {
+    const Result<void> put = put_listener(**skeleton, listener);
+    if (!put) {
+      return put.error();
+    }
+  }
+
+  Result<Attached> attached = attach(**skeleton, plan.pin_directory);
+  if (!attached) {
+    return attached.error();
+  }
+  return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*attached), listeners);
+}
+
+Result<std::vector<std::string>> SkLookupRedirector::remove_leftovers(const Plan& plan) const {
+  std::vector<std::string> removed;
+  if (plan.pin_directory.empty()) {
+    return removed;
+  }
+  const Result<bool> unpinned = unpin(pin_path(plan.pin_directory));
+  if (!unpinned) {
+    return unpinned.error();
+  }
+  if (*unpinned) {
+    removed.push_back("sk_lookup: the link pinned at " + pin_path(plan.pin_directory));
+  }
+  return removed;
+}
+
+}  // namespace msi2imds::redirect

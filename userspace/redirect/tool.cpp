@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/tool.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <initializer_list>
+
+#include "redirect/errors.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+bool mentions_one_of(std::string_view text, std::initializer_list<std::string_view> phrases) {
+  return std::any_of(phrases.begin(), phrases.end(),
+                     [text](std::string_view phrase) { return text.find(phrase) != std::string_view::npos; });
+}
+
+// What iptables ends with above all when another one holds the lock.
+constexpr int kResourceProblem = 4;
+
+Errc reason_of(const CommandResult& result) {
+  const std::string_view words = result.error;
+  if (mentions_one_of(words, {"not permitted", "ermission denied", "must be root"})) {
+    return Errc::not_permitted;
+  }
+  if (mentions_one_of(words, {"resource busy"})) {
+    return Errc::in_use;
+  }
+  if (mentions_one_of(words, {"No such file or directory", "not supported", "does not exist",
+                              "can't initialize", "No chain/target/match by that name"})) {
+    return Errc::no_nat;
+  }
+  if (result.exit_status == kResourceProblem || mentions_one_of(words, {"temporarily unavailable"})) {
+    return Errc::locked;
+  }
+  return Errc::tool_failed;
+}
+
+// The first line that is more than a remark.
+std::string_view first_complaint(std::string_view words) {
+  for (const std::string_view line : lines_of(words)) {
+    if (!line.empty() && !line.starts_with("#")) {
+      return line;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(trim(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+Error failure_of(const std::string& tool, const CommandResult& result) {
+  const std::string_view complaint = first_complaint(result.error);
+  std::string context = "run " + tool;
+  context += complaint.empty() ? " (exit status " + std::to_string(result.exit_status) + ")"
+                               : " (\"" + std::string(complaint) + "\")";
+  return {reason_of(result), std::move(context)};
+}
+
+Result<std::string> run_tool(CommandRunner& runner, const std::string& tool,
+                             const std::vector<std::string>& arguments, std::string_view input) {
+  Result<CommandResult> result = runner.run(tool, arguments, input);
+  if (!result && result.error().code() == boost::system::errc::no_such_file_or_directory) {
+    return Error(Errc::not_installed, "run " + tool);
+  }
+  if (!result) {
+    return result.error();
+  }
+  if (result->exit_status != 0) {
+    return failure_of(tool, *result);
+  }
+  return std::move(result->output);
+}
+
+}  // namespace msi2imds::redirect

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::resolver {
+
+// The paths of cgroups by their ids, which are the inode numbers of their directories and never used again.
+class CgroupPaths {
+ public:
+  // The root directory of the cgroup2 hierarchy; none: nothing is ever found.
+  explicit CgroupPaths(UniqueFd root) : root_(std::move(root)) {}
+
+  // Walks the hierarchy for an id that is new; not more often than every 200 ms.
+  [[nodiscard]] std::optional<std::string> find(std::uint64_t id);
+
+ private:
+  void walk();
+
+  UniqueFd root_;
+  std::unordered_map<std::uint64_t, std::string> paths_;
+  std::chrono::steady_clock::time_point walked_;
+};
+
+}  // namespace msi2imds::resolver

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/identifier.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "accounts/accounts.hpp"
+#include "resolver/holders.hpp"
+#include "resolver/unit.hpp"
+
+namespace msi2imds::resolver {
+namespace {
+
+constexpr std::chrono::seconds kUsersAge{10};
+constexpr std::size_t kMostUsers = 4096;
+constexpr int kRest = 4;  // times what a look took
+
+void take(caller::Identity& identity, const Process& process) {
+  identity.program = process.program;
+  identity.program_is_verified = process.program_is_verified;
+  identity.command_line = process.command_line;
+  if (!process.gids.empty()) {
+    identity.gids = process.gids;
+  }
+}
+
+std::string name_list(const std::vector<pid_t>& pids) {
+  std::string text;
+  for (const pid_t pid : pids) {
+    if (text.size() > 60) {
+      return text + " ...";
+    }
+    text += (text.empty() ? "" : ", ") + std::to_string(pid);
+  }
+  return text;
+}
+
+}  // namespace
+
+caller::Identity known_from(const Question& question) {
+  caller::Identity identity;
+  if (question.has_uid) {
+    identity.uid = question.uid;
+  }
+  if (question.pid != 0) {
+    identity.pid = question.pid;
+    identity.gids = {question.gid};
+    const auto* const end = std::ranges::find(question.comm, '\0');
+    identity.comm = std::string(question.comm.begin(), end);
+  }
+  return identity;
+}
+
+// A walk over all processes costs milliseconds: at most a fifth of the time goes into them, unless a rule
+// depends on it.
+std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const Question> questions) {
+  std::set<ino_t> inodes;
+  bool is_urgent = false;
+  for (const Question& question : questions) {
+    if (question.pid == 0 && question.inode != 0) {
+      inodes.insert(question.inode);
+      is_urgent = is_urgent || question.is_fresh;
+    }
+  }
+  const auto began = std::chrono::steady_clock::now();
+  if (inodes.empty() || (!is_urgent && began < next_look_)) {
+    return std::nullopt;
+  }
+  Holders holders = find_holders(proc_, inodes);
+  const auto ended = std::chrono::steady_clock::now();
+  next_look_ = ended + kRest * (ended - began);
+  return holders;
+}
+
+std::vector<Found> Identifier::identify(std::span<const Question> questions) {
+  const std::optional<Holders> holders = look_for_holders(questions);
+  std::vector<Found> found;
+  found.reserve(questions.size());
+  for (const Question& question : questions) {
+    found.push_back(identify(question, holders));
+  }
+  return found;
+}
+
+Found Identifier::identify(const Question& question, const std::optional<Holders>& holders) {
+  Found found{.identity = known_from(question), .started = 0};
+  if (question.pid != 0) {
+    describe_dialler(found, question);
+  } else if (question.inode != 0) {
+    if (holders) {
+      describe_holder(found, question.inode, *holders);
+    } else {
+      found.identity.unknown_because =
+          "too many callers at once to look for those who hold their connections";
+    }
+  } else {
+    found.identity.unknown_because = "the client has closed its socket";
+  }
+  caller::Identity& identity = found.identity;
+  if (identity.uid) {
+    identity.user = user_name(*identity.uid);
+  }
+  // The socket's own cgroup; a process may have been moved since.
+  if (auto path = question.has_cgroup_id ? cgroup_paths_.find(question.cgroup_id) : std::nullopt) {
+    identity.cgroup = std::move(*path);
+  }
+  identity.unit = unit_of(identity.cgroup);
+  identity.container = container_of(identity.cgroup);
+  return found;
+}
+
+void Identifier::describe_dialler(Found& found, const Question& question) {
+  const auto process = read_process(proc_, question.pid);
+  // The number may belong to somebody else by now: to a process that began after the call. Its start is known
+  // in ticks, rounded down, and numbers are not used again within one.
+  if (!process || process->incarnation.started > std::chrono::nanoseconds(question.dialled_at)) {
+    found.identity.unknown_because = "process " + std::to_string(question.pid) + " has ended";
+    return;
+  }
+  take(found.identity, *process);
+  found.identity.cgroup = process->cgroup;
+  found.started = std::max<std::int64_t>(process->incarnation.started.count(), 1);
+}
+
+void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holders) {
+  caller::Identity& identity = found.identity;
+  const auto of_socket = holders.find(inode);
+  std::vector<Process> processes;
+  if (of_socket != holders.end()) {
+    for (const pid_t pid : of_socket->second) {
+      auto process = read_process(proc_, pid);
+      if (process && holds(proc_, pid, inode)) {  // still: the number may have changed hands meanwhile
+        processes.push_back(std::move(*process));
+      }
+    }
+  }
+  if (processes.empty()) {
+    identity.unknown_because = "no process has the client's socket open any more";
+    return;
+  }
+  const Process& first = processes.front();
+  const bool are_alike = std::ranges::all_of(processes, [&first](const Process& other) {
+    return other.program == first.program && other.cgroup == first.cgroup &&
+           other.program_is_verified == first.program_is_verified;
+  });
+  if (processes.size() == 1) {
+    identity.pid = first.pid;
+    identity.comm = first.comm;
+    take(identity, first);
+    identity.cgroup = first.cgroup;
+    return;
+  }
+  std::vector<pid_t> pids;
+  pids.reserve(processes.size());
+  for (const Process& process : processes) {
+    pids.push_back(process.pid);
+  }
+  identity.unknown_because = "held by " + std::to_string(pids.size()) + " processes: " + name_list(pids);
+  if (are_alike) {
+    identity.program = first.program;
+    identity.program_is_verified = first.program_is_verified;
+    identity.cgroup = first.cgroup;
+  }
+}
+
+std::string Identifier::user_name(uid_t uid) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - users_read_ > kUsersAge || users_.size() >= kMostUsers) {
+    users_.clear();
+    users_read_ = now;
+  }
+  const auto known = users_.find(uid);
+  if (known != users_.end()) {
+    return known->second;
+  }
+  const auto user = accounts::find_user(uid);
+  return users_.emplace(uid, user ? user->name : std::string()).first->second;
+}
+
+}  // namespace msi2imds::resolver

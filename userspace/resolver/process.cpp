@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/process.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+#include "resolver/redact.hpp"
+
+namespace msi2imds::resolver {
+namespace {
+
+constexpr std::size_t kMostArguments = 4096;
+constexpr std::size_t kMostGroups = 32;
+constexpr std::string_view kDeleted = " (deleted)";
+
+std::string read_file(const std::string& path, std::size_t max_size) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  std::string text(max_size, '\0');
+  std::size_t size = 0;
+  while (file && size < max_size) {
+    const ssize_t count = ::read(file.get(), text.data() + size, max_size - size);
+    if (count <= 0) {
+      break;
+    }
+    size += static_cast<std::size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+std::string read_link(const std::string& path) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+  // One that fills the buffer may have been cut.
+  return size > 0 && static_cast<std::size_t>(size) < target.size()
+             ? std::string(target.data(), static_cast<std::size_t>(size))
+             : std::string();
+}
+
+// Where the paths of a process lead that lives in our mount namespace, or in the machine's: systemd gives us
+// one of our own. Nothing: elsewhere.
+std::optional<std::string> root_of(const std::string& proc, const std::string& process) {
+  const std::string its = read_link(process + "/ns/mnt");
+  if (its.empty()) {
+    return std::nullopt;
+  }
+  if (its == read_link(proc + "/self/ns/mnt")) {
+    return "";
+  }
+  return its == read_link(proc + "/1/ns/mnt") ? std::optional(proc + "/1/root") : std::nullopt;
+}
+
+bool is_same_file(const std::string& one, const std::string& other) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+// proc(5): "pid (comm) state ppid ..."; comm may hold anything, parentheses too.
+std::vector<std::string> stat_fields(const std::string& text) {
+  const std::size_t end = text.rfind(')');
+  std::istringstream rest(end == std::string::npos ? std::string() : text.substr(end + 1));
+  return {std::istream_iterator<std::string>(rest), {}};
+}
+
+std::uint64_t to_number(const std::string& text) {
+  return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+// The arguments as one line, without secrets. One that was cut may end within a secret, and goes.
+std::string command_line_of(const std::string& text) {
+  std::vector<std::string> arguments;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, '\0');) {
+    arguments.push_back(part);
+  }
+  if (text.size() == kMostArguments && !arguments.empty()) {
+    arguments.back() = "...";
+  }
+  std::string line;
+  for (const std::string& argument : redact(arguments)) {
+    line += (line.empty() ? "" : " ") + argument;
+  }
+  return line;
+}
+
+// "Gid: real effective saved file" and "Groups: ..."
+std::vector<gid_t> read_groups(const std::string& status) {
+  std::vector<gid_t> groups;
+  std::istringstream lines(status);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    if (name == "Gid:") {
+      gid_t real = 0;
+      gid_t effective = 0;
+      if (words >> real >> effective) {
+        groups.push_back(effective);
+      }
+    } else if (name == "Groups:") {
+      for (gid_t group = 0; groups.size() <= kMostGroups && words >> group;) {
+        groups.push_back(group);
+      }
+    }
+  }
+  return groups;
+}
+
+// cgroup2's line, or that of systemd's own hierarchy where the host has none for processes.
+std::string read_cgroup(const std::string& text) {
+  std::string unified;
+  std::string of_systemd;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("0::")) {
+      unified = line.substr(3);
+    } else if (const std::size_t name = line.find(":name=systemd:"); name != std::string::npos) {
+      of_systemd = line.substr(name + std::string_view(":name=systemd:").size());
+    }
+  }
+  return unified.empty() || unified == "/" ? (of_systemd.empty() ? unified : of_systemd) : unified;
+}
+
+}  // namespace
+
+std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid) {
+  const std::vector<std::string> fields =
+      stat_fields(read_file(proc + "/" + std::to_string(pid) + "/stat", 4096));
+  if (fields.size() < 46) {  // the last one that is looked at is number 48, the first here number 3
+    return std::nullopt;
+  }
+  if (fields[0] == "Z" || fields[0] == "X") {
+    return std::nullopt;
+  }
+  const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const std::chrono::nanoseconds tick(1'000'000'000 / ticks_per_second);
+  return Incarnation{.started = tick * to_number(fields[19]),
+                     .code = to_number(fields[23]),
+                     .arguments = to_number(fields[45])};
+}
+
+std::optional<Process> read_process(const std::string& proc, pid_t pid) {
+  const std::string directory = proc + "/" + std::to_string(pid);
+  const auto before = read_incarnation(proc, pid);
+  if (!before) {
+    return std::nullopt;
+  }
+  Process process;
+  process.pid = pid;
+  process.incarnation = *before;
+  process.comm = read_file(directory + "/comm", 64);
+  if (process.comm.ends_with('\n')) {
+    process.comm.pop_back();
+  }
+  const std::string exe = directory + "/exe";
+  process.program = read_link(exe);
+  const std::optional<std::string> root = root_of(proc, directory);
+  process.program_is_verified = root && process.program.starts_with('/') &&
+                                !process.program.ends_with(kDeleted) &&
+                                is_same_file(exe, *root + process.program);
+  process.command_line = command_line_of(read_file(directory + "/cmdline", kMostArguments));
+  process.gids = read_groups(read_file(directory + "/status", 16384));
+  process.cgroup = read_cgroup(read_file(directory + "/cgroup", 16384));
+  if (read_link(exe) != process.program) {
+    return std::nullopt;
+  }
+  if (read_incarnation(proc, pid) != before) {
+    return std::nullopt;
+  }
+  return process;
+}
+
+}  // namespace msi2imds::resolver

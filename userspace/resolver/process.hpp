@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace msi2imds::resolver {
+
+// Which process a number stands for, and which program it runs: both change with any of these.
+struct Incarnation {
+  std::chrono::nanoseconds started{};  // since boot, in steps of a tick (10 ms), rounded down
+  std::uint64_t code = 0;              // where its code and arguments are: another place after exec
+  std::uint64_t arguments = 0;
+
+  friend bool operator==(const Incarnation&, const Incarnation&) = default;
+};
+
+// What /proc tells of a process; empty where it does not.
+struct Process {
+  pid_t pid = 0;
+  Incarnation incarnation;
+  std::string comm;
+  std::string program;
+  bool program_is_verified = false;
+  std::string command_line;  // redacted
+  std::vector<gid_t> gids;
+  std::string cgroup;  // the process's own, which it may have moved to after it made the socket
+};
+
+// `proc` is /proc, or a tree like it. A hostile process can make any of these take for ever.
+[[nodiscard]] std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid);
+
+// Nothing, if there is no such process or it has changed meanwhile.
+[[nodiscard]] std::optional<Process> read_process(const std::string& proc, pid_t pid);
+
+}  // namespace msi2imds::resolver

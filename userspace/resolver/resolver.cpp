@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/resolver.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+#include "base/log.hpp"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+namespace msi2imds::resolver {
+namespace {
+
+constexpr std::size_t kMostIdentities = 8192;
+constexpr std::size_t kMostKnown = 256;
+// An exec within it may go unnoticed where no rule depends on the program.
+constexpr std::chrono::seconds kKnownAge{1};
+constexpr std::chrono::seconds kLeaveAlone{10};  // a process whose reading hung
+constexpr std::size_t kMostHanging = 1024;
+
+// -1 where the kernel has none (before 5.3): then nothing is remembered.
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+bool has_ended(const UniqueFd& process) {
+  pollfd state{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&state, 1, 0) != 0;
+}
+
+}  // namespace
+
+Resolver::Resolver(asio::io_context& io, Settings settings) : io_(io), settings_(std::move(settings)) {}
+Resolver::~Resolver() = default;
+
+asio::awaitable<std::vector<std::uint64_t>> Resolver::resolve(std::vector<Question> questions) {
+  std::vector<std::uint64_t> numbers(questions.size());
+  std::vector<std::pair<std::size_t, std::shared_ptr<Batch>>> asked;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    if (const auto number = remember(questions[i])) {
+      numbers[i] = *number;
+      continue;
+    }
+    if (asked.empty() || asked.back().second->questions.size() == ProcReader::kMostQuestions ||
+        is_known_to_hang(questions[i]) || is_known_to_hang(asked.back().second->questions.back())) {
+      asked.emplace_back(i, std::make_shared<Batch>(io_));
+      queue_.push_back(asked.back().second);
+    }
+    asked.back().second->questions.push_back(questions[i]);
+  }
+  if (!asked.empty() && !working_) {
+    working_ = true;
+    asio::co_spawn(io_, work(), asio::detached);
+  }
+  std::vector<std::uint64_t> answers;
+  for (const auto& [first, batch] : asked) {
+    while (!batch->is_answered) {
+      (void)co_await batch->answered.async_wait(kAsTuple);
+    }
+    answers.insert(answers.end(), batch->numbers.begin(), batch->numbers.end());
+  }
+  auto next = answers.begin();
+  for (std::uint64_t& number : numbers) {
+    if (number == 0 && next != answers.end()) {
+      number = *next++;
+    }
+  }
+  co_return numbers;
+}
+
+const std::string* Resolver::find(std::uint64_t number) const {
+  const auto found = identities_.find(number);
+  return found == identities_.end() ? nullptr : &found->second;
+}
+
+// The process runs, so its number is still its own; that it dialled now is told by the question.
+std::optional<std::uint64_t> Resolver::remember(const Question& question) {
+  const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
+  if (known == known_.end()) {
+    return std::nullopt;
+  }
+  Question same = known->second.question;
+  same.dialled_at = question.dialled_at;
+  same.inode = question.inode;
+  const bool is_valid = same == question && known->second.started <= question.dialled_at &&
+                        std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
+                        !has_ended(known->second.process) && identities_.contains(known->second.number);
+  if (!is_valid) {
+    known_.erase(known);
+    return std::nullopt;
+  }
+  return known->second.number;
+}
+
+// `process` was opened before its details were read: if it still runs, they are its own.
+void Resolver::keep(const Question& question, std::uint64_t number, std::int64_t started, UniqueFd process) {
+  if (!process || started == 0 || has_ended(process)) {
+    return;
+  }
+  if (known_.size() >= kMostKnown) {
+    known_.clear();
+  }
+  known_[question.pid] = {.question = question,
+                          .number = number,
+                          .started = started,
+                          .read = std::chrono::steady_clock::now(),
+                          .process = std::move(process)};
+}
+
+// Asks the child, batch by batch. One that it does not answer in time is asked question by question, so that
+// a hostile process spoils nobody else's answer.
+asio::awaitable<void> Resolver::work() {
+  while (!queue_.empty()) {
+    const std::shared_ptr<Batch> batch = queue_.front();
+    queue_.pop_front();
+    const bool is_hopeless = batch->questions.size() == 1 && is_known_to_hang(batch->questions.front());
+    const bool answered = !is_hopeless && co_await ask_reader(*batch);
+    if (!answered && batch->questions.size() > 1) {
+      for (const Question& question : std::exchange(batch->questions, {})) {
+        Batch single(io_);
+        single.questions.push_back(question);
+        const bool single_answered = !is_known_to_hang(question) && co_await ask_reader(single);
+        if (!single_answered) {
+          answer_without_reader(single);
+        }
+        batch->numbers.push_back(single.numbers.front());
+      }
+    } else if (!answered) {
+      answer_without_reader(*batch);
+    }
+    batch->is_answered = true;
+    batch->answered.cancel();
+  }
+  working_ = false;
+}
+
+asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
+  if (!reader_) {
+    Result<std::unique_ptr<ProcReader>> reader =
+        ProcReader::start(io_, settings_.proc, settings_.cgroup_root);
+    if (!reader) {
+      log::warn("identify callers: {}", reader.error().message());
+      co_return false;
+    }
+    reader_ = std::move(*reader);
+  }
+  std::vector<UniqueFd> processes;
+  for (const Question& question : batch.questions) {
+    processes.push_back(question.pid != 0 ? open_process(question.pid) : UniqueFd());
+  }
+  bool answered = reader_->ask(batch.questions);
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t i = 0; answered && i < batch.questions.size(); ++i) {
+    std::optional<ProcReader::Answer> answer = co_await reader_->receive(settings_.deadline);
+    answered = answer.has_value();
+    if (answered) {
+      numbers.push_back(number_of(std::move(answer->identity)));
+      keep(batch.questions[i], numbers.back(), answer->started, std::move(processes[i]));
+    }
+  }
+  if (numbers.size() != batch.questions.size()) {
+    reader_.reset();
+    co_return false;
+  }
+  batch.numbers = std::move(numbers);
+  co_return true;
+}
+
+bool Resolver::is_known_to_hang(const Question& question) {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(hanging_, [now](const auto& entry) { return entry.second <= now; });
+  return question.pid != 0 && hanging_.contains(question.pid);
+}
+
+void Resolver::answer_without_reader(Batch& batch) {
+  batch.numbers.clear();
+  for (const Question& question : batch.questions) {
+    if (question.pid != 0 && hanging_.size() < kMostHanging) {
+      hanging_.try_emplace(question.pid, std::chrono::steady_clock::now() + kLeaveAlone);
+    }
+    caller::Identity identity = known_from(question);
+    identity.unknown_because =
+        "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
+    batch.numbers.push_back(number_of(caller::to_json(identity, ProcReader::kMaxIdentity)));
+  }
+}
+
+std::uint64_t Resolver::number_of(std::string identity) {
+  const auto found = numbers_.find(identity);
+  if (found != numbers_.end()) {
+    return found->second;
+  }
+  if (identities_.size() >= kMostIdentities) {
+    numbers_.clear();
+    identities_.clear();
+  }
+  const std::uint64_t number = ++last_number_;
+  numbers_.emplace(identity, number);
+  identities_.emplace(number, std::move(identity));
+  return number;
+}
+
+}  // namespace msi2imds::resolver

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "responder/admin_server.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json/parse.hpp>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "base/socket_address.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+constexpr std::chrono::milliseconds kAcceptBackoff{50};
+constexpr std::size_t kMaxConnections = 32;  // what is over is closed at once
+
+http::Response error_response(unsigned status, std::string_view reason) {
+  http::Response response;
+  response.status = status;
+  response.content_type = "text/plain; charset=utf-8";
+  response.body = std::string(reason) + "\n";
+  return response;
+}
+
+}  // namespace
+
+AdminServer::AdminServer(asio::io_context& io, const AdminSource& source, Scope scope)
+    : io_(io), source_(source), scope_(scope), deadlines_(io), socket_(io) {}
+
+void AdminServer::start(UniqueFd socket) {
+  stop();
+  socket_.assign(socket.release());
+  asio::co_spawn(io_, accept_all(generation_), [](const std::exception_ptr&) {});
+}
+
+void AdminServer::stop() {
+  ++generation_;
+  if (socket_.is_open()) {
+    socket_.close();
+  }
+}
+
+asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
+  asio::steady_timer backoff(io_);
+  while (generation == generation_) {
+    const auto [wait_ec] = co_await socket_.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
+    if (wait_ec || generation != generation_) {
+      co_return;
+    }
+    UniqueFd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd && errno != EAGAIN) {  // most likely out of descriptors
+      backoff.expires_after(kAcceptBackoff);
+      (void)co_await backoff.async_wait(kAsTuple);
+    }
+    if (!fd || connections_ >= kMaxConnections) {
+      continue;
+    }
+    StreamSocket socket(io_);
+    boost::system::error_code ec;
+    socket.assign(asio::generic::stream_protocol(scope_ == Scope::everything ? AF_UNIX : AF_INET, 0),
+                  fd.get(), ec);
+    if (ec) {
+      continue;
+    }
+    (void)fd.release();
+    ++connections_;
+    asio::co_spawn(io_, serve(std::move(socket)), [this](const std::exception_ptr&) { --connections_; });
+  }
+}
+
+asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
+  http::Connection connection(std::move(socket), limits_, deadlines_);
+  http::Request request;
+  do {
+    const http::ReadResult read = co_await connection.read(request);
+    if (!read) {
+      if (read.error().status != 0) {
+        const http::Response refusal = error_response(read.error().status, read.error().reason);
+        (void)co_await connection.write(refusal);  // whoever is gone needs no answer
+      }
+      co_return;
+    }
+    const http::Response response = co_await respond(request);
+    const bool written = co_await connection.write(response);
+    if (!written) {
+      co_return;
+    }
+  } while (!connection.is_last());
+}
+
+http::Response AdminServer::flush(const http::Request& request) const {
+  boost::system::error_code ec;
+  const boost::json::value value = boost::json::parse(request.body, ec);
+  const boost::json::object* object = ec ? nullptr : value.if_object();
+  const auto text = [object](const char* name) -> std::string_view {
+    const boost::json::value* member = object == nullptr ? nullptr : object->if_contains(name);
+    const boost::json::string* string = member == nullptr ? nullptr : member->if_string();
+    return string == nullptr ? std::string_view() : std::string_view(string->data(), string->size());
+  };
+  if (object == nullptr) {
+    return error_response(400, "expected a JSON object");
+  }
+  http::Response response;
+  response.body = R"({"flushed":)" + std::to_string(source_.flush(text("resource"), text("identity"))) + "}";
+  return response;
+}
+
+asio::awaitable<http::Response> AdminServer::respond(const http::Request& request) {
+  const std::string_view target = request.target;
+  const bool is_flush = target == admin::kFlushTarget && scope_ == Scope::everything;
+  const std::string method = is_flush ? "POST" : "GET";
+  if (request.method != method) {
+    http::Response response = error_response(405, "use " + method);
+    response.headers.push_back({"Allow", method});
+    co_return response;
+  }
+  if (is_flush) {
+    co_return flush(request);
+  }
+  http::Response response;
+  if (target == admin::kMetricsTarget) {
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = co_await source_.metrics();
+    co_return response;
+  }
+  if (scope_ == Scope::metrics_only) {
+    co_return error_response(404, "only " + std::string(admin::kMetricsTarget) + " is here");
+  }
+  if (target == admin::kCallersTarget) {
+    response.body = source_.callers();
+    co_return response;
+  }
+  if (target == admin::kStatusTarget) {
+    const admin::Status status = co_await source_.status();
+    response.body = admin::to_json(status);
+    co_return response;
+  }
+  if (target.starts_with(admin::kArrivedTarget)) {
+    const auto peer = SocketAddress::parse(target.substr(admin::kArrivedTarget.size()));
+    if (!peer) {
+      co_return error_response(400, "peer: expected ADDRESS:PORT");
+    }
+    response.body = source_.has_connection_from(*peer) ? R"({"arrived":true})" : R"({"arrived":false})";
+    co_return response;
+  }
+  co_return error_response(404, "nothing here; see msi2imds --help");
+}
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "admin/status.hpp"
+#include "base/socket_address.hpp"
+#include "base/unique_fd.hpp"
+#include "http/connection.hpp"
+
+namespace msi2imds::responder {
+
+// What the admin socket shows; filled in by whoever knows it.
+struct AdminSource {
+  std::function<asio::awaitable<admin::Status>()> status;
+  std::function<bool(const SocketAddress&)> has_connection_from;
+  std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
+  std::function<std::string()> callers;
+  std::function<asio::awaitable<std::string>()> metrics;
+};
+
+// Who may ask an AdminServer what.
+enum class Scope { everything, metrics_only };
+
+// Answers operators' questions on the admin socket or a port, with limits of its own.
+class AdminServer {
+ public:
+  // `source` must outlive the server.
+  AdminServer(asio::io_context& io, const AdminSource& source, Scope scope);
+
+  // Serves a listening socket, and none before it, until the io_context stops or another one comes.
+  void start(UniqueFd socket);
+
+  // Serves nobody from here on.
+  void stop();
+
+ private:
+  asio::awaitable<void> accept_all(std::uint64_t generation);
+  asio::awaitable<void> serve(StreamSocket socket);
+  asio::awaitable<http::Response> respond(const http::Request& request);
+  [[nodiscard]] http::Response flush(const http::Request& request) const;
+
+  asio::io_context& io_;
+  const AdminSource& source_;
+  Scope scope_;
+  http::Limits limits_;
+  http::Deadlines deadlines_;
+  asio::posix::stream_descriptor socket_;
+  std::uint64_t generation_ = 0;  // counts start() and stop()
+  std::size_t connections_ = 0;
+};
+
+}  // namespace msi2imds::responder

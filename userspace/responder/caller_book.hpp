@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/asio.hpp"
+#include "base/socket_address.hpp"
+#include "caller/caller.hpp"
+#include "caller/identity.hpp"
+#include "control/callers.hpp"
+#include "control/channel.hpp"
+
+namespace msi2imds::responder {
+
+// What is being found out about the caller at the other end of a connection.
+class CallerLookup {
+ public:
+  // Nothing, until the lookup is over.
+  [[nodiscard]] const caller::Identity* identity() const {
+    return identity_.get();
+  }
+  [[nodiscard]] const std::shared_ptr<const caller::Identity>& shared_identity() const {
+    return identity_;
+  }
+  // What the client dialled, where only the redirection knows it.
+  [[nodiscard]] const std::optional<SocketAddress>& dialled() const {
+    return dialled_;
+  }
+
+  // Calls `next` when the lookup is over: at once, if it is.
+  void then(std::function<void()> next);
+
+ private:
+  friend class CallerBook;
+  void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
+
+  std::shared_ptr<const caller::Identity> identity_;
+  std::optional<SocketAddress> dialled_;
+  std::vector<std::function<void()>> waiting_;
+};
+using CallerLookupPtr = std::shared_ptr<CallerLookup>;
+
+// Asks the supervisor who callers are: many in one message, while nobody waits for it.
+class CallerBook {
+ public:
+  // Sends a question to the supervisor and returns its answer.
+  using Ask = std::function<asio::awaitable<Result<control::Received>>(control::Message question)>;
+
+  explicit CallerBook(asio::io_context& io) : io_(io) {}
+
+  // Before that, nothing is known but what sock_diag tells.
+  void ask_with(Ask ask) {
+    ask_ = std::move(ask);
+  }
+
+  // Begins to find out whose connection it is. The answer comes within seconds, whatever happens. `is_fresh`:
+  // nothing may come from memory, since a rule depends on it.
+  CallerLookupPtr look_up(const caller::Caller& caller, bool is_fresh);
+
+  // Waits until the lookup is over.
+  asio::awaitable<void> wait(CallerLookupPtr lookup);
+
+  // Callers of whom the supervisor tells unasked.
+  asio::awaitable<CallerLookupPtr> look_up(control::CallerAnswer answer);
+
+ private:
+  using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<const caller::Identity>>;
+  struct Pending {
+    caller::Caller caller;
+    bool is_fresh = false;
+    CallerLookupPtr lookup;
+  };
+
+  void flush_soon();
+  void flush();
+  asio::awaitable<void> ask_about(std::vector<Pending> batch);
+  asio::awaitable<void> finish(control::CallerAnswer answer, Pending pending);
+  asio::awaitable<std::shared_ptr<const caller::Identity>> find_identity(std::uint64_t number);
+
+  asio::io_context& io_;
+  Ask ask_;
+  std::vector<Pending> pending_;
+  std::size_t in_flight_ = 0;
+  bool is_flush_posted_ = false;
+  Identities identities_;
+};
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "responder/callers_state.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "responder/read_all.hpp"
+#include "usage/errors.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+constexpr std::chrono::seconds kSaveInterval{10};
+constexpr std::chrono::seconds kMarkInterval{60};  // without a request
+
+Result<void> write_all(const UniqueFd& file, const std::string& text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t size = ::write(file.get(), text.data() + written, text.size() - written);
+    if (size <= 0) {
+      return Error::from_errno(size < 0 ? errno : ENOSPC, "write the callers' file");
+    }
+    written += static_cast<std::size_t>(size);
+  }
+  return {};
+}
+
+}  // namespace
+
+void CallersState::load(const UniqueFd& file) {
+  has_file_ = true;
+  if (!file) {
+    return;
+  }
+  const Result<std::string> text = read_all(file, "the callers", usage::kMaxJson);
+  Result<usage::Table> table = text ? usage::Table::parse(*text) : Result<usage::Table>(text.error());
+  if (table) {
+    recorder_.callers() = std::move(*table);
+    return;
+  }
+  if (table.error().code() == usage::Errc::newer_version) {
+    has_file_ = false;  // not to be written over
+    log::warn("{}: who calls is not kept", table.error().message());
+    return;
+  }
+  control::Message message;
+  message.kind = control::Kind::damaged_callers;
+  message.set_text(table.error().message());
+  (void)link_.tell(message);  // a supervisor that is gone is noticed by Responder::run()
+}
+
+asio::awaitable<void> CallersState::keep() {
+  asio::steady_timer timer(io_);
+  std::chrono::steady_clock::time_point marked;
+  while (true) {
+    timer.expires_after(kSaveInterval);
+    const auto [ec] = co_await timer.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    recorder_.audit_log().flush();  // counts of lines that were left out
+    const auto now = std::chrono::steady_clock::now();
+    if (!recorder_.take_change() && now - marked < kMarkInterval) {
+      continue;
+    }
+    marked = now;
+    const Result<void> saved = co_await save();
+    if (!saved) {
+      log::warn("save who called: {}", saved.error().message());
+    }
+  }
+}
+
+asio::awaitable<Result<void>> CallersState::save() {
+  recorder_.callers().mark_recording(unix_seconds(std::chrono::system_clock::now()));
+  if (!has_file_) {
+    co_return Result<void>();
+  }
+  const Result<control::Received> file = co_await link_.ask(control::Kind::open_callers_state);
+  if (!file) {
+    co_return file.error();
+  }
+  const std::string text = recorder_.callers().to_json();
+  const Result<void> written = write_all(file->descriptor, text);
+  if (!written) {
+    co_return written;
+  }
+  control::Message message;
+  message.kind = control::Kind::save_callers;
+  message.number = text.size();
+  co_return link_.tell(message);
+}
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/socket_address.hpp"
+
+namespace msi2imds::responder {
+
+// Where an accepted connection was going.
+struct Destination {
+  // What the client dialled; none where its connect() was rewritten, which only the redirection knows.
+  std::optional<SocketAddress> dialled;
+  // By which destination the kernel knows the client's socket.
+  SocketAddress of_client_socket;
+};
+
+[[nodiscard]] Destination destination_of(int socket, const std::vector<std::uint16_t>& legacy_ports);
+
+}  // namespace msi2imds::responder

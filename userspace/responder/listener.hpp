@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <memory>
+
+#include "base/socket_address.hpp"
+#include "base/unique_fd.hpp"
+#include "control/message.hpp"
+#include "responder/sessions.hpp"
+
+namespace msi2imds::responder {
+
+// Accepts from one listening socket. What is over the limit stays in the kernel's backlog: an error would be
+// final for most clients, a wait is not.
+class Listener : public std::enable_shared_from_this<Listener> {
+ public:
+  Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions);
+
+  // Accepts until close().
+  asio::awaitable<void> run();
+
+  // Lets go of the socket, after taking what waits in its backlog unless that is left to somebody else.
+  void close(control::Backlog backlog);
+
+  [[nodiscard]] const SocketAddress& address() const {
+    return address_;
+  }
+
+ private:
+  enum class Accepted { connection, nothing, failure };
+  Accepted accept_one();
+
+  asio::io_context& io_;
+  asio::posix::stream_descriptor socket_;
+  SocketAddress address_;
+  Sessions& sessions_;
+};
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "responder/recorder.hpp"
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/clock.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+constexpr std::string_view kNoSource = "none";
+constexpr std::array<std::string_view, 4> kSources = {"cache", "joined", "imds", kNoSource};
+constexpr std::array kOutcomes = {Outcome::token,  Outcome::refused,     Outcome::denied,
+                                  Outcome::failed, Outcome::bad_request, Outcome::observed};
+
+// Of requests that nobody had to answer for.
+bool is_without_source(Outcome outcome) {
+  return outcome == Outcome::denied || outcome == Outcome::bad_request || outcome == Outcome::observed;
+}
+
+std::string_view policy_text(const std::optional<policy::Decision>& decision, bool enforced) {
+  if (!decision) {
+    return "";
+  }
+  return decision->is_allowed ? "allowed" : enforced ? "refused" : "would be refused";
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::token:
+      return "token";
+    case Outcome::refused:
+      return "refused";
+    case Outcome::denied:
+      return "denied";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::bad_request:
+      return "bad_request";
+    case Outcome::observed:
+      return "observed";
+  }
+  return "";
+}
+
+void Answered::begin() {
+  time = std::chrono::system_clock::now();
+  began = std::chrono::steady_clock::now();
+  resource.clear();
+  identity.clear();
+  outcome = Outcome::bad_request;
+  origin.reset();
+  decision.reset();
+}
+
+void Recorder::record(const Answered& answered, const CallerLookupPtr& lookup, bool enforced) {
+  const std::string_view source = answered.origin ? token::to_string(*answered.origin) : kNoSource;
+  ++counters_.by_outcome_and_source[answered.outcome][source];
+  counters_.durations[source].observe(answered.duration);
+  counters_.would_be_refused += answered.decision && !answered.decision->is_allowed && !enforced ? 1 : 0;
+  counters_.last_request = unix_seconds(answered.time);
+  if (lookup->identity() != nullptr) {
+    keep(answered, *lookup, enforced);
+  } else {
+    lookup->then([this, answered, enforced, weak = std::weak_ptr(lookup)] {
+      if (const auto known = weak.lock()) {
+        keep(answered, *known, enforced);
+      }
+    });
+  }
+}
+
+void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool enforced) {
+  const std::optional<SocketAddress>& dialled = lookup.dialled() ? lookup.dialled() : answered.dialled;
+  ++counters_.by_port[dialled ? dialled->port() : std::uint16_t{0}];
+  const std::shared_ptr<const caller::Identity>& caller = lookup.shared_identity();
+  const std::string_view outcome = to_string(answered.outcome);
+  audit_.write({.time = answered.time,
+                .caller = *caller,
+                .resource = answered.resource,
+                .identity = answered.identity,
+                .outcome = outcome,
+                .source = answered.origin ? token::to_string(*answered.origin) : std::string_view(),
+                .duration = answered.duration,
+                .policy = policy_text(answered.decision, enforced),
+                .rule = answered.decision ? std::string_view(answered.decision->rule) : std::string_view()},
+               caller);
+  callers_.record({.time = unix_seconds(answered.time),
+                   .caller = *caller,
+                   .resource = answered.resource,
+                   .identity = answered.identity,
+                   .outcome = outcome});
+  changed_ = true;
+  flush_soon();
+}
+
+void Recorder::record_observed(const CallerLookup& lookup) {
+  Answered seen;
+  seen.begin();
+  seen.outcome = Outcome::observed;
+  counters_.last_request = unix_seconds(seen.time);
+  ++counters_.by_outcome_and_source[seen.outcome][kNoSource];
+  keep(seen, lookup, false);
+}
+
+// Every series that may come is there from the start, so that its first increase is seen.
+void Recorder::measure(metrics::Snapshot& now) const {
+  for (const Outcome outcome : kOutcomes) {
+    for (const std::string_view source : kSources) {
+      if ((source == kNoSource) == is_without_source(outcome)) {
+        now.requests[{std::string(to_string(outcome)), std::string(source)}] = 0;
+      }
+    }
+  }
+  for (const auto& [outcome, by_source] : counters_.by_outcome_and_source) {
+    for (const auto& [source, count] : by_source) {
+      now.requests[{std::string(to_string(outcome)), std::string(source)}] = count;
+    }
+  }
+  for (const std::string_view source : kSources) {
+    now.durations.try_emplace(std::string(source));
+  }
+  for (const auto& [source, durations] : counters_.durations) {
+    now.durations[std::string(source)] = durations;
+  }
+  now.would_be_refused = counters_.would_be_refused;
+  now.last_request = static_cast<double>(counters_.last_request);
+  now.callers = callers_.rows().size();
+  now.audit_written = audit_.counters().written;
+  now.audit_left_out = audit_.counters().left_out;
+  now.audit_failed = audit_.counters().failed;
+}
+
+// What is recorded in one turn of the event loop is written together.
+void Recorder::flush_soon() {
+  if (!std::exchange(flushing_, true)) {
+    asio::post(io_, [this] {
+      flushing_ = false;
+      audit_.flush();
+    });
+  }
+}
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "responder/responder.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <sstream>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "responder/read_all.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+constexpr std::size_t kMostConfiguration = std::size_t{4} * 1024 * 1024;
+
+bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<Listener>& b) {
+  return a->address() == b->address();
+}
+
+}  // namespace
+
+Responder::Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks)
+    : io_(io),
+      link_(link),
+      hooks_(std::move(hooks)),
+      sessions_(io, settings_, tokens),
+      admin_source_{
+          .status = [this] { return status(); },
+          .has_connection_from = [this](const SocketAddress& peer) { return sessions_.contains(peer); },
+          .flush = hooks_.flush,
+          .callers = [this] { return sessions_.recorder().callers().to_json(); },
+          .metrics = [this] { return measure(); }},
+      admin_(io, admin_source_, Scope::everything),
+      metrics_(io, admin_source_, Scope::metrics_only),
+      callers_state_(io, link, sessions_.recorder()) {
+  sessions_.callers().ask_with([this](control::Message question) { return link_.ask(question); });
+}
+
+asio::awaitable<Result<void>> Responder::run() {
+  asio::co_spawn(io_, heartbeat(), asio::detached);
+  asio::co_spawn(io_, callers_state_.keep(), asio::detached);
+  while (!drained_) {
+    Result<control::Received> received = co_await link_.receive();
+    if (drained_) {
+      break;
+    }
+    if (!received) {
+      co_return received.error();
+    }
+    const Result<void> handled = handle(std::move(*received));
+    if (!handled) {
+      co_return handled;
+    }
+  }
+  co_return Result<void>();
+}
+
+Result<void> Responder::handle(control::Received received) {
+  switch (received.message.kind) {
+    case control::Kind::configure:
+      return configure(std::move(received.descriptor));
+    case control::Kind::add_listener:
+      return collect_listener(std::move(received.descriptor));
+    case control::Kind::admin_socket:
+      admin_.start(std::move(received.descriptor));
+      return {};
+    case control::Kind::metrics_socket:
+      if (received.descriptor) {
+        metrics_.start(std::move(received.descriptor));
+      } else {
+        metrics_.stop();
+      }
+      return {};
+    case control::Kind::audit_file:
+      sessions_.recorder().audit_log().use_file(std::move(received.descriptor));
+      return {};
+    case control::Kind::callers_state:
+      callers_state_.load(received.descriptor);
+      return {};
+    case control::Kind::observed:
+      if (auto seen = control::get_records<control::CallerAnswer>(received.message)) {
+        asio::co_spawn(io_, record_observed(std::move(*seen)), asio::detached);
+      }
+      return {};
+    case control::Kind::sock_diag:
+      sessions_.identify_callers_with(std::move(received.descriptor));
+      return {};
+    case control::Kind::serve:
+      serve();
+      return link_.tell(control::Kind::ready);
+    case control::Kind::drain:
+      // Apart: requests in flight still need the supervisor's answers.
+      asio::co_spawn(io_, drain(static_cast<control::Backlog>(received.message.value)), asio::detached);
+      return {};
+    default:
+      return Error::from_errno(EBADMSG, "understand the supervisor");
+  }
+}
+
+Result<void> Responder::configure(UniqueFd pipe) {
+  const Result<std::string> text = read_all(pipe, "the configuration", kMostConfiguration);
+  if (!text) {
+    return text.error();
+  }
+  Result<Settings> settings = hooks_.configure(*text);
+  if (!settings) {
+    return settings.error();
+  }
+  settings_ = std::move(*settings);
+  sessions_.recorder().audit_log().configure(settings_.audit);
+  return {};
+}
+
+Result<void> Responder::collect_listener(UniqueFd socket) {
+  const Result<SocketAddress> address = SocketAddress::local_of(socket.get());
+  if (!address) {
+    return address.error();
+  }
+  collected_.push_back(std::make_shared<Listener>(io_, std::move(socket), *address, sessions_));
+  return {};
+}
+
+// A listener that we have already stays; its twin, the same socket under another number, is dropped.
+void Responder::serve() {
+  const auto is_wanted = [this](const std::shared_ptr<Listener>& listener) {
+    return std::any_of(collected_.begin(), collected_.end(),
+                       [&](const auto& wanted) { return same_address(wanted, listener); });
+  };
+  const auto first_unwanted = std::partition(listeners_.begin(), listeners_.end(), is_wanted);
+  std::for_each(first_unwanted, listeners_.end(),
+                [](const auto& listener) { listener->close(control::Backlog::serve); });
+  listeners_.erase(first_unwanted, listeners_.end());
+
+  for (auto& wanted : collected_) {
+    const bool known = std::any_of(listeners_.begin(), listeners_.end(),
+                                   [&](const auto& listener) { return same_address(wanted, listener); });
+    if (!known) {
+      log::debug("accept on {}", wanted->address().to_string());
+      asio::co_spawn(io_, wanted->run(), asio::detached);
+      listeners_.push_back(std::move(wanted));
+    }
+  }
+  collected_.clear();
+}
+
+asio::awaitable<void> Responder::drain(control::Backlog backlog) {
+  for (const auto& listener : listeners_) {
+    listener->close(backlog);
+  }
+  listeners_.clear();
+  sessions_.close_when_idle();
+  co_await sessions_.wait_until_empty();
+  sessions_.recorder().audit_log().flush();
+  (void)co_await callers_state_.save();  // what is lost is ten seconds of them
+  drained_ = true;
+  link_.stop_receiving();
+}
+
+asio::awaitable<void> Responder::heartbeat() {
+  asio::steady_timer timer(io_);
+  while (true) {
+    timer.expires_after(control::kHeartbeat);
+    const auto [ec] = co_await timer.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    (void)link_.tell(control::Kind::alive);  // a supervisor that is gone is noticed by run()
+  }
+}
+
+asio::awaitable<admin::Status> Responder::status() {
+  admin::Status status;
+  status.responder_pid = ::getpid();
+  const auto uptime = std::chrono::steady_clock::now() - started_;
+  status.uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(uptime).count();
+  status.connections = sessions_.count();
+  status.accepted = sessions_.accepted();
+  status.requests = sessions_.recorder().requests();
+  hooks_.describe(status);
+
+  const Result<control::Received> redirection = co_await link_.ask(control::Kind::ask_redirection);
+  if (!redirection) {
+    status.redirect_failure = redirection.error().message();
+    co_return status;
+  }
+  responders_started_ = redirection->message.number;
+  const auto redirected = static_cast<control::Redirected>(redirection->message.value);
+  status.observing = redirected == control::Redirected::observing;
+  status.redirecting = redirected == control::Redirected::yes || redirected == control::Redirected::ipv4_only;
+  status.covers_ipv6 = redirected != control::Redirected::ipv4_only;
+  std::istringstream lines{std::string(redirection->message.get_text())};
+  std::getline(lines, status.backend);
+  std::getline(lines, status.redirect_failure);
+  for (std::string remark; std::getline(lines, remark);) {
+    status.remarks.push_back(std::move(remark));
+  }
+  co_return status;
+}
+
+asio::awaitable<std::string> Responder::measure() {
+  metrics::Snapshot now;
+  hooks_.measure(now);
+  const admin::Status known = co_await status();
+  now.start_time = static_cast<double>(unix_seconds(started_at_));
+  now.version = known.version;
+  now.backend = known.backend;
+  now.is_intercepting = known.redirecting;
+  now.is_observing = known.observing;
+  now.responders_started = responders_started_;
+  now.connections = sessions_.count();
+  now.accepted = sessions_.accepted();
+  sessions_.recorder().measure(now);
+  co_return metrics::render(now);
+}
+
+asio::awaitable<void> Responder::record_observed(std::vector<control::CallerAnswer> seen) {
+  for (const control::CallerAnswer& answer : seen) {
+    const CallerLookupPtr lookup = co_await sessions_.callers().look_up(answer);
+    sessions_.recorder().record_observed(*lookup);
+  }
+}
+
+}  // namespace msi2imds::responder

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "metrics/snapshot.hpp"
+#include "responder/admin_server.hpp"
+#include "responder/callers_state.hpp"
+#include "responder/listener.hpp"
+#include "responder/sessions.hpp"
+#include "responder/settings.hpp"
+#include "responder/supervisor_link.hpp"
+
+namespace msi2imds::responder {
+
+// Serves clients on the listeners that the supervisor hands over, until it says drain or goes away.
+class Responder {
+ public:
+  // `configure` receives the whole configuration's text, now and at each reload, and answers with our part of
+  // it; `describe` adds to a status what only others know. Everything referred to must outlive run().
+  struct Hooks {
+    std::function<Result<Settings>(const std::string& toml)> configure;
+    std::function<void(admin::Status&)> describe;
+    std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
+    std::function<void(metrics::Snapshot&)> measure;  // adds what only others measure
+  };
+  Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks);
+
+  // Follows the supervisor's messages; returns once drained, or with the error that ended it.
+  asio::awaitable<Result<void>> run();
+
+ private:
+  Result<void> handle(control::Received received);
+  Result<void> configure(UniqueFd pipe);
+  Result<void> collect_listener(UniqueFd socket);
+  void serve();
+  asio::awaitable<void> drain(control::Backlog backlog);
+  asio::awaitable<void> heartbeat();
+  asio::awaitable<admin::Status> status();
+  asio::awaitable<std::string> measure();
+  asio::awaitable<void> record_observed(std::vector<control::CallerAnswer> seen);
+
+  asio::io_context& io_;
+  SupervisorLink& link_;
+  Hooks hooks_;
+  Settings settings_;
+  Sessions sessions_;
+  AdminSource admin_source_;
+  AdminServer admin_;
+  AdminServer metrics_;  // on a port, if the operator wants one
+  CallersState callers_state_;
+  std::vector<std::shared_ptr<Listener>> listeners_;
+  std::vector<std::shared_ptr<Listener>> collected_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
+  std::uint64_t responders_started_ = 0;  // as the supervisor says
+  bool drained_ = false;
+};
+
+}  // namespace msi2imds::responder

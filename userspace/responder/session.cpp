@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "responder/session.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "caller/caller.hpp"
+#include "legacy/parse.hpp"
+#include "legacy/render.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+http::Response render(const token::FetchResult& result) {
+  if (!result) {
+    const token::Failure failure = result.error();
+    return failure.remedy == token::Remedy::come_back
+               ? legacy::unavailable(failure.retry_after.value_or(std::chrono::seconds(1)))
+               : legacy::upstream_failure(failure.error.message());
+  }
+  if (const auto* token = std::get_if<std::shared_ptr<const token::Token>>(&*result); token != nullptr) {
+    return legacy::render(**token, unix_seconds(std::chrono::system_clock::now()));
+  }
+  return legacy::render(std::get<token::Refusal>(*result));
+}
+
+}  // namespace
+
+// The kernel is asked at once, in about a microsecond: a client may be gone soon. The rest is found out while
+// the request is answered.
+Session::Session(StreamSocket socket, const SocketAddress& peer, Services& services)
+    : peer_(peer),
+      destination_(destination_of(socket.native_handle(), services.settings.legacy_ports)),
+      services_(services),
+      connection_(std::move(socket), services.settings.limits, services.deadlines) {
+  caller_ = identify_caller();
+  lookup_is_fresh_ = services_.settings.policy.needs_process();
+  lookup_ = services_.callers.look_up(caller_, lookup_is_fresh_);
+  answered_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
+}
+
+caller::Caller Session::identify_caller() const {
+  return services_.sock_diag ? caller::identify(*services_.sock_diag, peer_, destination_.of_client_socket)
+                             : caller::Caller();
+}
+
+// One token request, start to finish: parse, judge, fetch, render.
+asio::awaitable<http::Response> Session::respond(const http::Request& request) {
+  answered_.begin();
+  auto token_request = legacy::parse(request, services_.settings.rules);
+  if (!token_request) {
+    co_return legacy::render(token_request.error());
+  }
+  answered_.resource = token_request->resource;
+  answered_.identity = token_request->identity.value;
+  const bool is_allowed = co_await judge(*token_request);
+  if (!is_allowed) {
+    answered_.outcome = Outcome::denied;
+    co_return legacy::not_allowed();
+  }
+  token_request->uid = caller_.uid.value_or(token::kUnknownUid);
+  const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
+  answered_.origin = result.origin;
+  if (!result) {
+    answered_.outcome = Outcome::failed;
+    log::warn("get token for {}: {}", peer_.to_string(), result.error().error.message());
+  } else {
+    const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(*result);
+    answered_.outcome = is_token ? Outcome::token : Outcome::refused;
+  }
+  co_return render(result);
+}
+
+// Whether the caller may ask for that. Waits for what the rules need to know, and for nothing without rules.
+asio::awaitable<bool> Session::judge(const token::TokenRequest& request) {
+  const policy::Policy& policy = services_.settings.policy;
+  if (!policy.is_in_force()) {
+    co_return true;
+  }
+  caller::Identity known;
+  known.uid = caller_.uid;
+  known.unknown_because = caller_.unknown_because;
+  if (policy.needs_process()) {
+    if (!std::exchange(lookup_is_fresh_, true)) {  // the rules are newer than the connection
+      lookup_ = services_.callers.look_up(caller_, true);
+    }
+    co_await services_.callers.wait(lookup_);
+    known = *lookup_->identity();
+  }
+  answered_.decision = policy.decide(known, request);
+  co_return answered_.decision->is_allowed || !policy.enforces();
+}
+
+// What became of a request; after the answer, which it must not delay.
+void Session::record(unsigned status) {
+  answered_.duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - answered_.began);
+  services_.recorder.record(answered_, lookup_, services_.settings.policy.enforces());
+  if (log::enabled(log::Level::debug)) {
+    lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *answered_.dialled] {
+      const auto known = lookup.lock();
+      log::debug("answer {} to {}, who dialled {}", status, peer.to_string(),
+                 (known ? known->dialled().value_or(dialled) : dialled).to_string());
+    });
+  }
+}
+
+asio::awaitable<void> Session::run() {
+  http::Request request;
+  do {
+    const http::ReadResult read = co_await connection_.read(request);
+    if (!read) {
+      const http::ReadFailure failure = read.error();
+      if (failure.status != 0) {
+        answered_.begin();
+        const http::Response refusal = legacy::bad_message(failure.status, failure.reason);
+        (void)co_await connection_.write(refusal);  // whoever is gone needs no answer
+        record(refusal.status);
+        co_await connection_.finish();
+      }
+      co_return;
+    }
+    const http::Response response = co_await respond(request);
+    const bool written = co_await connection_.write(response);
+    record(response.status);
+    if (!written) {
+      co_return;
+    }
+  } while (!connection_.is_last());
+  if (connection_.has_unread_input()) {
+    co_await connection_.finish();
+  }
+}
+
+}  // namespace msi2imds::responder

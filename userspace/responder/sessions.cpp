@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "responder/sessions.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+void log_escaped(const std::exception_ptr& exception) {
+  if (!exception) {
+    return;
+  }
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    log::error("serve a connection: {}", error.what());
+  }
+}
+
+}  // namespace
+
+Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenSource& tokens)
+    : io_(io),
+      services_{.settings = settings,
+                .tokens = tokens,
+                .deadlines = http::Deadlines(io),
+                .sock_diag = {},
+                .callers = CallerBook(io),
+                .recorder = Recorder(io)},
+      room_(io, asio::steady_timer::time_point::max()) {}
+
+void Sessions::start(StreamSocket socket, const SocketAddress& peer) {
+  const auto session = std::make_shared<Session>(std::move(socket), peer, services_);
+  sessions_.push_back(*session);
+  ++accepted_;
+  ++count_;
+  if (draining_) {
+    session->close_when_idle();
+  }
+  asio::co_spawn(io_, session->run(), [this, session](const std::exception_ptr& exception) {
+    log_escaped(exception);
+    session->unlink();
+    --count_;
+    room_.cancel();
+  });
+}
+
+asio::awaitable<void> Sessions::wait_for_room() {
+  (void)co_await room_.async_wait(kAsTuple);
+}
+
+void Sessions::close_when_idle() {
+  draining_ = true;
+  for (Session& session : sessions_) {
+    session.close_when_idle();
+  }
+}
+
+asio::awaitable<void> Sessions::wait_until_empty() {
+  while (!sessions_.empty()) {
+    (void)co_await room_.async_wait(kAsTuple);
+  }
+}
+
+bool Sessions::contains(const SocketAddress& peer) const {
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [&peer](const Session& session) { return session.peer() == peer; });
+}
+
+}  // namespace msi2imds::responder

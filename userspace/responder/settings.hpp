@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "http/limits.hpp"
+#include "legacy/parse.hpp"
+#include "policy/policy.hpp"
+
+namespace msi2imds::responder {
+
+// The responder's part of the configuration.
+struct Settings {
+  http::Limits limits;
+  legacy::Rules rules;
+  std::size_t max_connections = 16384;
+  std::vector<std::uint16_t> legacy_ports;
+  policy::Policy policy;
+  audit::Settings audit;
+};
+
+}  // namespace msi2imds::responder

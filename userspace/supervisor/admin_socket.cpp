@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/admin_socket.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr int kBacklog = 16;
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::copy_n(path.data(), std::min(path.size(), sizeof address.sun_path - 1),
+              static_cast<char*>(address.sun_path));
+  return address;
+}
+
+Error failure(int err, const std::string& what, const std::string& path) {
+  return Error::from_errno(err, what + " admin socket '" + path + "'");
+}
+
+// Whether a process listens there.
+bool is_answered(const sockaddr_un& address) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EAGAIN;
+}
+
+Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) {
+    return errno == ENOENT ? Result<void>() : Result<void>(failure(errno, "look at", path));
+  }
+  if (!S_ISSOCK(found.st_mode)) {
+    return failure(EEXIST, "make", path);
+  }
+  if (is_answered(address)) {
+    return failure(EADDRINUSE, "take over (another msi2imds is running)", path);
+  }
+  if (::unlink(path.c_str()) != 0) {
+    return failure(errno, "remove stale", path);
+  }
+  return {};
+}
+
+}  // namespace
+
+AdminSocket::AdminSocket(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+AdminSocket::~AdminSocket() {
+  if (fd_) {
+    (void)::unlink(path_.c_str());  // somebody else may have removed it
+  }
+}
+
+Result<AdminSocket> AdminSocket::open(const std::string& path, gid_t group) {
+  if (path.size() >= sizeof sockaddr_un().sun_path) {
+    return failure(ENAMETOOLONG, "make", path);
+  }
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
+    return failure(errno, "make the directory of", path);
+  }
+  const sockaddr_un address = address_of(path);
+  const Result<void> removed = remove_stale(path, address);
+  if (!removed) {
+    return removed.error();
+  }
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const mode_t previous = ::umask(0117);  // never open to others, not even for a moment
+  const bool bound = fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const int err = errno;
+  (void)::umask(previous);
+  if (!bound) {
+    return failure(err, "bind", path);
+  }
+  AdminSocket socket(path, std::move(fd));
+  if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 || ::listen(socket.fd(), kBacklog) != 0) {
+    return failure(errno, "open", path);
+  }
+  return socket;
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/listening_sockets.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+// Callers of a machine that boots come all at once, and a full backlog costs them a second each.
+constexpr int kBacklog = 4096;
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+int int_option(int socket, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(socket, level, name, &value, &size) == 0 ? value : -1;
+}
+
+// 0 where the kernel does not tell (before 5.14).
+std::uint64_t namespace_cookie(int socket) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+bool is_of_our_namespace(int socket) {
+  const UniqueFd own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return !own || namespace_cookie(socket) == namespace_cookie(own.get());
+}
+
+// Why an inherited descriptor is of no use, or nullptr.
+const char* fault_of(int socket) {
+  if (int_option(socket, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP ||
+      int_option(socket, SOL_SOCKET, SO_ACCEPTCONN) != 1) {
+    return "it is no listening TCP socket";
+  }
+  if (!is_of_our_namespace(socket)) {
+    return "it belongs to another network namespace";
+  }
+  return nullptr;
+}
+
+bool is_missing_ipv6(const SocketAddress& address, int err) {
+  return address.family() == AF_INET6 && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT);
+}
+
+Result<UniqueFd> listen_on(const SocketAddress& address) {
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  const int on = 1;
+  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      (address.family() == AF_INET6 &&
+       ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+      ::bind(fd.get(), address.get(), address.size()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    const int err = errno;
+    return Error::from_errno(err, "listen on " + address.to_string());
+  }
+  return fd;
+}
+
+}  // namespace
+
+ListeningSockets::ListeningSockets(std::vector<UniqueFd> inherited) {
+  for (UniqueFd& fd : inherited) {
+    const Result<SocketAddress> address = SocketAddress::local_of(fd.get());
+    if (!address) {
+      log::warn("use inherited descriptor {}: {}", fd.get(), address.error().message());
+    } else if (const char* fault = fault_of(fd.get()); fault != nullptr) {
+      log::warn("use inherited socket on {}: {}", address->to_string(), fault);
+    } else {
+      (void)::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+      sockets_.push_back({.address = *address, .fd = std::move(fd), .inherited = true});
+    }
+  }
+}
+
+const ListeningSockets::Socket* ListeningSockets::find(const SocketAddress& address) const {
+  const auto found = std::find_if(sockets_.begin(), sockets_.end(),
+                                  [&address](const Socket& socket) { return socket.address == address; });
+  return found == sockets_.end() ? nullptr : &*found;
+}
+
+Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector<SocketAddress>& addresses) {
+  std::vector<redirect::Listener> listeners;
+  for (const SocketAddress& address : addresses) {
+    if (find(address) == nullptr) {
+      Result<UniqueFd> fd = listen_on(address);
+      if (!fd && is_missing_ipv6(address, fd.error().code().value())) {
+        log::info("leave out {}: this host has no IPv6 loopback", address.to_string());
+        continue;
+      }
+      if (!fd) {
+        return fd.error();
+      }
+      sockets_.push_back({.address = address, .fd = std::move(*fd)});
+    }
+    const Socket& socket = *find(address);
+    const int on = 1;  // accepted sockets inherit it
+    (void)::setsockopt(socket.fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    listeners.push_back({.address = address, .fd = socket.fd.get()});
+  }
+  return listeners;
+}
+
+bool ListeningSockets::is_held_by_others(const SocketAddress& address) const {
+  const Socket* socket = find(address);
+  return socket != nullptr && socket->inherited;
+}
+
+bool ListeningSockets::are_some_held_by_others() const {
+  return std::any_of(sockets_.begin(), sockets_.end(), [](const Socket& socket) { return socket.inherited; });
+}
+
+void ListeningSockets::keep_only(const std::vector<redirect::Listener>& wanted) {
+  std::erase_if(sockets_, [&wanted](const Socket& socket) {
+    return !socket.inherited &&
+           std::none_of(wanted.begin(), wanted.end(), [&socket](const redirect::Listener& listener) {
+             return listener.fd == socket.fd.get();
+           });
+  });
+}
+
+void ListeningSockets::turn_callers_away() {
+  std::erase_if(sockets_, [](const Socket& socket) { return !socket.inherited; });
+  for (const Socket& socket : sockets_) {
+    int caller = -1;
+    while ((caller = ::accept4(socket.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+      ::close(caller);
+    }
+  }
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "base/socket_address.hpp"
+#include "base/unique_fd.hpp"
+#include "redirect/redirector.hpp"
+
+namespace msi2imds::supervisor {
+
+// The sockets that clients' connections wait in. They stay open across the responder's death.
+class ListeningSockets {
+ public:
+  // `inherited` from the service manager are used where their address is wanted; those of another network
+  // namespace, or that do not listen for TCP, are refused with a warning.
+  explicit ListeningSockets(std::vector<UniqueFd> inherited);
+
+  // A listening socket for each address, the ones already open again. IPv6 is left out on a host without it.
+  [[nodiscard]] Result<std::vector<redirect::Listener>> open(const std::vector<SocketAddress>& addresses);
+
+  // Whether the service manager holds a socket on that address as well: connections wait there while we are
+  // away.
+  [[nodiscard]] bool is_held_by_others(const SocketAddress& address) const;
+  [[nodiscard]] bool are_some_held_by_others() const;
+
+  // Closes what is not in `wanted`.
+  void keep_only(const std::vector<redirect::Listener>& wanted);
+
+  void close_all() {
+    sockets_.clear();
+  }
+
+  // For failing open: nobody who waits in a backlog is kept waiting. Our own sockets are closed; those that
+  // the service manager holds as well are kept for later, and whoever waits there is turned away.
+  void turn_callers_away();
+
+ private:
+  struct Socket {
+    SocketAddress address;
+    UniqueFd fd;
+    bool inherited = false;
+  };
+  [[nodiscard]] const Socket* find(const SocketAddress& address) const;
+
+  std::vector<Socket> sockets_;
+};
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Observe mode: who dials the legacy ports, while others answer.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "base/log.hpp"
+#include "netlink/connections.hpp"
+#include "supervisor/supervisor.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr std::chrono::milliseconds kLookInterval{200};
+
+}  // namespace
+
+void Supervisor::observe() {
+  look_timer_.cancel();
+  callers_.start(config_, true);
+  if (callers_.shortcoming().empty()) {
+    auto tell = [this](std::vector<control::CallerAnswer> seen) { tell_observed(std::move(seen)); };
+    asio::co_spawn(io_, callers_.report_to(std::move(tell)), asio::detached);
+    return;
+  }
+  log::warn("observe by looking at the open connections every {} ms: what is shorter is missed",
+            kLookInterval.count());
+  asio::co_spawn(io_, watch_connections(), asio::detached);
+}
+
+// Without eBPF.
+asio::awaitable<void> Supervisor::watch_connections() {
+  std::set<std::pair<std::string, std::uint64_t>> known;  // by the client's address and its socket
+  while (!stopping_) {
+    look_timer_.expires_after(kLookInterval);
+    const auto [ec] = co_await look_timer_.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    const auto connections = netlink::connections_to(config_.legacy.ports);
+    if (!connections) {
+      log::warn("look at the open connections: {}", connections.error().message());
+      continue;
+    }
+    std::set<std::pair<std::string, std::uint64_t>> present;
+    std::vector<control::CallerQuestion> questions;
+    std::vector<SocketAddress> dialled;
+    for (const netlink::Connection& connection : *connections) {
+      const auto key = std::pair(connection.client.to_string(), connection.socket.inode);
+      present.insert(key);
+      if (connection.socket.inode == 0 || known.contains(key)) {
+        continue;
+      }
+      control::CallerQuestion& question = questions.emplace_back();
+      question.inode = static_cast<std::uint32_t>(connection.socket.inode);
+      question.has_uid = 1;
+      question.uid = connection.socket.uid;
+      question.has_cgroup_id = connection.socket.cgroup_id ? 1 : 0;
+      question.cgroup_id = connection.socket.cgroup_id.value_or(0);
+      dialled.push_back(connection.server);
+    }
+    known = std::move(present);
+    if (questions.empty()) {
+      continue;
+    }
+    CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
+    std::vector<control::CallerAnswer> seen =
+        co_await callers_.answer(std::move(questions), std::move(nobody));
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      seen[i].set_dialled(dialled[i]);
+    }
+    tell_observed(std::move(seen));
+  }
+}
+
+void Supervisor::tell_observed(std::vector<control::CallerAnswer> seen) {
+  const std::span<const control::CallerAnswer> all(seen);
+  for (std::size_t first = 0; first < all.size(); first += control::kMostCallers) {
+    control::Message message;
+    message.kind = control::Kind::observed;
+    control::set_records(message, all.subspan(first, std::min(control::kMostCallers, all.size() - first)));
+    const Result<void> sent =
+        responder_ ? responder_->channel().send(message) : Error::from_errno(ECHILD, "find the responder");
+    if (!sent) {
+      log::warn("record who called: {}", sent.error().message());
+    }
+  }
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+// The files in which the responder keeps what it records. It is handed descriptors: it may not open anything.
+namespace msi2imds::supervisor {
+
+// The audit file, opened for appending and made (0600) where it is missing, with its directory. Follows no
+// link in the last part, and takes nothing but a regular file.
+[[nodiscard]] Result<UniqueFd> open_audit_file(const std::string& path);
+
+// A file that is replaced as a whole.
+class StateFile {
+ public:
+  explicit StateFile(std::string path) : path_(std::move(path)) {}
+  StateFile(const StateFile&) = delete;
+  StateFile& operator=(const StateFile&) = delete;
+  ~StateFile();
+
+  // What was saved last, to be read; an empty descriptor: nothing yet.
+  [[nodiscard]] Result<UniqueFd> open() const;
+
+  // Where the next state is to be written; it counts with save(). Fails with EBUSY while the last one is
+  // still on its way to the disk.
+  [[nodiscard]] Result<UniqueFd> begin();
+
+  // Puts what was written since begin() in place of the old state, if it has that size. The disk is waited
+  // for in a process of its own.
+  [[nodiscard]] Result<void> save(std::uint64_t size);
+
+  // Moves a state that is of no use out of the way; returns to where.
+  [[nodiscard]] Result<std::string> set_aside();
+
+ private:
+  void wait_for_writer();
+
+  std::string path_;
+  UniqueFd next_;
+  pid_t writer_ = -1;
+};
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/responder_process.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr int kChannelFd = 3;  // where the responder's main expects it
+constexpr int kReportFd = 4;
+
+// Sent through the report pipe when a step before exec fails; exec itself closes the pipe.
+struct Failure {
+  std::array<char, 32> step{};
+  int err = 0;
+};
+
+// Everything below runs in the child between fork and exec.
+[[noreturn]] void fail(const char* step) {
+  Failure failure{.err = errno};
+  std::strncpy(failure.step.data(), step, failure.step.size() - 1);
+  const ssize_t written = ::write(kReportFd, &failure, sizeof failure);
+  ::_exit(written > 0 ? 127 : 126);  // nobody else can be told
+}
+
+void arrange_descriptors(int channel, int report) {
+  const int null = ::open("/dev/null", O_RDONLY);
+  // First away from the numbers that are about to be taken.
+  const int high_channel = ::fcntl(channel, F_DUPFD, 16);
+  const int high_report = ::fcntl(report, F_DUPFD, 16);
+  if (null < 0 || high_channel < 0 || high_report < 0 || ::dup2(null, STDIN_FILENO) < 0 ||
+      ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || ::dup2(high_channel, kChannelFd) < 0 ||
+      ::dup2(high_report, kReportFd) < 0 || ::fcntl(kReportFd, F_SETFD, FD_CLOEXEC) != 0) {
+    fail("arrange descriptors");
+  }
+  ::closefrom(kReportFd + 1);
+}
+
+void drop_privileges(const User& user) {
+  for (int capability = 0; capability < 64; ++capability) {
+    // Fails for those the kernel does not know, and without CAP_SETPCAP: then no_new_privs has to do.
+    (void)::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  }
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0) {
+    fail("change group");
+  }
+  if (::setresuid(user.uid, user.uid, user.uid) != 0) {
+    fail("change user");
+  }
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    fail("set no_new_privs");
+  }
+}
+
+void reset_signals() {
+  sigset_t none{};
+  (void)::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) {
+    (void)::signal(signal, SIG_DFL);
+  }
+}
+
+[[noreturn]] void become_responder(const User& user, int channel, int report) {
+  arrange_descriptors(channel, report);
+  reset_signals();
+  (void)::setsid();  // a Ctrl-C at the terminal is the supervisor's to handle
+  (void)::umask(077);
+  (void)::chdir("/");
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  (void)::setrlimit(RLIMIT_CORE, &no_core);
+  drop_privileges(user);
+
+  // Not by path: after an upgrade on disk, the two processes must still be of one version.
+  std::array<char*, 3> arguments = {const_cast<char*>("msi2imds"), const_cast<char*>("responder"), nullptr};
+  const char* journal = std::getenv("JOURNAL_STREAM");
+  const std::string journal_variable = std::string("JOURNAL_STREAM=") + (journal != nullptr ? journal : "");
+  std::array<char*, 2> environment = {
+      journal != nullptr ? const_cast<char*>(journal_variable.c_str()) : nullptr, nullptr};
+  (void)::execve("/proc/self/exe", arguments.data(), environment.data());
+  fail("run /proc/self/exe");
+}
+
+// Empty when the child got as far as exec.
+Result<void> read_report(const UniqueFd& report, const User& user) {
+  Failure failure;
+  ssize_t size = 0;
+  do {
+    size = ::read(report.get(), &failure, sizeof failure);
+  } while (size < 0 && errno == EINTR);
+  if (size != sizeof failure) {
+    return {};
+  }
+  failure.step.back() = '\0';
+  return Error::from_errno(failure.err,
+                           "start the responder as " + user.name + ": " + std::string(failure.step.data()));
+}
+
+}  // namespace
+
+ResponderProcess::ResponderProcess(asio::io_context& io, pid_t pid, UniqueFd channel)
+    : pid_(pid), channel_(io, std::move(channel)) {}
+
+Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_context& io, const User& user) {
+  Result<std::pair<UniqueFd, UniqueFd>> channel = control::Channel::make_pair();
+  if (!channel) {
+    return channel.error();
+  }
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+    return Error::from_errno(errno, "make a pipe");
+  }
+  const UniqueFd report(pipe[0]);
+  UniqueFd report_writer(pipe[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    return Error::from_errno(errno, "fork the responder");
+  }
+  if (pid == 0) {
+    become_responder(user, channel->second.get(), report_writer.get());
+  }
+  report_writer.reset();
+  channel->second.reset();
+  // From here the destructor takes care of the process.
+  std::unique_ptr<ResponderProcess> process(new ResponderProcess(io, pid, std::move(channel->first)));
+  const Result<void> started = read_report(report, user);
+  if (!started) {
+    return started.error();
+  }
+  return process;
+}
+
+ResponderProcess::~ResponderProcess() {
+  if (pid_ > 0) {
+    kill();
+    (void)wait();
+  }
+}
+
+void ResponderProcess::kill() const {
+  if (pid_ > 0) {
+    (void)::kill(pid_, SIGKILL);  // it may have ended by itself; unwaited, its number is not used again
+  }
+}
+
+std::string ResponderProcess::wait() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  if (WIFSIGNALED(status)) {
+    return "signal " + std::to_string(WTERMSIG(status));
+  }
+  return "exit status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace msi2imds::supervisor

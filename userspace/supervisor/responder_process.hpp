@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/io_context.hpp>
+#include <string>
+#include <utility>
+
+#include "control/channel.hpp"
+#include "supervisor/user.hpp"
+
+namespace msi2imds::supervisor {
+
+// A running responder: this same binary, started again as `user` without any capability. Destroying it ends
+// the process.
+class ResponderProcess {
+ public:
+  // Fails when the process cannot be made or cannot run the binary, with the step at which it failed.
+  static Result<std::unique_ptr<ResponderProcess>> start(asio::io_context& io, const User& user);
+
+  ResponderProcess(const ResponderProcess&) = delete;
+  ResponderProcess& operator=(const ResponderProcess&) = delete;
+  ~ResponderProcess();
+
+  [[nodiscard]] control::Channel& channel() {
+    return channel_;
+  }
+  [[nodiscard]] pid_t pid() const {
+    return pid_;
+  }
+
+  // Ends it now; the channel closes in consequence.
+  void kill() const;
+
+  // Waits for the end of a process that is ending or was killed; "exit status 1", "signal 9".
+  std::string wait();
+
+ private:
+  ResponderProcess(asio::io_context& io, pid_t pid, UniqueFd channel);
+
+  pid_t pid_;
+  control::Channel channel_;
+};
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+// The parts of systemd's protocols that we speak; libsystemd cannot be linked statically.
+namespace msi2imds::supervisor {
+
+// sd_notify(3): sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing without one.
+void notify_service_manager(std::string_view state);
+
+// How often systemd wants to hear WATCHDOG=1: half of $WATCHDOG_USEC (sd_watchdog_enabled(3)).
+[[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();
+
+// sd_listen_fds(3): takes over the sockets that systemd opened for us, once.
+[[nodiscard]] std::vector<UniqueFd> take_inherited_sockets();
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/supervisor.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <csignal>
+#include <utility>
+
+#include "base/log.hpp"
+#include "supervisor/descriptor_limit.hpp"
+#include "supervisor/service_manager.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr std::chrono::seconds kWatchInterval{1};
+
+}  // namespace
+
+Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
+                       std::vector<UniqueFd> inherited, Mode mode)
+    : io_(io),
+      config_(std::move(config)),
+      load_(std::move(load)),
+      mode_(mode),
+      sockets_(std::move(inherited)),
+      callers_(io),
+      signals_(io, SIGTERM, SIGINT, SIGHUP),
+      back_off_(io),
+      watch_timer_(io),
+      service_manager_timer_(io),
+      look_timer_(io) {}
+
+asio::awaitable<Result<void>> Supervisor::run() {
+  const Result<void> prepared = prepare();
+  if (!prepared) {
+    give_back_inheritance();
+    co_return prepared;
+  }
+  asio::co_spawn(io_, handle_signals(), asio::detached);
+  asio::co_spawn(io_, watch(), asio::detached);
+  const Result<void> result = co_await keep_responder_running();
+
+  if (!stopping_) {
+    fail_open();
+    give_back_inheritance();
+  }
+  sockets_.close_all();
+  signals_.cancel();
+  watch_timer_.cancel();
+  service_manager_timer_.cancel();
+  look_timer_.cancel();
+  callers_.stop_reports();
+  co_return result;
+}
+
+// All that can fail before there is anything to undo.
+Result<void> Supervisor::prepare() {
+  const Result<User> user = find_user(config_.responder.user);
+  if (!user) {
+    return user.error();
+  }
+  user_ = *user;
+  Result<AdminSocket> admin_socket = AdminSocket::open(config_.admin.socket, user_.gid);
+  if (!admin_socket) {
+    return admin_socket.error();
+  }
+  admin_socket_.emplace(std::move(*admin_socket));
+  raise_descriptor_limit(config_.responder.max_connections);
+  if (mode_ == Mode::observe) {
+    observe();
+    return {};
+  }
+  Result<Interception> interception = plan_interception(config_);
+  if (!interception) {
+    return interception.error();
+  }
+  interception_ = std::move(*interception);
+  reserve_ports();
+  callers_.start(config_, false);
+  return {};
+}
+
+// A responder that dies is replaced at once, while connections wait in the listening sockets. One that cannot
+// serve must not keep callers waiting: they are let through to whatever is there without us.
+asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
+  RestartPolicy policy;
+  while (!stopping_) {
+    const auto started = std::chrono::steady_clock::now();
+    const Outcome outcome = co_await run_responder();
+    if (stopping_) {
+      break;
+    }
+    const std::chrono::seconds wait = policy.after(outcome, std::chrono::steady_clock::now() - started);
+    if (wait == std::chrono::seconds(0)) {
+      continue;
+    }
+    if (!announced_) {
+      co_return Error({}, "the responder could not be started");
+    }
+    log::error("let connections through: no responder can serve them; next attempt in {} s", wait.count());
+    fail_open();
+    back_off_.expires_after(wait);
+    (void)co_await back_off_.async_wait(kAsTuple);
+  }
+  co_return Result<void>();
+}
+
+// One responder, from its start to its end.
+asio::awaitable<Outcome> Supervisor::run_responder() {
+  responder_ready_ = false;
+  responder_hung_ = false;
+  last_heard_ = std::chrono::steady_clock::now();
+  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_);
+  if (!process) {
+    log::error("{}", process.error().message());
+    co_return Outcome::never_ready;
+  }
+  responder_ = std::move(*process);
+  ++responders_started_;
+  const Result<void> handed_over = hand_over(responder_->channel());
+  if (handed_over) {
+    co_await follow_responder(responder_->channel());
+  } else {
+    log::error("hand over to the responder: {}", handed_over.error().message());
+    responder_->kill();
+  }
+
+  const pid_t pid = responder_->pid();
+  const std::string ending = responder_->wait();
+  responder_.reset();
+  if (stopping_) {
+    log::info("responder {} has drained: {}", pid, ending);
+  } else {
+    log::error("responder {} ended: {}", pid, ending);
+  }
+  co_return !responder_ready_ ? Outcome::never_ready : responder_hung_ ? Outcome::hung : Outcome::died;
+}
+
+// Acts on what the responder says until it is gone.
+asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
+  while (true) {
+    const Result<control::Received> received = co_await channel.receive();
+    if (!received) {
+      // Whoever closed the channel or sent nonsense is of no use any more, running or not.
+      responder_->kill();
+      co_return;
+    }
+    last_heard_ = std::chrono::steady_clock::now();
+    switch (received->message.kind) {
+      case control::Kind::ready:
+        on_ready();
+        break;
+      case control::Kind::open_upstream:
+      case control::Kind::ask_redirection:
+      case control::Kind::ask_identity:
+      case control::Kind::open_callers_state:
+        answer(channel, received->message);
+        break;
+      case control::Kind::save_callers:
+        save_callers(received->message.number);
+        break;
+      case control::Kind::damaged_callers:
+        set_callers_aside(received->message.get_text());
+        break;
+      case control::Kind::ask_callers:
+        asio::co_spawn(io_, answer_about_callers(received->message), asio::detached);
+        break;
+      default:  // alive
+        break;
+    }
+  }
+}
+
+void Supervisor::on_ready() {
+  if (responder_ready_ || stopping_) {
+    return;
+  }
+  responder_ready_ = true;
+  log::info("responder {} serves as {}", responder_->pid(), user_.name);
+  if (mode_ == Mode::serve && !interception_.redirection) {
+    const Result<void> attached = attach();
+    if (!attached) {
+      attach_failure_ = attached.error().message();
+      log::error("redirect connections: {}", attach_failure_);
+      responder_ready_ = false;  // counts as a failed start: tried again with back-off
+      responder_->kill();
+      return;
+    }
+  }
+  if (!announced_) {
+    announced_ = true;
+    notify_service_manager("READY=1");
+    asio::co_spawn(io_, feed_service_manager(), asio::detached);
+  }
+}
+
+asio::awaitable<void> Supervisor::handle_signals() {
+  while (true) {
+    const auto [ec, signal] = co_await signals_.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    if (signal == SIGHUP) {
+      reload();
+    } else {
+      stop();
+    }
+  }
+}
+
+// Nothing new is taken from here on; the responder answers what it has, and its end is the end of run().
+void Supervisor::stop() {
+  if (stopping_) {
+    return;
+  }
+  stopping_ = true;
+  drain_deadline_ = std::chrono::steady_clock::now() + config_.responder.drain_timeout;
+  notify_service_manager("STOPPING=1");
+  log::info("stop: drain for up to {} s", config_.responder.drain_timeout.count());
+  const bool successor_serves = hand_over_to_successor();
+  interception_.redirection.reset();
+  if (successor_serves && reserved_ports_) {
+    reserved_ports_->keep();
+  }
+  reserved_ports_.reset();
+  sockets_.close_all();
+  back_off_.cancel();
+  if (responder_) {
+    control::Message message;
+    message.kind = control::Kind::drain;
+    message.value =
+        static_cast<std::int32_t>(successor_serves ? control::Backlog::leave : control::Backlog::serve);
+    const Result<void> sent = responder_->channel().send(message);
+    if (!sent) {
+      responder_->kill();
+    }
+  }
+}
+
+// Ends a responder that hangs, or drains for too long.
+asio::awaitable<void> Supervisor::watch() {
+  while (true) {
+    watch_timer_.expires_after(kWatchInterval);
+    const auto [ec] = co_await watch_timer_.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+    keep_in_force();
+    callers_.keep_observing();
+    const auto now = std::chrono::steady_clock::now();
+    if (!responder_) {
+      continue;
+    }
+    if (now - last_heard_ > control::kHeartbeatMissed) {
+      log::error("responder {} has not answered for {} s: end it", responder_->pid(),
+                 control::kHeartbeatMissed.count());
+      responder_hung_ = true;
+      responder_->kill();
+    } else if (stopping_ && now >= drain_deadline_) {
+      log::warn("responder {} still has requests after {} s: end it", responder_->pid(),
+                config_.responder.drain_timeout.count());
+      responder_->kill();
+    }
+  }
+}
+
+asio::awaitable<void> Supervisor::feed_service_manager() {
+  const auto interval = watchdog_interval();
+  while (interval) {
+    notify_service_manager("WATCHDOG=1");
+    service_manager_timer_.expires_after(*interval);
+    const auto [ec] = co_await service_manager_timer_.async_wait(kAsTuple);
+    if (ec) {
+      co_return;
+    }
+  }
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/user.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+namespace msi2imds::supervisor {
+
+Result<User> find_user(std::string_view name, const std::string& passwd_file) {
+  if (::access(passwd_file.c_str(), R_OK) != 0) {
+    return Error::from_errno(errno, "open '" + passwd_file + "'");
+  }
+  const std::string text(name);
+  const std::optional<User> user = accounts::find_user(name, passwd_file);
+  if (user && user->uid == 0) {
+    return Error({}, "responder.user: '" + text + "' is root; choose a user without privileges");
+  }
+  if (user) {
+    return *user;
+  }
+  return Error({},
+               "responder.user: there is no user '" + text + "' in " + passwd_file +
+                   "; make it with: useradd --system --user-group --no-create-home --home-dir /nonexistent "
+                   "--shell /usr/sbin/nologin " +
+                   text);
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/secret.hpp"
+
+namespace msi2imds::token {
+
+// How a caller names an identity; `none` is the system-assigned one, or the only one there is.
+enum class SelectorKind : std::uint8_t { none, client_id, object_id, resource_id };
+
+struct IdentitySelector {
+  SelectorKind kind = SelectorKind::none;
+  std::string value;
+
+  friend bool operator==(const IdentitySelector&, const IdentitySelector&) = default;
+};
+
+inline constexpr std::uint32_t kUnknownUid = 0xffffffff;
+
+// What a caller wants, free of the dialect it was asked in.
+struct TokenRequest {
+  std::string resource;  // decoded, otherwise exactly as sent
+  IdentitySelector identity;
+  bool bypass_cache = false;
+  std::uint32_t uid = kUnknownUid;  // who asks: does not change what is asked for
+
+  friend bool operator==(const TokenRequest&, const TokenRequest&) = default;
+};
+
+// A token as IMDS issued it. Times are Unix seconds.
+struct Token {
+  SecretString access_token;
+  std::string token_type;
+  std::string resource;
+  std::string client_id;  // empty when IMDS did not say
+  std::int64_t not_before = 0;
+  std::int64_t expires_on = 0;
+};
+
+// A final "no" of IMDS that the caller has to see: the request itself is at fault.
+struct Refusal {
+  unsigned status = 400;
+  std::string body;  // one line of JSON
+};
+
+// Tokens are shared between callers; nobody changes one.
+using TokenResponse = std::variant<std::shared_ptr<const Token>, Refusal>;
+
+}  // namespace msi2imds::token

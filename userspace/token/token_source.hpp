@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "base/asio.hpp"
+#include "token/failure.hpp"
+#include "token/token.hpp"
+
+namespace msi2imds::token {
+
+// Where tokens come from: IMDS itself, or something wrapped around another source.
+class TokenSource {
+ public:
+  TokenSource() = default;
+  TokenSource(const TokenSource&) = delete;
+  TokenSource& operator=(const TokenSource&) = delete;
+  virtual ~TokenSource() = default;
+
+  // A token, IMDS's final refusal, or why no answer could be had.
+  virtual asio::awaitable<FetchResult> fetch(TokenRequest request) = 0;
+};
+
+}  // namespace msi2imds::token

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace msi2imds::usage {
+
+inline constexpr std::size_t kMaxText = 256;
+
+// A stranger's text as the table keeps it: valid UTF-8 of at most kMaxText bytes, without an allocation. What
+// is cut ends in "...", bytes that are no UTF-8 become U+FFFD. Control characters stay: who shows it escapes
+// them.
+class CleanText {
+ public:
+  explicit CleanText(std::string_view raw);
+
+  [[nodiscard]] std::string_view view() const {
+    return {bytes_.data(), size_};
+  }
+
+ private:
+  std::array<char, kMaxText> bytes_{};
+  std::size_t size_ = 0;
+};
+
+// Whether CleanText would leave it as it is.
+[[nodiscard]] bool is_clean(std::string_view text);
+
+// Appends `text`, which is valid UTF-8, as a JSON string with its quotes. All that is not printable ASCII and
+// <, > and & are written as \uXXXX: the result may stand in HTML and on a terminal.
+void append_json_string(std::string& out, std::string_view text);
+
+}  // namespace msi2imds::usage

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <type_traits>
+
+namespace msi2imds::usage {
+
+enum class Errc {
+  damaged = 1,    // not what to_json() wrote
+  newer_version,  // whole, but of a later msi2imds: not to be thrown away
+};
+
+[[nodiscard]] const boost::system::error_category& category();
+
+inline boost::system::error_code make_error_code(Errc code) {
+  return {static_cast<int>(code), category()};
+}
+
+}  // namespace msi2imds::usage
+
+template <>
+struct boost::system::is_error_code_enum<msi2imds::usage::Errc> : std::true_type {};

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+
+// What the Azure agent keeps on disk of the managed identity extension.
+namespace msi2imds::waagent {
+
+// The agent's handler states (its HandlerState files): installed is stopped, enabled runs.
+enum class HandlerState { enabled, installed, not_installed, failed_upgrade, unknown };
+
+[[nodiscard]] const char* to_string(HandlerState state);
+
+struct Extension {
+  std::string version;
+  HandlerState state = HandlerState::unknown;
+};
+
+// The newest version of the extension under the agent's directory, or nothing. Follows no links; a state that
+// is missing means not installed, and one that cannot be understood is unknown. Fails when the directory is
+// there and may not be read.
+[[nodiscard]] Result<std::optional<Extension>> find_extension(const std::filesystem::path& root);
+
+}  // namespace msi2imds::waagent
