@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "usage": {"base", "caller"},
     "metrics": {"base"},
     "admin": {"base"},
-    "waagent": {"base"},
+    "waagent": {"base", "config", "netlink", "resolver"},
     "redirect": {"base", "bpf", "netlink"},
     "observer": {"base", "bpf"},
     "resolver": {"base", "accounts", "caller"},
@@ -32,7 +32,12 @@ MAY_INCLUDE = {
         *("base", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
     },
     "supervisor": {
-        *("base", "accounts", "bpf", "config", "control", "redirect", "netlink", "caller", "observer", "resolver")
+        *("base", "accounts", "bpf", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
+        *("imds", "waagent"),
+    },
+    "migration": {*("base", "config", "http", "imds", "netlink", "resolver", "waagent", "usage", "admin", "token")},
+    "doctor": {
+        *("base", "accounts", "bpf", "config", "http", "imds", "migration", "netlink", "redirect", "resolver", "usage", "waagent")
     },
 }
 KNOWS_ALL = {"cli"}

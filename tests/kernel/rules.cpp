@@ -7,7 +7,7 @@
 #include <regex>
 #include <sstream>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 
 namespace msi2imds::kernel {
 namespace {

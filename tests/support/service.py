@@ -41,6 +41,8 @@ class Service:
         self.admin_socket = self.directory / "admin.sock"
         self.audit = self.directory / "audit"
         self.callers_state = self.directory / "callers.json"
+        self.waagent = self.directory / "waagent"
+        self.state = self.directory / "state"
         self.process = None
         self.configure(settings or {})
 
@@ -55,6 +57,8 @@ class Service:
             "audit.file": str(self.audit),
             "audit.format": "json",
             "callers.state_file": str(self.callers_state),
+            "waagent.root": str(self.waagent),
+            "waagent.state_directory": str(self.state),
             # The observer is to see nobody but the tests.
             "callers.cgroup": cgroup.own_scratch(),
         }

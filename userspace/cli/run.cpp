@@ -13,6 +13,7 @@
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/service_manager.hpp"
 #include "supervisor/supervisor.hpp"
+#include "waagent/ports.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -22,6 +23,21 @@ namespace {
 void let_connections_through() {
   if (!supervisor::take_inherited_sockets().empty()) {
     (void)redirect::remove_all_leftovers(supervisor::redirect_plan({}));
+  }
+}
+
+// The ports that the extension uses are known by it, its files and our note, and noted while they are there.
+void settle_legacy_ports(config::Config& config) {
+  const std::vector<std::string> told = waagent::settle_ports(config);
+  for (const std::string& line : told) {
+    log::info("{}", line);
+  }
+  if (told.empty()) {
+    return;
+  }
+  const Result<void> noted = waagent::note_ports(waagent::places_of(config), config.legacy.ports);
+  if (!noted) {
+    log::warn("{}", noted.error().message());
   }
 }
 
@@ -42,10 +58,18 @@ int run(const ConfigFile& file, const RunOptions& options) {
   log::start({.level = config->log.level, .format = config->log.format}, "msi2imds");
   (void)::signal(SIGPIPE, SIG_IGN);
 
+  settle_legacy_ports(*config);
+
   asio::io_context io(1);
-  supervisor::Supervisor supervisor(
-      io, std::move(*config), [&file] { return file.load(); }, supervisor::take_inherited_sockets(),
-      options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
+  const auto load = [&file] {
+    Result<config::Config> loaded = file.load();
+    if (loaded) {
+      settle_legacy_ports(*loaded);
+    }
+    return loaded;
+  };
+  supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_sockets(),
+                                    options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
   int exit_code = kFailed;
   asio::co_spawn(io, supervisor.run(), [&](const std::exception_ptr& exception, const Result<void>& result) {
     if (exception) {

@@ -22,7 +22,10 @@ enum class Backend : std::uint8_t { automatic, sk_lookup, cgroup_connect, nftabl
 
 [[nodiscard]] std::string_view to_string(Backend backend);
 
+inline constexpr std::size_t kMaxLegacyPorts = 16;
+
 struct Legacy {
+  bool find_ports = true;  // "auto": those that this machine's extension uses take the place of `ports`
   std::vector<std::uint16_t> ports = {50342};
   std::vector<std::string> hosts;
   bool require_metadata_header = true;
@@ -133,6 +136,7 @@ struct Retire {
 
 struct Waagent {
   std::string root = "/var/lib/waagent";
+  std::string state_directory = "/var/lib/msi2imds";
 
   friend bool operator==(const Waagent&, const Waagent&) = default;
 };

@@ -21,11 +21,31 @@ Key key(std::string_view name, Kind kind, Field field) {
 }
 
 constexpr Number<std::uint16_t> kPort{1, 65535};
+constexpr std::string_view kAutomatic = "auto";
+
+// An array of ports, or "auto".
+Key ports_key() {
+  constexpr Ports kPorts{kMaxLegacyPorts};
+  auto read = [kPorts](const Value& value, Config& config, const Complain& complain) {
+    const auto* word = std::get_if<std::string>(&value.content);
+    config.legacy.find_ports = word != nullptr && *word == kAutomatic;
+    if (config.legacy.find_ports) {
+      config.legacy.ports = Legacy().ports;
+    } else if (word != nullptr) {
+      complain(value.position, "\"" + *word + "\" is no choice; expected \"auto\" or an array of ports");
+    } else if (auto ports = kPorts.read(value, complain)) {
+      config.legacy.ports = std::move(*ports);
+    }
+  };
+  auto write = [kPorts](const Config& config) {
+    return config.legacy.find_ports ? Value{std::string(kAutomatic)} : kPorts.write(config.legacy.ports);
+  };
+  return {"legacy.ports", std::move(read), std::move(write)};
+}
 
 std::vector<Key> make_keys() {
   return {
-      key(
-          "legacy.ports", Ports{16}, [](auto& c) -> auto& { return c.legacy.ports; }),
+      ports_key(),
       key(
           "legacy.hosts", Texts{check_host}, [](auto& c) -> auto& { return c.legacy.hosts; }),
       key(
@@ -105,6 +125,9 @@ std::vector<Key> make_keys() {
           [](auto& c) -> auto& { return c.retire.quiet_days; }),
       key(
           "waagent.root", Text{check_directory}, [](auto& c) -> auto& { return c.waagent.root; }),
+      key(
+          "waagent.state_directory", Text{check_directory},
+          [](auto& c) -> auto& { return c.waagent.state_directory; }),
       key(
           "log.level", Choice(kLogLevels), [](auto& c) -> auto& { return c.log.level; }),
       key(

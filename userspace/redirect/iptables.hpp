@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 #include "redirect/iptables_tool.hpp"
 #include "redirect/redirector.hpp"
 

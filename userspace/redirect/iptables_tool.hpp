@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 #include "redirect/iptables_text.hpp"
 #include "redirect/nat_family.hpp"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "redirect/change_watch.hpp"
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 #include "redirect/nat_rules.hpp"
 
 namespace msi2imds::redirect {

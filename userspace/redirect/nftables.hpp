@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 #include "redirect/redirector.hpp"
 
 namespace msi2imds::redirect {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 
 namespace msi2imds::redirect {
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "imds/upstream_socket.hpp"
 #include "supervisor/supervisor.hpp"
-#include "supervisor/upstream_socket.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -16,7 +16,7 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
     message.kind = control::Kind::upstream;
     const auto address = SocketAddress::parse(config_.imds.endpoint.address, config_.imds.endpoint.port);
     Result<UniqueFd> socket =
-        address ? begin_connect(*address, config_.imds.mark) : Result<UniqueFd>(address.error());
+        address ? imds::begin_connect(*address, config_.imds.mark) : Result<UniqueFd>(address.error());
     if (socket) {
       descriptor = std::move(*socket);
     } else {

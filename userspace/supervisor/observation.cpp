@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "netlink/connections.hpp"
+#include "netlink/tcp_sockets.hpp"
 #include "supervisor/supervisor.hpp"
 
 namespace msi2imds::supervisor {
@@ -47,8 +47,8 @@ asio::awaitable<void> Supervisor::watch_connections() {
     std::set<std::pair<std::string, std::uint64_t>> present;
     std::vector<control::CallerQuestion> questions;
     std::vector<SocketAddress> dialled;
-    for (const netlink::Connection& connection : *connections) {
-      const auto key = std::pair(connection.client.to_string(), connection.socket.inode);
+    for (const netlink::TcpSocket& connection : *connections) {
+      const auto key = std::pair(connection.local.to_string(), connection.socket.inode);
       present.insert(key);
       if (connection.socket.inode == 0 || known.contains(key)) {
         continue;
@@ -59,7 +59,7 @@ asio::awaitable<void> Supervisor::watch_connections() {
       question.uid = connection.socket.uid;
       question.has_cgroup_id = connection.socket.cgroup_id ? 1 : 0;
       question.cgroup_id = connection.socket.cgroup_id.value_or(0);
-      dialled.push_back(connection.server);
+      dialled.push_back(connection.remote);
     }
     known = std::move(present);
     if (questions.empty()) {

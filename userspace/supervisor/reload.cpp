@@ -78,6 +78,9 @@ Result<void> Supervisor::apply(config::Config config) {
   if (mode_ == Mode::serve) {
     reserve_ports();
   }
+  if (discovery_watch_) {
+    discovery_watch_->cancel();  // the directory may be another one
+  }
   if (!responder_) {
     return {};
   }

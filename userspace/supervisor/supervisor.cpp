@@ -51,6 +51,9 @@ asio::awaitable<Result<void>> Supervisor::run() {
   service_manager_timer_.cancel();
   look_timer_.cancel();
   callers_.stop_reports();
+  if (discovery_watch_) {
+    discovery_watch_->cancel();
+  }
   co_return result;
 }
 
@@ -187,6 +190,7 @@ void Supervisor::on_ready() {
       responder_->kill();
       return;
     }
+    keep_discovery_file();
   }
   if (!announced_) {
     announced_ = true;
@@ -248,6 +252,9 @@ asio::awaitable<void> Supervisor::watch() {
     }
     keep_in_force();
     callers_.keep_observing();
+    if (interception_.redirection) {
+      keep_discovery_file();
+    }
     const auto now = std::chrono::steady_clock::now();
     if (!responder_) {
       continue;

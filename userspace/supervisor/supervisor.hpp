@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -74,6 +75,9 @@ class Supervisor {
   Result<void> send_configuration(control::Channel& channel);
   Result<void> send_listeners(control::Channel& channel);
 
+  void keep_discovery_file();
+  asio::awaitable<void> watch_discovery_file();
+
   void observe();
   asio::awaitable<void> watch_connections();
   void tell_observed(std::vector<control::CallerAnswer> seen);
@@ -101,6 +105,8 @@ class Supervisor {
   std::uint16_t metrics_port_ = 0;
   std::string attach_failure_ = "the responder has not started yet";
   std::string repair_failure_;  // told once, until it is another one
+  std::optional<asio::posix::stream_descriptor> discovery_watch_;
+  std::string discovery_failure_;  // told once, until it is another one
 
   std::unique_ptr<ResponderProcess> responder_;
   std::uint64_t responders_started_ = 0;

@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "waagent/extension.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "waagent/tree.hpp"
 
 namespace msi2imds::waagent {
 namespace {
 
 constexpr std::string_view kPrefix = "Microsoft.ManagedIdentity.ManagedIdentityExtensionForLinux-";
+constexpr std::size_t kMaxState = 64;
 constexpr std::array kStates = {HandlerState::enabled, HandlerState::installed, HandlerState::not_installed,
                                 HandlerState::failed_upgrade};
-
-struct DirectoryDeleter {
-  void operator()(DIR* directory) const noexcept {
-    (void)::closedir(directory);
-  }
-};
 
 // "1.0.0.10" is newer than "1.0.0.8".
 std::vector<unsigned> numbers_of(std::string_view version) {
@@ -49,29 +41,47 @@ std::string_view trim(std::string_view text) {
                                          : text.substr(first, text.find_last_not_of(" \t\r\n") + 1 - first);
 }
 
-UniqueFd open_below(const UniqueFd& directory, const std::string& name, int flags) {
-  return UniqueFd(
-      ::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags));
-}
-
-HandlerState read_state(const UniqueFd& root, const std::string& folder) {
-  const UniqueFd extension = open_below(root, folder, O_DIRECTORY);
-  const UniqueFd config = open_below(extension, "config", O_DIRECTORY);
-  const UniqueFd file = open_below(config, "HandlerState", 0);
-  if (!file) {
-    return errno == ENOENT ? HandlerState::not_installed : HandlerState::unknown;
+// A missing file is its own answer: the agent has removed the extension, or not finished installing it.
+HandlerState read_state(const UniqueFd& config, std::vector<std::string>& problems) {
+  const Result<std::string> text = read_below(config, "HandlerState", kMaxState);
+  if (!text) {
+    if (text.error().code() == boost::system::errc::no_such_file_or_directory) {
+      return HandlerState::not_installed;
+    }
+    problems.push_back(text.error().message());
+    return HandlerState::unknown;
   }
-  struct stat found {};
-  std::array<char, 64> text{};
-  const bool is_file = ::fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode);
-  const ssize_t size = is_file ? ::read(file.get(), text.data(), text.size()) : -1;
-  const std::string_view word = size > 0 ? trim({text.data(), static_cast<std::size_t>(size)}) : "";
+  const std::string_view word = trim(*text);
   for (const HandlerState state : kStates) {
     if (word == to_string(state)) {
       return state;
     }
   }
+  problems.emplace_back("understand 'HandlerState': it holds no state that the agent writes");
   return HandlerState::unknown;
+}
+
+Extension read_extension(const UniqueFd& root, const std::string& version) {
+  Extension extension{.version = version};
+  const UniqueFd folder = open_below(root, std::string(kPrefix) + version, O_DIRECTORY);
+  const UniqueFd config = folder ? open_below(folder, "config", O_DIRECTORY) : UniqueFd();
+  if (!config) {
+    const int err = errno;
+    if (err == ENOENT) {
+      extension.state = HandlerState::not_installed;
+    } else {
+      extension.problems.push_back(Error::from_errno(err, "open its configuration").message());
+    }
+    return extension;
+  }
+  extension.state = read_state(config, extension.problems);
+  Result<std::optional<Settings>> settings = read_settings(config);
+  if (settings) {
+    extension.settings = std::move(*settings);
+  } else {
+    extension.problems.push_back(settings.error().message());
+  }
+  return extension;
 }
 
 }  // namespace
@@ -93,26 +103,20 @@ const char* to_string(HandlerState state) {
 }
 
 Result<std::optional<Extension>> find_extension(const std::filesystem::path& root) {
-  UniqueFd descriptor(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd descriptor(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor) {
     const int err = errno;
     return err == ENOENT ? Result<std::optional<Extension>>(std::nullopt)
                          : Error::from_errno(err, "open the Azure agent's directory '" + root.string() + "'");
   }
-  const std::unique_ptr<DIR, DirectoryDeleter> directory(::fdopendir(::dup(descriptor.get())));
   std::string newest;
-  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
-    const std::string_view name(static_cast<const char*>(entry->d_name));
+  for (const std::string_view name : names_in(descriptor)) {
     if (name.starts_with(kPrefix) &&
         (newest.empty() || numbers_of(newest) < numbers_of(name.substr(kPrefix.size())))) {
       newest = name.substr(kPrefix.size());
     }
   }
-  if (newest.empty()) {
-    return std::optional<Extension>();
-  }
-  const HandlerState state = read_state(descriptor, std::string(kPrefix) + newest);
-  return std::optional(Extension{.version = newest, .state = state});
+  return newest.empty() ? std::optional<Extension>() : std::optional(read_extension(descriptor, newest));
 }
 
 }  // namespace msi2imds::waagent

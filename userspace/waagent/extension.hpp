@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
+#include "waagent/settings.hpp"
 
 // What the Azure agent keeps on disk of the managed identity extension.
 namespace msi2imds::waagent {
@@ -18,6 +20,13 @@ enum class HandlerState { enabled, installed, not_installed, failed_upgrade, unk
 struct Extension {
   std::string version;
   HandlerState state = HandlerState::unknown;
+  std::optional<Settings> settings = std::nullopt;
+  std::vector<std::string> problems = {};  // what could not be read or understood, and why
+
+  // The agent has it, running or not.
+  [[nodiscard]] bool is_installed() const {
+    return state != HandlerState::not_installed;
+  }
 };
 
 // The newest version of the extension under the agent's directory, or nothing. Follows no links; a state that

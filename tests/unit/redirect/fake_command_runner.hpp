@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 
 namespace msi2imds::redirect {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervisor/upstream_socket.hpp"
+#include "imds/upstream_socket.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "support_cpp/sockets.hpp"
 
-namespace msi2imds::supervisor {
+namespace msi2imds::imds {
 namespace {
 
 // The error with which connecting ended.
@@ -56,4 +56,4 @@ TEST(UpstreamSocketTest, SaysThatNobodyListens) {
 }
 
 }  // namespace
-}  // namespace msi2imds::supervisor
+}  // namespace msi2imds::imds

@@ -7,11 +7,11 @@
 #include "base/socket_address.hpp"
 #include "base/unique_fd.hpp"
 
-namespace msi2imds::supervisor {
+namespace msi2imds::imds {
 
 // A non-blocking TCP socket that has begun to connect to IMDS, with SO_MARK `mark` unless that is 0. Where
 // the system forbids unmarked connections there (EACCES), it is tried once more with the mark of
 // systemd-imdsd.
 [[nodiscard]] Result<UniqueFd> begin_connect(const SocketAddress& address, std::uint32_t mark);
 
-}  // namespace msi2imds::supervisor
+}  // namespace msi2imds::imds

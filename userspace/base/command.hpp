@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace msi2imds::redirect {
+namespace msi2imds {
 
 // How a program ended.
 struct CommandResult {
@@ -46,4 +46,4 @@ class SystemCommandRunner final : public CommandRunner {
   std::chrono::milliseconds patience_;
 };
 
-}  // namespace msi2imds::redirect
+}  // namespace msi2imds

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 #include "support_cpp/sockets.hpp"
 
-namespace msi2imds::redirect {
+namespace msi2imds {
 namespace {
 
 CommandResult run_shell(const std::string& script, std::string_view input = {}) {
@@ -126,4 +126,4 @@ TEST(SystemCommandRunnerTest, LeavesNoDescriptorAndNoProcess) {
 }
 
 }  // namespace
-}  // namespace msi2imds::redirect
+}  // namespace msi2imds

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "netlink/connections.hpp"
+#include "netlink/tcp_sockets.hpp"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -28,13 +28,13 @@ struct DumpRequest {
   inet_diag_req_v2 request;
 };
 
-Connection read_connection(const nlmsghdr* header) {
+TcpSocket read_socket(const nlmsghdr* header) {
   inet_diag_msg body{};
   std::memcpy(&body, nlmsg_data(header), sizeof body);
-  Connection connection;
-  connection.client = SocketAddress::from_network(body.idiag_family, body.id.idiag_src, body.id.idiag_sport);
-  connection.server = SocketAddress::from_network(body.idiag_family, body.id.idiag_dst, body.id.idiag_dport);
-  connection.socket = {
+  TcpSocket found;
+  found.local = SocketAddress::from_network(body.idiag_family, body.id.idiag_src, body.id.idiag_sport);
+  found.remote = SocketAddress::from_network(body.idiag_family, body.id.idiag_dst, body.id.idiag_dport);
+  found.socket = {
       .uid = body.idiag_uid,
       .inode = body.idiag_inode,
       .cookie = (static_cast<std::uint64_t>(body.id.idiag_cookie[1]) << 32U) | body.id.idiag_cookie[0],
@@ -44,22 +44,21 @@ Connection read_connection(const nlmsghdr* header) {
   const nlattr* cgroup =
       nla_find(nlmsg_attrdata(header, kBodySize), nlmsg_attrlen(header, kBodySize), INET_DIAG_CGROUP_ID);
   if (cgroup != nullptr && nla_len(cgroup) == sizeof(std::uint64_t)) {
-    connection.socket.cgroup_id = nla_get_u64(cgroup);
+    found.socket.cgroup_id = nla_get_u64(cgroup);
   }
-  return connection;
+  return found;
 }
 
-Result<void> dump(int socket, int family, const std::vector<std::uint16_t>& ports,
-                  std::vector<Connection>& found) {
+Result<void> dump(int socket, int family, __u32 states, std::vector<TcpSocket>& found) {
   DumpRequest request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.request.sdiag_family = static_cast<__u8>(family);
   request.request.sdiag_protocol = IPPROTO_TCP;
-  request.request.idiag_states = kConnectedStates;
+  request.request.idiag_states = states;
   if (::send(socket, &request, sizeof request, 0) < 0) {
-    return Error::from_errno(errno, "ask sock_diag for all connections");
+    return Error::from_errno(errno, "ask sock_diag for all sockets");
   }
   alignas(nlmsghdr) std::array<std::byte, 32768> buffer;  // NOLINT(*-member-init): filled below
   while (true) {
@@ -68,7 +67,7 @@ Result<void> dump(int socket, int family, const std::vector<std::uint16_t>& port
       continue;
     }
     if (size <= 0) {
-      return Error::from_errno(size < 0 ? errno : EPROTO, "receive all connections from sock_diag");
+      return Error::from_errno(size < 0 ? errno : EPROTO, "receive all sockets from sock_diag");
     }
     auto remaining = static_cast<int>(size);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining) != 0;
@@ -79,33 +78,48 @@ Result<void> dump(int socket, int family, const std::vector<std::uint16_t>& port
       if (header->nlmsg_type == NLMSG_ERROR) {
         int error = 0;  // the first member of nlmsgerr
         std::memcpy(&error, nlmsg_data(header), sizeof error);
-        return Error::from_errno(-error, "ask sock_diag for all connections");
+        return Error::from_errno(-error, "ask sock_diag for all sockets");
       }
       if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
           nlmsg_datalen(header) < static_cast<int>(sizeof(inet_diag_msg))) {
         continue;
       }
-      const Connection connection = read_connection(header);
-      if (std::ranges::find(ports, connection.server.port()) != ports.end()) {
-        found.push_back(connection);
-      }
+      found.push_back(read_socket(header));
     }
   }
 }
 
-}  // namespace
-
-Result<std::vector<Connection>> connections_to(const std::vector<std::uint16_t>& ports) {
+Result<std::vector<TcpSocket>> dump_all(__u32 states) {
   const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   if (!socket) {
     return Error::from_errno(errno, "open a sock_diag socket");
   }
-  std::vector<Connection> found;
+  std::vector<TcpSocket> found;
   for (const int family : {AF_INET, AF_INET6}) {
-    Result<void> dumped = dump(socket.get(), family, ports, found);
+    Result<void> dumped = dump(socket.get(), family, states, found);
     if (!dumped) {
       return dumped.error();
     }
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<TcpSocket>> listening_sockets() {
+  return dump_all(1U << TCP_LISTEN);
+}
+
+Result<std::vector<TcpSocket>> connected_sockets() {
+  return dump_all(kConnectedStates);
+}
+
+Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports) {
+  Result<std::vector<TcpSocket>> found = connected_sockets();
+  if (found) {
+    std::erase_if(*found, [&ports](const TcpSocket& socket) {
+      return std::ranges::find(ports, socket.remote.port()) == ports.end();
+    });
   }
   return found;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "redirect/command.hpp"
+#include "base/command.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 #include "base/unique_fd.hpp"
 
-namespace msi2imds::redirect {
+namespace msi2imds {
 namespace {
 
 using Deadline = std::chrono::steady_clock::time_point;
@@ -255,4 +255,4 @@ Result<CommandResult> SystemCommandRunner::run(const std::string& program,
                        .error = std::move(error.text)};
 }
 
-}  // namespace msi2imds::redirect
+}  // namespace msi2imds

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervisor/upstream_socket.hpp"
+#include "imds/upstream_socket.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-namespace msi2imds::supervisor {
+namespace msi2imds::imds {
 namespace {
 
 // systemd-imdsd's locked mode lets only this mark pass (systemd 261).
@@ -40,4 +40,4 @@ Result<UniqueFd> begin_connect(const SocketAddress& address, std::uint32_t mark)
   return fd;
 }
 
-}  // namespace msi2imds::supervisor
+}  // namespace msi2imds::imds

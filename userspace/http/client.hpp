@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+// The client's side, for commands that ask one question.
+namespace msi2imds::http {
+
+struct Question {
+  std::string host;  // for the Host header
+  std::string target;
+  std::chrono::milliseconds timeout{10000};  // for all of it
+};
+
+struct Answer {
+  unsigned status = 0;
+  std::string content_type;
+  std::string body;  // at most 1 MiB
+};
+
+// GET with "Metadata: true", as both IMDS and the extension want it. `socket` is a TCP socket that is
+// connected, or has begun to connect; it is closed with a reset, so that its address can be used again at
+// once. Blocks.
+[[nodiscard]] Result<Answer> ask(UniqueFd socket, const Question& question);
+
+}  // namespace msi2imds::http

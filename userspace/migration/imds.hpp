@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "config/config.hpp"
+#include "http/client.hpp"
+#include "token/token_source.hpp"
+
+// The questions that commands ask IMDS themselves, once each, without cache and retries. They block.
+namespace msi2imds::migration {
+
+// What Azure calls this machine (/metadata/instance).
+struct Instance {
+  std::string subscription;
+  std::string resource_group;
+  std::string name;
+  std::string scale_set;  // empty: it belongs to none
+};
+
+[[nodiscard]] Result<Instance> ask_instance(const config::Imds& imds);
+
+[[nodiscard]] token::FetchResult ask_token(const config::Imds& imds, const token::TokenRequest& request);
+
+// What such an answer means, IMDS's or the extension's.
+[[nodiscard]] token::FetchResult read_token(http::Answer answer);
+
+}  // namespace msi2imds::migration

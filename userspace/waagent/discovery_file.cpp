@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "waagent/discovery_file.hpp"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include "base/command.hpp"
+#include "base/log.hpp"
+#include "waagent/note.hpp"
+#include "waagent/settings.hpp"
+#include "waagent/tree.hpp"
+
+namespace msi2imds::waagent {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxFile = 4096;
+constexpr const char* kFreshName = ".ManagedIdentity-Settings.msi2imds";
+constexpr const char* kNoteName = "discovery-file";
+constexpr mode_t kMode = 0644;
+constexpr mode_t kDirectoryMode = 0755;
+
+std::string url_file(std::uint16_t port) {
+  return R"({"url":"http://localhost:)" + std::to_string(port) + R"("})";
+}
+
+std::optional<std::uint16_t> port_of(const std::string& content) {
+  boost::system::error_code ec;
+  const json::value document = json::parse(content, ec);
+  const json::object* object = ec ? nullptr : document.if_object();
+  const json::value* url = object != nullptr ? object->if_contains("url") : nullptr;
+  const json::string* text = url != nullptr ? url->if_string() : nullptr;
+  constexpr std::string_view kScheme = "http://";
+  if (text == nullptr || !std::string_view(*text).starts_with(kScheme)) {
+    return std::nullopt;
+  }
+  std::string_view authority = std::string_view(*text).substr(kScheme.size());
+  authority = authority.substr(0, authority.find('/'));
+  const std::size_t colon = authority.rfind(':');
+  return colon == std::string_view::npos ? std::nullopt
+                                         : parse_port(std::string(authority.substr(colon + 1)));
+}
+
+Error failure(const char* doing, const Places& places) {
+  return Error::from_errno(errno, std::string(doing) + " '" + (places.root / kDiscoveryFile).string() + "'");
+}
+
+// "INODE\nCONTENT", which a script can compare, too.
+std::string note_of(ino_t inode, const std::string& content) {
+  return std::to_string(inode) + "\n" + content;
+}
+
+bool is_noted(const Places& places, ino_t inode, const std::string& content) {
+  return read_note(places.state, kNoteName) == note_of(inode, content);
+}
+
+UniqueFd open_root(const Places& places) {
+  return UniqueFd(::open(places.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+// A file that we make has its directory's label, which need not be what the policy wants for it.
+void restore_label(const Places& places, const char* name) {
+  if (::access("/sys/fs/selinux/enforce", F_OK) != 0) {
+    return;
+  }
+  SystemCommandRunner runner;
+  const Result<CommandResult> done = runner.run("restorecon", {"-F", (places.root / name).string()}, "");
+  if (!done || done->exit_status != 0) {
+    log::warn("label '{}' for SELinux: {}", (places.root / name).string(),
+              done ? done->error : done.error().message());
+  }
+}
+
+// Under a name of its own, noted and ready to take its place.
+Result<void> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
+  (void)::unlinkat(root.get(), kFreshName, 0);  // of one that did not come to its end
+  const UniqueFd file(
+      ::openat(root.get(), kFreshName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
+  struct stat made {};
+  // Whatever the umask; on the disk before it is there under its name.
+  if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
+      ::fchmod(file.get(), kMode) != 0 || ::fdatasync(file.get()) != 0 || ::fstat(file.get(), &made) != 0) {
+    return failure("make", places);
+  }
+  restore_label(places, kFreshName);
+  return write_note(places.state, kNoteName, note_of(made.st_ino, content));
+}
+
+}  // namespace
+
+Result<std::optional<DiscoveryFile>> read_discovery_file(const Places& places) {
+  const UniqueFd root = open_root(places);
+  struct stat found {};
+  if (!root || ::fstatat(root.get(), kDiscoveryFile, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT ? Result<std::optional<DiscoveryFile>>(std::nullopt) : failure("look at", places);
+  }
+  Result<std::string> content = read_below(root, kDiscoveryFile, kMaxFile);
+  if (!content) {
+    return content.error();
+  }
+  DiscoveryFile file{.content = std::move(*content), .port = {}, .is_ours = false};
+  file.port = port_of(file.content);
+  file.is_ours = is_noted(places, found.st_ino, file.content);
+  return std::optional(std::move(file));
+}
+
+Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
+  const std::string content = url_file(port);
+  const Result<std::optional<DiscoveryFile>> found = read_discovery_file(places);
+  if (!found) {
+    return found.error();
+  }
+  if (*found && (!(*found)->is_ours || (*found)->content == content)) {
+    return false;
+  }
+  if (::mkdir(places.root.c_str(), kDirectoryMode) == 0) {
+    restore_label(places, ".");
+  }
+  const UniqueFd root = open_root(places);
+  if (!root) {
+    return failure("make", places);
+  }
+  const Result<void> prepared = prepare(places, root, content);
+  if (!prepared) {
+    (void)::unlinkat(root.get(), kFreshName, 0);
+    return prepared.error();
+  }
+  if (*found) {
+    if (::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile) != 0) {
+      return failure("replace", places);
+    }
+    return true;
+  }
+  // Unlike a rename, it cannot take the place of one that somebody else has made meanwhile.
+  const bool linked = ::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) == 0;
+  const int err = errno;
+  (void)::unlinkat(root.get(), kFreshName, 0);
+  if (!linked && err != EEXIST) {
+    errno = err;
+    return failure("make", places);
+  }
+  return linked;
+}
+
+Result<bool> remove_discovery_file(const Places& places) {
+  const Result<std::optional<DiscoveryFile>> found = read_discovery_file(places);
+  if (!found) {
+    return found.error();
+  }
+  const bool is_ours = *found && (*found)->is_ours;
+  const UniqueFd root = open_root(places);
+  if (is_ours && ::unlinkat(root.get(), kDiscoveryFile, 0) != 0) {
+    return failure("remove", places);
+  }
+  (void)::unlink((places.state / kNoteName).c_str());  // of a file that is not there, or not ours
+  return is_ours;
+}
+
+Result<UniqueFd> watch_discovery_file(const Places& places) {
+  UniqueFd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  constexpr std::uint32_t kEvents =
+      IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+  if (!watch || ::inotify_add_watch(watch.get(), places.root.c_str(), kEvents) < 0) {
+    return failure("watch", places);
+  }
+  return watch;
+}
+
+}  // namespace msi2imds::waagent

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "waagent/places.hpp"
+
+// The file in which older clients look up the endpoint before they connect (go-autorest 8.x to 10.5,
+// Kubernetes, the OMS agent): {"url":"http://localhost:50342"}.
+namespace msi2imds::waagent {
+
+inline constexpr const char* kDiscoveryFile = "ManagedIdentity-Settings";
+
+struct DiscoveryFile {
+  std::string content;
+  std::optional<std::uint16_t> port;  // of its url
+  bool is_ours = false;               // by the note of the file that we made
+};
+
+// Nothing, if it is not there. A link, a directory or a file that is too large is an error.
+[[nodiscard]] Result<std::optional<DiscoveryFile>> read_discovery_file(const Places& places);
+
+// Makes the file if there is none, with the agent's directory if need be; one that we made is brought to this
+// port, anybody else's stays as it is. True: it was made or changed.
+[[nodiscard]] Result<bool> keep_discovery_file(const Places& places, std::uint16_t port);
+
+// Removes the file if we made it and nobody has changed it since. True: it was removed.
+[[nodiscard]] Result<bool> remove_discovery_file(const Places& places);
+
+// Becomes readable (inotify) when the file may have been removed or replaced, or its directory; then a new
+// watch is due. Fails while there is no directory.
+[[nodiscard]] Result<UniqueFd> watch_discovery_file(const Places& places);
+
+}  // namespace msi2imds::waagent
