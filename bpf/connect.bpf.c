@@ -83,6 +83,21 @@ static __always_inline bool ipv6_listener_is_ours(struct bpf_sock_addr *ctx,
 	return we_listen(ctx, to, &tuple, sizeof(tuple.ipv6), guard);
 }
 
+/*
+ * Whether the client has bound itself to the port that says "leave me alone". Kernels that cannot
+ * tell are those of the other guards.
+ */
+static __always_inline bool is_exempt(const struct bpf_sock_addr *ctx,
+				      const struct connect_plan *to, enum guard guard)
+{
+	const struct bpf_sock *client;
+
+	if (guard != GUARD_STORAGE)
+		return false;
+	client = ctx->sk;
+	return client && client->src_port == bpf_ntohs(to->listen_port);
+}
+
 static __always_inline void remember(struct bpf_sock_addr *ctx, const struct dialled *what)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
@@ -98,7 +113,7 @@ static __always_inline int redirect4(struct bpf_sock_addr *ctx, enum guard guard
 	if (!is_ipv4_loopback(ctx->user_ip4) || !is_tcp(ctx))
 		return 1;
 	to = find_plan();
-	if (!to || !is_in(&to->legacy_ports, ctx->user_port) ||
+	if (!to || !is_in(&to->legacy_ports, ctx->user_port) || is_exempt(ctx, to, guard) ||
 	    !ipv4_listener_is_ours(ctx, to, guard))
 		return 1;
 
@@ -124,7 +139,7 @@ static __always_inline int redirect6(struct bpf_sock_addr *ctx, enum guard guard
 	if (!mapped && (ctx->user_ip6[2] || (last && last != bpf_htonl(1))))
 		return 1;
 	to = find_plan();
-	if (!to || !is_in(&to->legacy_ports, ctx->user_port))
+	if (!to || !is_in(&to->legacy_ports, ctx->user_port) || is_exempt(ctx, to, guard))
 		return 1;
 	if (!(mapped ? ipv4_listener_is_ours(ctx, to, guard)
 		     : ipv6_listener_is_ours(ctx, to, guard)))

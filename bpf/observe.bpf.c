@@ -56,6 +56,15 @@ static __always_inline void learn_namespace(struct bpf_sock_addr *ctx,
 		bpf_map_update_elem(&own_namespace, &first, &cookie, BPF_ANY);
 }
 
+/* Our own questions to the extension are no calls. */
+static __always_inline bool is_exempt(const struct bpf_sock_addr *ctx,
+				      const struct observer_plan *what)
+{
+	const struct bpf_sock *client = ctx->sk;
+
+	return client && client->src_port == bpf_ntohs(what->listen_port);
+}
+
 static __always_inline void report(const struct dialler *who)
 {
 	__u32 first = 0;
@@ -82,7 +91,7 @@ static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dial
 		return;
 	if (ctx->type == SOCK_DGRAM)
 		return learn_namespace(ctx, what);
-	if (!is_tcp(ctx))
+	if (!is_tcp(ctx) || is_exempt(ctx, what))
 		return;
 	namespace = bpf_map_lookup_elem(&own_namespace, &first);
 	if (!namespace || *namespace != bpf_get_netns_cookie(ctx))

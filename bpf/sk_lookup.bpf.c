@@ -9,6 +9,7 @@
 
 /* Written by user space before the program is loaded. */
 const volatile struct port_set legacy_ports;
+const volatile __be16 exempt_port; /* of clients that are left alone */
 
 /* A slot empties by itself when the last holder of its socket closes it. */
 struct {
@@ -36,6 +37,12 @@ static bool is_ipv6_loopback(const struct bpf_sk_lookup *ctx)
 	       ctx->local_ip6[3] == bpf_htonl(1);
 }
 
+/* The field has 32 bits before Linux 5.18; the port is in the first two bytes in any case. */
+static bool is_exempt(struct bpf_sk_lookup *ctx)
+{
+	return *(volatile __u16 *)&ctx->remote_port == exempt_port;
+}
+
 /*
  * Runs for each new connection of this network namespace that no socket has yet. Whatever goes
  * wrong, SK_PASS leaves the connection to the socket it would have reached without us.
@@ -46,7 +53,7 @@ int msi2imds_sk_lookup(struct bpf_sk_lookup *ctx)
 	__u32 slot = LISTENER_IPV4;
 	struct bpf_sock *listener;
 
-	if (ctx->protocol != IPPROTO_TCP || !is_legacy_port(ctx->local_port))
+	if (ctx->protocol != IPPROTO_TCP || !is_legacy_port(ctx->local_port) || is_exempt(ctx))
 		return SK_PASS;
 	/* 2 is AF_INET: a dual-stack client of 127.0.0.1 sends IPv4 as well. */
 	if (ctx->family == 2) {

@@ -18,11 +18,11 @@
 namespace msi2imds::kernel {
 
 // Counts what is run.
-class CountingRunner final : public redirect::CommandRunner {
+class CountingRunner final : public CommandRunner {
  public:
-  [[nodiscard]] Result<redirect::CommandResult> run(const std::string& program,
-                                                    const std::vector<std::string>& arguments,
-                                                    std::string_view input) override {
+  [[nodiscard]] Result<CommandResult> run(const std::string& program,
+                                          const std::vector<std::string>& arguments,
+                                          std::string_view input) override {
     ++count;
     return system_.run(program, arguments, input);
   }
@@ -30,7 +30,7 @@ class CountingRunner final : public redirect::CommandRunner {
   int count = 0;
 
  private:
-  redirect::SystemCommandRunner system_;
+  SystemCommandRunner system_;
 };
 
 // A backend that does NAT, with one flavour of iptables.

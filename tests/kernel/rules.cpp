@@ -50,11 +50,11 @@ COMMIT
 COMMIT
 )";
 
-redirect::CommandResult run(const std::string& tool, const std::vector<std::string>& arguments,
-                            const std::string& input) {
-  auto result = redirect::SystemCommandRunner().run(tool, arguments, input);
+CommandResult run(const std::string& tool, const std::vector<std::string>& arguments,
+                  const std::string& input) {
+  auto result = SystemCommandRunner().run(tool, arguments, input);
   EXPECT_TRUE(result) << result.error().message();
-  return result ? *result : redirect::CommandResult{.exit_status = -1, .output = {}, .error = {}};
+  return result ? *result : CommandResult{.exit_status = -1, .output = {}, .error = {}};
 }
 
 std::string without(const std::string& text, const std::string& pattern) {

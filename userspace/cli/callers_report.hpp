@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/config.hpp"
 #include "usage/table.hpp"
 #include "usage/verdict.hpp"
 
@@ -26,6 +27,9 @@ struct CallersReport {
 [[nodiscard]] std::string to_json(const CallersReport& report);
 // One HTML page that needs nothing else.
 [[nodiscard]] std::string to_page(const CallersReport& report);
+
+// From the process that records, else from what the last one has left.
+[[nodiscard]] Result<CallersReport> make_report(const config::Config& config);
 
 // The page with @REPORT@ where the JSON belongs.
 extern const std::string_view kCallersPage;

@@ -67,8 +67,23 @@ struct CallersOptions {
 };
 int callers(const ConfigFile& file, const CallersOptions& options);
 
+struct VerifyOptions {
+  std::vector<std::string> resources;   // empty: those seen in use
+  std::vector<std::string> identities;  // with resources; empty: none is named
+  bool json = false;
+};
+// Compares what the extension and IMDS say; good: applications will not notice the difference.
+int verify(const ConfigFile& file, const VerifyOptions& options);
+
+struct RetireOptions {
+  bool json = false;
+};
+// Says whether the extension can be removed and how, or after that whether all is well; good: yes.
+int retire(const ConfigFile& file, const RetireOptions& options);
+
 struct DetachOptions {
   bool unless_held = false;  // leave all as it is while somebody listens for the next process
+  bool purge = false;        // take back the discovery file as well
 };
 int detach(const ConfigFile& file, const DetachOptions& options);
 

@@ -18,6 +18,7 @@
 #include "redirect/redirector.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/reserved_ports.hpp"
+#include "waagent/discovery_file.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -67,6 +68,16 @@ bool stop_supervisor(const config::Config& config) {
   return !is_running(process);
 }
 
+void take_back_discovery_file(const config::Config& config, redirect::Leftovers& leftovers) {
+  const waagent::Places places = waagent::places_of(config);
+  const Result<bool> removed = waagent::remove_discovery_file(places);
+  if (!removed) {
+    leftovers.failures.push_back(removed.error().message());
+  } else if (*removed) {
+    leftovers.removed.push_back((places.root / waagent::kDiscoveryFile).string());
+  }
+}
+
 }  // namespace
 
 int detach(const ConfigFile& file, const DetachOptions& options) {
@@ -94,6 +105,9 @@ int detach(const ConfigFile& file, const DetachOptions& options) {
     leftovers.failures.push_back(ports.error().message());
   } else if (*ports) {
     leftovers.removed.emplace_back("the reservation of the legacy ports");
+  }
+  if (options.purge) {
+    take_back_discovery_file(config, leftovers);
   }
   for (const std::string& removed : leftovers.removed) {
     fmt::print("removed {}\n", removed);

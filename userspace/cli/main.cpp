@@ -86,12 +86,33 @@ int dispatch(int argc, char** argv) {
       ->add_option("--html", callers_options.page, "Write one self-contained page to FILE, - for stdout")
       ->type_name("FILE")
       ->excludes(callers_json);
+  VerifyOptions verify_options;
+  CLI::App* verify_command = app.add_subcommand(
+      "verify",
+      "Compare the tokens of the extension and of IMDS; exit 0 when applications will see no difference");
+  add_config_option(verify_command);
+  CLI::Option* verify_resource =
+      verify_command->add_option("--resource", verify_options.resources,
+                                 "What to ask a token for (default: what callers were seen to ask for)");
+  verify_command
+      ->add_option("--identity", verify_options.identities,
+                   "The client id, object id or resource id to name (default: none)")
+      ->needs(verify_resource);
+  verify_command->add_flag("--json", verify_options.json, "Print JSON");
+  RetireOptions retire_options;
+  CLI::App* retire_command = app.add_subcommand(
+      "retire", "Say whether the extension can be removed, and how; after that, whether all is well");
+  add_config_option(retire_command);
+  retire_command->add_flag("--json", retire_options.json, "Print JSON");
   DetachOptions detach_options;
   CLI::App* detach_command =
       app.add_subcommand("detach", "Stop msi2imds, and remove whatever of it is in the kernel");
   add_config_option(detach_command);
   detach_command->add_flag("--unless-held", detach_options.unless_held,
                            "Leave all as it is while the service manager listens for the next start");
+  detach_command->add_flag(
+      "--purge", detach_options.purge,
+      "Also remove the discovery file in the Azure agent's directory, if msi2imds made it");
   PolicyTestOptions policy_options;
   CLI::App* policy_command = app.add_subcommand("policy", "The rules of who may ask");
   policy_command->require_subcommand(1);
@@ -118,6 +139,12 @@ int dispatch(int argc, char** argv) {
   }
   if (*callers_command) {
     return callers(file, callers_options);
+  }
+  if (*verify_command) {
+    return verify(file, verify_options);
+  }
+  if (*retire_command) {
+    return retire(file, retire_options);
   }
   if (*detach_command) {
     return detach(file, detach_options);

@@ -2,92 +2,27 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 #include <thread>
 
-#include "admin/client.hpp"
 #include "admin/status.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
-#include "cli/self_test.hpp"
-#include "waagent/extension.hpp"
+#include "cli/status_report.hpp"
 
 namespace msi2imds::cli {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::chrono::milliseconds kAskTime{2000};
 constexpr std::chrono::milliseconds kLookAgain{50};
-
-// Everything the command shows.
-struct Report {
-  std::optional<admin::Status> status;  // none: nobody answered
-  std::optional<waagent::Extension> extension;
-  std::vector<SelfTest> tests;
-  bool intercepting = false;
-  bool observing = false;  // as it was asked to, instead
-  std::string reason;      // why not
-};
-
-std::string explain_silence(const Error& error) {
-  const auto& code = error.code();
-  if (code == boost::system::errc::no_such_file_or_directory ||
-      code == boost::system::errc::connection_refused) {
-    return "msi2imds is not running (" + error.message() + ")";
-  }
-  if (code == boost::system::errc::permission_denied) {
-    return "not permitted to ask; use sudo, or be in the responder's group (" + error.message() + ")";
-  }
-  return "msi2imds runs, but its responder does not answer (" + error.message() + ")";
-}
-
-Report look(const config::Config& config) {
-  Report report;
-  // The agent's directory is root's alone: for others, status is silent about the extension.
-  if (auto extension = waagent::find_extension(config.waagent.root); extension) {
-    report.extension = std::move(*extension);
-  }
-  const Result<std::string> answer =
-      admin::get(config.admin.socket, std::string(admin::kStatusTarget), kAskTime);
-  if (!answer) {
-    report.reason = explain_silence(answer.error());
-    return report;
-  }
-  Result<admin::Status> status = admin::parse_status(*answer);
-  if (!status) {
-    report.reason = status.error().message();
-    return report;
-  }
-  report.status = std::move(*status);
-  report.observing = report.status->observing;
-  if (report.observing) {
-    report.reason = "it only observes";
-    return report;
-  }
-  const SelfTestPlan plan{.ports = report.status->legacy_ports,
-                          .with_ipv6 = report.status->covers_ipv6,
-                          .cgroup = report.status->cgroups.empty() ? "" : report.status->cgroups.front()};
-  report.tests = dial_legacy_ports(plan, config.admin.socket);
-  const auto missed = std::find_if_not(report.tests.begin(), report.tests.end(),
-                                       [](const SelfTest& test) { return test.arrived; });
-  if (!report.status->redirecting) {
-    report.reason = report.status->redirect_failure.empty() ? "connections are not redirected"
-                                                            : report.status->redirect_failure;
-  } else if (missed != report.tests.end()) {
-    report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
-  }
-  report.intercepting = report.reason.empty();
-  return report;
-}
 
 json::value to_json(const SelfTest& test) {
   return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
 }
 
-void print_json(const Report& report) {
+void print_json(const StatusReport& report) {
   json::object object;
   object["version"] = MSI2IMDS_VERSION;
   object["intercepting"] = report.intercepting;
@@ -129,7 +64,7 @@ void print_json(const Report& report) {
   fmt::print("{}\n", json::serialize(object));
 }
 
-void print_text(const Report& report) {
+void print_text(const StatusReport& report) {
   const std::string reason = escape::control_characters(report.reason);
   if (!report.status) {
     fmt::print("not intercepting: {}\n", reason);
@@ -177,7 +112,7 @@ int status(const ConfigFile& file, const StatusOptions& options) {
     return kUsage;
   }
   const auto deadline = std::chrono::steady_clock::now() + options.wait;
-  Report report = look(*config);
+  StatusReport report = look(*config);
   while (!report.intercepting && !report.observing && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kLookAgain);
     report = look(*config);

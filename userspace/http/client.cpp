@@ -91,7 +91,6 @@ Result<Answer> ask(UniqueFd socket, const Question& question) {
   Request request(beast::http::verb::get, question.target, 11);
   request.set(beast::http::field::host, question.host);
   request.set(beast::http::field::user_agent, "msi2imds");
-  request.set(beast::http::field::connection, "close");
   request.set("Metadata", "true");
   std::optional<Result<Answer>> answer;
   asio::co_spawn(io, exchange(stream, request, question.timeout),

@@ -26,7 +26,8 @@ std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<s
                                     std::uint16_t listen_port) {
   // A connection that is older than our rules looks new to the kernel, but does not begin with a SYN.
   std::vector<std::string> rules = {
-      fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain)};
+      fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain),
+      fmt::format("-A {} -p tcp -m tcp --sport {} -j RETURN", kChain, listen_port)};
   for (const std::uint16_t port : ports) {
     rules.push_back(rule_text(family, kChain, port, listen_port));
   }

@@ -28,7 +28,8 @@ std::string rule_text(const NatFamily& family, std::string_view address, std::ui
 
 std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                                     std::uint16_t listen_port) {
-  std::vector<std::string> rules = {std::string(kOnlyBeginnings)};
+  std::vector<std::string> rules = {std::string(kOnlyBeginnings),
+                                    fmt::format("tcp sport {} return", listen_port)};
   for (const std::uint16_t port : ports) {
     rules.push_back(rule_text(family, family.loopback, port, listen_port));
   }

@@ -16,6 +16,7 @@ namespace msi2imds::redirect {
 // What is to be redirected where.
 struct Plan {
   std::vector<std::uint16_t> legacy_ports;
+  // Clients that are bound to this port themselves are left alone: below 1024, only root can say so.
   std::uint16_t listen_port = 342;
   // Only processes in these cgroups, named from the root of cgroup2 ("/system.slice/old.service"); empty:
   // all.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/sk_lookup.hpp"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ struct SkeletonDeleter {
 };
 using Skeleton = std::unique_ptr<sk_lookup_bpf, SkeletonDeleter>;
 
-Result<Skeleton> load(const std::vector<std::uint16_t>& ports) {
+Result<Skeleton> load(const std::vector<std::uint16_t>& ports, std::uint16_t exempt_port) {
   bpf::prepare_libbpf();
   Skeleton skeleton(sk_lookup_bpf::open());
   if (!skeleton) {
@@ -34,6 +35,7 @@ Result<Skeleton> load(const std::vector<std::uint16_t>& ports) {
   }
   // The skeleton shows read-only data as const; until it is loaded it is ours to write.
   bpf::add_ports(const_cast<port_set&>(skeleton->rodata->legacy_ports), ports);
+  const_cast<__be16&>(skeleton->rodata->exempt_port) = htons(exempt_port);
   if (const int err = sk_lookup_bpf::load(skeleton.get()); err != 0) {
     return Error::from_errno(-err, "load the sk_lookup program");
   }
@@ -173,7 +175,7 @@ Result<void> SkLookupRedirector::probe(const Plan& plan) const {
   if (!plan.cgroups.empty()) {
     return cannot_choose_callers();
   }
-  const Result<Skeleton> skeleton = load({});  // no port: takes nothing while it is attached
+  const Result<Skeleton> skeleton = load({}, 0);  // no port: takes nothing while it is attached
   if (!skeleton) {
     return skeleton.error();
   }
@@ -190,7 +192,7 @@ std::vector<SocketAddress> SkLookupRedirector::listen_addresses(const Plan& plan
 
 Result<std::unique_ptr<Redirection>> SkLookupRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
-  Result<Skeleton> skeleton = load(plan.legacy_ports);
+  Result<Skeleton> skeleton = load(plan.legacy_ports, plan.listen_port);
   if (!skeleton) {
     return skeleton.error();
   }

@@ -11,6 +11,7 @@
 -A OUTPUT -m comment --comment " -j MSI2IMDS_OTHER" -j MSI2IMDS_OTHER
 -A DOCKER -i docker0 -j RETURN
 -A MSI2IMDS -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN
+-A MSI2IMDS -p tcp -m tcp --sport 342 -j RETURN
 -A MSI2IMDS -d 127.0.0.0/8 -p tcp -m tcp --dport 50342 -j REDIRECT --to-ports 342
 -A MSI2IMDS -d 127.0.0.0/8 -p tcp -m tcp --dport 50343 -j REDIRECT --to-ports 342
 -A MSI2IMDS_OTHER -j RETURN

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "cli/status_report.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "admin/client.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kAskTime{2000};
+
+std::string explain_silence(const Error& error) {
+  const auto& code = error.code();
+  if (code == boost::system::errc::no_such_file_or_directory ||
+      code == boost::system::errc::connection_refused) {
+    return "msi2imds is not running (" + error.message() + ")";
+  }
+  if (code == boost::system::errc::permission_denied) {
+    return "not permitted to ask; use sudo, or be in the responder's group (" + error.message() + ")";
+  }
+  return "msi2imds runs, but its responder does not answer (" + error.message() + ")";
+}
+
+}  // namespace
+
+StatusReport look(const config::Config& config) {
+  StatusReport report;
+  // The agent's directory is root's alone: for others, status is silent about the extension.
+  if (auto extension = waagent::find_extension(config.waagent.root); extension) {
+    report.extension = std::move(*extension);
+  }
+  const Result<std::string> answer =
+      admin::get(config.admin.socket, std::string(admin::kStatusTarget), kAskTime);
+  if (!answer) {
+    report.reason = explain_silence(answer.error());
+    return report;
+  }
+  Result<admin::Status> status = admin::parse_status(*answer);
+  if (!status) {
+    report.reason = status.error().message();
+    return report;
+  }
+  report.status = std::move(*status);
+  report.observing = report.status->observing;
+  if (report.observing) {
+    report.reason = "it only observes";
+    return report;
+  }
+  const SelfTestPlan plan{.ports = report.status->legacy_ports,
+                          .with_ipv6 = report.status->covers_ipv6,
+                          .cgroup = report.status->cgroups.empty() ? "" : report.status->cgroups.front()};
+  report.tests = dial_legacy_ports(plan, config.admin.socket);
+  const auto missed = std::find_if_not(report.tests.begin(), report.tests.end(),
+                                       [](const SelfTest& test) { return test.arrived; });
+  if (!report.status->redirecting) {
+    report.reason = report.status->redirect_failure.empty() ? "connections are not redirected"
+                                                            : report.status->redirect_failure;
+  } else if (missed != report.tests.end()) {
+    report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
+  }
+  report.intercepting = report.reason.empty();
+  return report;
+}
+
+}  // namespace msi2imds::cli

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "migration/verify.hpp"
+
+#include <fmt/core.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+
+#include "base/escape.hpp"
+#include "cli/callers_report.hpp"
+#include "cli/commands.hpp"
+#include "cli/verification.hpp"
+#include "waagent/ports.hpp"
+#include "waagent/process.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+namespace json = boost::json;
+using migration::Comparison;
+
+constexpr std::size_t kMostRequests = 32;
+
+// The extension is one program, on whatever port.
+std::uint16_t extension_port(const config::Config& config) {
+  for (const waagent::ExtensionProcess& process : waagent::find_processes("/proc")) {
+    if (!process.listens.empty()) {
+      return process.listens.front().port();
+    }
+  }
+  return config.legacy.ports.front();
+}
+
+std::vector<token::TokenRequest> requests_given(const VerifyOptions& options) {
+  std::vector<token::TokenRequest> requests;
+  const std::vector<std::string> none = {""};
+  for (const std::string& resource : options.resources) {
+    for (const std::string& identity : options.identities.empty() ? none : options.identities) {
+      token::TokenRequest request;
+      request.resource = resource;
+      request.identity = migration::selector_of(identity);
+      requests.push_back(std::move(request));
+    }
+  }
+  return requests;
+}
+
+std::string describe(const Comparison& comparison) {
+  return escape::control_characters(comparison.resource) + ", " +
+         (comparison.identity.empty() ? "no identity named"
+                                      : "identity " + escape::control_characters(comparison.identity));
+}
+
+json::object to_json(const Comparison& comparison) {
+  return {{"resource", comparison.resource},
+          {"identity", comparison.identity},
+          {"port", comparison.port},
+          {"outcome", migration::to_string(comparison.outcome)},
+          {"reasons", json::value_from(comparison.reasons)}};
+}
+
+const char* word_for(Comparison::Outcome outcome) {
+  switch (outcome) {
+    case Comparison::Outcome::same:
+      return "same";
+    case Comparison::Outcome::different:
+      return "DIFFERENT";
+    case Comparison::Outcome::not_comparable:
+      break;
+  }
+  return "not compared";
+}
+
+void print_text(const Verification& verification) {
+  if (verification.is_guess) {
+    fmt::print("No request was seen yet: asked for Azure's management API. Name others with --resource.\n");
+  }
+  for (const Comparison& comparison : verification.comparisons) {
+    fmt::print("{:<13} {}\n", word_for(comparison.outcome), describe(comparison));
+    for (const std::string& reason : comparison.reasons) {
+      fmt::print("              {}\n", escape::control_characters(reason));
+    }
+  }
+  fmt::print("{}\n", summary_of(verification));
+}
+
+}  // namespace
+
+bool Verification::is_good() const {
+  return std::ranges::all_of(comparisons, [](const Comparison& comparison) {
+    return comparison.outcome == Comparison::Outcome::same;
+  });
+}
+
+std::string summary_of(const Verification& verification) {
+  const auto count = [&](Comparison::Outcome outcome) {
+    return std::ranges::count(verification.comparisons, outcome, &Comparison::outcome);
+  };
+  const auto different = count(Comparison::Outcome::different);
+  const auto missing = count(Comparison::Outcome::not_comparable);
+  if (different == 0 && missing == 0) {
+    return fmt::format("The extension and IMDS give the same tokens ({} compared).",
+                       verification.comparisons.size());
+  }
+  return fmt::format("Of {} requests, {} would be answered differently and {} could not be compared.",
+                     verification.comparisons.size(), different, missing);
+}
+
+Verification verify_all(const config::Config& config, std::vector<token::TokenRequest> requests) {
+  Verification verification;
+  if (requests.empty()) {
+    const Result<CallersReport> callers = make_report(config);
+    const usage::Table nothing;
+    const usage::Table& table = callers ? callers->table : nothing;
+    requests = migration::requests_in_use(table, kMostRequests);
+    verification.is_guess = std::ranges::none_of(
+        table.rows(), [](const usage::Row& row) { return !row.resources.named.empty(); });
+  }
+  const std::uint16_t port = extension_port(config);
+  for (token::TokenRequest& request : requests) {
+    verification.comparisons.push_back(migration::compare(config, port, std::move(request)));
+  }
+  return verification;
+}
+
+void keep_secrets_out_of_core_dumps() {
+  const rlimit none{};
+  (void)::setrlimit(RLIMIT_CORE, &none);
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+int verify(const ConfigFile& file, const VerifyOptions& options) {
+  auto config = file.load_or_complain();
+  if (!config) {
+    return kUsage;
+  }
+  keep_secrets_out_of_core_dumps();
+  (void)waagent::settle_ports(*config);
+  const Verification verification = verify_all(*config, requests_given(options));
+  if (options.json) {
+    json::array comparisons;
+    for (const Comparison& comparison : verification.comparisons) {
+      comparisons.push_back(to_json(comparison));
+    }
+    const json::object document = {{"good", verification.is_good()},
+                                   {"guessed", verification.is_guess},
+                                   {"summary", summary_of(verification)},
+                                   {"comparisons", std::move(comparisons)}};
+    fmt::print("{}\n", json::serialize(document));
+  } else {
+    print_text(verification);
+  }
+  return verification.is_good() ? kGood : kFailed;
+}
+
+}  // namespace msi2imds::cli

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "migration/verify.hpp"
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <utility>
+#include <variant>
+
+#include "base/escape.hpp"
+#include "migration/claims.hpp"
+#include "migration/extension.hpp"
+#include "migration/imds.hpp"
+
+namespace msi2imds::migration {
+namespace {
+
+constexpr const char* kUsualResource = "https://management.azure.com/";
+constexpr std::size_t kLongestText = 120;
+
+using TokenPtr = std::shared_ptr<const token::Token>;
+
+// "400 invalid_request": what clients decide on. The rest of the body is of no use here.
+std::string describe(const token::Refusal& refusal) {
+  boost::system::error_code ec;
+  const boost::json::value document = boost::json::parse(refusal.body, ec);
+  const boost::json::object* object = ec ? nullptr : document.if_object();
+  const boost::json::value* error = object != nullptr ? object->if_contains("error") : nullptr;
+  const boost::json::string* text = error != nullptr ? error->if_string() : nullptr;
+  return std::to_string(refusal.status) +
+         (text != nullptr ? " " + escape::control_characters(std::string(*text).substr(0, kLongestText))
+                          : std::string());
+}
+
+std::string minutes(std::int64_t seconds) {
+  return std::to_string(seconds / 60) + " minutes";
+}
+
+void compare_tokens(const token::Token& theirs, const token::Token& ours, Comparison& comparison) {
+  const Result<Claims> extension = read_claims(theirs.access_token);
+  const Result<Claims> imds = read_claims(ours.access_token);
+  if (!extension || !imds) {
+    comparison.reasons.emplace_back(!extension ? "the extension's token is no JSON web token"
+                                               : "IMDS's token is no JSON web token");
+    return;
+  }
+  comparison.reasons = differences(*extension, *imds);
+  comparison.outcome =
+      comparison.reasons.empty() ? Comparison::Outcome::same : Comparison::Outcome::different;
+  if (extension->lifetime != imds->lifetime) {
+    comparison.reasons.push_back("the lifetime differs, which is fine: " + minutes(extension->lifetime) +
+                                 " from the extension, " + minutes(imds->lifetime) + " from IMDS");
+  }
+}
+
+void compare_answers(const token::TokenResponse& theirs, const token::TokenResponse& ours,
+                     Comparison& comparison) {
+  const auto* their_token = std::get_if<TokenPtr>(&theirs);
+  const auto* our_token = std::get_if<TokenPtr>(&ours);
+  if (their_token != nullptr && our_token != nullptr) {
+    compare_tokens(**their_token, **our_token, comparison);
+  } else if (their_token != nullptr) {
+    comparison.outcome = Comparison::Outcome::different;
+    comparison.reasons.push_back("the extension gives a token, IMDS refuses: " +
+                                 describe(std::get<token::Refusal>(ours)));
+  } else if (our_token != nullptr) {
+    comparison.outcome = Comparison::Outcome::same;
+    comparison.reasons.push_back("the extension refuses (" + describe(std::get<token::Refusal>(theirs)) +
+                                 "), IMDS gives a token");
+  } else {
+    comparison.outcome = Comparison::Outcome::same;
+    comparison.reasons.push_back("both refuse: the extension with " +
+                                 describe(std::get<token::Refusal>(theirs)) + ", IMDS with " +
+                                 describe(std::get<token::Refusal>(ours)));
+  }
+}
+
+bool is_refused(const token::FetchResult& result) {
+  return result && std::holds_alternative<token::Refusal>(*result);
+}
+
+void add_once(std::vector<token::TokenRequest>& requests, const std::string& resource,
+              const std::string& identity, std::size_t most) {
+  token::TokenRequest request;
+  request.resource = resource;
+  request.identity = selector_of(identity);
+  if (requests.size() < most && std::ranges::find(requests, request) == requests.end()) {
+    requests.push_back(std::move(request));
+  }
+}
+
+}  // namespace
+
+const char* to_string(Comparison::Outcome outcome) {
+  switch (outcome) {
+    case Comparison::Outcome::same:
+      return "same";
+    case Comparison::Outcome::different:
+      return "different";
+    case Comparison::Outcome::not_comparable:
+      break;
+  }
+  return "not_comparable";
+}
+
+Comparison compare(const config::Config& config, std::uint16_t port, token::TokenRequest request) {
+  Comparison comparison;
+  comparison.resource = request.resource;
+  comparison.identity = request.identity.value;
+  comparison.port = port;
+  token::FetchResult ours = ask_token(config.imds, request);
+  if (request.identity.kind == token::SelectorKind::client_id && is_refused(ours)) {
+    // Which kind of id it was the record of callers does not tell.
+    token::TokenRequest by_object = request;
+    by_object.identity.kind = token::SelectorKind::object_id;
+    token::FetchResult again = ask_token(config.imds, by_object);
+    if (again && !is_refused(again)) {
+      request = std::move(by_object);
+      ours = std::move(again);
+    }
+  }
+  const token::FetchResult theirs = ask_extension(config, port, request);
+  if (!ours || !theirs) {
+    const Error& error = !theirs ? theirs.error().error : ours.error().error;
+    comparison.reasons.push_back(error.message());
+    return comparison;
+  }
+  compare_answers(*theirs, *ours, comparison);
+  return comparison;
+}
+
+std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std::size_t most) {
+  std::vector<token::TokenRequest> requests;
+  for (const usage::Row* row : table.latest_first()) {
+    for (const usage::Use& resource : row->resources.named) {
+      if (resource.name.empty()) {
+        continue;
+      }
+      if (row->identities.named.empty()) {
+        add_once(requests, resource.name, "", most);
+      }
+      for (const usage::Use& identity : row->identities.named) {
+        add_once(requests, resource.name, identity.name, most);
+      }
+    }
+  }
+  if (requests.empty()) {
+    add_once(requests, kUsualResource, "", 1);
+  }
+  return requests;
+}
+
+token::IdentitySelector selector_of(const std::string& identity) {
+  if (identity.empty()) {
+    return {};
+  }
+  const bool is_resource = identity.starts_with('/');
+  return {is_resource ? token::SelectorKind::resource_id : token::SelectorKind::client_id, identity};
+}
+
+}  // namespace msi2imds::migration

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "token/token.hpp"
+#include "usage/table.hpp"
+
+namespace msi2imds::migration {
+
+// What the extension and IMDS say to one and the same request. Holds no token.
+struct Comparison {
+  enum class Outcome {
+    same,            // to a service both tokens are the same caller, or both refuse
+    different,       // an application would notice
+    not_comparable,  // one of them gave no answer
+  };
+  std::string resource;
+  std::string identity;  // empty: none was named
+  std::uint16_t port = 0;
+  Outcome outcome = Outcome::not_comparable;
+  std::vector<std::string> reasons;  // sentences; for `same` what is worth knowing
+};
+
+[[nodiscard]] const char* to_string(Comparison::Outcome outcome);
+
+// Asks both, the extension around our own redirection.
+[[nodiscard]] Comparison compare(const config::Config& config, std::uint16_t port,
+                                 token::TokenRequest request);
+
+// The requests that callers have made, as far as they were seen: each resource with each identity of the same
+// caller, each once, at most `most`. Where nothing was seen, Azure's management API without an identity.
+[[nodiscard]] std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std::size_t most);
+
+// How a text names an identity: a resource id by its slash, else a client id.
+[[nodiscard]] token::IdentitySelector selector_of(const std::string& identity);
+
+}  // namespace msi2imds::migration
