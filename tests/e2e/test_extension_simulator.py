@@ -2,25 +2,27 @@
 """The stand-in for the VM extension answers as that did, and the looping clients tell who answered them."""
 
 import json
-import pathlib
 import stat
 
 import pytest
 
+import looping_clients
 from extension import Extension
-from kernel_state import is_running, status_of
+from kernel_state import is_running, socket_inodes_of, status_of
 from legacy_port import ask, assert_refused
 from looping_clients import LoopingClients
 from namespace import IMDS_ADDRESS
 from raw_http import RESOURCE, RawConnection, request, token_target
 from service import TOKEN_MARK
 from tokens import API_VERSION, TOKEN_PATH, assert_legacy_error, assert_legacy_success, claims
+from waiting import wait_until
 
 FORM = b"resource=https%3A%2F%2Fmanagement.azure.com%2F"
 GO_FORM = b"client_id=&grant_type=client_credentials&" + FORM
 OTHER_OBJECT = "11111111-2222-3333-4444-555555555555"
 COMPARED = ("aud", "tid", "oid", "appid", "xms_mirid", "iss")
 CURL_CONNECT_FAILED = "curl exit status 7"
+LISTENERS = 1
 
 
 def post(*lines, target="/oauth2/token", body=FORM):
@@ -222,9 +224,14 @@ def test_stays_in_a_directory_that_was_given(bare_host, tmp_path):
 
 def test_leaves_nothing_else(new_extension):
     extension = new_extension().start()
-    root = pathlib.Path(extension.root)
+    root = extension.root
     extension.close()
     assert not root.exists()
+
+
+def established(extension):
+    """How many connections it has."""
+    return len(socket_inodes_of(extension.pid)) - LISTENERS
 
 
 def test_clients_ask_the_extension_without_a_failure(bare_host, extension):
@@ -255,6 +262,17 @@ def test_clients_tell_a_refusal(bare_host, new_extension):
     assert clients.answered_by_since(0) == set()
     details = {outcome.client: outcome.detail for outcome in clients.outcomes()}
     assert all("500" in detail for detail in details.values()), details
+
+
+def test_clients_tell_that_they_hang(bare_host, new_extension, monkeypatch):
+    # It would be for ever.
+    monkeypatch.setattr(looping_clients, "END_SECONDS", 2)
+    extension = new_extension("--hang").start()
+    with LoopingClients(bare_host, extension.discovery_file, extension.port) as clients:
+        wait_until(lambda: established(extension) >= 3, 30, "each client is connected")
+    assert [outcome.client for outcome in clients.failed()] == ["go-autorest", "msrestazure", "curl"]
+    assert all(outcome.detail == "no reply within 2 s" for outcome in clients.failed())
+    assert bare_host.pids() == [extension.pid]
 
 
 def test_clients_notice_that_msi2imds_took_over(emulator, extension, new_service, host):
