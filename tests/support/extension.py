@@ -111,7 +111,8 @@ class Extension:
     def _manifest(self):
         verbs = ("install", "uninstall", "update", "enable", "disable")
         commands = {f"{verb}Command": f"msi-extension-handler {verb}" for verb in verbs}
-        return [{"version": 1.0, "handlerManifest": {**commands, "rebootAfterInstall": False, "reportHeartbeat": False}}]
+        manifest = {**commands, "rebootAfterInstall": False, "reportHeartbeat": False}
+        return [{"version": 1.0, "handlerManifest": manifest}]
 
     def _environment(self):
         folders = {
