@@ -2,7 +2,9 @@
 """The machine on which each test plays: its own network namespace, an IMDS in it, and msi2imds."""
 
 import os
+import pathlib
 import signal
+import subprocess
 
 import pytest
 
@@ -11,6 +13,7 @@ pytest.register_assert_rewrite("callers", "tokens", "legacy_port", "raw_http", "
 import backends
 import cgroup
 from emulator import Emulator
+from held_sockets import HeldSockets
 from namespace import Namespace
 from raw_http import RawConnection
 from service import Service
@@ -106,6 +109,29 @@ def backend():
 def service(emulator, new_service, backend):
     """msi2imds, ready, with the configuration of the test's settings markers."""
     return new_service(backends.settings(backend) if backend else None).start()
+
+
+@pytest.fixture(scope="session")
+def bpf_file_system():
+    directory = pathlib.Path(f"/tmp/msi2imds-bpffs-{os.getpid()}")
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", directory], check=True)
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+    directory.rmdir()
+
+
+@pytest.fixture
+def pins(bpf_file_system):
+    directory = bpf_file_system / "pins"
+    yield directory
+    assert not directory.exists(), f"left behind: {list(directory.iterdir())}"
+
+
+@pytest.fixture
+def held(host):
+    with HeldSockets(host) as sockets:
+        yield sockets
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import pathlib
 import signal
 import subprocess
 
@@ -22,32 +21,9 @@ RESTARTS = 10
 CLIENTS = 4
 
 
-@pytest.fixture(scope="module")
-def bpf_file_system():
-    directory = pathlib.Path(f"/tmp/msi2imds-bpffs-{os.getpid()}")
-    directory.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", directory], check=True)
-    yield directory
-    subprocess.run(["umount", directory], check=True)
-    directory.rmdir()
-
-
-@pytest.fixture
-def pins(bpf_file_system):
-    directory = bpf_file_system / "pins"
-    yield directory
-    assert not directory.exists(), f"left behind: {list(directory.iterdir())}"
-
-
 @pytest.fixture
 def settings(pins):
     return {"redirect.backend": "sk_lookup", "redirect.pin_directory": str(pins)}
-
-
-@pytest.fixture
-def held(host):
-    with HeldSockets(host) as sockets:
-        yield sockets
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Service:
     def __init__(self, namespace, settings=None):
         self.namespace = namespace
         self.options = []  # of run
+        self.program = program("msi2imds")
         # Short, for the admin socket's path, and open to the responder's user.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msi2imds-e2e-", dir="/tmp"))
         self.directory.chmod(0o755)
@@ -78,7 +79,7 @@ class Service:
         return run_in(self.namespace, program("msi2imds"), *arguments, "--config", self.config)
 
     def command(self):
-        return [program("msi2imds"), "run", *self.options, "--config", self.config]
+        return [self.program, "run", *self.options, "--config", self.config]
 
     def launch(self, wrapper=(), environment=None, **popen_options):
         """Starts the program without waiting until it is ready."""

@@ -2,7 +2,6 @@
 // Observe mode: who dials the legacy ports, while others answer.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -19,10 +18,12 @@ constexpr std::chrono::milliseconds kLookInterval{200};
 
 void Supervisor::observe() {
   look_timer_.cancel();
+  seen_connections_.clear();
   callers_.start(config_, true);
   if (callers_.shortcoming().empty()) {
     auto tell = [this](std::vector<control::CallerAnswer> seen) { tell_observed(std::move(seen)); };
     asio::co_spawn(io_, callers_.report_to(std::move(tell)), asio::detached);
+    asio::co_spawn(io_, look_at_connections(), asio::detached);  // those that are older than the observer
     return;
   }
   log::warn("observe by looking at the open connections every {} ms: what is shorter is missed",
@@ -32,47 +33,51 @@ void Supervisor::observe() {
 
 // Without eBPF.
 asio::awaitable<void> Supervisor::watch_connections() {
-  std::set<std::pair<std::string, std::uint64_t>> known;  // by the client's address and its socket
   while (!stopping_) {
     look_timer_.expires_after(kLookInterval);
     const auto [ec] = co_await look_timer_.async_wait(kAsTuple);
     if (ec) {
       co_return;
     }
-    const auto connections = netlink::connections_to(config_.legacy.ports);
-    if (!connections) {
-      log::warn("look at the open connections: {}", connections.error().message());
-      continue;
-    }
-    std::set<std::pair<std::string, std::uint64_t>> present;
-    std::vector<control::CallerQuestion> questions;
-    std::vector<SocketAddress> dialled;
-    for (const netlink::TcpSocket& connection : *connections) {
-      const auto key = std::pair(connection.local.to_string(), connection.socket.inode);
-      present.insert(key);
-      if (connection.socket.inode == 0 || known.contains(key)) {
-        continue;
-      }
-      control::CallerQuestion& question = questions.emplace_back();
-      question.inode = static_cast<std::uint32_t>(connection.socket.inode);
-      question.has_uid = 1;
-      question.uid = connection.socket.uid;
-      question.has_cgroup_id = connection.socket.cgroup_id ? 1 : 0;
-      question.cgroup_id = connection.socket.cgroup_id.value_or(0);
-      dialled.push_back(connection.remote);
-    }
-    known = std::move(present);
-    if (questions.empty()) {
-      continue;
-    }
-    CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
-    std::vector<control::CallerAnswer> seen =
-        co_await callers_.answer(std::move(questions), std::move(nobody));
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      seen[i].set_dialled(dialled[i]);
-    }
-    tell_observed(std::move(seen));
+    co_await look_at_connections();
   }
+}
+
+// Records who has a connection that was not there at the last look.
+asio::awaitable<void> Supervisor::look_at_connections() {
+  const auto connections = netlink::connections_to(config_.legacy.ports);
+  if (!connections) {
+    log::warn("look at the open connections: {}", connections.error().message());
+    co_return;
+  }
+  std::set<SeenConnection> present;
+  std::vector<control::CallerQuestion> questions;
+  std::vector<SocketAddress> dialled;
+  for (const netlink::TcpSocket& connection : *connections) {
+    const SeenConnection key(connection.local.to_string(), connection.socket.inode);
+    present.insert(key);
+    if (connection.socket.inode == 0 || seen_connections_.contains(key)) {
+      continue;
+    }
+    control::CallerQuestion& question = questions.emplace_back();
+    question.inode = static_cast<std::uint32_t>(connection.socket.inode);
+    question.has_uid = 1;
+    question.uid = connection.socket.uid;
+    question.has_cgroup_id = connection.socket.cgroup_id ? 1 : 0;
+    question.cgroup_id = connection.socket.cgroup_id.value_or(0);
+    dialled.push_back(connection.remote);
+  }
+  seen_connections_ = std::move(present);
+  if (questions.empty()) {
+    co_return;
+  }
+  CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
+  std::vector<control::CallerAnswer> seen =
+      co_await callers_.answer(std::move(questions), std::move(nobody));
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    seen[i].set_dialled(dialled[i]);
+  }
+  tell_observed(std::move(seen));
 }
 
 void Supervisor::tell_observed(std::vector<control::CallerAnswer> seen) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,8 @@ class Supervisor {
   asio::awaitable<Result<void>> run();
 
  private:
+  using SeenConnection = std::pair<std::string, std::uint64_t>;  // the client's address, its socket's inode
+
   // What is redirected, and how.
   struct Interception {
     std::unique_ptr<redirect::Redirector> redirector;
@@ -80,6 +83,7 @@ class Supervisor {
 
   void observe();
   asio::awaitable<void> watch_connections();
+  asio::awaitable<void> look_at_connections();
   void tell_observed(std::vector<control::CallerAnswer> seen);
 
   asio::awaitable<void> handle_signals();
@@ -101,6 +105,7 @@ class Supervisor {
   CallerDirectory callers_;
   std::unique_ptr<StateFile> callers_file_;
   std::string callers_path_;
+  std::set<SeenConnection> seen_connections_;  // at the last look, while observing
   UniqueFd metrics_socket_;
   std::uint16_t metrics_port_ = 0;
   std::string attach_failure_ = "the responder has not started yet";
