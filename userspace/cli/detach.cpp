@@ -18,6 +18,7 @@
 #include "redirect/redirector.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/reserved_ports.hpp"
+#include "supervisor/supervisor.hpp"
 #include "waagent/discovery_file.hpp"
 
 namespace msi2imds::cli {
@@ -57,7 +58,7 @@ bool stop_supervisor(const config::Config& config) {
   }
   const std::string directory = "/proc/" + std::to_string(*supervisor);
   const UniqueFd process(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!process || ::kill(*supervisor, SIGTERM) != 0) {
+  if (!process || ::kill(*supervisor, supervisor::kStopForGood) != 0) {
     return !process || errno == ESRCH;
   }
   fmt::print("stopping msi2imds (process {})\n", *supervisor);

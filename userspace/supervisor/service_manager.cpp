@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/command.hpp"
 #include "base/log.hpp"
 
 namespace msi2imds::supervisor {
@@ -87,6 +88,23 @@ std::vector<UniqueFd> take_inherited_sockets() {
     (void)::unsetenv(name);
   }
   return sockets;
+}
+
+bool are_inherited_sockets_going() {
+  if (std::getenv("NOTIFY_SOCKET") == nullptr) {
+    return false;
+  }
+  constexpr std::chrono::milliseconds kPatience{2000};
+  const Result<CommandResult> shown =
+      SystemCommandRunner(kPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, "");
+  if (!shown || shown->exit_status != 0) {
+    return false;
+  }
+  // "Job=4711"; 0 or nothing: none is queued.
+  const std::string_view text = shown->output;
+  constexpr std::string_view kName = "Job=";
+  return text.starts_with(kName) && text.size() > kName.size() && text[kName.size()] >= '1' &&
+         text[kName.size()] <= '9';
 }
 
 }  // namespace msi2imds::supervisor

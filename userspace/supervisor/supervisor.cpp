@@ -37,6 +37,7 @@ asio::awaitable<Result<void>> Supervisor::run() {
     give_back_inheritance();
     co_return prepared;
   }
+  signals_.add(kStopForGood);
   asio::co_spawn(io_, handle_signals(), asio::detached);
   asio::co_spawn(io_, watch(), asio::detached);
   const Result<void> result = co_await keep_responder_running();
@@ -208,13 +209,14 @@ asio::awaitable<void> Supervisor::handle_signals() {
     if (signal == SIGHUP) {
       reload();
     } else {
-      stop();
+      stop(signal == kStopForGood);
     }
   }
 }
 
-// Nothing new is taken from here on; the responder answers what it has, and its end is the end of run().
-void Supervisor::stop() {
+// Nothing new is taken from here on; the responder answers what it has, and its end is the end of run(). For good:
+// no successor is expected, even if somebody else holds our sockets.
+void Supervisor::stop(bool for_good) {
   if (stopping_) {
     return;
   }
@@ -222,7 +224,9 @@ void Supervisor::stop() {
   drain_deadline_ = std::chrono::steady_clock::now() + config_.responder.drain_timeout;
   notify_service_manager("STOPPING=1");
   log::info("stop: drain for up to {} s", config_.responder.drain_timeout.count());
-  const bool successor_serves = hand_over_to_successor();
+  // Callers that wait in sockets which are about to be closed have to be answered by us.
+  const bool is_last = for_good || (sockets_.are_some_held_by_others() && are_inherited_sockets_going());
+  const bool successor_serves = !is_last && hand_over_to_successor();
   interception_.redirection.reset();
   if (successor_serves && reserved_ports_) {
     reserved_ports_->keep();

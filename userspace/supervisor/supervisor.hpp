@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -26,6 +27,9 @@
 #include "supervisor/restart_policy.hpp"
 
 namespace msi2imds::supervisor {
+
+// Besides SIGTERM, which may mean a restart: stop, and leave no redirection for a successor.
+inline constexpr int kStopForGood = SIGUSR2;
 
 enum class Mode {
   serve,
@@ -89,7 +93,7 @@ class Supervisor {
   asio::awaitable<void> handle_signals();
   asio::awaitable<void> watch();
   asio::awaitable<void> feed_service_manager();
-  void stop();
+  void stop(bool for_good);
   void reload();
   Result<void> apply(config::Config config);
 

@@ -79,19 +79,20 @@ void restore_label(const Places& places, const char* name) {
   }
 }
 
-// Under a name of its own, noted and ready to take its place.
-Result<void> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
+// Under a name of its own, noted and ready to take its place. Not yet on the disk, since a client may be
+// looking for it.
+Result<UniqueFd> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
   (void)::unlinkat(root.get(), kFreshName, 0);  // of one that did not come to its end
-  const UniqueFd file(
+  UniqueFd file(
       ::openat(root.get(), kFreshName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
   struct stat made {};
-  // Whatever the umask; on the disk before it is there under its name.
+  // Whatever the umask.
   if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
-      ::fchmod(file.get(), kMode) != 0 || ::fdatasync(file.get()) != 0 || ::fstat(file.get(), &made) != 0) {
+      ::fchmod(file.get(), kMode) != 0 || ::fstat(file.get(), &made) != 0) {
     return failure("make", places);
   }
-  restore_label(places, kFreshName);
-  return write_note(places.state, kNoteName, note_of(made.st_ino, content));
+  const Result<void> noted = write_note(places.state, kNoteName, note_of(made.st_ino, content));
+  return noted ? Result<UniqueFd>(std::move(file)) : Result<UniqueFd>(noted.error());
 }
 
 }  // namespace
@@ -128,26 +129,25 @@ Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
   if (!root) {
     return failure("make", places);
   }
-  const Result<void> prepared = prepare(places, root, content);
-  if (!prepared) {
+  const Result<UniqueFd> file = prepare(places, root, content);
+  if (!file) {
     (void)::unlinkat(root.get(), kFreshName, 0);
-    return prepared.error();
+    return file.error();
   }
-  if (*found) {
-    if (::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile) != 0) {
-      return failure("replace", places);
-    }
-    return true;
-  }
-  // Unlike a rename, it cannot take the place of one that somebody else has made meanwhile.
-  const bool linked = ::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) == 0;
-  const int err = errno;
+  // Unlike a rename, a link cannot take the place of one that somebody else has made meanwhile.
+  const int failed = *found ? ::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile)
+                            : ::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0);
+  const int err = failed != 0 ? errno : 0;
   (void)::unlinkat(root.get(), kFreshName, 0);
-  if (!linked && err != EEXIST) {
+  if (err == EEXIST) {
+    return false;
+  }
+  if (err != 0) {
     errno = err;
     return failure("make", places);
   }
-  return linked;
+  restore_label(places, kDiscoveryFile);
+  return ::fdatasync(file->get()) == 0 ? Result<bool>(true) : failure("write", places);
 }
 
 Result<bool> remove_discovery_file(const Places& places) {

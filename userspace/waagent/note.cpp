@@ -37,8 +37,7 @@ Result<void> write_note(const std::filesystem::path& directory, const std::strin
   if (written != static_cast<ssize_t>(text.size())) {
     return Error::from_errno(written < 0 ? errno : ENOSPC, doing);
   }
-  if (::fdatasync(file.get()) != 0 ||
-      ::renameat(folder.get(), fresh.c_str(), folder.get(), name.c_str()) != 0) {
+  if (::renameat(folder.get(), fresh.c_str(), folder.get(), name.c_str()) != 0) {
     return Error::from_errno(errno, doing);
   }
   return {};
