@@ -28,7 +28,7 @@ Reply answer_other(Emulator& emulator, const Request& request) {
   }
   if (request.path() == kInstancePath) {
     emulator.statistics.count_instance_request();
-    return answer_instance(request);
+    return answer_instance(request, emulator.scale_set);
   }
   emulator.statistics.count_other_request();
   return refuse(404, "not_found", "There is nothing at this path", "");

@@ -20,14 +20,18 @@ struct Options {
   IdentityOptions identities;
   TokenOptions tokens;
   std::chrono::milliseconds latency{0};  // before each answer to a token request
+  std::string scale_set;                 // that the VM belongs to; empty: none
 };
 
 // The emulated IMDS: all its state, free of connections.
 struct Emulator {
   explicit Emulator(const Options& options)
-      : latency(options.latency), token_endpoint(options.identities, options.tokens) {}
+      : latency(options.latency),
+        scale_set(options.scale_set),
+        token_endpoint(options.identities, options.tokens) {}
 
   std::chrono::milliseconds latency;
+  std::string scale_set;
   TokenEndpoint token_endpoint;
   Statistics statistics;
   RequestLog log;

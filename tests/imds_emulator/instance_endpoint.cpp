@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-json::object compute() {
+json::object compute(const std::string& scale_set) {
   json::object out;
   out["azEnvironment"] = "AzurePublicCloud";
   out["location"] = "westeurope";
@@ -32,7 +32,7 @@ json::object compute() {
   out["tags"] = "";
   out["version"] = "0.20230711.1438";
   out["vmId"] = derive_guid(kVmName);
-  out["vmScaleSetName"] = "";
+  out["vmScaleSetName"] = scale_set;
   out["vmSize"] = "Standard_D2s_v5";
   out["zone"] = "1";
   return out;
@@ -53,7 +53,7 @@ bool names_api_version(const Request& request) {
 
 }  // namespace
 
-Reply answer_instance(const Request& request) {
+Reply answer_instance(const Request& request, const std::string& scale_set) {
   if (auto refusal = find_form_fault(request)) {
     return std::move(*refusal);
   }
@@ -61,7 +61,7 @@ Reply answer_instance(const Request& request) {
     return refuse_api_version("missing_api_version");
   }
   json::object document;
-  document["compute"] = compute();
+  document["compute"] = compute(scale_set);
   Reply reply;
   reply.body = json::serialize(document);
   return reply;

@@ -7,6 +7,6 @@
 namespace msi2imds::emulator {
 
 // /metadata/instance: what the VM is and what it is called.
-[[nodiscard]] Reply answer_instance(const Request& request);
+[[nodiscard]] Reply answer_instance(const Request& request, const std::string& scale_set);
 
 }  // namespace msi2imds::emulator

@@ -29,6 +29,7 @@ void declare(CLI::App& app, Flags& flags, Options& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
   app.add_flag("--no-system-identity", flags.no_system_identity, "The VM has no system-assigned identity");
+  app.add_option("--scale-set", options.scale_set, "The VM belongs to this scale set");
   app.add_option("--token-lifetime", flags.lifetime, "Seconds that a new token is valid")
       ->capture_default_str()
       ->check(CLI::Range(1, 10 * 365 * 86400));

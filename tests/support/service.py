@@ -113,9 +113,9 @@ class Service:
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)["flushed"]
 
-    def detach(self, *arguments):
+    def detach(self, *arguments, expect=0):
         ended = run_in(self.namespace, program("msi2imds"), "detach", "--config", self.config, *arguments)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.returncode == expect, ended.stdout + ended.stderr
         return ended
 
     def status_json(self):

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""verify reaches the extension itself, whatever redirects everybody else, and tells what an application would notice."""
+
+import json
+
+import pytest
+
+import backends
+from extension import Extension
+from legacy_port import another_server, ask
+from raw_http import RESOURCE, RawConnection, request, token_target
+from service import TOKEN_MARK
+
+OTHER_OBJECT = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def idle_service(emulator, new_service):
+    """Not started."""
+    return new_service()
+
+
+@pytest.fixture
+def extension(request, host, idle_service):
+    with Extension(host, *getattr(request, "param", ()), root=idle_service.waagent) as running:
+        yield running
+
+
+def verify(service, *arguments):
+    """The exit status and the report; no token in it."""
+    ended = service.run("verify", "--json", *arguments)
+    assert TOKEN_MARK not in ended.stdout + ended.stderr and "eyJ" not in ended.stdout + ended.stderr
+    assert not ended.stderr
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def outcomes(report):
+    return [comparison["outcome"] for comparison in report["comparisons"]]
+
+
+def reasons(report):
+    return " ".join(reason for comparison in report["comparisons"] for reason in comparison["reasons"])
+
+
+@pytest.mark.parametrize("backend", backends.REDIRECTING)
+def test_reaches_the_extension_around_the_redirection(idle_service, extension, host, backend, new_service):
+    service = new_service({**backends.settings(backend), "waagent.root": str(extension.root)}).start()
+    requests = service.status_json()["responder"]["accepted"]
+    for _ in range(3):  # its own address can be taken again at once
+        code, report = verify(service, "--resource", RESOURCE)
+        assert (code, outcomes(report)) == (0, ["same"]), report
+    assert "the lifetime differs, which is fine" in reasons(report)
+    assert "answered_by" not in ask(host).body.decode()
+    assert service.status_json()["responder"]["accepted"] >= requests
+
+
+@pytest.mark.parametrize("extension", [("--oid", OTHER_OBJECT)], indirect=True)
+def test_another_identity_is_a_difference(idle_service, extension):
+    code, report = verify(idle_service)
+    assert (code, outcomes(report)) == (1, ["different"])
+    assert f'oid is "{OTHER_OBJECT}" from the extension' in reasons(report)
+    text = idle_service.run("verify").stdout
+    assert "DIFFERENT" in text and "No request was seen yet" in text
+
+
+def test_asks_what_callers_asked_for(idle_service, extension, emulator, host):
+    identity = emulator.user_assigned()
+    idle_service.start()
+    for parameters in ({"client_id": identity["client_id"]}, {"object_id": identity["object_id"]}):
+        with RawConnection(host.connect()) as connection:
+            assert connection.ask(request(target=token_target("https://vault.azure.net", **parameters))).status == 200
+    idle_service.wait_for_audit(2)
+    code, report = verify(idle_service)
+    assert code == 0 and not report["guessed"]
+    asked = {(comparison["resource"], comparison["identity"]) for comparison in report["comparisons"]}
+    assert asked == {("https://vault.azure.net", identity[name]) for name in ("client_id", "object_id")}
+
+
+def test_what_imds_refuses_and_the_extension_does_not_is_a_difference(idle_service, extension, emulator):
+    emulator.set_faults({"kind": "status", "status": 403})
+    code, report = verify(idle_service, "--resource", RESOURCE)
+    assert (code, outcomes(report)) == (1, ["different"])
+    assert "the extension gives a token, IMDS refuses: 403" in reasons(report)
+
+
+def test_both_may_refuse(idle_service, extension):
+    code, report = verify(idle_service, "--resource", RESOURCE, "--identity", OTHER_OBJECT)
+    assert (code, outcomes(report)) == (0, ["same"])
+    assert "both refuse" in reasons(report)
+
+
+def test_without_the_extension_there_is_nothing_to_compare(idle_service):
+    code, report = verify(idle_service)
+    assert (code, outcomes(report)) == (1, ["not_comparable"])
+    assert "Connection refused" in reasons(report)
+
+
+def test_never_compares_msi2imds_with_itself(emulator, new_service):
+    service = new_service({"redirect.backend": "listen"}).start()
+    code, report = verify(service)
+    assert (code, outcomes(report)) == (1, ["not_comparable"])
+    assert "end at msi2imds itself" in reasons(report)
+
+
+def test_without_imds_there_is_nothing_to_compare(idle_service, extension, host):
+    host.remove_imds_address()
+    code, report = verify(idle_service)
+    assert (code, outcomes(report)) == (1, ["not_comparable"])
+
+
+def test_what_answers_nonsense_is_not_compared(idle_service, host):
+    with another_server(host, "127.0.0.1"):
+        code, report = verify(idle_service)
+    assert (code, outcomes(report)) == (1, ["not_comparable"])
+    assert "elsewhere" not in reasons(report)
+
+
+def test_finds_the_port_on_which_the_extension_is(idle_service, host):
+    with Extension(host, port="50343", root=idle_service.waagent):
+        code, report = verify(idle_service)
+    assert code == 0
+    assert [comparison["port"] for comparison in report["comparisons"]] == [50343]
+
+
+def test_an_identity_needs_a_resource(idle_service):
+    ended = idle_service.run("verify", "--identity", OTHER_OBJECT)
+    assert ended.returncode == 2 and "--resource" in ended.stderr
+
+
+def test_the_observer_records_no_questions_of_ours(idle_service, extension, host):
+    idle_service.options = ["--observe"]
+    idle_service.start()
+    assert verify(idle_service)[0] == 0
+    with RawConnection(host.connect()) as connection:
+        assert connection.ask(request()).status == 200
+        callers = json.loads(idle_service.run("callers", "--json").stdout)["callers"]
+        assert sum(row["requests"] for row in callers) <= 1
