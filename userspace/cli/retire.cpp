@@ -87,7 +87,8 @@ Check check_established(const std::vector<waagent::ExtensionProcess>& processes)
   return {false,
           fmt::format("{} connection{} to the extension still open, and would be cut: {}", open->size(),
                       open->size() == 1 ? " is" : "s are", fmt::join(names, ", ")),
-          "wait until the applications close them by themselves, and ask again"};
+          "wait until the applications close them, or restart the extension: whoever connects anew comes to "
+          "msi2imds"};
 }
 
 Check check_discovery_file(const config::Config& config) {

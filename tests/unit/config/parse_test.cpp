@@ -23,8 +23,16 @@ Config parsed(std::string_view text) {
   return *config;
 }
 
+TEST(ParseTest, FindsPortsOnlyWhenNoneAreNamed) {
+  EXPECT_TRUE(parsed("legacy.ports = 'auto'").legacy.find_ports);
+  const Legacy named = parsed("legacy.ports = [7]").legacy;
+  EXPECT_FALSE(named.find_ports);
+  EXPECT_EQ(named.ports, std::vector<std::uint16_t>{7});
+}
+
 TEST(ParseTest, GivesTheDocumentedDefaultsForAnEmptyText) {
   const Config config = parsed("");
+  EXPECT_TRUE(config.legacy.find_ports);
   EXPECT_EQ(config.legacy.ports, std::vector<std::uint16_t>{50342});
   EXPECT_TRUE(config.legacy.hosts.empty());
   EXPECT_TRUE(config.legacy.require_metadata_header);

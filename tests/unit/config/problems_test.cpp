@@ -49,7 +49,7 @@ TEST(ProblemsTest, KeepsALineBreakInANameOnItsLine) {
 
 TEST(ProblemsTest, NamesTheTypeItFound) {
   EXPECT_EQ(problems_in("[legacy]\nports = 'x'"),
-            "f:2:9: legacy.ports: expected an array of integers, found a string");
+            "f:2:9: legacy.ports: \"x\" is no choice; expected \"auto\" or an array of ports");
   EXPECT_EQ(problems_in("legacy.hosts = 1"),
             "f:1:16: legacy.hosts: expected an array of strings, found an integer");
   EXPECT_EQ(problems_in("legacy.require_metadata_header = 1.5"),

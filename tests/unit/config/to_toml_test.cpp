@@ -13,7 +13,7 @@ namespace {
 // A configuration in which no key has its default.
 Config unusual_config() {
   Config config;
-  config.legacy = {{1, 65535}, {"a.example", "[fe80::1]"}, false};
+  config.legacy = {false, {1, 65535}, {"a.example", "[fe80::1]"}, false};
   config.redirect = {Backend::listen, 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
   config.imds = {*parse_endpoint("http://[fd00::1]:8080/"),
                  std::chrono::seconds(3),
@@ -35,7 +35,7 @@ Config unusual_config() {
   config.callers = {"/tmp/callers", "/a"};
   config.metrics = {9342};
   config.retire = {31};
-  config.waagent = {"/tmp/waagent"};
+  config.waagent = {"/tmp/waagent", "/tmp/state"};
   config.log = {log::Level::error, log::Format::json};
   return config;
 }
