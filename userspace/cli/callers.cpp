@@ -5,54 +5,13 @@
 #include <array>
 #include <chrono>
 
-#include "admin/client.hpp"
-#include "admin/status.hpp"
 #include "base/escape.hpp"
+#include "cli/callers_document.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 
 namespace msi2imds::cli {
 namespace {
-
-constexpr std::chrono::seconds kAskTime{5};
-
-struct Document {
-  std::string json;
-  bool running = true;
-};
-
-bool nobody_listens(const Error& error) {
-  return error.code() == boost::system::errc::no_such_file_or_directory ||
-         error.code() == boost::system::errc::connection_refused;
-}
-
-Error explain(const Error& error) {
-  return error.code() == boost::system::errc::permission_denied
-             ? error.within("not permitted to ask; use sudo, or be in the responder's group")
-             : error;
-}
-
-// From the process that records, else what the last one has left.
-Result<Document> find_document(const config::Config& config) {
-  Result<std::string> answer = admin::get(config.admin.socket, std::string(admin::kCallersTarget), kAskTime);
-  if (answer) {
-    return Document{std::move(*answer), true};
-  }
-  if (!nobody_listens(answer.error())) {
-    return explain(answer.error());
-  }
-  if (config.callers.state_file.empty()) {
-    return explain(answer.error()).within("msi2imds is not running");
-  }
-  Result<std::string> left = read_state_file(config.callers.state_file);
-  if (left) {
-    return Document{std::move(*left), false};
-  }
-  if (left.error().code() == boost::system::errc::no_such_file_or_directory) {
-    return left.error().within("msi2imds is not running, and has recorded nothing");
-  }
-  return explain(left.error()).within("msi2imds is not running");
-}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -60,21 +19,16 @@ std::string host_name() {
 }
 
 Result<CallersReport> make_report(const config::Config& config) {
-  const Result<Document> document = find_document(config);
+  Result<CallersDocument> document = find_callers(config);
   if (!document) {
     return document.error();
-  }
-  Result<usage::Table> table = usage::Table::parse(document->json);
-  if (!table) {
-    return document->running ? table.error()
-                             : table.error().within("read '" + config.callers.state_file + "'");
   }
   CallersReport report;
   report.host = host_name();
   report.made = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   report.quiet_days = config.retire.quiet_days;
   report.running = document->running;
-  report.table = std::move(*table);
+  report.table = std::move(document->table);
   report.verdict = usage::judge(report.table, report.made, report.quiet_days);
   return report;
 }

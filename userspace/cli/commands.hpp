@@ -67,6 +67,12 @@ struct CallersOptions {
 };
 int callers(const ConfigFile& file, const CallersOptions& options);
 
+struct DoctorOptions {
+  bool json = false;
+};
+// Says what this machine can do and what stands in the way; good: no error was found.
+int doctor(const ConfigFile& file, const DoctorOptions& options);
+
 struct DetachOptions {
   bool unless_held = false;  // leave all as it is while somebody listens for the next process
 };

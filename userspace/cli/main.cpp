@@ -86,6 +86,11 @@ int dispatch(int argc, char** argv) {
       ->add_option("--html", callers_options.page, "Write one self-contained page to FILE, - for stdout")
       ->type_name("FILE")
       ->excludes(callers_json);
+  DoctorOptions doctor_options;
+  CLI::App* doctor_command = app.add_subcommand(
+      "doctor", "Say what this machine can do and what stands in the way; exit 1 on an error");
+  add_config_option(doctor_command);
+  doctor_command->add_flag("--json", doctor_options.json, "Print JSON");
   DetachOptions detach_options;
   CLI::App* detach_command =
       app.add_subcommand("detach", "Stop msi2imds, and remove whatever of it is in the kernel");
@@ -118,6 +123,9 @@ int dispatch(int argc, char** argv) {
   }
   if (*callers_command) {
     return callers(file, callers_options);
+  }
+  if (*doctor_command) {
+    return doctor(file, doctor_options);
   }
   if (*detach_command) {
     return detach(file, detach_options);
