@@ -81,6 +81,12 @@ struct RetireOptions {
 // Says whether the extension can be removed and how, or after that whether all is well; good: yes.
 int retire(const ConfigFile& file, const RetireOptions& options);
 
+struct DoctorOptions {
+  bool json = false;
+};
+// Says what this machine can do and what stands in the way; good: no error was found.
+int doctor(const ConfigFile& file, const DoctorOptions& options);
+
 struct DetachOptions {
   bool unless_held = false;  // leave all as it is while somebody listens for the next process
   bool purge = false;        // take back the discovery file as well

@@ -104,6 +104,11 @@ int dispatch(int argc, char** argv) {
       "retire", "Say whether the extension can be removed, and how; after that, whether all is well");
   add_config_option(retire_command);
   retire_command->add_flag("--json", retire_options.json, "Print JSON");
+  DoctorOptions doctor_options;
+  CLI::App* doctor_command = app.add_subcommand(
+      "doctor", "Say what this machine can do and what stands in the way; exit 1 on an error");
+  add_config_option(doctor_command);
+  doctor_command->add_flag("--json", doctor_options.json, "Print JSON");
   DetachOptions detach_options;
   CLI::App* detach_command =
       app.add_subcommand("detach", "Stop msi2imds, and remove whatever of it is in the kernel");
@@ -145,6 +150,9 @@ int dispatch(int argc, char** argv) {
   }
   if (*retire_command) {
     return retire(file, retire_options);
+  }
+  if (*doctor_command) {
+    return doctor(file, doctor_options);
   }
   if (*detach_command) {
     return detach(file, detach_options);

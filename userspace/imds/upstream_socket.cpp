@@ -10,9 +10,6 @@
 namespace msi2imds::imds {
 namespace {
 
-// systemd-imdsd's locked mode lets only this mark pass (systemd 261).
-constexpr std::uint32_t kImdsdMark = 0x7fff0815;
-
 Result<UniqueFd> begin_marked_connect(const SocketAddress& address, std::uint32_t mark) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!fd) {

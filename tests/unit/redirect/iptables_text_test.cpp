@@ -65,7 +65,7 @@ TEST(IptablesTextTest, ReadsBothKindsOfListing) {
     EXPECT_EQ(found.chains, std::vector<std::string>{"MSI2IMDS"}) << name;
     EXPECT_EQ(found.jumps, std::vector<std::string>{"-A OUTPUT -j MSI2IMDS"}) << name;
     EXPECT_TRUE(found.jump_is_first) << name;
-    EXPECT_EQ(found.rules.size(), 3U) << name;
+    EXPECT_EQ(found.rules.size(), 4U) << name;
     EXPECT_EQ(missing_in(found), std::nullopt) << name;
   }
 }

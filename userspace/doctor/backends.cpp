@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/backends.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kCheck = "backend";
+
+std::string why_not(const Error& error) {
+  return error.code() == boost::system::errc::not_supported ? "it cannot " + error.message()
+                                                            : error.message();
+}
+
+Finding none_works(const Case& patient, const std::string& wanted) {
+  const std::string text = wanted == "auto" ? "No backend works on this machine."
+                                            : "The backend that was chosen, " + wanted + ", does not work.";
+  if (!patient.is_root) {
+    return warning(kCheck, text, "Run doctor as root: others may not even try.");
+  }
+  return error(kCheck, text,
+               wanted == "auto"
+                   ? "See the reasons above; a newer kernel, or the nft or iptables command, helps."
+                   : "Set redirect.backend to \"auto\", or to one that works.");
+}
+
+}  // namespace
+
+Backends check_backends(const Case& patient,
+                        const std::vector<std::unique_ptr<redirect::Redirector>>& redirectors) {
+  Backends result;
+  const std::string wanted(config::to_string(patient.config.redirect.backend));
+  for (const auto& redirector : redirectors) {
+    const std::string name(redirector->name());
+    const Result<void> probed = redirector->probe(patient.plan);
+    result.findings.push_back(
+        ok(kCheck, probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));
+    if (probed && result.taken.empty() && (wanted == "auto" || wanted == name)) {
+      result.taken = name;
+    }
+  }
+  result.findings.push_back(
+      result.taken.empty() ? none_works(patient, wanted)
+                           : ok(kCheck, "redirect.backend = \"" + wanted + "\" takes " + result.taken + "."));
+  return result;
+}
+
+Backends check_backends(const Case& patient) {
+  return check_backends(patient, redirect::all_redirectors());
+}
+
+}  // namespace msi2imds::doctor

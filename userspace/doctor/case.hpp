@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/command.hpp"
+#include "base/error.hpp"
+#include "config/config.hpp"
+#include "doctor/root.hpp"
+#include "migration/imds.hpp"
+#include "redirect/redirector.hpp"
+#include "usage/table.hpp"
+
+namespace msi2imds::doctor {
+
+// What is to be examined. The configuration's ports are settled: no "auto" is left.
+struct Case {
+  const config::Config& config;
+  redirect::Plan plan;          // what `run` would ask of a backend
+  const usage::Table& callers;  // empty where nothing was recorded
+  bool is_running = false;      // msi2imds
+  bool is_root = true;          // we are
+  Root root = {};
+  CommandRunner& commands;
+};
+
+[[nodiscard]] bool is_legacy_port(const Case& patient, std::uint16_t port);
+
+}  // namespace msi2imds::doctor

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/extension.hpp"
+
+#include "doctor/files.hpp"
+#include "waagent/discovery_file.hpp"
+#include "waagent/extension.hpp"
+#include "waagent/process.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kExtension = "extension";
+constexpr const char* kFile = "discovery";
+
+Finding state_of(const waagent::Extension& extension) {
+  std::string text = "The extension's version " + extension.version + " is " +
+                     waagent::to_string(extension.state) + " for the Azure agent.";
+  if (extension.state == waagent::HandlerState::failed_upgrade ||
+      extension.state == waagent::HandlerState::unknown) {
+    return warning(kExtension, std::move(text), "Look at the agent's log, /var/log/waagent.log.");
+  }
+  return ok(kExtension, std::move(text));
+}
+
+Finding process_of(const waagent::ExtensionProcess& process) {
+  return ok(kExtension, "The extension runs as process " + std::to_string(process.pid) +
+                            (process.unit.empty() ? " in no unit." : " in " + process.unit + "."));
+}
+
+void add_process(const Case& patient, bool should_run, Findings& findings) {
+  const auto processes = waagent::find_processes(patient.root.proc);
+  for (const waagent::ExtensionProcess& process : processes) {
+    findings.push_back(process_of(process));
+  }
+  const std::string unit(waagent::kUnitName);
+  if (processes.empty() && should_run) {
+    findings.push_back(
+        warning(kExtension, "The extension is Enabled, but does not run.",
+                "Either start " + unit + " or remove the extension; msi2imds answers meanwhile."));
+  } else if (processes.empty() && has_unit_file(patient.root, unit)) {
+    findings.push_back(ok(kExtension, "Its unit " + unit + " is still there; the extension does not run."));
+  }
+}
+
+Finding judge_file(const Case& patient, const waagent::DiscoveryFile& file) {
+  const std::string name = std::string(waagent::kDiscoveryFile) + (file.is_ours ? " (ours)" : " (not ours)");
+  if (!file.port) {
+    return warning(kFile, name + " leads to no port.",
+                   "Remove it, so that msi2imds makes it anew, or put the extension's port into its url.");
+  }
+  const std::string port = std::to_string(*file.port);
+  if (!is_legacy_port(patient, *file.port)) {
+    return warning(kFile, name + " leads to port " + port + ", which is none of the legacy ports.",
+                   "Add " + port + " to legacy.ports, or set these to \"auto\".");
+  }
+  return ok(kFile, name + " leads to port " + port + ".");
+}
+
+Finding discovery_file(const Case& patient) {
+  waagent::Places places = waagent::places_of(patient.config);
+  places.proc = patient.root.proc;
+  const auto file = waagent::read_discovery_file(places);
+  if (!file) {
+    return warning(kFile, "It cannot be read: " + file.error().message() + ".",
+                   patient.is_root ? "Remove what stands in its place." : "Run doctor as root.");
+  }
+  if (!*file) {
+    return ok(kFile, std::string(waagent::kDiscoveryFile) + " is not there" +
+                         (patient.is_running ? "." : "; msi2imds makes it when it starts."));
+  }
+  return judge_file(patient, **file);
+}
+
+}  // namespace
+
+Findings check_extension(const Case& patient) {
+  Findings findings;
+  const auto found = waagent::find_extension(patient.config.waagent.root);
+  bool should_run = false;
+  if (!found) {
+    findings.push_back(warning(kExtension, "It cannot be looked at: " + found.error().message() + ".",
+                               patient.is_root ? "Look at waagent.root." : "Run doctor as root."));
+  } else if (*found) {
+    const waagent::Extension& extension = **found;
+    should_run = extension.state == waagent::HandlerState::enabled;
+    findings.push_back(state_of(extension));
+    for (const std::string& problem : extension.problems) {
+      findings.push_back(
+          warning(kExtension, "Part of it was not understood: " + problem + ".", "Look at that file."));
+    }
+  } else {
+    findings.push_back(ok(kExtension, "The Azure agent has no managed identity extension."));
+  }
+  add_process(patient, should_run, findings);
+  findings.push_back(discovery_file(patient));
+  return findings;
+}
+
+}  // namespace msi2imds::doctor

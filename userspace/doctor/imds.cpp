@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/imds.hpp"
+
+#include <array>
+#include <charconv>
+
+#include "imds/upstream_socket.hpp"
+#include "netlink/route.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kCheck = "imds";
+
+using netlink::Route;
+using netlink::RouteKind;
+
+std::string hexadecimal(std::uint32_t number) {
+  std::array<char, 8> digits{};
+  const auto [end, ec] = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
+  return "0x" + (ec == std::errc() ? std::string(digits.data(), end) : std::string());
+}
+
+std::string describe(const Route& route) {
+  return (route.device.empty() ? "no device" : route.device) +
+         (route.gateway.empty() ? "" : " by way of " + route.gateway);
+}
+
+// Only connections with some mark may pass, as systemd-imdsd's locked mode has it.
+Finding locked(const Case& patient, const SocketAddress& to) {
+  const std::uint32_t mark = patient.config.imds.mark != 0 ? patient.config.imds.mark : imds::kImdsdMark;
+  const Result<Route> marked = netlink::find_route(to, mark);
+  const std::string text =
+      "Unmarked connections to " + to.to_string() + " are prohibited, as by systemd-imdsd's locked mode; ";
+  const bool is_open = marked && (marked->kind == RouteKind::unicast || marked->kind == RouteKind::local);
+  if (is_open) {
+    return ok(kCheck, text + "those of msi2imds pass with the mark " + hexadecimal(mark) + ".");
+  }
+  return error(kCheck, text + "the mark " + hexadecimal(mark) + " does not pass either.",
+               "Set imds.mark to the mark that the routing rule lets pass (ip rule).");
+}
+
+Finding judge(const Case& patient, const SocketAddress& to, const Route& route) {
+  switch (route.kind) {
+    case RouteKind::unicast:
+      return ok(kCheck, "The route to " + to.to_string() + " is over " + describe(route) + ".");
+    case RouteKind::local:
+      return patient.config.imds.endpoint.is_loopback()
+                 ? ok(kCheck, to.to_string() + " is on this machine, as configured.")
+                 : warning(
+                       kCheck,
+                       to.to_string() + " is an address of this machine itself (" + describe(route) + ").",
+                       "Something here plays IMDS: a proxy or a test. Make sure that it is meant to.");
+    case RouteKind::prohibited:
+      return locked(patient, to);
+    case RouteKind::unreachable:
+      return error(kCheck, "There is no route to " + to.to_string() + ".",
+                   "Azure's DHCP server gives a default route or one to IMDS; look at ip route.");
+    case RouteKind::discarded:
+      return error(kCheck, "The route to " + to.to_string() + " discards everything (blackhole).",
+                   "Remove that route, or its rule (ip route, ip rule).");
+    case RouteKind::other:
+      break;
+  }
+  return warning(kCheck, "The route to " + to.to_string() + " is of an unusual kind.", "Look at ip route.");
+}
+
+Finding route(const Case& patient) {
+  const config::Endpoint& endpoint = patient.config.imds.endpoint;
+  const Result<SocketAddress> to = SocketAddress::parse(endpoint.address, endpoint.port);
+  const Result<Route> found =
+      to ? netlink::find_route(*to, patient.config.imds.mark) : Result<Route>(to.error());
+  if (!found) {
+    return warning(kCheck, "The route to IMDS cannot be found out: " + found.error().message() + ".",
+                   "Look at ip route get " + endpoint.address + ".");
+  }
+  return judge(patient, *to, *found);
+}
+
+}  // namespace
+
+Findings check_imds(const Case& patient, const Result<migration::Instance>& instance) {
+  Findings findings{route(patient)};
+  const std::string& where = patient.config.imds.endpoint.text;
+  findings.push_back(
+      instance ? ok(kCheck, "IMDS answers at " + where + ".")
+               : error(kCheck, "IMDS does not answer: " + instance.error().message() + ".",
+                       "This has to be an Azure VM, and no firewall, proxy agent or route may stand "
+                       "between it and IMDS (imds.endpoint)."));
+  return findings;
+}
+
+}  // namespace msi2imds::doctor

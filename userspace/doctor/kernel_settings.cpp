@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/kernel_settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "doctor/files.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kCheck = "reserved";
+
+struct Range {
+  unsigned first = 0;
+  unsigned last = 0;
+
+  [[nodiscard]] bool has(std::uint16_t port) const {
+    return first <= port && port <= last;
+  }
+};
+
+unsigned number(std::string_view text) {
+  unsigned parsed = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), parsed);
+  return parsed;
+}
+
+// "8080,9148-9150"
+std::vector<Range> parse_list(std::string_view text) {
+  std::vector<Range> ranges;
+  for (const std::string& part : split(text, ", \t\n")) {
+    const std::vector<std::string> ends = split(part, "-");
+    if (!ends.empty()) {
+      ranges.push_back({number(ends.front()), number(ends.back())});
+    }
+  }
+  return ranges;
+}
+
+// The ports that outgoing connections get: "32768\t60999".
+Range read_outgoing(const std::string& directory) {
+  const std::vector<std::string> ends = split(read_text(directory + "/ip_local_port_range"), " \t\n");
+  return ends.size() == 2 ? Range{number(ends[0]), number(ends[1])} : Range{1, 65535};
+}
+
+}  // namespace
+
+Findings check_reserved_ports(const Case& patient) {
+  const std::string directory = patient.root.proc + "/sys/net/ipv4";
+  const std::vector<Range> reserved =
+      parse_list(read_text(directory + "/ip_local_reserved_ports", std::size_t{256} * 1024));
+  const Range outgoing = read_outgoing(directory);
+  std::string missing;
+  for (const std::uint16_t port : patient.config.legacy.ports) {
+    const bool is_reserved =
+        std::ranges::any_of(reserved, [port](const Range& range) { return range.has(port); });
+    if (!is_reserved && outgoing.has(port)) {
+      missing += (missing.empty() ? "" : ", ") + std::to_string(port);
+    }
+  }
+  if (missing.empty()) {
+    return {ok(kCheck, "No outgoing connection can take a legacy port.")};
+  }
+  return {warning(kCheck, "An outgoing connection may take a legacy port (" + missing + ") as its own.",
+                  patient.is_running
+                      ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
+                      : "Nothing, if msi2imds is going to run: it reserves them. Else add them to "
+                        "net.ipv4.ip_local_reserved_ports.")};
+}
+
+}  // namespace msi2imds::doctor

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/ports.hpp"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "doctor/files.hpp"
+#include "doctor/processes.hpp"
+#include "netlink/tcp_sockets.hpp"
+#include "resolver/holders.hpp"
+#include "waagent/process.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kCheck = "ports";
+
+using netlink::TcpSocket;
+
+struct Sockets {
+  std::vector<TcpSocket> listening;
+  std::vector<TcpSocket> connected;
+  std::map<ino_t, std::vector<pid_t>> holders;
+};
+
+// Whether a client that dials a loopback address may end there.
+bool reaches_loopback(const SocketAddress& address) {
+  if (address.family() == AF_INET) {
+    sockaddr_in ipv4{};
+    std::memcpy(&ipv4, address.get(), sizeof ipv4);
+    const std::uint32_t number = ntohl(ipv4.sin_addr.s_addr);
+    return number == INADDR_ANY || (number >> 24U) == 127;
+  }
+  sockaddr_in6 ipv6{};
+  std::memcpy(&ipv6, address.get(), sizeof ipv6);
+  return IN6_IS_ADDR_UNSPECIFIED(&ipv6.sin6_addr) || IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr) ||
+         (IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr) && ipv6.sin6_addr.s6_addr[12] == 127);
+}
+
+Result<Sockets> read_sockets(const Case& patient) {
+  auto listening = netlink::listening_sockets();
+  auto connected = netlink::connected_sockets();
+  if (!listening || !connected) {
+    return listening ? connected.error() : listening.error();
+  }
+  Sockets sockets{.listening = std::move(*listening), .connected = std::move(*connected), .holders = {}};
+  std::erase_if(sockets.listening, [&patient](const TcpSocket& socket) {
+    const std::uint16_t port = socket.local.port();
+    return !reaches_loopback(socket.local) ||
+           !(is_legacy_port(patient, port) || port == patient.config.redirect.listen_port);
+  });
+  std::erase_if(sockets.connected, [&patient](const TcpSocket& socket) {
+    return !is_legacy_port(patient, socket.local.port());
+  });
+  std::set<ino_t> inodes;
+  for (const auto* some : {&sockets.listening, &sockets.connected}) {
+    for (const TcpSocket& socket : *some) {
+      inodes.insert(socket.socket.inode);
+    }
+  }
+  inodes.erase(0);
+  if (!inodes.empty()) {
+    sockets.holders = resolver::find_holders(patient.root.proc, inodes);
+  }
+  return sockets;
+}
+
+enum class Holder { unknown, msi2imds, service_manager, extension, somebody };
+
+// Anybody may call a process by our name: only root's sockets count.
+Holder holder_of(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+  const auto found = sockets.holders.find(socket.socket.inode);
+  if (found == sockets.holders.end()) {
+    return Holder::unknown;
+  }
+  for (const pid_t pid : found->second) {
+    const std::string comm = read_text(patient.root.proc + "/" + std::to_string(pid) + "/comm", 64);
+    const bool is_roots = socket.socket.uid == 0;
+    if (is_roots && trim(comm) == "msi2imds") {
+      return Holder::msi2imds;
+    }
+    if (is_roots && trim(comm) == waagent::kProcessName) {
+      return Holder::extension;
+    }
+    if (is_roots && pid == 1 && has_unit_file(patient.root, "msi2imds.socket")) {
+      return Holder::service_manager;
+    }
+  }
+  return Holder::somebody;
+}
+
+std::string describe_holders(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+  const auto found = sockets.holders.find(socket.socket.inode);
+  if (found == sockets.holders.end() || found->second.empty()) {
+    return "somebody";
+  }
+  const std::string more =
+      found->second.size() > 1 ? " and " + std::to_string(found->second.size() - 1) + " more" : "";
+  return describe_process(patient.root.proc, found->second.front()) + more;
+}
+
+Finding unknown_holder(const std::string& address) {
+  return warning(kCheck, "Somebody listens on " + address + "; who it is cannot be seen.",
+                 "Run doctor as root; a process in a container may stay unseen.");
+}
+
+Finding on_legacy_port(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+  const std::string address = socket.local.to_string();
+  switch (holder_of(patient, sockets, socket)) {
+    case Holder::msi2imds:
+    case Holder::service_manager:
+      return ok(kCheck, "Msi2imds listens on " + address + ".");
+    case Holder::extension:
+      return ok(kCheck, "The extension listens on " + address + ".");
+    case Holder::unknown:
+      return unknown_holder(address);
+    case Holder::somebody:
+      break;
+  }
+  return error(
+      kCheck,
+      describe_holders(patient, sockets, socket) + " listens on " + address + ", and is not the extension.",
+      "Find out who needs it there: msi2imds would take its connections over. If it is none of the "
+      "extension's ports, set legacy.ports.");
+}
+
+Finding on_listen_port(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+  const std::string address = socket.local.to_string();
+  switch (holder_of(patient, sockets, socket)) {
+    case Holder::msi2imds:
+      return ok(kCheck, "Msi2imds listens on " + address + " (redirect.listen_port).");
+    case Holder::service_manager:
+      return ok(kCheck, "The service manager holds " + address + " (redirect.listen_port) for msi2imds.");
+    case Holder::unknown:
+      return unknown_holder(address);
+    case Holder::extension:
+    case Holder::somebody:
+      break;
+  }
+  return error(kCheck,
+               describe_holders(patient, sockets, socket) + " listens on " + address +
+                   ", where msi2imds wants to listen.",
+               "Set redirect.listen_port to a port below 1024 that is free.");
+}
+
+// A port on which somebody listens is that of the accepted connections, too.
+bool is_listened_on(const Sockets& sockets, std::uint16_t port) {
+  return std::ranges::any_of(sockets.listening,
+                             [port](const TcpSocket& socket) { return socket.local.port() == port; });
+}
+
+void add_outgoing(const Case& patient, const Sockets& sockets, Findings& findings) {
+  for (const TcpSocket& socket : sockets.connected) {
+    if (is_listened_on(sockets, socket.local.port()) ||
+        holder_of(patient, sockets, socket) != Holder::somebody) {
+      continue;
+    }
+    findings.push_back(warning(kCheck,
+                               "An outgoing connection of " + describe_holders(patient, sockets, socket) +
+                                   " has " + socket.local.to_string() + " as its own end, a legacy port.",
+                               "It ends with the connection; msi2imds reserves the port while it runs, so "
+                               "that none takes it again."));
+  }
+}
+
+std::string list_of(const std::vector<std::uint16_t>& ports) {
+  std::string text;
+  for (const std::uint16_t port : ports) {
+    text += (text.empty() ? "" : ", ") + std::to_string(port);
+  }
+  return text;
+}
+
+}  // namespace
+
+Findings check_ports(const Case& patient) {
+  const Result<Sockets> sockets = read_sockets(patient);
+  if (!sockets) {
+    return {warning(kCheck, "Who listens cannot be seen: " + sockets.error().message() + ".",
+                    "The kernel needs tcp_diag (CONFIG_INET_TCP_DIAG).")};
+  }
+  Findings findings;
+  for (const TcpSocket& socket : sockets->listening) {
+    findings.push_back(is_legacy_port(patient, socket.local.port())
+                           ? on_legacy_port(patient, *sockets, socket)
+                           : on_listen_port(patient, *sockets, socket));
+  }
+  const bool is_free = std::ranges::none_of(
+      patient.config.legacy.ports, [&sockets](std::uint16_t port) { return is_listened_on(*sockets, port); });
+  if (is_free) {
+    findings.push_back(
+        ok(kCheck, "Nobody listens on the legacy ports (" + list_of(patient.config.legacy.ports) + ")."));
+  }
+  add_outgoing(patient, *sockets, findings);
+  return findings;
+}
+
+}  // namespace msi2imds::doctor

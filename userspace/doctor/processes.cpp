@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/processes.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include "doctor/files.hpp"
+#include "resolver/process.hpp"
+#include "resolver/unit.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr std::size_t kLongestComm = 15;
+
+std::optional<pid_t> parse_pid(const std::string& name) {
+  pid_t pid = 0;
+  const char* const last = name.data() + name.size();
+  const auto [end, ec] = std::from_chars(name.data(), last, pid);
+  return ec == std::errc() && end == last ? std::optional(pid) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<RunningProcess> list_processes(const std::string& proc) {
+  std::vector<RunningProcess> processes;
+  std::error_code ec;
+  for (std::filesystem::directory_iterator at(proc, ec); !ec && at != std::filesystem::directory_iterator();
+       at.increment(ec)) {
+    const std::optional<pid_t> pid = parse_pid(at->path().filename().string());
+    if (!pid) {
+      continue;
+    }
+    std::string comm = read_text(at->path().string() + "/comm", 64);
+    if (comm.ends_with('\n')) {
+      comm.pop_back();
+    }
+    if (!comm.empty()) {
+      processes.push_back({*pid, std::move(comm)});
+    }
+  }
+  return processes;
+}
+
+std::optional<RunningProcess> find_by_name(const std::vector<RunningProcess>& processes,
+                                           std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const auto found = std::ranges::find(processes, name.substr(0, kLongestComm), &RunningProcess::comm);
+    if (found != processes.end()) {
+      return *found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string describe_process(const std::string& proc, pid_t pid) {
+  const std::string number = "pid " + std::to_string(pid);
+  const auto process = resolver::read_process(proc, pid);
+  if (!process) {
+    return number;
+  }
+  std::string details = number;
+  for (const std::string& detail : {process->program, resolver::unit_of(process->cgroup)}) {
+    details += detail.empty() ? "" : ", " + detail;
+  }
+  return process->comm + " (" + details + ")";
+}
+
+}  // namespace msi2imds::doctor

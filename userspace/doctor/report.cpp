@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/report.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/escape.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+std::ptrdiff_t count(const Findings& findings, Level level) {
+  return std::ranges::count(findings, level, &Finding::level);
+}
+
+std::string counted(std::ptrdiff_t number, const char* what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
+std::string summary(const Findings& findings) {
+  const std::ptrdiff_t errors = count(findings, Level::error);
+  const std::ptrdiff_t warnings = count(findings, Level::warning);
+  return fmt::format("{}, {}, {} ok", counted(errors, "error"), counted(warnings, "warning"),
+                     count(findings, Level::ok));
+}
+
+std::string quoted(std::string_view text) {
+  return '"' + escape::json(text) + '"';
+}
+
+}  // namespace
+
+std::string to_text(const Findings& findings) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    text += fmt::format("{:<8} {:<10} {}\n", to_string(finding.level),
+                        escape::control_characters(finding.check), escape::control_characters(finding.text));
+    if (!finding.advice.empty()) {
+      text += fmt::format("{:<19} -> {}\n", "", escape::control_characters(finding.advice));
+    }
+  }
+  return text + "\n" + summary(findings) + "\n";
+}
+
+std::string to_json(const Findings& findings) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    text += fmt::format(R"({}{{"check":{},"level":{},"text":{},"advice":{}}})", text.empty() ? "" : ",",
+                        quoted(finding.check), quoted(to_string(finding.level)), quoted(finding.text),
+                        quoted(finding.advice));
+  }
+  return fmt::format(R"({{"findings":[{}],"worst":{}}})", text, quoted(to_string(worst_of(findings))));
+}
+
+}  // namespace msi2imds::doctor
