@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "redirect/change_watch.hpp"
 #include "base/command.hpp"
+#include "redirect/change_watch.hpp"
 #include "redirect/nat_rules.hpp"
 
 namespace msi2imds::redirect {

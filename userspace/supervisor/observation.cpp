@@ -72,8 +72,7 @@ asio::awaitable<void> Supervisor::look_at_connections() {
     co_return;
   }
   CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
-  std::vector<control::CallerAnswer> seen =
-      co_await callers_.answer(std::move(questions), std::move(nobody));
+  std::vector<control::CallerAnswer> seen = co_await callers_.answer(std::move(questions), std::move(nobody));
   for (std::size_t i = 0; i < seen.size(); ++i) {
     seen[i].set_dialled(dialled[i]);
   }

@@ -20,8 +20,8 @@ void notify_service_manager(std::string_view state);
 // sd_listen_fds(3): takes over the sockets that systemd opened for us, once.
 [[nodiscard]] std::vector<UniqueFd> take_inherited_sockets();
 
-// Whether systemd is about to close those sockets: msi2imds.socket is being stopped or restarted. Asks systemctl,
-// which takes some milliseconds. False where nobody can tell.
+// Whether systemd is about to close those sockets: msi2imds.socket is being stopped or restarted. Asks
+// systemctl, which takes some milliseconds. False where nobody can tell.
 [[nodiscard]] bool are_inherited_sockets_going();
 
 }  // namespace msi2imds::supervisor

@@ -214,8 +214,8 @@ asio::awaitable<void> Supervisor::handle_signals() {
   }
 }
 
-// Nothing new is taken from here on; the responder answers what it has, and its end is the end of run(). For good:
-// no successor is expected, even if somebody else holds our sockets.
+// Nothing new is taken from here on; the responder answers what it has, and its end is the end of run(). For
+// good: no successor is expected, even if somebody else holds our sockets.
 void Supervisor::stop(bool for_good) {
   if (stopping_) {
     return;
