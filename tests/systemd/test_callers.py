@@ -49,10 +49,8 @@ def test_the_observer_records_and_redirects_nothing(service):
     started = machine.attempt("systemctl", "start", OBSERVER)
     try:
         assert started.returncode == 0, started.stderr
-        before = sum(row["requests"] for row in rows(machine))
         call_from_a_unit(machine, "observed-e2e")
-        wait_until(lambda: sum(row["requests"] for row in rows(machine)) > before, 15, "a call is recorded")
-        assert any(row["unit"] == "observed-e2e.service" for row in rows(machine))
+        wait_until(lambda: "observed-e2e.service" in [row["unit"] for row in rows(machine)], 15, "the call is recorded")
         assert json.loads(machine.attempt("msi2imds", "status", "--json").stdout)["intercepting"] is False
     finally:
         machine.run("systemctl", "stop", OBSERVER)

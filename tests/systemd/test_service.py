@@ -23,6 +23,18 @@ def test_is_ready_once_connections_are_intercepted(service, backend):
     assert callers.outcomes == {"token": len(callers.results)}
 
 
+def test_makes_the_file_for_older_clients(service):
+    service.machine.run("rm", "-rf", "/var/lib/waagent")
+    service.start()
+    service.wait_intercepting()
+    path = "/var/lib/waagent/ManagedIdentity-Settings"
+    assert service.machine.run("cat", path) == '{"url":"http://localhost:50342"}'
+    assert service.machine.run("stat", "-c", "%a %u", "/var/lib/waagent", path).split() == ["755", "0", "644", "0"]
+    service.stop()
+    assert "removed" in service.machine.run("msi2imds", "detach", "--purge")
+    assert service.machine.attempt("test", "-e", path).returncode == 1
+
+
 def test_enabling_the_service_enables_its_socket(service):
     machine = service.machine
     machine.run("systemctl", "enable", "msi2imds")
