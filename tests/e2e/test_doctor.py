@@ -13,6 +13,7 @@ from namespace import IMDS_ADDRESS
 from programs import clean_environment, program, run_in
 from service import TOKEN_MARK, Service
 from usage_record import caller, record
+from waiting import wait_until
 
 pytestmark = pytest.mark.settings({"legacy.ports": [50342]})
 
@@ -193,8 +194,8 @@ def scripts():
         yield made
 
 
-def in_environment(*variables):
-    return ["env", *variables]
+def is_recorded(service, pid):
+    return any(row["pid"] == pid for row in json.loads(service.run("callers", "--json").stdout)["callers"])
 
 
 PROXY = "http_proxy=http://someone:hidden@proxy.example:3128"
@@ -210,9 +211,10 @@ PROXY = "http_proxy=http://someone:hidden@proxy.example:3128"
 )
 def test_proxies_of_callers(running_doctor, host, scripts, variables, text, level):
     python = scripts.copy_of_python("old-program")
-    client = NamedClient(host, scripts, python=python, wrapper=in_environment(*variables))
+    client = NamedClient(host, scripts, python=python, wrapper=["env", *variables])
     with client.process:
         assert client.ask() == 1
+        wait_until(lambda: is_recorded(running_doctor.service, client.pid), 10, "the caller is recorded")
         finding = running_doctor.find(text)
         assert finding["level"] == level
         if level == "warning":
@@ -296,6 +298,7 @@ def test_probing_leaves_nothing_behind(doctor, emulator, host):
     before = state()
     doctor.run()
     assert state() == before
+    assert doctor.level("iptables was not tried") == "ok"
 
 
 def test_arc_is_told_by_its_port(doctor, emulator, host):

@@ -11,6 +11,12 @@ std::string why_not(const Error& error) {
                                                             : error.message();
 }
 
+// Trying iptables leaves its nat table behind, with the old iptables also the tracking of all connections:
+// only where `run` would try it.
+bool may_try(std::string_view name, const std::string& wanted, const std::string& taken) {
+  return name != "iptables" || wanted == "iptables" || (wanted == "auto" && taken.empty());
+}
+
 Finding none_works(const Case& patient, const std::string& wanted) {
   const std::string text = wanted == "auto" ? "No backend works on this machine."
                                             : "The backend that was chosen, " + wanted + ", does not work.";
@@ -31,6 +37,11 @@ Backends check_backends(const Case& patient,
   const std::string wanted(config::to_string(patient.config.redirect.backend));
   for (const auto& redirector : redirectors) {
     const std::string name(redirector->name());
+    if (!may_try(name, wanted, result.taken)) {
+      result.findings.push_back(
+          ok(kCheck, name + " was not tried, since that would leave a nat table behind."));
+      continue;
+    }
     const Result<void> probed = redirector->probe(patient.plan);
     result.findings.push_back(
         ok(kCheck, probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));

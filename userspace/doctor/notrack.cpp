@@ -76,8 +76,8 @@ Findings check_notrack(const Case& patient, const std::string& backend) {
   }
   const std::string text =
       "A rule keeps loopback connections from being tracked (" + std::string(trim(*found)) + ")";
-  if (backend == "nftables" || backend == "iptables") {
-    return {warning(kCheck, text + ": " + backend + " cannot redirect them.",
+  if (backend.empty() || backend == "nftables" || backend == "iptables") {
+    return {warning(kCheck, text + ": nftables and iptables cannot redirect them.",
                     "Take the legacy ports out of that rule, or choose another backend.")};
   }
   return {ok(kCheck, text + ", which only nftables and iptables would mind.")};

@@ -10,7 +10,7 @@
 namespace msi2imds::doctor {
 
 // Rules that keep loopback connections from being tracked, without which nftables and iptables cannot
-// redirect them. `backend`: which one is taken.
+// redirect them. `backend`: which one is taken, empty for none that works.
 [[nodiscard]] Findings check_notrack(const Case& patient, const std::string& backend);
 
 // Whether one rule, as nft or iptables prints it, does so for connections to one of the ports.

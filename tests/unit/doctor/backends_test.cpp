@@ -48,6 +48,22 @@ TEST_F(BackendsTest, AutoTakesTheFirstThatWorks) {
   EXPECT_EQ(worst_of(second.findings), Level::ok);
 }
 
+// It would leave its table behind.
+TEST_F(BackendsTest, IptablesIsTriedOnlyWhereItWouldBeTaken) {
+  const auto check_iptables = [this](bool sk_lookup_works) {
+    std::vector<std::unique_ptr<redirect::Redirector>> redirectors;
+    redirectors.push_back(std::make_unique<FakeRedirector>("sk_lookup", sk_lookup_works));
+    redirectors.push_back(std::make_unique<FakeRedirector>("iptables", true));
+    return check_backends(patient(), redirectors);
+  };
+  find(check_iptables(true).findings, "iptables was not tried");
+  EXPECT_EQ(check_iptables(false).taken, "iptables");
+  config.redirect.backend = config::Backend::iptables;
+  EXPECT_EQ(check_iptables(true).taken, "iptables");
+  config.redirect.backend = config::Backend::sk_lookup;
+  EXPECT_EQ(check_iptables(false).taken, "");
+}
+
 TEST_F(BackendsTest, NoneThatWorksIsAnError) {
   const Backends none = check(false, false);
   EXPECT_EQ(find(none.findings, "No backend works").level, Level::error);

@@ -49,6 +49,7 @@ TEST_F(NotrackTest, WarnsOnlyWhereTheBackendMinds) {
   commands.outputs["nft"] = "table inet x {\n\tchain c {\n\t\toif \"lo\" notrack\n\t}\n}\n";
   EXPECT_EQ(find(check_notrack(patient(), "nftables"), "(oif \"lo\" notrack)").level, Level::warning);
   EXPECT_EQ(find(check_notrack(patient(), "iptables"), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_notrack(patient(), ""), "(oif \"lo\" notrack)").level, Level::warning);
   EXPECT_EQ(find(check_notrack(patient(), "sk_lookup"), "(oif \"lo\" notrack)").level, Level::ok);
 }
 
