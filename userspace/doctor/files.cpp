@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/unique_fd.hpp"
@@ -53,12 +55,11 @@ std::string_view trim(std::string_view text) {
 }
 
 bool has_unit_file(const Root& root, const std::string& unit) {
-  for (const std::string& directory : {root.etc, root.run, root.usr + "/lib"}) {
-    if (::access((directory + "/systemd/system/" + unit).c_str(), F_OK) == 0) {
-      return true;
-    }
-  }
-  return false;
+  const std::string name = "/systemd/system/" + unit;
+  return std::ranges::any_of(std::array{root.etc, root.run, root.usr + "/lib"}, [&name](std::string path) {
+    path += name;
+    return ::access(path.c_str(), F_OK) == 0;
+  });
 }
 
 }  // namespace msi2imds::doctor

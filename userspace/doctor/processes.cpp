@@ -56,12 +56,11 @@ std::optional<RunningProcess> find_by_name(const std::vector<RunningProcess>& pr
 }
 
 std::string describe_process(const std::string& proc, pid_t pid) {
-  const std::string number = "pid " + std::to_string(pid);
+  std::string details = "pid " + std::to_string(pid);
   const auto process = resolver::read_process(proc, pid);
   if (!process) {
-    return number;
+    return details;
   }
-  std::string details = number;
   for (const std::string& detail : {process->program, resolver::unit_of(process->cgroup)}) {
     details += detail.empty() ? "" : ", " + detail;
   }
