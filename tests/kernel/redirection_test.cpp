@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "kernel/redirection_fixture.hpp"
 
 namespace msi2imds::kernel {
@@ -111,6 +113,27 @@ TEST_P(RedirectionTest, TakesAClientThatIsBoundToTheAddressOfANic) {
   ASSERT_EQ(::bind(client.get(), from->get(), from->size()), 0);
   ASSERT_EQ(::connect(client.get(), to.get(), to.size()), 0);
   EXPECT_TRUE(listeners_->accept());
+}
+
+// So that the extension can still be asked. Kernels whose connect programs do not see the client's port know
+// our listeners in another way, too, which is remarked.
+TEST_P(RedirectionTest, LeavesAClientAloneThatIsBoundToTheListenPort) {
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  const UniqueFd extension = listen_on("127.0.0.1", kPort);
+  const auto from = SocketAddress::parse("127.0.0.2", plan_.listen_port);
+  const auto to = SocketAddress::ipv4_loopback(kPort);
+  ASSERT_TRUE(from);
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(client.get(), from->get(), from->size()), 0);
+  ASSERT_EQ(::connect(client.get(), to.get(), to.size()), 0);
+  const auto remarks = redirection_->remarks();
+  const bool is_old = std::any_of(remarks.begin(), remarks.end(), [](const std::string& remark) {
+    return remark.find("known by their mark") != std::string::npos ||
+           remark.find("cannot tell who listens") != std::string::npos;
+  });
+  EXPECT_EQ(!accept_from(extension.get()), is_old);
 }
 
 TEST_P(RedirectionTest, IsTakenBeforeWhoeverListensOnTheLegacyPort) {
