@@ -59,8 +59,10 @@ Result<Instance> ask_instance(const config::Imds& imds) {
 
 token::FetchResult ask_token(const config::Imds& imds, const token::TokenRequest& request) {
   Result<http::Answer> answer = ask(imds, imds::token_target(request));
-  return answer ? read_token(std::move(*answer))
-                : token::FetchResult(token::Failure{.error = answer.error()});
+  if (!answer) {
+    return token::Failure{.error = answer.error(), .remedy = token::Remedy::retry_later, .retry_after = {}};
+  }
+  return read_token(std::move(*answer));
 }
 
 token::FetchResult read_token(http::Answer answer) {
