@@ -50,7 +50,8 @@ TEST_F(PortsTest, AreTheDocumentedOneWithoutEvidence) {
 
 TEST_F(PortsTest, AreLeftAsTheyWereSet) {
   write_discovery_file("50343");
-  config_.legacy = {.find_ports = false, .ports = {7}};
+  config_.legacy.find_ports = false;
+  config_.legacy.ports = {7};
   EXPECT_EQ(settled(), Ports{7});
   EXPECT_TRUE(told_.empty());
 }
