@@ -13,11 +13,12 @@ def rows(machine):
     return json.loads(shown.stdout)["callers"] if shown.returncode == 0 else []
 
 
-# No other program holds the connection meanwhile.
+# No other program holds the connection at first, and the unit is there for a while even if nobody listens.
 CALL = """#!/bin/bash
 exec 3<>/dev/tcp/127.0.0.1/50342
 printf 'GET /oauth2/token?resource=https://management.azure.com/ HTTP/1.1\\r\\nHost: localhost\\r\\nMetadata: true\\r\\n\\r\\n' >&3
 read -r -d '' -t 3 -u 3
+sleep 3
 """
 
 

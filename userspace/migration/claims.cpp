@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "migration/claims.hpp"
 
+#include <fmt/core.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
@@ -107,8 +109,8 @@ std::vector<std::string> differences(const Claims& extension, const Claims& imds
     const std::string ours = shown(imds.names, name);
     const std::string theirs = shown(extension.names, name);
     if (ours != theirs) {
-      found.push_back(std::string(name) + " is " + theirs + " from the extension and " + ours +
-                      " from IMDS: " + std::string(meaning_of(name)));
+      found.push_back(fmt::format("{} is {} from the extension and {} from IMDS: {}", name, theirs, ours,
+                                  meaning_of(name)));
     }
   }
   return found;
