@@ -2,6 +2,7 @@
 """The command line: what it prints, and its exit statuses 0 good, 1 not, 2 usage."""
 
 import re
+import shutil
 
 import pytest
 
@@ -165,3 +166,15 @@ def test_an_error_in_conf_d_names_that_file(msi2imds, new_service):
     ended = msi2imds("check-config", "--config", service.config)
     assert ended.returncode == 2
     assert f"{bad_file}:3" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "retire", "detach"])
+def test_what_needs_root_says_so(host, new_service, command):
+    service = new_service()
+    # Where everybody may run it.
+    binary = shutil.copy(program("msi2imds"), service.directory)
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    ended = run_in(host, *as_nobody, binary, command, "--config", service.config)
+    assert ended.returncode == 1
+    assert_one_clear_line(ended.stdout + ended.stderr)
+    assert f"{command} needs root" in ended.stderr

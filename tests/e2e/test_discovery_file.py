@@ -2,6 +2,7 @@
 """The file in which older clients look up the endpoint is there from the cut-over on, and is never somebody else's."""
 
 import json
+import pathlib
 import stat
 
 from waiting import wait_until
@@ -25,6 +26,11 @@ def test_comes_back_when_it_is_taken(service):
         file_of(service).unlink()
         wait_until(lambda: file_of(service).exists(), 5, "the file is back")
         assert file_of(service).read_text() == OURS
+
+
+def test_is_watched_from_the_start_in_a_directory_of_ours(service):
+    watches = "".join(file.read_text() for file in pathlib.Path(f"/proc/{service.pid}/fdinfo").iterdir())
+    assert f"inotify wd:1 ino:{service.waagent.stat().st_ino:x} " in watches
 
 
 def test_comes_back_with_its_directory(service):

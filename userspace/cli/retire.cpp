@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/core.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
@@ -231,6 +232,10 @@ int retire(const ConfigFile& file, const RetireOptions& options) {
   auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
+  }
+  if (::geteuid() != 0) {
+    fmt::print(stderr, "msi2imds: retire needs root: it looks at whose connections are open\n");
+    return kFailed;
   }
   keep_secrets_out_of_core_dumps();
   (void)waagent::settle_ports(*config);

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
@@ -136,6 +137,11 @@ int verify(const ConfigFile& file, const VerifyOptions& options) {
   auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
+  }
+  if (::geteuid() != 0) {
+    fmt::print(stderr,
+               "msi2imds: verify needs root: it asks the extension from a port that only root may take\n");
+    return kFailed;
   }
   keep_secrets_out_of_core_dumps();
   (void)waagent::settle_ports(*config);

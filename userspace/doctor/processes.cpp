@@ -2,9 +2,6 @@
 #include "doctor/processes.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <system_error>
 
 #include "doctor/files.hpp"
 #include "resolver/process.hpp"
@@ -15,30 +12,17 @@ namespace {
 
 constexpr std::size_t kLongestComm = 15;
 
-std::optional<pid_t> parse_pid(const std::string& name) {
-  pid_t pid = 0;
-  const char* const last = name.data() + name.size();
-  const auto [end, ec] = std::from_chars(name.data(), last, pid);
-  return ec == std::errc() && end == last ? std::optional(pid) : std::nullopt;
-}
-
 }  // namespace
 
 std::vector<RunningProcess> list_processes(const std::string& proc) {
   std::vector<RunningProcess> processes;
-  std::error_code ec;
-  for (std::filesystem::directory_iterator at(proc, ec); !ec && at != std::filesystem::directory_iterator();
-       at.increment(ec)) {
-    const std::optional<pid_t> pid = parse_pid(at->path().filename().string());
-    if (!pid) {
-      continue;
-    }
-    std::string comm = read_text(at->path().string() + "/comm", 64);
+  for (const pid_t pid : resolver::list_pids(proc)) {
+    std::string comm = read_text(proc + "/" + std::to_string(pid) + "/comm", 64);
     if (comm.ends_with('\n')) {
       comm.pop_back();
     }
     if (!comm.empty()) {
-      processes.push_back({*pid, std::move(comm)});
+      processes.push_back({pid, std::move(comm)});
     }
   }
   return processes;

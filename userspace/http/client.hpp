@@ -13,7 +13,7 @@ namespace msi2imds::http {
 struct Question {
   std::string host;  // for the Host header
   std::string target;
-  std::chrono::milliseconds timeout{10000};  // for all of it
+  std::chrono::milliseconds timeout{10000};  // to connect, and again until the answer is here
 };
 
 struct Answer {

@@ -12,6 +12,8 @@
 #include <optional>
 #include <string_view>
 
+#include "resolver/process.hpp"
+
 namespace msi2imds::resolver {
 namespace {
 
@@ -55,18 +57,7 @@ void for_each_socket(const std::string& proc, pid_t pid, const std::function<voi
 
 std::map<ino_t, std::vector<pid_t>> find_holders(const std::string& proc, const std::set<ino_t>& inodes) {
   std::map<ino_t, std::vector<pid_t>> holders;
-  const Directory processes(::opendir(proc.c_str()));
-  while (processes != nullptr) {
-    const dirent* entry = ::readdir(processes.get());
-    if (entry == nullptr) {
-      break;
-    }
-    const std::string_view name(static_cast<const char*>(entry->d_name));
-    pid_t pid = 0;
-    const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (ec != std::errc() || end != name.data() + name.size()) {
-      continue;
-    }
+  for (const pid_t pid : list_pids(proc)) {
     for_each_socket(proc, pid, [&](ino_t inode) {
       if (!inodes.contains(inode)) {
         return;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "resolver/process.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -23,6 +26,12 @@ namespace {
 constexpr std::size_t kMostArguments = 4096;
 constexpr std::size_t kMostGroups = 32;
 constexpr std::string_view kDeleted = " (deleted)";
+
+struct DirectoryDeleter {
+  void operator()(DIR* directory) const noexcept {
+    (void)::closedir(directory);
+  }
+};
 
 std::string read_file(const std::string& path, std::size_t max_size) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
@@ -135,6 +144,20 @@ std::string read_cgroup(const std::string& text) {
 }
 
 }  // namespace
+
+std::vector<pid_t> list_pids(const std::string& proc) {
+  const std::unique_ptr<DIR, DirectoryDeleter> directory(::opendir(proc.c_str()));
+  std::vector<pid_t> pids;
+  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
+    const std::string_view name(static_cast<const char*>(entry->d_name));
+    pid_t pid = 0;
+    const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (ec == std::errc() && end == name.data() + name.size()) {
+      pids.push_back(pid);
+    }
+  }
+  return pids;
+}
 
 std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid) {
   const std::vector<std::string> fields =

@@ -32,6 +32,9 @@ struct Process {
   std::string cgroup;  // the process's own, which it may have moved to after it made the socket
 };
 
+// The numbers of all processes.
+[[nodiscard]] std::vector<pid_t> list_pids(const std::string& proc);
+
 // `proc` is /proc, or a tree like it. A hostile process can make any of these take for ever.
 [[nodiscard]] std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid);
 

@@ -56,7 +56,8 @@ asio::awaitable<void> Supervisor::look_at_connections() {
   for (const netlink::TcpSocket& connection : *connections) {
     const SeenConnection key(connection.local.to_string(), connection.socket.inode);
     present.insert(key);
-    if (connection.socket.inode == 0 || seen_connections_.contains(key)) {
+    const bool is_own_question = connection.local.port() == config_.redirect.listen_port;
+    if (connection.socket.inode == 0 || is_own_question || seen_connections_.contains(key)) {
       continue;
     }
     control::CallerQuestion& question = questions.emplace_back();

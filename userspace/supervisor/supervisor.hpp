@@ -83,7 +83,8 @@ class Supervisor {
   Result<void> send_listeners(control::Channel& channel);
 
   void keep_discovery_file();
-  asio::awaitable<void> watch_discovery_file();
+  bool watch_discovery_file();
+  asio::awaitable<void> wait_for_discovery_file();
 
   void observe();
   asio::awaitable<void> watch_connections();

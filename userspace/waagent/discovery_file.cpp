@@ -58,8 +58,10 @@ std::string note_of(ino_t inode, const std::string& content) {
   return std::to_string(inode) + "\n" + content;
 }
 
+// One that a power cut has left empty is still ours.
 bool is_noted(const Places& places, ino_t inode, const std::string& content) {
-  return read_note(places.state, kNoteName) == note_of(inode, content);
+  const std::string note = read_note(places.state, kNoteName);
+  return note == note_of(inode, content) || (content.empty() && note.starts_with(note_of(inode, "")));
 }
 
 UniqueFd open_root(const Places& places) {
@@ -79,11 +81,10 @@ void restore_label(const Places& places, const char* name) {
   }
 }
 
-// Under a name of its own, noted and ready to take its place. Not yet on the disk, since a client may be
-// looking for it.
-Result<UniqueFd> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
+// Under a name of its own, ready to take its place. Not synced: clients may be looking for it.
+Result<ino_t> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
   (void)::unlinkat(root.get(), kFreshName, 0);  // of one that did not come to its end
-  UniqueFd file(
+  const UniqueFd file(
       ::openat(root.get(), kFreshName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
   struct stat made {};
   // Whatever the umask.
@@ -91,8 +92,41 @@ Result<UniqueFd> prepare(const Places& places, const UniqueFd& root, const std::
       ::fchmod(file.get(), kMode) != 0 || ::fstat(file.get(), &made) != 0) {
     return failure("make", places);
   }
-  const Result<void> noted = write_note(places.state, kNoteName, note_of(made.st_ino, content));
-  return noted ? Result<UniqueFd>(std::move(file)) : Result<UniqueFd>(noted.error());
+  return made.st_ino;
+}
+
+// The file has both names until it is noted, so that one whose maker was killed in between is known as ours.
+Result<void> note_linked(const Places& places, const UniqueFd& root, ino_t inode,
+                         const std::string& content) {
+  Result<void> noted = write_note(places.state, kNoteName, note_of(inode, content));
+  if (noted) {
+    (void)::unlinkat(root.get(), kFreshName, 0);
+  }
+  return noted;
+}
+
+bool has_both_names(const UniqueFd& root, const struct stat& found) {
+  struct stat fresh {};
+  return ::fstatat(root.get(), kFreshName, &fresh, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fresh.st_dev == found.st_dev && fresh.st_ino == found.st_ino;
+}
+
+// In the place of one of ours. That is there meanwhile, so the note has time.
+Result<void> replace(const Places& places, const UniqueFd& root, ino_t inode, const std::string& content) {
+  Result<void> noted = write_note(places.state, kNoteName, note_of(inode, content));
+  return !noted || ::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile) == 0
+             ? std::move(noted)
+             : Result<void>(failure("replace", places));
+}
+
+// Where there is none. Unlike a rename, a link cannot take the place of one that somebody else has made
+// meanwhile: false. Nothing that may take long comes before it, since clients may be looking for the file.
+Result<bool> put(const Places& places, const UniqueFd& root, ino_t inode, const std::string& content) {
+  if (::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) != 0) {
+    return errno == EEXIST ? Result<bool>(false) : failure("make", places);
+  }
+  const Result<void> noted = note_linked(places, root, inode, content);
+  return noted ? Result<bool>(true) : noted.error();
 }
 
 }  // namespace
@@ -107,9 +141,12 @@ Result<std::optional<DiscoveryFile>> read_discovery_file(const Places& places) {
   if (!content) {
     return content.error();
   }
-  DiscoveryFile file{.content = std::move(*content), .port = {}, .is_ours = false};
+  DiscoveryFile file;
+  file.content = std::move(*content);
   file.port = port_of(file.content);
-  file.is_ours = is_noted(places, found.st_ino, file.content);
+  file.inode = found.st_ino;
+  file.is_noted = is_noted(places, file.inode, file.content);
+  file.is_ours = file.is_noted || has_both_names(root, found);
   return std::optional(std::move(file));
 }
 
@@ -119,35 +156,39 @@ Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
   if (!found) {
     return found.error();
   }
-  if (*found && (!(*found)->is_ours || (*found)->content == content)) {
+  if (*found && !(*found)->is_ours) {
     return false;
   }
-  if (::mkdir(places.root.c_str(), kDirectoryMode) == 0) {
+  if (!*found && ::mkdir(places.root.c_str(), kDirectoryMode) == 0) {
     restore_label(places, ".");
   }
   const UniqueFd root = open_root(places);
   if (!root) {
     return failure("make", places);
   }
-  const Result<UniqueFd> file = prepare(places, root, content);
-  if (!file) {
+  if (*found && (*found)->content == content) {
+    const Result<void> noted =
+        (*found)->is_noted ? Result<void>() : note_linked(places, root, (*found)->inode, content);
+    return noted ? Result<bool>(false) : noted.error();
+  }
+  const Result<ino_t> inode = prepare(places, root, content);
+  if (!inode) {
     (void)::unlinkat(root.get(), kFreshName, 0);
-    return file.error();
+    return inode.error();
   }
-  // Unlike a rename, a link cannot take the place of one that somebody else has made meanwhile.
-  const int failed = *found ? ::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile)
-                            : ::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0);
-  const int err = failed != 0 ? errno : 0;
-  (void)::unlinkat(root.get(), kFreshName, 0);
-  if (err == EEXIST) {
-    return false;
+  Result<bool> made = false;
+  if (*found) {
+    const Result<void> replaced = replace(places, root, *inode, content);
+    made = replaced ? Result<bool>(true) : replaced.error();
+  } else {
+    made = put(places, root, *inode, content);
   }
-  if (err != 0) {
-    errno = err;
-    return failure("make", places);
+  if (made && *made) {
+    restore_label(places, kDiscoveryFile);
+  } else {
+    (void)::unlinkat(root.get(), kFreshName, 0);
   }
-  restore_label(places, kDiscoveryFile);
-  return ::fdatasync(file->get()) == 0 ? Result<bool>(true) : failure("write", places);
+  return made;
 }
 
 Result<bool> remove_discovery_file(const Places& places) {
@@ -159,6 +200,9 @@ Result<bool> remove_discovery_file(const Places& places) {
   const UniqueFd root = open_root(places);
   if (is_ours && ::unlinkat(root.get(), kDiscoveryFile, 0) != 0) {
     return failure("remove", places);
+  }
+  if (is_ours) {
+    (void)::unlinkat(root.get(), kFreshName, 0);  // of a file that was not noted yet
   }
   (void)::unlink((places.state / kNoteName).c_str());  // of a file that is not there, or not ours
   return is_ours;

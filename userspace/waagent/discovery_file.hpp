@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +20,9 @@ inline constexpr const char* kDiscoveryFile = "ManagedIdentity-Settings";
 struct DiscoveryFile {
   std::string content;
   std::optional<std::uint16_t> port;  // of its url
-  bool is_ours = false;               // by the note of the file that we made
+  ino_t inode = 0;
+  bool is_noted = false;  // as the one that we made
+  bool is_ours = false;   // that, or made by us and not noted yet
 };
 
 // Nothing, if it is not there. A link, a directory or a file that is too large is an error.

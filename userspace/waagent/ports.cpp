@@ -56,9 +56,6 @@ std::vector<PortEvidence> find_port_evidence(const Places& places) {
   for (const std::uint16_t port : noted_ports(places)) {
     evidence.push_back({port, "it was found earlier"});
   }
-  if (evidence.empty()) {
-    evidence.push_back({kDefaultPort, "it is the documented port"});
-  }
   return evidence;
 }
 

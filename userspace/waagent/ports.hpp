@@ -19,16 +19,16 @@ struct PortEvidence {
 };
 
 // What speaks for which port, the most trusted first: the extension's listening socket, the discovery file,
-// the extension's settings, what was found earlier and noted; without any of these the documented port. A
-// port may be there more than once.
+// the extension's settings, what was found earlier and noted. A port may be there more than once.
 [[nodiscard]] std::vector<PortEvidence> find_port_evidence(const Places& places);
 
 // Its ports, each once, `most` of them.
 [[nodiscard]] std::vector<std::uint16_t> ports_of(const std::vector<PortEvidence>& evidence,
                                                   std::size_t most);
 
-// Puts what is found in the place of legacy.ports = "auto", without the ports that we use ourselves; says
-// where each comes from. Any other configuration stays as it is, and nothing is said.
+// Puts what is found in the place of legacy.ports = "auto", without the ports that we use ourselves, or else
+// the documented port; says where each comes from. Any other configuration stays as it is, and nothing is
+// said.
 std::vector<std::string> settle_ports(config::Config& config);
 
 // Notes ports for later, when the extension and its files are gone.

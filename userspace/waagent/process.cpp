@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <optional>
 
 #include "base/unique_fd.hpp"
@@ -21,18 +20,11 @@ constexpr std::size_t kMaxComm = 64;
 
 std::vector<pid_t> pids_by_name(const std::string& proc, std::string_view name) {
   const UniqueFd directory(::open(proc.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::vector<pid_t> pids;
-  for (const std::string& entry : names_in(directory)) {
-    pid_t pid = 0;
-    const auto [end, ec] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
-    if (ec != std::errc() || end != entry.data() + entry.size()) {
-      continue;
-    }
-    const Result<std::string> comm = read_below(directory, entry + "/comm", kMaxComm);
-    if (comm && *comm == std::string(name) + "\n") {
-      pids.push_back(pid);
-    }
-  }
+  std::vector<pid_t> pids = resolver::list_pids(proc);
+  std::erase_if(pids, [&](pid_t pid) {
+    const Result<std::string> comm = read_below(directory, std::to_string(pid) + "/comm", kMaxComm);
+    return !comm || *comm != std::string(name) + "\n";
+  });
   return pids;
 }
 

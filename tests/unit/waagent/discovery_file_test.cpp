@@ -85,6 +85,24 @@ TEST_F(DiscoveryFileTest, WithOurWordsInAnotherFileIsTheirs) {
   expect_removed(false);
 }
 
+TEST_F(DiscoveryFileTest, OfOursThatAPowerCutHasEmptiedIsMadeAnew) {
+  expect_kept(50342, true);
+  write("");
+  expect_kept(50342, true);
+  EXPECT_EQ(text(), R"({"url":"http://localhost:50342"})");
+  expect_removed(true);
+}
+
+TEST_F(DiscoveryFileTest, OfOursIsKnownIfItsMakerWasKilledBeforeTheNote) {
+  expect_kept(50342, true);
+  std::filesystem::remove(places_.state / "discovery-file");
+  std::filesystem::create_hard_link(file_, places_.root / ".ManagedIdentity-Settings.msi2imds");
+  expect_kept(50342, false);
+  EXPECT_TRUE((*read_discovery_file(places_))->is_noted);
+  expect_removed(true);
+  EXPECT_TRUE(std::filesystem::is_empty(places_.root));
+}
+
 TEST_F(DiscoveryFileTest, ComesBackAfterItWasTaken) {
   write(R"({"url":"http://localhost:50342"})");
   const auto watch = watch_discovery_file(places_);
