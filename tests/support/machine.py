@@ -59,13 +59,16 @@ def _cgroup2():
 class Machine:
     """Booted on entry and gone on exit. It has msi2imds and its units, and an IMDS on its own loopback."""
 
+    suite = "bookworm"
+    packages = PACKAGES
+
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msi2imds-machine-"))
         # All that the machine runs or attaches stays within.
         self.cgroup = _cgroup2() / self.directory.name
         self.process = self.leader = None
         try:
-            self._boot(debian_root(PACKAGES), self._files())
+            self._boot(debian_root(self.packages, self.suite), self._files())
         except BaseException:
             self.close()
             raise
