@@ -1,5 +1,5 @@
-# manual_page(NAME.SECTION.md [DEPENDS FILES...]): target `manual` makes NAME.SECTION.gz of it, in this directory's binary
-# directory. FILES are what the source takes in. Where the converter is missing, everything else can still be built.
+# manual_page(NAME.SECTION.md [DEPENDS FILES...]): target `manual` makes NAME.SECTION.gz of it, in this directory's
+# binary directory. FILES are what the source takes in. Where the converter is missing, the rest can still be built.
 find_program(GO_MD2MAN go-md2man)
 set(MAKE_MANUAL_PAGE ${CMAKE_CURRENT_LIST_DIR}/../packaging/man/make-page)
 if(GO_MD2MAN)
