@@ -2,6 +2,7 @@
 """The tree that `cmake --install` stages, from which sysext image and tarball are made."""
 
 import shutil
+import subprocess
 
 from programs import CHECKOUT, program
 
@@ -10,7 +11,6 @@ PACKAGING = CHECKOUT / "packaging"
 
 def stage(directory):
     copies = {
-        "usr/sbin/msi2imds": program("msi2imds"),
         "usr/lib/msi2imds/setup": PACKAGING / "setup",
         "usr/lib/systemd/system-preset/90-msi2imds.preset": PACKAGING / "system/presets.conf",
         "usr/lib/sysctl.d/10-msi2imds.conf": PACKAGING / "system/sysctl.conf",
@@ -27,4 +27,7 @@ def stage(directory):
     for path, source in copies.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, directory / path)
+    binary = directory / "usr/sbin/msi2imds"
+    binary.parent.mkdir()
+    subprocess.run(["strip", "-o", binary, program("msi2imds")], check=True)
     return directory
