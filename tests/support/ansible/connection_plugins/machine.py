@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-from ansible.errors import AnsibleFileNotFound
+from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
 from ansible.plugins.connection import ConnectionBase
 
 DOCUMENTATION = """
@@ -30,6 +30,8 @@ class Connection(ConnectionBase):
     has_pipelining = False
 
     def _connect(self):
+        if not self._inside("/").exists():
+            raise AnsibleConnectionFailure("the machine does not run")
         self._connected = True
         return self
 
