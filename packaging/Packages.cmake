@@ -3,7 +3,7 @@ set(CPACK_PACKAGE_NAME msi2imds)
 set(CPACK_PACKAGE_VENDOR "The msi2imds authors")
 set(CPACK_PACKAGE_CONTACT "The msi2imds authors <msi2imds@example.com>")
 set(CPACK_PACKAGE_HOMEPAGE_URL "https://example.com/msi2imds")
-set(summary "managed identity extension's endpoint, answered from IMDS")
+set(summary "Legacy managed identity endpoint, answered from IMDS")
 set(description
 "Programs written for Azure's retired managed identity VM extension ask
 http://localhost:50342/oauth2/token for an access token. msi2imds leads their
@@ -13,7 +13,7 @@ changing, restarting or reconfiguring any application.
 
 Nothing starts by being installed: systemctl enable msi2imds, then
 systemctl start msi2imds.")
-set(symbols_summary "debug symbols of msi2imds")
+set(symbols_summary "Debug symbols of msi2imds")
 set(symbols_description "What a debugger needs to read a core dump or a stack of msi2imds.")
 
 # Two packages: the components msi2imds and that of the package's kind, and the symbols.
@@ -37,14 +37,14 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME msi2imds)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS passwd)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "iptables | nftables")  # for kernels without sk_lookup
-set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "${summary}\n${description}")
+set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "${summary}\n${description}")
 foreach(file postinst prerm postrm conffiles)
   list(APPEND CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/deb/${file})
 endforeach()
 set(CPACK_DEBIAN_SYMBOLS_PACKAGE_NAME msi2imds-dbg)
 set(CPACK_DEBIAN_SYMBOLS_PACKAGE_SECTION debug)
 set(CPACK_DEBIAN_SYMBOLS_PACKAGE_DEPENDS "msi2imds (= ${PROJECT_VERSION}-1)")
-set(CPACK_COMPONENT_SYMBOLS_DESCRIPTION "${symbols_summary}\n${symbols_description}")
+set(CPACK_DEBIAN_SYMBOLS_DESCRIPTION "${symbols_summary}\n${symbols_description}")
 
 set(CPACK_RPM_COMPONENT_INSTALL ON)
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
@@ -64,12 +64,12 @@ set(CPACK_RPM_PROGRAM_POST_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm
 set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%config(noreplace) /etc/msi2imds/msi2imds.toml" "%config(noreplace) /etc/logrotate.d/msi2imds"
     "%dir /etc/msi2imds" "%dir /etc/msi2imds/conf.d" "%doc /usr/share/doc/msi2imds/copyright"
-    "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/CHANGELOG.md.gz")
+    "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/changelog.gz")
 set(CPACK_RPM_SYMBOLS_PACKAGE_NAME msi2imds-debuginfo)
 set(CPACK_RPM_SYMBOLS_PACKAGE_SUMMARY ${symbols_summary})
 set(CPACK_RPM_SYMBOLS_PACKAGE_DESCRIPTION ${symbols_description})
 set(CPACK_RPM_SYMBOLS_PACKAGE_GROUP "Development/Debug")
-set(CPACK_RPM_SYMBOLS_PACKAGE_REQUIRES "msi2imds = ${PROJECT_VERSION}-1")
+set(CPACK_RPM_SYMBOLS_PACKAGE_REQUIRES "msi2imds = ${PROJECT_VERSION}")
 # What the distribution owns.
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc /etc/logrotate.d /usr/lib/debug /usr/lib/debug/usr /usr/lib/debug/usr/sbin /usr/lib/sysctl.d /usr/lib/systemd
@@ -90,6 +90,7 @@ install(FILES completions/_msi2imds DESTINATION share/zsh/site-functions COMPONE
 install(FILES deb/lintian-overrides DESTINATION share/lintian/overrides RENAME msi2imds COMPONENT deb)
 install(FILES ${data}/changelog.Debian.gz DESTINATION ${documents} COMPONENT deb)
 install(FILES licences/copyright DESTINATION share/doc/msi2imds-dbg COMPONENT deb_symbols)
+install(FILES deb/lintian-overrides-dbg DESTINATION share/lintian/overrides RENAME msi2imds-dbg COMPONENT deb_symbols)
 install(FILES ${data}/changelog.Debian.gz DESTINATION share/doc/msi2imds-dbg COMPONENT deb_symbols)
 include(CPack)
 cpack_add_component(msi2imds GROUP program)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What packaging/build has made, published in signed repositories with a key of these tests' own."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+pytest.register_assert_rewrite("machine", "cloud_machine")
+
+from programs import CHECKOUT, build_directory
+
+PACKAGES = CHECKOUT / "build" / "packages"
+PUBLISH = CHECKOUT / "packaging" / "repository"
+YUM_REPO = """
+[msi2imds]
+name=msi2imds
+baseurl=file:///srv/yum
+enabled=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey=file:///etc/pki/rpm-gpg/msi2imds.asc
+"""
+# RSA: rpm 4.11 and apt 1.0 know nothing newer.
+KEY = ("msi2imds tests <tests@example.com>", "rsa4096", "sign", "never")
+
+
+def pytest_configure():
+    if os.geteuid() != 0:
+        pytest.exit("the packaging tests boot containers: run them as root", returncode=1)
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@dataclasses.dataclass
+class Published:
+    """Repositories with the built version, and with a newer one besides."""
+
+    version: str
+    newer: str
+    site: pathlib.Path  # all of it, as an operator publishes it
+    apt: pathlib.Path
+    yum: pathlib.Path
+    tampered_apt: pathlib.Path
+    key: str  # armoured
+
+    yum_repo = YUM_REPO
+
+
+def packages(pattern, directory=PACKAGES):
+    found = sorted(directory.glob(pattern))
+    assert found, f"{directory}/{pattern} is missing: run packaging/build"
+    return found
+
+
+@pytest.fixture(scope="session")
+def signing_key(tmp_path_factory):
+    """The environment in which gpg has the key, and the key's name."""
+    home = tmp_path_factory.mktemp("gnupg")
+    home.chmod(0o700)
+    environment = {**os.environ, "GNUPGHOME": str(home)}
+    command = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", *KEY]
+    subprocess.run(command, env=environment, check=True)
+    yield environment, "tests@example.com"
+    subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=True)
+
+
+@pytest.fixture(scope="session")
+def newer_packages(tmp_path_factory):
+    """deb and rpm that differ from the built ones in their version."""
+    directory = tmp_path_factory.mktemp("newer")
+    command = ["cpack", "-G", "DEB;RPM", "-D", "CPACK_PACKAGE_VERSION=0.1.1", "-B", str(directory)]
+    epoch = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch.stdout.strip()}
+    made = subprocess.run(command, cwd=build_directory(), env=environment, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return directory
+
+
+@pytest.fixture(scope="session")
+def base_rpm(tmp_path_factory):
+    """Provides what an rpm distribution has, to a machine that is none."""
+    directory = tmp_path_factory.mktemp("base")
+    spec = pathlib.Path(__file__).with_name("base.spec")
+    command = ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {directory}", spec]
+    subprocess.run(command, check=True, capture_output=True)
+    return directory / "RPMS/noarch/base-1-1.noarch.rpm"
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
+    environment, key = signing_key
+    directory = tmp_path_factory.mktemp("published")
+
+    def publish(kind, *files):
+        command = [PUBLISH / f"make-{kind}", directory / kind, key, *files]
+        made = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert made.returncode == 0, made.stdout + made.stderr
+
+    for kind, pattern in (("apt", "*.deb"), ("yum", "*.rpm")):
+        publish(kind, *packages(pattern))
+        publish(kind, *packages(pattern, newer_packages))
+    publish("yum", base_rpm)
+    tampered = directory / "tampered"
+    shutil.copytree(directory / "apt", tampered)
+    for name in ("InRelease", "Release"):
+        release = tampered / "dists/stable" / name
+        release.write_text(release.read_text().replace("Label: msi2imds", "Label: msi2imdz"))
+    key_text = (directory / "apt" / "msi2imds.asc").read_text()
+    for file in packages("msi2imds*"):
+        (directory / file.name).symlink_to(file)
+    return Published("0.1.0", "0.1.1", directory, directory / "apt", directory / "yum", tampered, key_text)
