@@ -14,7 +14,8 @@ CALLERS_FILE = "/var/lib/msi2imds/callers.json"
 HOLD_CONNECTION = """#!/bin/bash
 exec 3<>/dev/tcp/127.0.0.1/50342
 printf 'GET /oauth2/token?resource=https://management.azure.com/ HTTP/1.1\\r\\nHost: localhost\\r\\nMetadata: true\\r\\n\\r\\n' >&3
-exec sleep 60
+# Nobody else has it.
+sleep 60 3>&-
 """
 
 
@@ -165,6 +166,12 @@ def audit(service):
         and a_token_is_served(service.machine.network)
         and "outcome=token" in service.machine.attempt("cat", "/var/log/msi2imds/audit.log").stdout
     )
+
+
+def log_directory(service):
+    """Its file is made, even if nobody is served."""
+    service.machine.run("rm", "-f", "/var/log/msi2imds/audit.log")
+    return starts(service) and exists(service, "/var/log/msi2imds/audit.log")
 
 
 def observer(service):
