@@ -13,7 +13,7 @@ CALLERS_FILE = "/var/lib/msi2imds/callers.json"
 # It has the connection until it is stopped.
 HOLD_CONNECTION = """#!/bin/bash
 exec 3<>/dev/tcp/127.0.0.1/50342
-printf 'GET /oauth2/token?resource=https://management.azure.com/ HTTP/1.1\\r\\nHost: localhost\\r\\nMetadata: true\\r\\n\\r\\n' >&3
+printf 'GET /oauth2/token?resource=any HTTP/1.1\\r\\nHost: localhost\\r\\nMetadata: true\\r\\n\\r\\n' >&3
 # Nobody else has it.
 sleep 60 3>&-
 """
@@ -59,8 +59,8 @@ def hand_over(service):
     """The next process goes on with the redirection that the last one has left."""
     if not starts(service, "sk_lookup"):
         return False
-    restarted = service.machine.attempt("systemctl", "restart", service.unit)
-    return restarted.returncode == 0 and exists(service, "/sys/fs/bpf/msi2imds/sk_lookup") and not status(service)["remarks"]
+    service.machine.run("systemctl", "restart", service.unit)
+    return exists(service, "/sys/fs/bpf/msi2imds/sk_lookup") and not status(service)["remarks"]
 
 
 def firewall(service):
@@ -73,8 +73,10 @@ def legacy_iptables(service):
     for program in programs:
         service.machine.run("update-alternatives", "--set", program, f"/usr/sbin/{program}-legacy")
     try:
-        return redirects_with(service, "iptables")
+        # Without it, the newer tool is taken.
+        return starts(service, "iptables") and "MSI2IMDS" in service.machine.run("iptables-legacy-save")
     finally:
+        service.stop()
         for program in programs:
             service.machine.run("update-alternatives", "--auto", program)
 
@@ -85,9 +87,8 @@ def own_port(service):
 
 
 def admin_socket(service):
-    if not starts(service):
-        return False
-    return service.machine.run("stat", "-c", "%U %G %a", "/run/msi2imds/admin.sock").split() == ["root", "msi2imds", "660"]
+    owners = ("stat", "-c", "%U %G %a", "/run/msi2imds/admin.sock")
+    return starts(service) and service.machine.run(*owners).strip() == "root msi2imds 660"
 
 
 def responder_user(service):
@@ -125,7 +126,8 @@ def program_is_known(service, user):
     with somebody:
         machine.run("systemctl", "start", "caller-e2e")
         try:
-            return wait_until(lambda: callers(service), 15, "the caller is known")[0].get("program", "").endswith("/bash")
+            known = wait_until(lambda: callers(service), 15, "somebody has called")
+            return known[0].get("program", "").endswith("/bash")
         finally:
             machine.run("systemctl", "stop", "caller-e2e")
 
