@@ -16,12 +16,15 @@ from programs import CHECKOUT, clean_environment, program
 from waiting import wait_until
 
 PACKAGES = ("iptables", "nftables", "procps", "systemd-sysv")
-UNITS = CHECKOUT / "packaging" / "systemd"
+PACKAGING = CHECKOUT / "packaging"
+UNITS = PACKAGING / "systemd"
 
 # Everything is mounted in a mount namespace of its own, which takes it away with the last process in it.
 START = """
 set -e
-echo $$ > "$CGROUP/cgroup.procs"
+for cgroup in $CGROUPS; do
+  echo $$ > "$cgroup/cgroup.procs"
+done
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 mount -t tmpfs -o mode=755 tmpfs "$ROOT"
@@ -48,16 +51,28 @@ class GuestNetwork(Namespace):
         subprocess.run(self.command("ip", "address", "add", f"{IMDS_ADDRESS}/32", "dev", "lo"), check=True)
 
 
+def _hierarchies(kind):
+    """Where cgroups of this kind are mounted on the host."""
+    mounts = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    return [pathlib.Path(path) for _, path, found, *_ in mounts if found == kind]
+
+
 def _cgroup2():
-    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
-        _, path, kind, *_ = line.split()
-        if kind == "cgroup2":
-            return pathlib.Path(path)
-    raise AssertionError("no cgroup2 is mounted")
+    mounted = _hierarchies("cgroup2")
+    assert mounted, "no cgroup2 is mounted"
+    return mounted[0]
+
+
+def can_have_legacy_cgroups():
+    return any(path.name == "systemd" for path in _hierarchies("cgroup"))
 
 
 class Machine:
-    """Booted on entry and gone on exit. It has msi2imds and its units, and an IMDS on its own loopback."""
+    """Booted on entry and gone on exit. It has msi2imds as its packages install it, and an IMDS on its own loopback."""
+
+    def __init__(self, legacy_cgroups=False):
+        """With `legacy_cgroups`, nothing mounts cgroup2 in the machine."""
+        self.legacy_cgroups = legacy_cgroups
 
     suite = "bookworm"
     packages = PACKAGES
@@ -66,6 +81,11 @@ class Machine:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msi2imds-machine-"))
         # All that the machine runs or attaches stays within.
         self.cgroup = _cgroup2() / self.directory.name
+        self.cgroups = [self.cgroup]
+        if self.legacy_cgroups:
+            # A new cpuset takes no process before it is told its processors; systemd does without.
+            hierarchies = [path for path in _hierarchies("cgroup") if path.name != "cpuset"]
+            self.cgroups += [path / self.directory.name for path in hierarchies]
         self.process = self.leader = None
         try:
             self._boot(debian_root(self.packages, self.suite), self._files())
@@ -80,19 +100,25 @@ class Machine:
     def _files(self):
         """What the machine has besides Debian's packages."""
         files = self.directory / "files"
-        for folder in ("usr/sbin", "usr/local/sbin", "usr/lib/systemd/system", "usr/lib/sysusers.d"):
-            (files / folder).mkdir(parents=True)
+        folders = ("sbin", "local/sbin", "lib/systemd/system", "lib/msi2imds", "lib/sysusers.d", "lib/tmpfiles.d")
+        for folder in folders:
+            (files / "usr" / folder).mkdir(parents=True)
         shutil.copy(program("msi2imds"), files / "usr/sbin")
         shutil.copy(program("imds-emulator"), files / "usr/local/sbin")
-        for unit in UNITS.iterdir():
+        for unit in UNITS.glob("*.s*"):
             shutil.copy(unit, files / "usr/lib/systemd/system")
+        for generation in UNITS.glob("[0-9]*"):
+            shutil.copytree(generation, files / "usr/lib/msi2imds/systemd" / generation.name)
+        shutil.copy(PACKAGING / "setup", files / "usr/lib/msi2imds")
+        for kind in ("sysusers", "tmpfiles"):
+            shutil.copy(PACKAGING / "system" / f"{kind}.conf", files / f"usr/lib/{kind}.d/msi2imds.conf")
         (files / "usr/lib/systemd/system/imds-emulator.service").write_text(EMULATOR_UNIT)
-        (files / "usr/lib/sysusers.d/msi2imds.conf").write_text("u msi2imds -\n")
         return files
 
     def _boot(self, archive, files):
-        self.cgroup.mkdir()
-        places = {"ARCHIVE": archive, "FILES": files, "CGROUP": self.cgroup}
+        for cgroup in self.cgroups:
+            cgroup.mkdir()
+        places = {"ARCHIVE": archive, "FILES": files, "CGROUPS": " ".join(map(str, self.cgroups))}
         for name in ("ROOT", "BPF"):
             places[name] = self.directory / name.lower()
             places[name].mkdir()
@@ -100,7 +126,8 @@ class Machine:
             self.process = subprocess.Popen(
                 ["unshare", "--mount", "--propagation=private", "sh", "-c", START],
                 env=clean_environment(
-                    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1", **{name: str(path) for name, path in places.items()}
+                    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="0" if self.legacy_cgroups else "1",
+                    **{name: str(path) for name, path in places.items()},
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -111,6 +138,7 @@ class Machine:
         self.network = GuestNetwork(self.leader)
         self.network.add_imds_address()
         self.run("systemctl", "start", "imds-emulator")
+        self.run("/usr/lib/msi2imds/setup", "install")
 
     def _find_leader(self):
         assert self.process.poll() is None, f"systemd-nspawn: {(self.directory / 'console').read_text()}"
@@ -130,9 +158,10 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.cgroup.exists():
-            wait_until(lambda: not self._pids(), 10, "nothing runs in the machine's cgroup")
-            for directory, _, _ in os.walk(self.cgroup, topdown=False):
+        wait_until(lambda: not self._pids(), 10, "nothing runs in the machine's cgroup")
+        # systemd-nspawn makes one of version 1, too.
+        for hierarchy in _hierarchies("cgroup") + _hierarchies("cgroup2"):
+            for directory, _, _ in os.walk(hierarchy / self.directory.name, topdown=False):
                 os.rmdir(directory)
         shutil.rmtree(self.directory)
 

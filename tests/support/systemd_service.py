@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""msi2imds.service and msi2imds.socket of a machine, and what they leave in its kernel."""
+"""The units of msi2imds on a machine, and what they leave in its kernel."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from service import to_toml
 from waiting import wait_until
 
 UNITS = ("msi2imds.socket", "msi2imds.service")
+OBSERVER = "msi2imds-observe.service"
 BACKENDS = ("sk_lookup", "cgroup_connect", "nftables", "iptables", "listen")
 # systemd attaches programs to cgroups, too, but none to these hooks.
 OUR_HOOKS = {"cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_inet4_getpeername", "cgroup_inet6_getpeername"}
@@ -21,40 +22,43 @@ def _bpftool(*arguments):
 
 
 class SystemdService:
-    def __init__(self, machine):
+    """msi2imds.service, or another unit: that which is started, overridden and asked about."""
+
+    def __init__(self, machine, unit="msi2imds.service"):
         self.machine = machine
+        self.unit = unit
         self._began = machine.run("date", "+%s").strip()
 
-    def configure(self, backend):
+    def configure(self, backend, settings=None):
         # The machine of the test may have booted just now.
-        settings = {"redirect.backend": backend, "imds.boot_grace": 0}
-        self.machine.write("/etc/msi2imds/msi2imds.toml", to_toml(settings))
+        defaults = {"redirect.backend": backend, "imds.boot_grace": 0}
+        self.machine.write("/etc/msi2imds/msi2imds.toml", to_toml({**defaults, **(settings or {})}))
 
     def start(self, backend="auto"):
         self.configure(backend)
-        started = self.machine.attempt("systemctl", "start", "msi2imds")
+        started = self.machine.attempt("systemctl", "start", self.unit)
         assert started.returncode == 0, started.stderr
         return self
 
-    def override(self, text):
-        """Puts `text` into a drop-in of the service."""
-        self.machine.write("/etc/systemd/system/msi2imds.service.d/test.conf", text)
+    def override(self, text, name="test"):
+        """Puts `text` into a drop-in of the unit."""
+        self.machine.write(f"/etc/systemd/system/{self.unit}.d/{name}.conf", text)
         self.machine.run("systemctl", "daemon-reload")
 
     def stop(self):
-        self.machine.run("systemctl", "stop", *UNITS)
+        self.machine.run("systemctl", "stop", *UNITS, OBSERVER)
 
     def reset(self):
         """As it was before the first start."""
         self.stop()
-        self.machine.run("rm", "-rf", "/etc/systemd/system/msi2imds.service.d")
+        self.machine.run("rm", "-rf", f"/etc/systemd/system/{self.unit}.d")
         self.machine.run("systemctl", "daemon-reload")
         self.machine.run("systemctl", "reset-failed")
 
-    def show(self, name, unit="msi2imds.service"):
-        return self.machine.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+    def show(self, name, unit=None):
+        return self.machine.run("systemctl", "show", "--value", f"--property={name}", unit or self.unit).strip()
 
-    def state(self, unit="msi2imds.service"):
+    def state(self, unit=None):
         return self.show("ActiveState", unit)
 
     @property
@@ -64,7 +68,7 @@ class SystemdService:
 
     def kill(self):
         """SIGKILL to the supervisor alone."""
-        self.machine.run("systemctl", "kill", "--kill-who=main", "--signal=SIGKILL", "msi2imds.service")
+        self.machine.run("systemctl", "kill", "--kill-who=main", "--signal=SIGKILL", self.unit)
 
     def status(self, *arguments):
         return self.machine.attempt("msi2imds", "status", *arguments)
@@ -74,11 +78,11 @@ class SystemdService:
         assert status.returncode == 0, status.stdout + status.stderr
 
     def journal(self):
-        units = [argument for unit in UNITS for argument in ("-u", unit)]
+        units = [argument for unit in (*UNITS, OBSERVER) for argument in ("-u", unit)]
         return self.machine.run("journalctl", "--no-pager", f"--since=@{self._began}", *units)
 
-    def wait_for_state(self, state, seconds, unit="msi2imds.service"):
-        wait_until(lambda: self.state(unit) == state, seconds, f"{unit} is {state}")
+    def wait_for_state(self, state, seconds, unit=None):
+        wait_until(lambda: self.state(unit) == state, seconds, f"{unit or self.unit} is {state}")
 
     def traces(self):
         """What of us steers connections, or keeps something that does; empty when there is nothing."""
