@@ -13,6 +13,7 @@ changing, restarting or reconfiguring any application.
 
 Nothing starts by being installed: systemctl enable msi2imds, then
 systemctl start msi2imds.")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # or both debs get it before their own
 set(symbols_summary "Debug symbols of msi2imds")
 set(symbols_description "What a debugger needs to read a core dump or a stack of msi2imds.")
 
