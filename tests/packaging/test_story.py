@@ -31,7 +31,7 @@ def user_data(form, key, tmp_path):
     """One of the shipped files, filled in for a repository in the machine's own /srv."""
     key_file = tmp_path / "key.asc"
     key_file.write_text(key)
-    shipped = CHECKOUT / "packaging" / "cloud-init"
+    shipped = CHECKOUT / "packaging/cloud-init"
     command = [shipped / "fill-in", "file:///srv", key_file, shipped / f"{form}.yaml"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

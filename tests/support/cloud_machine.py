@@ -45,6 +45,7 @@ class CloudMachine(Machine):
     packages = PACKAGES
 
     def __init__(self, suite, repositories, user_data):
+        super().__init__()
         self.suite = suite
         self._repositories = repositories
         self._user_data = user_data

@@ -70,12 +70,12 @@ def can_have_legacy_cgroups():
 class Machine:
     """Booted on entry and gone on exit. It has msi2imds as its packages install it, and an IMDS on its own loopback."""
 
+    suite = "bookworm"
+    packages = PACKAGES
+
     def __init__(self, legacy_cgroups=False):
         """With `legacy_cgroups`, nothing mounts cgroup2 in the machine."""
         self.legacy_cgroups = legacy_cgroups
-
-    suite = "bookworm"
-    packages = PACKAGES
 
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msi2imds-machine-"))
