@@ -1,0 +1,1 @@
+../../../../custom-script/install.sh
