@@ -25,7 +25,7 @@ UNITS = ("msi2imds.socket", "msi2imds.service", "msi2imds-observe.service")
 # Stands in every token of the emulator.
 TOKEN_MARK = "EMULATORSECRET"
 # What a machine writes by itself.
-CHANGING = r"/var/(log|cache|tmp|lib/(systemd|private))(/|$)|/etc/(\.pwd\.lock|\.updated|(passwd|group|shadow|gshadow)-)$"
+CHANGING = r"/var/(log|cache|tmp|lib/(systemd|private))(/|$)|/etc/(\.pwd\.lock|\.updated|g?shadow-|(passwd|group)-)$"
 FIND = (
     "find", "/etc", "/opt", "/usr", "/var", "-xdev",
     "(", "-type", "d", "-printf", "%p %y %m %u\n", ")", "-o", "-printf", "%p %y %m %u %s %l\n",
@@ -229,7 +229,8 @@ def emulator(host):
 def test_installs_and_serves_as_on_an_old_kernel(kernel, host, emulator, tarball, tmp_path):
     root, log = tmp_path / "root", tmp_path / "log"
     root.mkdir()
-    environment = clean_environment(ROOT=str(root), ARCHIVE=str(debian_root(BareMachine.packages)), TARBALL=str(tarball))
+    archive = debian_root(BareMachine.packages)
+    environment = clean_environment(ROOT=str(root), ARCHIVE=str(archive), TARBALL=str(tarball))
     command = [program("old_syscalls"), kernel, "unshare", "--mount", "--propagation=private", "sh", "-c", IN_A_ROOT]
     with log.open("w") as output:
         running = start_in(host, *command, environment=environment, stdout=output, stderr=subprocess.STDOUT)
