@@ -8,6 +8,7 @@ umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
 list=opt/msi2imds/files
+made=/opt/msi2imds/folders
 
 fail() {
   echo "install.sh: $*" >&2
@@ -26,9 +27,18 @@ check_machine() {
   done
 }
 
+# Uninstalling removes those folders only that were made here.
+make_folder() {
+  if [ ! -d "$1" ]; then
+    make_folder "$(dirname "$1")"
+    mkdir "$1"
+    echo "$1" >>"$made"
+  fi
+}
+
 # The file of a running program cannot be written to, but replaced.
 put() {
-  mkdir -p "$(dirname "$2")"
+  make_folder "$(dirname "$2")"
   cp "$1" "$2.new"
   mv -f "$2.new" "$2"
 }
@@ -47,11 +57,12 @@ put_files() {
 }
 
 put_configuration() {
-  mkdir -p /etc/msi2imds/conf.d
+  make_folder /etc/msi2imds/conf.d
   [ -e /etc/msi2imds/msi2imds.toml ] || put "$here/msi2imds.toml" /etc/msi2imds/msi2imds.toml
 }
 
 check_machine
+mkdir -p /opt/msi2imds
 forget_old_files
 put_files
 put_configuration

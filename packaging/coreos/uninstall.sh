@@ -14,9 +14,11 @@ fail() {
 remove_files() {
   while read -r file; do
     rm -f "/$file"
-    folder=$(dirname "/$file")
-    [ "$folder" = /etc/systemd/system ] || rmdir "$folder" 2>/dev/null || true
   done <"$home/files"
+  # The inner ones first; who else uses one keeps it.
+  sort -r "$home/folders" | while read -r folder; do
+    rmdir "$folder" 2>/dev/null || true
+  done
   rm -rf "$home"
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -29,8 +30,6 @@ SCRIPTS = ["install.sh", "uninstall.sh", "../setup"]
 README = (COREOS / "README.md").read_text()
 # What README.md tells an operator to do.
 FILL_IN = re.search(r"^sed .*$", README, re.MULTILINE)[0]
-UPGRADE, REMOVAL = (re.search(rf"^- {what}: (.*?)(?=^- |^$)", README, re.MULTILINE | re.DOTALL)[1]
-                    for what in ("Upgrade", "Removal"))  # fmt: skip
 
 
 @pytest.mark.parametrize("tool, name", [("make-sysext", IMAGE), ("make-tarball", TARBALL)])
@@ -178,9 +177,10 @@ def first_boot(name, artefact, suite="bookworm"):
         yield machine
 
 
-def operate(machine, text):
-    """Does what README.md says, but for what needs more than a command."""
-    for command in re.findall(r"`((?:systemctl|systemd-sysext|msi2imds) [^`]*)`", text.replace("\n", " ")):
+def operate(machine, what):
+    """The commands that README.md has for it."""
+    text = re.search(rf"^- {what}: (.*?)(?=^- |^$)", README, re.MULTILINE | re.DOTALL)[1]
+    for command in re.findall(r"`((?:systemctl|systemd-sys\w+|msi2imds|cp)\b[^`]*)`", text):
         machine.run(*command.split())
 
 
@@ -197,12 +197,21 @@ def test_image_is_merged_and_serves_from_the_first_boot(sysext_image, suite):
         assert machine.attempt("test", "-e", "/var/log/msi2imds/audit.log").returncode == 1
 
 
+def test_image_is_merged_on_a_running_machine(sysext_image):
+    with BareMachine() as machine:
+        (machine.root / "var/lib/extensions").mkdir()
+        shutil.copy(sysext_image, machine.root / "var/lib/extensions/msi2imds.raw")
+        operate(machine, "Running machine")
+        assert_serves(machine, MSI2IMDS)
+        assert machine.run("systemctl", "is-enabled", "systemd-sysext", "start-msi2imds").split() == ["enabled"] * 2
+
+
 def test_image_is_upgraded_without_losing_a_request(sysext_image):
     with first_boot("sysext.ign", sysext_image) as machine:
         assert_serves(machine, MSI2IMDS)
         with Callers(machine) as callers:
             callers.wait_for("token", 10)
-            operate(machine, UPGRADE)
+            operate(machine, "Upgrade")
             callers.wait_for("token", 10)
         print(f"one upgrade: {callers}")
         assert callers.outcomes == {"token": len(callers.results)}
@@ -212,7 +221,7 @@ def test_image_is_removed_without_a_trace(sysext_image):
     with first_boot("sysext.ign", sysext_image) as machine:
         assert_serves(machine, MSI2IMDS)
         (machine.root / "var/lib/extensions/msi2imds.raw").unlink()
-        operate(machine, REMOVAL)
+        operate(machine, "Removal")
         assert SystemdService(machine).traces() == []
         assert machine.attempt("test", "-e", MSI2IMDS).returncode == 1
         assert_refused(machine.network)

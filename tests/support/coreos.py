@@ -6,9 +6,8 @@ import subprocess
 
 import pytest
 
-from programs import CHECKOUT, clean_environment, run_in
+from programs import CHECKOUT, build_directory, clean_environment, run_in
 from raw_http import RESOURCE, token_target
-from staged import stage
 from tokens import audience
 
 COREOS = CHECKOUT / "packaging" / "coreos"
@@ -33,7 +32,11 @@ def artefacts(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def staged_tree(artefacts):
-    tree = stage(artefacts / "staged")
+    """As packaging/build makes it, and with drop-ins for versions of systemd that are in no table of ours."""
+    tree = artefacts / "staged"
+    install = ["cmake", "--install", build_directory(), "--component", "msi2imds", "--prefix", "/usr"]
+    staged = subprocess.run(install, env=clean_environment(DESTDIR=str(tree)), capture_output=True, text=True)
+    assert staged.returncode == 0, f"{staged.stderr}: run packaging/build"
     for since in DROP_INS:
         folder = tree / f"usr/lib/msi2imds/systemd/{since}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,8 @@ def newer_tarball(artefacts, staged_tree):
     """A version with one unit more, and one document less."""
     newer = artefacts / "newer"
     subprocess.run(["cp", "-R", staged_tree, newer], check=True)
-    (newer / "usr/lib/systemd/system/msi2imds-newer.service").write_text("[Service]\nExecStart=/usr/sbin/msi2imds run\n")
+    unit = newer / "usr/lib/systemd/system/msi2imds-newer.service"
+    unit.write_text("[Service]\nExecStart=/usr/sbin/msi2imds run\n")
     (newer / "usr/share/doc/msi2imds/copyright").unlink()
     return make("make-tarball", newer, artefacts / NEWER_TARBALL)
 

@@ -44,9 +44,8 @@ def write_units(config, root):
 
 def write_users(config, root):
     """As systemd makes users, since the root file system is not there yet."""
-    lines = [
-        f'u {user["name"]} - "" {user["homeDir"]} {user["shell"]}\n' for user in config.get("passwd", {}).get("users", [])
-    ]
+    users = config.get("passwd", {}).get("users", [])
+    lines = [f'u {user["name"]} - "" {user["homeDir"]} {user["shell"]}\n' for user in users]
     (root / "etc/sysusers.d").mkdir(parents=True)
     (root / "etc/sysusers.d/ignition.conf").write_text("".join(lines))
 
