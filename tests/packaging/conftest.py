@@ -38,12 +38,13 @@ def pytest_configure():
 
 @dataclasses.dataclass
 class Published:
-    """Repositories with the built version, and with a newer one besides."""
+    """Repositories with the built version; the newer one is in yum and newer_apt, too."""
 
     version: str
     newer: str
     site: pathlib.Path  # all of it, as an operator publishes it
     apt: pathlib.Path
+    newer_apt: pathlib.Path
     yum: pathlib.Path
     tampered_apt: pathlib.Path
     key: str  # armoured
@@ -96,15 +97,15 @@ def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
     environment, key = signing_key
     directory = tmp_path_factory.mktemp("published")
 
-    def publish(kind, *files):
-        command = [PUBLISH / f"make-{kind}", directory / kind, key, *files]
+    def publish(name, *files):
+        command = [PUBLISH / f"make-{name[:3]}", directory / name, key, *files]
         made = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert made.returncode == 0, made.stdout + made.stderr
 
-    for kind, pattern in (("apt", "*.deb"), ("yum", "*.rpm")):
-        publish(kind, *packages(pattern))
-        publish(kind, *packages(pattern, newer_packages))
-    publish("yum", base_rpm)
+    publish("apt", *packages("*.deb"))
+    newer_apt = shutil.copytree(directory / "apt", directory / "apt-newer")
+    publish("apt-newer", *packages("*.deb", newer_packages))
+    publish("yum", *packages("*.rpm"), *packages("*.rpm", newer_packages), base_rpm)
     tampered = directory / "tampered"
     shutil.copytree(directory / "apt", tampered)
     for name in ("InRelease", "Release"):
@@ -113,4 +114,4 @@ def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
     key_text = (directory / "apt" / "msi2imds.asc").read_text()
     for file in packages("msi2imds*"):
         (directory / file.name).symlink_to(file)
-    return Published("0.1.0", "0.1.1", directory, directory / "apt", directory / "yum", tampered, key_text)
+    return Published("0.1.0", "0.1.1", directory, directory / "apt", newer_apt, directory / "yum", tampered, key_text)

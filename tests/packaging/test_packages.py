@@ -119,9 +119,11 @@ def test_licences_of_all_that_is_linked_in_are_there():
     used |= {line.strip() for text in ours for line in text.splitlines()[1:] if line.strip().startswith("/usr/")}
     owners = subprocess.run(["dpkg-query", "--search", *map(os.path.realpath, used)], capture_output=True, text=True).stdout
     packages_used = {line.split(":")[0] for line in owners.splitlines() if not line.startswith("diversion")}
-    named = {name for line in (CHECKOUT / "packaging/licences/libraries").read_text().splitlines() for name in line.split("|")}
-    compilers = {name for name in packages_used if re.match(r"(libclang|clang|libgcc|libstdc)", name)}
-    assert packages_used - compilers <= named
+    lines = (CHECKOUT / "packaging/licences/libraries").read_text().splitlines()
+    named = {name for line in lines if not line.startswith("#") for name in line.split("|")}
+    # Boost's libraries come from its one source; clang's own headers leave no code.
+    left_out = re.compile(r"libboost-\w+1\.\d+-dev|libclang-common-\d+-dev")
+    assert {name for name in packages_used - named if not left_out.fullmatch(name)} == set()
 
 
 def test_a_second_build_gives_the_same_bytes(tmp_path):

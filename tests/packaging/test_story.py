@@ -50,7 +50,7 @@ def check(results, step):
 
 @pytest.fixture(scope="module")
 def repositories(published):
-    return {"apt": published.apt, "tampered": published.tampered_apt}
+    return {"apt": published.apt, "apt-newer": published.newer_apt, "tampered": published.tampered_apt}
 
 
 @pytest.fixture(scope="module", params=SUITES)

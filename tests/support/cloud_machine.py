@@ -17,6 +17,7 @@ CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
 ssh_genkeytypes: []
+locale: false
 """
 
 

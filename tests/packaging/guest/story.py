@@ -3,8 +3,8 @@
 """The life of the package on one machine, from what cloud-init installed to a purge that leaves nothing.
 
 Runs in the machine: story.py apt|dnf VERSION NEWER [STEP...]. Prints a line for each step: PASS NAME, or FAIL NAME: WHY;
-then END. Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt or /srv/yum is the repository with both
-versions, /srv/tampered one that somebody has changed. With dnf cloud-init has installed nothing.
+then END. Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt is a repository with the one version,
+/srv/apt-newer and /srv/yum with both, /srv/tampered one that somebody has changed. With dnf cloud-init has installed nothing.
 """
 
 import base64
@@ -19,6 +19,7 @@ import select
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
@@ -76,6 +77,12 @@ class Apt:
 
     downgrade = install
 
+    @staticmethod
+    def publish_newer():
+        pathlib.Path("/srv/apt").rename("/srv/apt-older")
+        pathlib.Path("/srv/apt-newer").rename("/srv/apt")
+        run("apt-get", "-q", "update")
+
     def remove(self):
         self._get("remove", "msi2imds")
 
@@ -92,6 +99,9 @@ class Apt:
 
 class Dnf:
     """The package in the hands of dnf, which knows no purge: logs, state and user stay."""
+
+    def publish_newer(self):
+        """It was always there: dnf is told which version."""
 
     def install(self, version):
         return self._dnf("install", f"msi2imds-{version}-1")
@@ -135,19 +145,33 @@ def ask():
 class Clients:
     """Ask for tokens in connections of their own, from entry to exit."""
 
+    ENOUGH = 30
+
     def __enter__(self):
-        command = [sys.executable, str(HERE / "calling.py"), str(EXTENSION_PORT), "3", "0.05"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._results = tempfile.NamedTemporaryFile("r")
+        command = [sys.executable, str(HERE / "calling.py"), str(EXTENSION_PORT), "3", "0.02"]
+        with open(self._results.name, "w") as output:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output)
+        self.wait_for_more()
         return self
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        self.outcomes = [line.split()[0] for line in self._process.stdout]
         self._process.wait()
+        self.outcomes = self._so_far()
+        self._results.close()
+
+    def _so_far(self):
+        self._results.seek(0)
+        return [line.split()[0] for line in self._results if line.endswith("\n")]
+
+    def wait_for_more(self):
+        goal = len(self._so_far()) + self.ENOUGH
+        wait_until(lambda: len(self._so_far()) >= goal, f"{self.ENOUGH} more requests have ended")
 
     def check_nothing_lost(self):
         lost = [outcome for outcome in self.outcomes if outcome != "token"]
-        check(not lost and len(self.outcomes) > 20, f"{len(self.outcomes)} requests, of which lost: {lost}")
+        check(not lost, f"{len(self.outcomes)} requests, of which lost: {lost}")
 
 
 @contextlib.contextmanager
@@ -264,15 +288,18 @@ def restart_loses_nothing(*_):
         for _ in range(2):
             run("systemctl", "restart", "msi2imds")
             wait_for_service()
+            clients.wait_for_more()
     clients.check_nothing_lost()
 
 
 def upgrade_loses_nothing(package, _, new):
+    package.publish_newer()
     pid = shown("msi2imds.service", "MainPID")
     CONFIGURATION.write_text(CONFIGURATION.read_text() + "# ours\n")
     with Clients() as clients:
         package.install(new)
         wait_for_service()
+        clients.wait_for_more()
     clients.check_nothing_lost()
     check(package.version() == f"{new}-1", package.version())
     check(shown("msi2imds.service", "MainPID") != pid, "the old version still runs")
@@ -283,6 +310,7 @@ def downgrade_loses_nothing(package, old, _):
     with Clients() as clients:
         package.downgrade(old)
         wait_for_service()
+        clients.wait_for_more()
     clients.check_nothing_lost()
     check(package.version() == f"{old}-1", package.version())
 
@@ -293,6 +321,7 @@ def configuration_that_is_not_understood_is_no_outage(package, _, new):
     try:
         with Clients() as clients:
             said = package.install(new)
+            clients.wait_for_more()
         clients.check_nothing_lost()
         check("mend the configuration" in said, said[-600:])
         check(shown("msi2imds.service", "MainPID") == pid, "it was restarted")
@@ -327,7 +356,7 @@ def installing_starts_and_enables_nothing(package, old, _):
         check(ask() == "extension", "the extension's simulator does not answer")
         package.install(old)
         check(states("is-active") == ["inactive", "inactive"], "a unit was started")
-        run("systemctl", "preset-all", "--preset-mode=enable-only")
+        run("systemctl", "preset", *UNITS, "msi2imds-observe.service")
         check(states("is-enabled") == ["disabled", "disabled"], "a unit was enabled")
         check(not [trace for trace in kernel_traces() if not trace.startswith("listener")], f"{kernel_traces()}")
         check(ask() == "extension", "the extension is not asked any more")
