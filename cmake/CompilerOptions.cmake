@@ -18,7 +18,8 @@ add_library(msi2imds_options INTERFACE)
 target_compile_options(msi2imds_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -fstack-protector-strong
   $<$<BOOL:${MSI2IMDS_WERROR}>:-Werror>
-  $<$<CONFIG:Release,RelWithDebInfo>:-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+  $<$<CONFIG:Release,RelWithDebInfo>:-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>
+  $<$<CONFIG:Release>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
 target_link_options(msi2imds_options INTERFACE
   -Wl,-z,relro,-z,now,-z,noexecstack $<$<CONFIG:Release,RelWithDebInfo>:-Wl,--gc-sections>)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")

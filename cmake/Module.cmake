@@ -1,11 +1,19 @@
-# msi2imds_module(NAME SOURCES... DEPENDS...): userspace/NAME as one static library.
-# DEPENDS names what its headers may include; PRIVATE what only its .cpp files use.
+# msi2imds_module(NAME [SMALL] SOURCES... DEPENDS...): userspace/NAME as one static library.
+# DEPENDS names what its headers may include; PRIVATE what only its .cpp files use. SMALL: no request passes through it,
+# so that a release has it compiled for size.
 function(msi2imds_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "SMALL" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/userspace)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE msi2imds_options ${arg_PRIVATE})
   set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "${MSI2IMDS_CLANG_TIDY}")
+  if(arg_SMALL)
+    msi2imds_compile_for_size(${name})
+  endif()
+endfunction()
+
+function(msi2imds_compile_for_size target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
 endfunction()
 
 # msi2imds_test(MODULE SOURCES...): tests/unit/MODULE as one GoogleTest program, run unprivileged and offline.

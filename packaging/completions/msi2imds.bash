@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# Completion of msi2imds for bash 4.2 and later, with or without the package bash-completion.
+
+_msi2imds() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= words=
+  if [ "$COMP_CWORD" -gt 1 ]; then
+    command=${COMP_WORDS[1]}
+  fi
+  if [ "$command" = policy ] && [ "$COMP_CWORD" -gt 2 ]; then
+    command="policy ${COMP_WORDS[2]}"
+  fi
+  # bash makes three words of --option=value.
+  if [ "$word" = = ]; then
+    word=
+  elif [ "$previous" = = ]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+
+  COMPREPLY=()
+  case $previous in
+    --config | --html | --program)
+      compopt -o default # readline's own file names
+      return
+      ;;
+    --user)
+      mapfile -t COMPREPLY < <(compgen -u -- "$word")
+      return
+      ;;
+    --identity)
+      if [ "$command" = "policy test" ]; then
+        mapfile -t COMPREPLY < <(compgen -W none -- "$word")
+      fi
+      return
+      ;;
+    --cgroup | --gid | --resource | --uid | --unit | --wait) return ;;
+  esac
+
+  case $command in
+    '') words="callers check-config detach doctor flush metrics policy retire run status verify --version" ;;
+    callers) words="--config --html --json" ;;
+    check-config | metrics) words="--config" ;;
+    detach) words="--config --purge --unless-held" ;;
+    doctor | retire) words="--config --json" ;;
+    flush) words="--config --identity --resource" ;;
+    policy) words="test" ;;
+    "policy test") words="--cgroup --config --gid --identity --json --program --resource --uid --unit --user" ;;
+    run) words="--config --observe" ;;
+    status) words="--config --json --wait" ;;
+    verify) words="--config --identity --json --resource" ;;
+    *) return ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$word")
+}
+
+complete -F _msi2imds msi2imds

@@ -1,0 +1,393 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The life of the package on one machine, from what cloud-init installed to a purge that leaves nothing.
+
+Runs in the machine: story.py apt|dnf VERSION NEWER [STEP...]. Prints a line for each step: PASS NAME, or FAIL NAME: WHY;
+then END. Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt or /srv/yum is the repository with both
+versions, /srv/tampered one that somebody has changed. With dnf cloud-init has installed nothing.
+"""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import select
+import stat
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).parent
+UNITS = ("msi2imds.socket", "msi2imds.service")
+CONFIGURATION = pathlib.Path("/etc/msi2imds/msi2imds.toml")
+SITE = pathlib.Path("/etc/msi2imds/conf.d/90-story.toml")
+EXTENSION_PORT = 50342
+URL = f"http://localhost:{EXTENSION_PORT}/oauth2/token?resource=https%3A%2F%2Fmanagement.azure.com%2F"
+SECONDS = 60
+# What other programs write by themselves, and what a package manager keeps of every package.
+VOLATILE = re.compile(
+    r"/(proc|sys|dev|tmp|srv|root|boot|var/(tmp|cache|log/(journal|apt|private)|lib/(apt|dpkg|cloud|systemd|private)))(/|$)"
+    r"|/run/(?!.*msi2imds)|/etc/[a-z.]+-$|/var/log/(dpkg\.log|alternatives\.log|cloud-init.*|[bw]tmp|lastlog|faillog|syslog)$"
+    r"|/etc/ld\.so\.cache$|/__pycache__(/|$)|/etc/\.pwd\.lock$"
+)
+
+
+class Failed(Exception):
+    """A step did not end as it should."""
+
+
+def run(*command):
+    """Output of a program that must succeed."""
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if ended.returncode != 0:
+        raise Failed(f"{' '.join(command)}: exit {ended.returncode}: {(ended.stdout + ended.stderr)[-600:]}")
+    return ended.stdout
+
+
+def output_of(*command):
+    """Output of a program, whatever it returns."""
+    with contextlib.suppress(FileNotFoundError):
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return ended.stdout
+    return ""
+
+
+def check(condition, otherwise):
+    if not condition:
+        raise Failed(otherwise)
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        check(time.monotonic() < deadline, f"not within {SECONDS} s: {what}")
+        time.sleep(0.05)
+
+
+class Apt:
+    """The package in the hands of apt."""
+
+    def install(self, version):
+        return self._get("install", "--allow-downgrades", f"msi2imds={version}-1")
+
+    downgrade = install
+
+    def remove(self):
+        self._get("remove", "msi2imds")
+
+    def purge(self):
+        self._get("purge", "msi2imds")
+
+    def version(self):
+        return output_of("dpkg-query", "-W", "-f", "${Version}", "msi2imds")
+
+    @staticmethod
+    def _get(*arguments):
+        return run("apt-get", "-y", "-q", "-o", "Dpkg::Options::=--force-confold", *arguments)
+
+
+class Dnf:
+    """The package in the hands of dnf, which knows no purge: logs, state and user stay."""
+
+    def install(self, version):
+        return self._dnf("install", f"msi2imds-{version}-1")
+
+    def downgrade(self, version):
+        return self._dnf("downgrade", f"msi2imds-{version}-1")
+
+    def remove(self):
+        self._dnf("remove", "msi2imds")
+
+    def version(self):
+        return output_of("rpm", "-q", "--queryformat", "%{VERSION}-%{RELEASE}", "msi2imds")
+
+    @staticmethod
+    def _dnf(*arguments):
+        return run("dnf", "-y", "--disablerepo=*", "--enablerepo=msi2imds", *arguments)
+
+
+def shown(unit, name):
+    return run("systemctl", "show", f"--property={name}", unit).strip().partition("=")[2]
+
+
+def states(question):
+    return output_of("systemctl", question, *UNITS).split()
+
+
+def wait_for_service():
+    run("msi2imds", "status", "--wait", str(SECONDS))
+
+
+def ask():
+    """Who answers the legacy client: "msi2imds", "extension" or "nobody"."""
+    ended = subprocess.run(["curl", "-s", "-f", "-m", "20", "-H", "Metadata: true", URL], capture_output=True, text=True)
+    if ended.returncode != 0:
+        return "nobody"
+    payload = json.loads(ended.stdout)["access_token"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims.get("answered_by", "msi2imds")
+
+
+class Clients:
+    """Ask for tokens in connections of their own, from entry to exit."""
+
+    def __enter__(self):
+        command = [sys.executable, str(HERE / "calling.py"), str(EXTENSION_PORT), "3", "0.05"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self.outcomes = [line.split()[0] for line in self._process.stdout]
+        self._process.wait()
+
+    def check_nothing_lost(self):
+        lost = [outcome for outcome in self.outcomes if outcome != "token"]
+        check(not lost and len(self.outcomes) > 20, f"{len(self.outcomes)} requests, of which lost: {lost}")
+
+
+@contextlib.contextmanager
+def extension():
+    """The extension's simulator on its port."""
+    command = [sys.executable, str(HERE / "msi-extension"), "--port", str(EXTENSION_PORT)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        ready, _, _ = select.select([process.stdout], [], [], SECONDS)
+        check(ready and process.stdout.readline().startswith("listening"), "the extension's simulator does not start")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+# What of msi2imds is in the kernel, as text, empty when there is nothing.
+def kernel_traces():
+    namespace = os.stat("/proc/self/ns/net").st_ino
+    links = json.loads(output_of("bpftool", "-j", "link", "show") or "[]")
+    traces = [f"link {link}" for link in links if link.get("netns_ino") == namespace]
+    for group in json.loads(output_of("bpftool", "-j", "cgroup", "tree", cgroup2() or "/nowhere") or "[]") or []:
+        if isinstance(group, dict):
+            ours = ("connect", "getpeername")
+            traces += [f"program {p}" for p in group["programs"] if any(word in p["attach_type"] for word in ours)]
+    traces += [f"pin {path}" for path in pathlib.Path("/sys/fs/bpf").rglob("*msi2imds*")]
+    rules = "".join(output_of(*command) for command in (["nft", "list", "ruleset"], ["iptables-legacy-save"], ["ip6tables-legacy-save"]))
+    traces += [f"rule {line}" for line in rules.splitlines() if "msi2imds" in line.lower()]
+    reserved = pathlib.Path("/proc/sys/net/ipv4/ip_local_reserved_ports").read_text().strip()
+    traces += [f"reserved {reserved}"] if reserved else []
+    traces += [f"mount {line}" for line in pathlib.Path("/proc/mounts").read_text().splitlines() if "msi2imds" in line]
+    listening = output_of("ss", "-H", "-l", "-n", "-t")
+    traces += [f"listener {line}" for line in listening.splitlines() if re.search(r":(342|50342)\s", line)]
+    return traces
+
+
+def cgroup2():
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        if line.split()[2] == "cgroup2":
+            return line.split()[1]
+    return None
+
+
+def processes():
+    names = []
+    for directory in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            names.append((directory / "comm").read_text().strip())
+    return [name for name in names if name == "msi2imds"]
+
+
+def digest(path, status):
+    if stat.S_ISLNK(status.st_mode):
+        return os.readlink(path)
+    if stat.S_ISREG(status.st_mode):
+        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    return ""
+
+
+def files():
+    """Every file that does not change by itself: mode, owner and contents."""
+    found = {}
+    for directory, folders, names in os.walk("/"):
+        folders[:] = [name for name in folders if not VOLATILE.match(os.path.join(directory, name))]
+        for path in (os.path.join(directory, name) for name in [*folders, *names]):
+            if not VOLATILE.match(path):
+                with contextlib.suppress(FileNotFoundError):
+                    status = os.lstat(path)
+                    found[path] = (status.st_mode, status.st_uid, status.st_gid, digest(path, status))
+    return found
+
+
+def check_same(before, after):
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    check(not changed, f"differs from before: {changed[:20]}")
+
+
+def has_user():
+    return any(entry.pw_name == "msi2imds" for entry in pwd.getpwall())
+
+
+# The steps, in their order; each relies on those before it.
+
+
+def comes_up(package, old, _):
+    status = output_of("cloud-init", "status", "--wait")
+    check("done" in status, f"cloud-init: {status} {output_of('grep', '-hE', 'ERROR|Traceback', '/var/log/cloud-init.log')[-800:]}")
+    check(package.version() == f"{old}-1", f"installed: {package.version()}")
+    wait_until(lambda: states("is-active") == ["active", "active"], "the units are active")
+    check(states("is-enabled") == ["enabled", "enabled"], f"enabled: {states('is-enabled')}")
+    wait_for_service()
+    check(ask() == "msi2imds", "the legacy client gets no token")
+
+
+def came_from_the_signed_repository(_, old, __):
+    policy = output_of("apt-cache", "policy", "msi2imds")
+    check(f"*** {old}-1" in policy and "file:/srv/apt" in policy, policy)
+
+
+def tampered_repository_is_refused(package, *_):
+    source = next(pathlib.Path("/etc/apt/sources.list.d").glob("*msi2imds*"))
+    genuine = source.read_text()
+    source.write_text(genuine.replace("/srv/apt", "/srv/tampered"))
+    try:
+        said = output_of("apt-get", "update")
+        check("BADSIG" in said or "not signed" in said or "invalid" in said, f"apt took it: {said[-600:]}")
+    finally:
+        source.write_text(genuine)
+        run("apt-get", "update")
+
+
+def restart_loses_nothing(*_):
+    with Clients() as clients:
+        for _ in range(2):
+            run("systemctl", "restart", "msi2imds")
+            wait_for_service()
+    clients.check_nothing_lost()
+
+
+def upgrade_loses_nothing(package, _, new):
+    pid = shown("msi2imds.service", "MainPID")
+    CONFIGURATION.write_text(CONFIGURATION.read_text() + "# ours\n")
+    with Clients() as clients:
+        package.install(new)
+        wait_for_service()
+    clients.check_nothing_lost()
+    check(package.version() == f"{new}-1", package.version())
+    check(shown("msi2imds.service", "MainPID") != pid, "the old version still runs")
+    check(CONFIGURATION.read_text().endswith("# ours\n"), "the administrator's configuration is lost")
+
+
+def downgrade_loses_nothing(package, old, _):
+    with Clients() as clients:
+        package.downgrade(old)
+        wait_for_service()
+    clients.check_nothing_lost()
+    check(package.version() == f"{old}-1", package.version())
+
+
+def configuration_that_is_not_understood_is_no_outage(package, _, new):
+    pid = shown("msi2imds.service", "MainPID")
+    SITE.write_text("[nonsense]\n")
+    try:
+        with Clients() as clients:
+            said = package.install(new)
+        clients.check_nothing_lost()
+        check("mend the configuration" in said, said[-600:])
+        check(shown("msi2imds.service", "MainPID") == pid, "it was restarted")
+    finally:
+        SITE.unlink()
+    run("systemctl", "restart", "msi2imds")
+    wait_for_service()
+
+
+def removal_detaches_everything(package, *_):
+    package.remove()
+    check(not processes(), "msi2imds still runs")
+    check(not kernel_traces(), f"left in the kernel: {kernel_traces()}")
+    kept = CONFIGURATION.exists() or CONFIGURATION.with_suffix(".toml.rpmsave").exists()
+    check(kept, "the administrator's configuration is gone")
+    enabled = [str(path) for path in pathlib.Path("/etc/systemd").rglob("*msi2imds*")]
+    check(not enabled, f"still enabled: {enabled}")
+    check(ask() == "nobody", "somebody answers")
+
+
+def purge_leaves_nothing(package, *_):
+    package.purge()
+    left = [path for path in files() if "msi2imds" in path and "/etc/apt/" not in path]
+    check(not left, f"files: {left}")
+    check(not has_user(), "the user is left")
+
+
+def installing_starts_and_enables_nothing(package, old, _):
+    global BEFORE
+    BEFORE = files()
+    with extension():
+        check(ask() == "extension", "the extension's simulator does not answer")
+        package.install(old)
+        check(states("is-active") == ["inactive", "inactive"], "a unit was started")
+        run("systemctl", "preset-all", "--preset-mode=enable-only")
+        check(states("is-enabled") == ["disabled", "disabled"], "a unit was enabled")
+        check(not [trace for trace in kernel_traces() if not trace.startswith("listener")], f"{kernel_traces()}")
+        check(ask() == "extension", "the extension is not asked any more")
+
+
+def starting_takes_over_and_stopping_gives_back(*_):
+    with extension():
+        run("systemctl", "start", "msi2imds")
+        wait_for_service()
+        check(ask() == "msi2imds", "the extension is still asked")
+        run("systemctl", "stop", *UNITS)
+        check(ask() == "extension", "the extension is not asked any more")
+
+
+def enabling_and_starting_serves(*_):
+    run("systemctl", "enable", "msi2imds")
+    run("systemctl", "start", "msi2imds")
+    wait_for_service()
+    check(ask() == "msi2imds", "the legacy client gets no token")
+
+
+def purge_of_a_running_service_leaves_nothing(package, *_):
+    enabling_and_starting_serves()
+    package.purge()
+    check(not processes(), "msi2imds still runs")
+    check(not kernel_traces(), f"left in the kernel: {kernel_traces()}")
+    check(not has_user(), "the user is left")
+    check_same(BEFORE, files())
+
+
+BEFORE = {}
+STEPS = {
+    "apt": [
+        comes_up, came_from_the_signed_repository, tampered_repository_is_refused, restart_loses_nothing,
+        upgrade_loses_nothing, downgrade_loses_nothing, configuration_that_is_not_understood_is_no_outage,
+        removal_detaches_everything, purge_leaves_nothing, installing_starts_and_enables_nothing,
+        starting_takes_over_and_stopping_gives_back, purge_of_a_running_service_leaves_nothing,
+    ],
+    "dnf": [
+        installing_starts_and_enables_nothing, starting_takes_over_and_stopping_gives_back, enabling_and_starting_serves,
+        restart_loses_nothing, upgrade_loses_nothing, downgrade_loses_nothing,
+        configuration_that_is_not_understood_is_no_outage, removal_detaches_everything,
+    ],
+}  # fmt: skip
+
+
+def main():
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    manager, old, new, *chosen = sys.argv[1:]
+    package = {"apt": Apt, "dnf": Dnf}[manager]()
+    for step in (step for step in STEPS[manager] if not chosen or step.__name__ in chosen):
+        began = time.monotonic()
+        try:
+            step(package, old, new)
+            outcome = f"PASS {step.__name__} ({time.monotonic() - began:.1f} s)"
+        except Exception as problem:  # the next steps tell more
+            outcome = f"FAIL {step.__name__}: {type(problem).__name__}: {' '.join(str(problem).split())}"
+        print(outcome, flush=True)
+    print("END", flush=True)
+
+
+if __name__ == "__main__":
+    main()

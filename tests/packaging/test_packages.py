@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""What is in the built packages, and that old package managers can read it."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import packages
+from programs import CHECKOUT
+
+MIB = 1024 * 1024
+# lib/rpmds.c of rpm 4.11: what CentOS 7 knows.
+RPM_4_11 = {
+    "VersionedDependencies", "CompressedFileNames", "PayloadIsBzip2", "PayloadFilesHavePrefix", "ExplicitPackageProvide",
+    "HeaderLoadSortsTags", "ScriptletInterpreterArgs", "PartialHardlinkSets", "ConcurrentAccess", "BuiltinLuaScripts",
+    "FileDigests", "FileCaps", "PayloadIsLzma", "PayloadIsXz", "ScriptletExpansion",
+}  # fmt: skip
+# Of one static file: no library; what the scriptlets call.
+RPM_NEEDS = {"/bin/sh", "/usr/bin/getent", "/usr/sbin/useradd", "config(msi2imds)"}
+CONFIGURATION = {"/etc/logrotate.d/msi2imds", "/etc/msi2imds/msi2imds.toml"}
+
+
+def run(*command):
+    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def deb():
+    return packages("msi2imds_*_amd64.deb")[0]
+
+
+@pytest.fixture(scope="module")
+def rpm():
+    return packages("msi2imds-0*.x86_64.rpm")[0]
+
+
+@pytest.fixture(scope="module")
+def deb_tree(deb, tmp_path_factory):
+    tree = tmp_path_factory.mktemp("deb")
+    run("dpkg-deb", "--extract", deb, tree)
+    return tree
+
+
+def files_of(tree):
+    return {f"/{path.relative_to(tree)}" for path in tree.rglob("*") if not path.is_dir()}
+
+
+def test_the_program_is_one_small_static_file(deb_tree):
+    program = deb_tree / "usr/sbin/msi2imds"
+    assert program.stat().st_size <= 5 * MIB
+    headers = run("readelf", "--program-headers", "--file-header", program)
+    assert "INTERP" not in headers and "DYN (Position-Independent Executable" in headers
+    assert ".symtab" not in run("readelf", "--sections", program)
+
+
+def test_the_symbols_are_those_of_the_program(deb_tree, tmp_path):
+    run("dpkg-deb", "--extract", packages("msi2imds-dbg_*.deb")[0], tmp_path)
+    build_id = re.compile(r"Build ID: (\w+)")
+    found = [build_id.search(run("readelf", "--notes", path))[1]
+             for path in (deb_tree / "usr/sbin/msi2imds", tmp_path / "usr/lib/debug/usr/sbin/msi2imds.debug")]  # fmt: skip
+    assert found[0] == found[1]
+    shown = run("gdb", "--batch", "--nx", "-ex", f"set debug-file-directory {tmp_path}/usr/lib/debug",
+                "-ex", f"symbol-file {tmp_path}/usr/lib/debug/usr/sbin/msi2imds.debug",
+                "-ex", "info line main", deb_tree / "usr/sbin/msi2imds")  # fmt: skip
+    assert "main.cpp" in shown
+
+
+def test_deb_and_rpm_hold_the_same(deb_tree, rpm):
+    only_deb = re.compile(r"/usr/share/(lintian/|zsh/|doc/msi2imds/changelog\.Debian\.gz)")
+    in_deb = {path for path in files_of(deb_tree) if not only_deb.match(path)}
+    listed = run("rpm", "--query", "--package", "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm).splitlines()
+    in_rpm = {line.split()[1] for line in listed if line[0] != "d"}
+    assert {path for path in in_rpm if not path.startswith("/usr/share/zsh/")} == in_deb
+    assert any(path.startswith("/usr/share/zsh/") for path in in_rpm)
+
+
+def test_configuration_is_never_overwritten(deb, rpm):
+    assert set(run("dpkg-deb", "--info", deb, "conffiles").split()) == CONFIGURATION
+    flags = run("rpm", "--query", "--package", "--queryformat", "[%{FILEFLAGS:fflags} %{FILENAMES}\n]", rpm)
+    assert set(re.findall(r"^cn (\S+)$", flags, re.MULTILINE)) == CONFIGURATION
+
+
+def test_old_package_managers_can_read_them(deb, rpm):
+    members = run("ar", "t", deb).split()
+    assert members == ["debian-binary", "control.tar.gz", "data.tar.xz"] or members == ["debian-binary", "control.tar.xz", "data.tar.xz"]
+    requires = set(run("rpm", "--query", "--package", "--requires", rpm).splitlines())
+    features = {match[1] for line in requires if (match := re.match(r"rpmlib\((\w+)\)", line))}
+    assert features <= RPM_4_11
+    assert {line.split()[0] for line in requires if not line.startswith("rpmlib(")} <= RPM_NEEDS
+    assert run("rpm", "--query", "--package", "--queryformat", "%{PAYLOADCOMPRESSOR}", rpm) == "xz"
+    assert not run("rpm", "--query", "--package", "--recommends", "--suggests", "--supplements", rpm)
+
+
+def test_lintian_is_silent():
+    run("lintian", "--fail-on", "error,warning", "--display-info", "--pedantic", *packages("*.deb"))
+
+
+def test_rpmlint_is_silent():
+    configuration = CHECKOUT / "packaging/rpm/rpmlint.toml"
+    said = run("rpmlint", "--strict", "--config", configuration, *packages("*.rpm"))
+    assert "0 errors, 0 warnings" in said
+
+
+def test_licences_of_all_that_is_linked_in_are_there():
+    """Every library of the link line, and every header of another package that the objects were made of."""
+    build = CHECKOUT / "build/release"
+    link = run("ninja", "-C", build, "-t", "commands", "msi2imds").splitlines()[-1]
+    used = {word for word in link.split() if word.startswith("/usr/lib/") and word.endswith(".a")}
+    dependencies = run("ninja", "-C", build, "-t", "deps")
+    objects = re.split(r"\n(?=\S)", dependencies)
+    ours = [text for text in objects if text.startswith("userspace/") or text.startswith("bpf/")]
+    used |= {line.strip() for text in ours for line in text.splitlines()[1:] if line.strip().startswith("/usr/")}
+    owners = subprocess.run(["dpkg-query", "--search", *map(os.path.realpath, used)], capture_output=True, text=True).stdout
+    packages_used = {line.split(":")[0] for line in owners.splitlines() if not line.startswith("diversion")}
+    named = {name for line in (CHECKOUT / "packaging/licences/libraries").read_text().splitlines() for name in line.split("|")}
+    compilers = {name for name in packages_used if re.match(r"(libclang|clang|libgcc|libstdc)", name)}
+    assert packages_used - compilers <= named
+
+
+def test_a_second_build_gives_the_same_bytes(tmp_path):
+    """From a copy of the source in another place."""
+    copy = tmp_path / "elsewhere"
+    files = run("git", "-C", CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in files:
+        if (CHECKOUT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, copy / name, follow_symlinks=False)
+    epoch = run("git", "-C", CHECKOUT, "log", "-1", "--format=%ct").strip()
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch, "CCACHE_BASEDIR": str(copy), "CCACHE_NOHASHDIR": "1"}
+    built = subprocess.run([copy / "packaging/build"], env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    sums = {}
+    for directory in (CHECKOUT / "build/packages", copy / "build/packages"):
+        found = [path for path in sorted(directory.glob("msi2imds*")) if not path.name.endswith(".tar.xz")]
+        sums[directory] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+    first, second = sums.values()
+    assert first and first == second
+
+
+def test_the_repository_scripts_explain_their_use():
+    for name in ("make-apt", "make-yum"):
+        said = subprocess.run([CHECKOUT / "packaging/repository" / name], capture_output=True, text=True)
+        assert (said.returncode, "usage: " in said.stderr) == (2, True)
+
+
+def test_everything_built_has_its_sum():
+    directory = pathlib.Path(CHECKOUT / "build/packages")
+    listed = {line.split()[1] for line in (directory / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {path.name for path in directory.glob("msi2imds*")}
+    run("sh", "-c", f"cd {directory} && sha256sum --check --quiet SHA256SUMS")
