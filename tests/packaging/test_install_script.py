@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The custom script extension's script in a Debian of its own, with real apt and dnf, and a package that does nothing."""
+"""The custom script extension's script in a Debian of its own: real apt and dnf, and a package that does nothing."""
 
 import base64
 import contextlib
@@ -39,7 +39,13 @@ cp {program} %{buildroot}/usr/sbin
 # No network, and what is mounted goes with the last process.
 ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
 # Holds what dpkg locks until its input ends.
-HOLD = "import fcntl, sys\nwith open(sys.argv[1], 'w') as f: fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import fcntl, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def run(*command, **options):
