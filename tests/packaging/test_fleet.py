@@ -189,12 +189,16 @@ def test_observing_leaves_alone_what_serves(hosts, fleet, extensions):
     assert [host.answered_by() for host in hosts] == ["msi2imds"] * 3
 
 
-def test_the_first_that_differs_ends_the_run(hosts, fleet):
+@pytest.mark.parametrize(
+    ("batch", "answers"), [(1, ["msi2imds", "extension", "extension"]), (2, ["extension"] * 3)], ids=["apart", "together"]
+)
+def test_the_first_that_differs_ends_the_run(hosts, fleet, batch, answers):
+    """Nobody of its batch is cut over, and nobody of later ones."""
     with hosts[0].with_extension(), hosts[1].with_extension("--oid", ANOTHER_IDENTITY), hosts[2].with_extension():
-        status, printed = fleet.play("migrate.yml")
+        status, printed = fleet.play("migrate.yml", batch=batch)
         assert status != 0
         assert "DIFFERENT" in printed
-        assert [host.answered_by() for host in hosts] == ["msi2imds", "extension", "extension"]
+        assert [host.answered_by() for host in hosts] == answers
         assert hosts[1].is_untouched() and hosts[2].is_untouched()
 
 
