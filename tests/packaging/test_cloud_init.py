@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The user-data once a repository and its key are filled in: valid, small, and nothing that old versions do not know."""
+"""The user-data with a repository and its key filled in: valid, small, and nothing that old versions do not know."""
 
 import base64
 import subprocess

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -21,6 +22,24 @@ NAMES = ("web-1", "web-2", "web-3")
 # Stands in every token of the emulator and of the extension.
 TOKEN_MARK = "EMULATORSECRET"
 ANOTHER_IDENTITY = "00000000-0000-4000-8000-000000000001"
+
+
+class BareMachine(Machine):
+    """Without msi2imds, but with a repository that has it."""
+
+    packages = (*Machine.packages, "apt", "passwd")
+
+    def __init__(self, repository):
+        self._repository = repository
+
+    def _files(self):
+        files = super()._files()
+        shutil.rmtree(files / "usr/lib/sysusers.d")
+        (files / "usr/sbin/msi2imds").unlink()
+        for unit in (files / "usr/lib/systemd/system").glob("msi2imds*"):
+            unit.unlink()
+        shutil.copytree(self._repository, files / "srv/apt")
+        return files
 
 
 class Host:
@@ -60,7 +79,8 @@ class Host:
 
     def spoil_start(self):
         """As if msi2imds could not run on this kernel."""
-        self.machine.write("/etc/systemd/system/msi2imds.service.d/test.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
+        override = "[Service]\nExecStart=\nExecStart=/bin/false\n"
+        self.machine.write("/etc/systemd/system/msi2imds.service.d/test.conf", override)
         self.machine.run("systemctl", "daemon-reload")
 
     def _reset(self):
@@ -73,7 +93,7 @@ class Host:
 
 
 class Fleet:
-    """Three hosts and the machine where Ansible runs."""
+    """Some hosts and the machine where Ansible runs."""
 
     def __init__(self, hosts, directory):
         self._hosts = hosts
@@ -82,9 +102,10 @@ class Fleet:
     def play(self, name, **variables):
         """Runs a playbook on all; returns its exit status and what it printed."""
         command = ["ansible-playbook", "-v", "-i", self._inventory(), PLAYBOOKS / name, "-e", json.dumps(variables)]
+        settings = {"ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS), "ANSIBLE_NOCOLOR": "1"}
         ended = subprocess.run(
             command,
-            env=clean_environment(HOME=str(self._directory), ANSIBLE_CONNECTION_PLUGINS=str(PLUGINS), ANSIBLE_NOCOLOR="1"),
+            env=clean_environment(HOME=str(self._directory), **settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -97,7 +118,7 @@ class Fleet:
     def _inventory(self):
         entries = {
             name: {"ansible_machine_leader": host.machine.leader, "waagent": host.waagent}
-            for name, host in zip(NAMES, self._hosts, strict=True)
+            for name, host in zip(NAMES, self._hosts, strict=False)
         }
         # The machines have no sudo, and msi2imds already.
         common = {"ansible_connection": "machine", "ansible_become": False, "msi2imds_install": False}
@@ -168,12 +189,16 @@ def test_observing_leaves_alone_what_serves(hosts, fleet, extensions):
     assert [host.answered_by() for host in hosts] == ["msi2imds"] * 3
 
 
-def test_the_first_that_differs_ends_the_run(hosts, fleet):
+@pytest.mark.parametrize(
+    ("batch", "answers"), [(1, ["msi2imds", "extension", "extension"]), (2, ["extension"] * 3)], ids=["apart", "together"]
+)
+def test_the_first_that_differs_ends_the_run(hosts, fleet, batch, answers):
+    """Nobody of its batch is cut over, and nobody of later ones."""
     with hosts[0].with_extension(), hosts[1].with_extension("--oid", ANOTHER_IDENTITY), hosts[2].with_extension():
-        status, printed = fleet.play("migrate.yml")
+        status, printed = fleet.play("migrate.yml", batch=batch)
         assert status != 0
         assert "DIFFERENT" in printed
-        assert [host.answered_by() for host in hosts] == ["msi2imds", "extension", "extension"]
+        assert [host.answered_by() for host in hosts] == answers
         assert hosts[1].is_untouched() and hosts[2].is_untouched()
 
 
@@ -191,5 +216,20 @@ def test_who_cannot_be_reached_ends_the_run(hosts, fleet, extensions, monkeypatc
     status, printed = fleet.play("migrate.yml", batch=2)
     monkeypatch.undo()
     assert status != 0
-    assert "unreachable=1" in printed
+    assert "unreachable=1" in printed and "not done: web-1, web-2" in printed
     assert hosts[1].is_untouched() and hosts[2].is_untouched()
+
+
+def test_installs_from_the_repository(published, tmp_path):
+    key = tmp_path / "key.asc"
+    key.write_text(published.key)
+    repository = {"msi2imds_install": True, "msi2imds_repository": "file:///srv", "msi2imds_key": str(key)}
+    with BareMachine(published.apt) as machine:
+        host = Host(machine)
+        fleet = Fleet([host], tmp_path)
+        with host.with_extension():
+            for playbook, expected, answers in (("observe.yml", 2, "extension"), ("migrate.yml", 1, "msi2imds")):
+                status, printed = fleet.play(playbook, **repository)
+                assert status == 0, printed
+                assert changes(printed) == {NAMES[0]: expected}
+                assert host.answered_by() == answers

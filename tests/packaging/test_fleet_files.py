@@ -35,7 +35,8 @@ def test_script_is_without_a_fault(script):
 
 @pytest.mark.parametrize("playbook", ["observe.yml", "migrate.yml", "retire.yml"])
 def test_playbook_is_one(playbook, tmp_path):
-    checked = run("ansible-playbook", "--syntax-check", "-i", "localhost,", FLEET / "ansible" / playbook, env={**os.environ, "HOME": str(tmp_path)})
+    command = ["ansible-playbook", "--syntax-check", "-i", "localhost,", FLEET / "ansible" / playbook]
+    checked = run(*command, env={**os.environ, "HOME": str(tmp_path)})
     assert checked.returncode == 0, checked.stderr
 
 

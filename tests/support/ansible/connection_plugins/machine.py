@@ -37,8 +37,9 @@ class Connection(ConnectionBase):
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        entered = ["nsenter", f"--target={self.get_option('leader')}", *[f"--{name}" for name in NAMESPACES], "--"]
-        ended = subprocess.run([*entered, "/bin/sh", "-c", cmd], input=in_data or b"", env=ENVIRONMENT, capture_output=True)
+        enter = ["nsenter", f"--target={self.get_option('leader')}", *[f"--{name}" for name in NAMESPACES], "--"]
+        command = [*enter, "/bin/sh", "-c", cmd]
+        ended = subprocess.run(command, input=in_data or b"", env=ENVIRONMENT, capture_output=True)
         return ended.returncode, ended.stdout, ended.stderr
 
     def put_file(self, in_path, out_path):
