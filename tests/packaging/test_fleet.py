@@ -10,6 +10,7 @@ import pytest
 
 pytest.register_assert_rewrite("machine", "extension")
 
+from bare_machine import BareMachine
 from extension import Extension
 from legacy_port import ask
 from machine import Machine
@@ -22,24 +23,6 @@ NAMES = ("web-1", "web-2", "web-3")
 # Stands in every token of the emulator and of the extension.
 TOKEN_MARK = "EMULATORSECRET"
 ANOTHER_IDENTITY = "00000000-0000-4000-8000-000000000001"
-
-
-class BareMachine(Machine):
-    """Without msi2imds, but with a repository that has it."""
-
-    packages = (*Machine.packages, "apt", "passwd")
-
-    def __init__(self, repository):
-        self._repository = repository
-
-    def _files(self):
-        files = super()._files()
-        shutil.rmtree(files / "usr/lib/sysusers.d")
-        (files / "usr/sbin/msi2imds").unlink()
-        for unit in (files / "usr/lib/systemd/system").glob("msi2imds*"):
-            unit.unlink()
-        shutil.copytree(self._repository, files / "srv/apt")
-        return files
 
 
 class Host:
@@ -224,7 +207,10 @@ def test_installs_from_the_repository(published, tmp_path):
     key = tmp_path / "key.asc"
     key.write_text(published.key)
     repository = {"msi2imds_install": True, "msi2imds_repository": "file:///srv", "msi2imds_key": str(key)}
-    with BareMachine(published.apt) as machine:
+    def add_repository(files):
+        shutil.copytree(published.apt, files / "srv/apt")
+
+    with BareMachine(add_repository) as machine:
         host = Host(machine)
         fleet = Fleet([host], tmp_path)
         with host.with_extension():

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-import cloud_machine
+from bare_machine import BareMachine
 from callers import Callers
-from cloud_machine import CloudMachine
+from cloud_machine import RPM_PACKAGES
 from programs import CHECKOUT
 from waiting import wait_until
 
@@ -30,16 +30,16 @@ def commands(system):
     return block[1].splitlines()
 
 
-class RpmMachine(CloudMachine):
-    packages = (*cloud_machine.PACKAGES, "dnf")
+class RpmMachine(BareMachine):
+    packages = RPM_PACKAGES
 
 
 MACHINES = {
-    "Debian": (CloudMachine, "bookworm"),
-    "Ubuntu 15.04": (CloudMachine, "bullseye"),
+    "Debian": (BareMachine, "bookworm"),
+    "Ubuntu 15.04": (BareMachine, "bullseye"),
     "CentOS 7": (RpmMachine, "bookworm"),
-    "CoreOS Container Linux": (CloudMachine, "bookworm"),
-    "Flatcar": (CloudMachine, "trixie"),
+    "CoreOS Container Linux": (BareMachine, "bookworm"),
+    "Flatcar": (BareMachine, "trixie"),
 }
 
 
@@ -56,7 +56,7 @@ def test_the_block_is_short(system):
 @pytest.mark.parametrize("system", MACHINES)
 def test_a_block_installs_and_serves(system, published):
     kind, suite = MACHINES[system]
-    with kind(suite, {}, "#cloud-config\n") as machine:
+    with kind(suite=suite) as machine:
         machine.run("ln", "-s", "/usr/bin/dnf", "/usr/local/bin/yum")
         server = machine.popen(
             sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", published.site, str(PORT),

@@ -8,12 +8,12 @@ import subprocess
 
 import pytest
 
+from cloud_machine import RPM_PACKAGES
 from debian_root import debian_root
 from programs import CHECKOUT, clean_environment, stop
 
 SCRIPT = CHECKOUT / "packaging" / "fleet" / "custom-script" / "install.sh"
 PUBLISH = CHECKOUT / "packaging" / "repository"
-PACKAGES = ("apt", "dnf", "rpm")
 # Both write down what they are asked.
 PROGRAM = '#!/bin/sh\necho "msi2imds $*" >>/asked\n'
 SYSTEMCTL = '#!/bin/sh\necho "systemctl $*" >>/asked\n[ "$1" != is-active ] || [ -e /serves ]\n'
@@ -162,7 +162,7 @@ def repository(tmp_path_factory, signing_key):
 def unpacked(tmp_path_factory):
     path = tmp_path_factory.mktemp("debian")
     try:
-        run("tar", "--extract", f"--file={debian_root(PACKAGES)}", f"--directory={path}", "--exclude=./dev/*")
+        run("tar", "--extract", f"--file={debian_root(RPM_PACKAGES)}", f"--directory={path}", "--exclude=./dev/*")
         yield path
     finally:
         shutil.rmtree(path)

@@ -9,8 +9,7 @@ import subprocess
 
 import pytest
 
-import cloud_machine
-from cloud_machine import CloudMachine
+from cloud_machine import RPM_PACKAGES, CloudMachine
 from cloud_vm import tell_story
 from guest.story import STEPS
 from programs import CHECKOUT
@@ -70,7 +69,7 @@ def test_in_a_container(container, step):
 class RpmMachine(CloudMachine):
     """Debian with dnf, to which the packages are those of another system."""
 
-    packages = (*cloud_machine.PACKAGES, "dnf")
+    packages = RPM_PACKAGES
 
 
 @pytest.fixture(scope="module")

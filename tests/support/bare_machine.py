@@ -4,7 +4,8 @@
 import pathlib
 import shutil
 
-from machine import EMULATOR_UNIT, PACKAGES, Machine
+from cloud_machine import PACKAGES
+from machine import EMULATOR_UNIT, Machine
 from programs import program
 
 # Of a virtual machine's devices a container lacks the ones that file systems in files need.
@@ -22,10 +23,10 @@ ExecStart=/bin/sh -c 'mknod /dev/loop-control c 10 237; for n in 0 1 2 3 4 5 6 7
 class BareMachine(Machine):
     """`add(files)` puts what the test brings into the folder that becomes part of the root file system."""
 
-    # With what makes users.
-    packages = (*PACKAGES, "passwd")
+    packages = PACKAGES
 
     def __init__(self, add=lambda files: None, suite="bookworm"):
+        super().__init__()
         self._add = add
         self.suite = suite
 
@@ -36,7 +37,10 @@ class BareMachine(Machine):
         (units / "imds-emulator.service").write_text(EMULATOR_UNIT)
         (units / "loop-devices.service").write_text(LOOP_DEVICES_UNIT)
         (units / "sysinit.target.wants/loop-devices.service").symlink_to("../loop-devices.service")
-        (files / "usr/local/sbin").mkdir(parents=True)
+        for folder in ("etc/apt", "etc/cloud", "usr/local/sbin"):
+            (files / folder).mkdir(parents=True)
+        (files / "etc/cloud/cloud-init.disabled").touch()
+        (files / "etc/apt/sources.list").write_text("")
         shutil.copy(program("imds-emulator"), files / "usr/local/sbin")
         self._add(files)
         return files

@@ -13,6 +13,8 @@ PACKAGES = (
     "apt", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables", "procps",
     "systemd-sysv",
 )  # fmt: skip
+# With the package manager of another system.
+RPM_PACKAGES = (*PACKAGES, "dnf")
 CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
