@@ -172,7 +172,7 @@ BAD = (
     (directories_that_are_not_there, OLDEST, "ReadWriteDirectories=-/run /var/lib/waagent"),
     (directories_that_are_not_there, OLDEST, "ReadWriteDirectories=-/run\nStateDirectory=msi2imds"),
     (capabilities_that_are_skipped, OLDEST, "CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN"),
-    (capabilities_that_are_skipped, OLDEST, "CapabilityBoundingSet=CAP_SYS_ADMIN \\\n CAP_KILL\nCapabilityBoundingSet="),
+    (capabilities_that_are_skipped, OLDEST, "CapabilityBoundingSet=CAP_SYS_ADMIN \\\n CAP_KILL\n" * 2),
     (capabilities_that_are_skipped, 239, "CapabilityBoundingSet=CAP_SYS_ADMIN CAP_BPF"),
     (capabilities_that_are_skipped, 239, "CapabilityBoundingSet=~CAP_SYS_ADMIN"),
 )

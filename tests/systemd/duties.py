@@ -67,6 +67,10 @@ def firewall(service):
     return redirects_with(service, "nftables") and redirects_with(service, "iptables")
 
 
+def mark(service):
+    return starts(service, settings={"imds.mark": 7}) and a_token_is_served(service.machine.network)
+
+
 def legacy_iptables(service):
     """With the tool that newer distributions have put aside."""
     programs = ("iptables", "ip6tables")
@@ -163,11 +167,9 @@ def state(service):
 
 def audit(service):
     service.machine.run("rm", "-f", "/var/log/msi2imds/audit.log")
-    return (
-        starts(service)
-        and a_token_is_served(service.machine.network)
-        and "outcome=token" in service.machine.attempt("cat", "/var/log/msi2imds/audit.log").stdout
-    )
+    served = starts(service) and a_token_is_served(service.machine.network)
+    service.stop()  # the line is written once it is known who asked
+    return served and "outcome=token" in service.machine.attempt("cat", "/var/log/msi2imds/audit.log").stdout
 
 
 def log_directory(service):
