@@ -45,6 +45,9 @@ class BareMachine(Machine):
         self._add(files)
         return files
 
+    def _install(self):
+        """Nothing."""
+
     @property
     def root(self):
         """The machine's root file system, seen from here."""

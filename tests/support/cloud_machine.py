@@ -58,3 +58,6 @@ class CloudMachine(Machine):
         files.mkdir()
         cloud_files(files, self._repositories, self._user_data)
         return files
+
+    def _install(self):
+        """Nothing but what cloud-init has installed."""

@@ -138,6 +138,10 @@ class Machine:
         self.network = GuestNetwork(self.leader)
         self.network.add_imds_address()
         self.run("systemctl", "start", "imds-emulator")
+        self._install()
+
+    def _install(self):
+        """What a package does once its files are there."""
         self.run("/usr/lib/msi2imds/setup", "install")
 
     def _find_leader(self):
