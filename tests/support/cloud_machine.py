@@ -14,7 +14,7 @@ PACKAGES = (
     "systemd-sysv",
 )  # fmt: skip
 # With the package manager of another system.
-RPM_PACKAGES = (*PACKAGES, "dnf")
+RPM_PACKAGES = (*PACKAGES, "dnf", "rpm")
 CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
