@@ -19,7 +19,8 @@ CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
 ssh_genkeytypes: []
-locale: false
+locale: C.UTF-8
+resize_rootfs: false
 """
 
 

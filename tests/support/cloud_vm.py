@@ -30,8 +30,8 @@ Type=oneshot
 Environment=HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ExecStart=/srv/story/story.py {arguments}
 ExecStopPost=/bin/systemctl --no-block poweroff
-StandardOutput=file:/dev/ttyS0
-StandardError=journal+console
+StandardOutput=file:/dev/ttyS1
+StandardError=file:/dev/ttyS1
 """
 ADDRESS_UNIT = f"""
 [Unit]
@@ -63,7 +63,7 @@ def _kernel_of(root, work):
 
 
 def tell_story(layout, repositories, user_data, arguments, time_limit):
-    """What the machine wrote on its console, from boot to power-off."""
+    """What the machine's console shows from boot to power-off, and then what the story printed."""
     with tempfile.TemporaryDirectory(prefix="msi2imds-vm-") as directory:
         work = pathlib.Path(directory)
         root = work / "root"
@@ -80,16 +80,16 @@ def tell_story(layout, repositories, user_data, arguments, time_limit):
         (files / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
         subprocess.run(["cp", "--recursive", "--no-dereference", f"{files}/.", root], check=True)
         _kernel_of(root, work)
-        disk, console = work / "disk", work / "console"
+        disk, console, story = work / "disk", work / "console", work / "story"
         subprocess.run(["truncate", f"--size={DISK_SIZE}", disk], check=True)
         subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, disk], check=True)
         shutil.rmtree(root)
         command = [
-            *QEMU, "-serial", f"file:{console}", "-drive", f"file={disk},format=raw,if=virtio",
+            *QEMU, "-serial", f"file:{console}", "-serial", f"file:{story}", "-drive", f"file={disk},format=raw,if=virtio",
             "-kernel", work / "vmlinuz", "-initrd", work / "initrd.img", "-append", f"{COMMAND_LINE} {LAYOUTS[layout]}",
         ]  # fmt: skip
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, timeout=time_limit, check=True)
         except subprocess.TimeoutExpired:
             pass  # the console tells how far it came
-        return console.read_text(errors="replace").replace("\r", "")
+        return "".join(output.read_text(errors="replace").replace("\r", "") for output in (console, story))
