@@ -57,7 +57,7 @@ def test_the_block_is_short(system):
 def test_a_block_installs_and_serves(system, published):
     kind, suite = MACHINES[system]
     with kind(suite=suite) as machine:
-        machine.run("sh", "-c", "mkdir -p /etc/yum.repos.d; ln -s /usr/bin/dnf /usr/local/bin/yum")
+        machine.run("sh", "-c", "mkdir -p /etc/yum.repos.d; ln -s dnf /usr/bin/yum")
         server = machine.popen(
             sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", published.site, str(PORT),
             namespaces=("net",),
