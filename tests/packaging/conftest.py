@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What packaging/build has made, published in signed repositories with a key of these tests' own."""
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -12,10 +13,19 @@ import pytest
 
 pytest.register_assert_rewrite("machine", "cloud_machine")
 
+from cloud_machine import user_data
+from cloud_vm import tell_story
+from guest.story import STEPS
 from programs import CHECKOUT, build_directory
 
 PACKAGES = CHECKOUT / "build" / "packages"
 PUBLISH = CHECKOUT / "packaging" / "repository"
+# Emulation makes everything ten times slower; what the package manager does is the same on every layout.
+STEPS_OF_LAYOUT = {
+    "hybrid": [step.__name__ for step in STEPS["apt"]],
+    "legacy": ["comes_up", "restart_loses_nothing", "removal_detaches_everything", "purge_leaves_nothing"],
+}
+VM_SECONDS = 900
 YUM_REPO = """
 [msi2imds]
 name=msi2imds
@@ -34,6 +44,13 @@ def pytest_configure():
         pytest.exit("the packaging tests boot containers: run them as root", returncode=1)
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_with_the_slowest(request):
+    """Virtual machines take minutes, and one processor: they run beside the other tests."""
+    if any("virtual_machines" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("virtual_machines")
 
 
 @dataclasses.dataclass
@@ -115,3 +132,22 @@ def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
     for file in packages("msi2imds*"):
         (directory / file.name).symlink_to(file)
     return Published("0.1.0", "0.1.1", directory, directory / "apt", newer_apt, directory / "yum", tampered, key_text)
+
+
+@pytest.fixture(scope="session")
+def repositories(published):
+    """What a machine of the story has in /srv."""
+    return {"apt": published.apt, "apt-newer": published.newer_apt, "tampered": published.tampered_apt}
+
+
+@pytest.fixture(scope="session")
+def virtual_machines(published, repositories):
+    """By layout of cgroups, the story to come from there. One machine runs at a time, beside the other tests."""
+    seed = user_data("deb", published.apt / "msi2imds.asc")
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
+
+        def begin(layout, steps):
+            arguments = ["apt", published.version, published.newer, *steps]
+            return executor.submit(tell_story, layout, repositories, seed, arguments, VM_SECONDS)
+
+        yield {layout: begin(layout, steps) for layout, steps in STEPS_OF_LAYOUT.items()}

@@ -10,7 +10,9 @@ import subprocess
 
 import pytest
 
+from cloud_machine import RPM_PACKAGES
 from conftest import packages
+from debian_root import debian_root
 from programs import CHECKOUT
 
 MIB = 1024 * 1024
@@ -157,3 +159,29 @@ def test_everything_built_has_its_sum():
     listed = {line.split()[1] for line in (directory / "SHA256SUMS").read_text().splitlines()}
     assert listed == {path.name for path in directory.glob("msi2imds*")}
     run("sh", "-c", f"cd {directory} && sha256sum --check --quiet SHA256SUMS")
+
+
+def test_rpm_installs_into_a_tree(published, tmp_path):
+    """As for an image: no systemd runs there. The scriptlets do all the same, and the erasure undoes what they did."""
+    package = published.yum / "Packages/msi2imds-0.1.0-1.x86_64.rpm"
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    run("tar", "--extract", f"--file={debian_root(RPM_PACKAGES)}", f"--directory={tree}", "--exclude=./dev/*")
+    # Scriptlets of other systems find it there, too.
+    (tree / "dev/null").touch()
+    before = files_of(tree)
+    run("rpm", "--root", tree, "--import", published.yum / "msi2imds.asc")
+    assert "digests signatures OK" in run("rpm", "--root", tree, "--checksig", package)
+    # What a Debian has is in no database of rpm's; test_old_package_managers_can_read_them looks at the requirements.
+    run("rpm", "--root", tree, "--install", "--nodeps", package)
+    assert re.search(r"^msi2imds:", (tree / "etc/passwd").read_text(), re.MULTILINE)
+    assert (tree / "var/log/msi2imds").is_dir()
+    units = tree / "usr/lib/systemd/system"
+    linked = {path.parent.name for path in units.glob("msi2imds*.d/*") if path.name == "239.conf"}
+    assert linked == {"msi2imds.service.d", "msi2imds-observe.service.d"}
+    assert not list((tree / "etc/systemd").rglob("msi2imds*"))
+    run("rpm", "--root", tree, "--verify", "--nodeps", "msi2imds")
+    run("rpm", "--root", tree, "--erase", "--nodeps", "msi2imds")
+    database = re.compile(r"/(var/lib/rpm|root/\.rpmdb)/")
+    left = {path for path in files_of(tree) - before if not database.match(path) and not path.endswith("-")}
+    assert left == set()

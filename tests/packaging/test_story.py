@@ -5,34 +5,17 @@ Each machine tells guest/story.py once; a test is one step of it there.
 """
 
 import re
-import subprocess
 
 import pytest
 
-from cloud_machine import RPM_PACKAGES, CloudMachine
-from cloud_vm import tell_story
+from cloud_machine import RPM_PACKAGES, CloudMachine, user_data
+from conftest import STEPS_OF_LAYOUT
 from guest.story import STEPS
-from programs import CHECKOUT
 
 # The oldest gets the form for cloud-init 0.7.5.
 SUITES = {"bullseye": "any", "bookworm": "deb", "trixie": "deb"}
 APT_STEPS = [step.__name__ for step in STEPS["apt"]]
-# Emulation makes everything ten times slower; what the package manager does is the same on every layout.
-LAYOUTS = {
-    "hybrid": APT_STEPS,
-    "legacy": ["comes_up", "restart_loses_nothing", "removal_detaches_everything", "purge_leaves_nothing"],
-}
-IN_VIRTUAL_MACHINES = [(layout, step) for layout, steps in LAYOUTS.items() for step in steps]
-VM_SECONDS = 900
-
-
-def user_data(form, key, tmp_path):
-    """One of the shipped files, filled in for a repository in the machine's own /srv."""
-    key_file = tmp_path / "key.asc"
-    key_file.write_text(key)
-    shipped = CHECKOUT / "packaging/cloud-init"
-    command = [shipped / "fill-in", "file:///srv", key_file, shipped / f"{form}.yaml"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+IN_VIRTUAL_MACHINES = [(layout, step) for layout, steps in STEPS_OF_LAYOUT.items() for step in steps]
 
 
 def outcomes(told):
@@ -47,14 +30,9 @@ def check(results, step):
     assert results[step].startswith("PASS"), results[step]
 
 
-@pytest.fixture(scope="module")
-def repositories(published):
-    return {"apt": published.apt, "apt-newer": published.newer_apt, "tampered": published.tampered_apt}
-
-
 @pytest.fixture(scope="module", params=SUITES)
-def container(request, published, repositories, tmp_path_factory):
-    seed = user_data(SUITES[request.param], published.key, tmp_path_factory.mktemp("seed"))
+def container(request, published, repositories):
+    seed = user_data(SUITES[request.param], published.apt / "msi2imds.asc")
     with CloudMachine(request.param, repositories, seed) as machine:
         command = ["python3", "/srv/story/story.py", "apt", published.version, published.newer]
         told = machine.attempt(*command, timeout=600)
@@ -87,21 +65,6 @@ def test_with_dnf(rpm_machine, step):
     check(rpm_machine, step)
 
 
-@pytest.fixture(scope="module")
-def virtual_machines(published, repositories, tmp_path_factory):
-    """Tells the story in a layout when it is first asked for."""
-    told = {}
-
-    def results(layout):
-        if layout not in told:
-            arguments = ["apt", published.version, published.newer, *LAYOUTS[layout]]
-            seed = user_data("deb", published.key, tmp_path_factory.mktemp("seed"))
-            told[layout] = outcomes(tell_story(layout, repositories, seed, arguments, VM_SECONDS))
-        return told[layout]
-
-    return results
-
-
 @pytest.mark.parametrize("layout, step", IN_VIRTUAL_MACHINES)
 def test_in_a_virtual_machine(virtual_machines, layout, step):
-    check(virtual_machines(layout), step)
+    check(outcomes(virtual_machines[layout].result()), step)

@@ -3,6 +3,7 @@
 
 import pathlib
 import shutil
+import subprocess
 
 from machine import EMULATOR_UNIT, Machine
 from programs import CHECKOUT, program
@@ -22,6 +23,13 @@ ssh_genkeytypes: []
 locale: C.UTF-8
 resize_rootfs: false
 """
+
+
+def user_data(form, key_file):
+    """One of the shipped files, filled in for a repository in the machine's own /srv."""
+    shipped = CHECKOUT / "packaging" / "cloud-init"
+    command = [shipped / "fill-in", "file:///srv", key_file, shipped / f"{form}.yaml"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def cloud_files(files, repositories, user_data):
