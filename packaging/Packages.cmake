@@ -20,6 +20,7 @@ set(symbols_description "What a debugger needs to read a core dump or a stack of
 # Two packages: the components msi2imds and that of the package's kind, and the symbols.
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_SOURCE_DIR}/PackageKind.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/FileTimes.cmake)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_SET_DESTDIR OFF)
 set(CPACK_PACKAGE_RELOCATABLE OFF)
