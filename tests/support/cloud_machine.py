@@ -11,8 +11,8 @@ from programs import CHECKOUT, program
 SUPPORT = CHECKOUT / "tests" / "support"
 STORY = CHECKOUT / "tests" / "packaging" / "guest"
 PACKAGES = (
-    "apt", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables", "procps",
-    "systemd-sysv",
+    "apt", "bpftool", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables",
+    "procps", "systemd-sysv",
 )  # fmt: skip
 # With the package manager of another system.
 RPM_PACKAGES = (*PACKAGES, "dnf", "rpm")

@@ -191,12 +191,11 @@ def extension():
 # What of msi2imds is in the kernel, as text, empty when there is nothing.
 def kernel_traces():
     namespace = os.stat("/proc/self/ns/net").st_ino
-    links = json.loads(output_of("bpftool", "-j", "link", "show") or "[]")
+    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
     traces = [f"link {link}" for link in links if link.get("netns_ino") == namespace]
-    for group in json.loads(output_of("bpftool", "-j", "cgroup", "tree", cgroup2() or "/nowhere") or "[]") or []:
-        if isinstance(group, dict):
-            ours = ("connect", "getpeername")
-            traces += [f"program {p}" for p in group["programs"] if any(word in p["attach_type"] for word in ours)]
+    tree = run("bpftool", "-j", "cgroup", "tree", cgroup2()) if cgroup2() else ""
+    for program in (program for group in json.loads(tree or "[]") for program in group["programs"]):
+        traces += [f"program {program}"] if re.search("connect|getpeername", program["attach_type"]) else []
     traces += [f"pin {path}" for path in pathlib.Path("/sys/fs/bpf").rglob("*msi2imds*")]
     rules = "".join(output_of(*command) for command in (["nft", "list", "ruleset"], ["iptables-legacy-save"], ["ip6tables-legacy-save"]))
     traces += [f"rule {line}" for line in rules.splitlines() if "msi2imds" in line.lower()]
@@ -223,12 +222,13 @@ def processes():
     return [name for name in names if name == "msi2imds"]
 
 
-def digest(path, status):
+def contents(path, status):
+    """What tells whether they are the same; those of programs and libraries are many and never written to in place."""
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(path)
-    if stat.S_ISREG(status.st_mode):
-        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
-    return ""
+    if stat.S_ISREG(status.st_mode) and path.startswith("/usr/"):
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() if stat.S_ISREG(status.st_mode) else ""
 
 
 def files():
@@ -240,7 +240,7 @@ def files():
             if not VOLATILE.match(path):
                 with contextlib.suppress(FileNotFoundError):
                     status = os.lstat(path)
-                    found[path] = (status.st_mode, status.st_uid, status.st_gid, digest(path, status))
+                    found[path] = (status.st_mode, status.st_uid, status.st_gid, contents(path, status))
     return found
 
 
