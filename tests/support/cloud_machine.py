@@ -11,11 +11,13 @@ from programs import CHECKOUT, program
 SUPPORT = CHECKOUT / "tests" / "support"
 STORY = CHECKOUT / "tests" / "packaging" / "guest"
 PACKAGES = (
-    "apt", "bpftool", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables",
-    "procps", "systemd-sysv",
+    "apt", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables", "procps",
+    "systemd-sysv",
 )  # fmt: skip
+# Debian 11 cannot install bpftool, by which the story sees BPF links.
+BPFTOOL = {"bullseye": (), "bookworm": ("bpftool",), "trixie": ("bpftool",)}
 # With the package manager of another system.
-RPM_PACKAGES = (*PACKAGES, "dnf", "rpm")
+RPM_PACKAGES = (*PACKAGES, "bpftool", "dnf", "rpm")
 CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
@@ -59,6 +61,7 @@ class CloudMachine(Machine):
     def __init__(self, suite, repositories, user_data):
         super().__init__()
         self.suite = suite
+        self.packages = (*self.packages, *BPFTOOL[suite])
         self._repositories = repositories
         self._user_data = user_data
 

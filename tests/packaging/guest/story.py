@@ -16,6 +16,7 @@ import pathlib
 import pwd
 import re
 import select
+import shutil
 import stat
 import subprocess
 import sys
@@ -191,9 +192,10 @@ def extension():
 # What of msi2imds is in the kernel, as text, empty when there is nothing.
 def kernel_traces():
     namespace = os.stat("/proc/self/ns/net").st_ino
-    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
+    has_bpftool = shutil.which("bpftool") is not None
+    links = json.loads(run("bpftool", "-j", "link", "show") or "[]") if has_bpftool else []
     traces = [f"link {link}" for link in links if link.get("netns_ino") == namespace]
-    tree = run("bpftool", "-j", "cgroup", "tree", cgroup2()) if cgroup2() else ""
+    tree = run("bpftool", "-j", "cgroup", "tree", cgroup2()) if has_bpftool and cgroup2() else ""
     for program in (program for group in json.loads(tree or "[]") for program in group["programs"]):
         traces += [f"program {program}"] if re.search("connect|getpeername", program["attach_type"]) else []
     traces += [f"pin {path}" for path in pathlib.Path("/sys/fs/bpf").rglob("*msi2imds*")]
