@@ -8,7 +8,7 @@ import pytest
 
 from bare_machine import BareMachine
 from callers import Callers
-from cloud_machine import RPM_PACKAGES
+from cloud_machine import DNF
 from programs import CHECKOUT
 from waiting import wait_until
 
@@ -31,7 +31,7 @@ def commands(system):
 
 
 class RpmMachine(BareMachine):
-    packages = RPM_PACKAGES
+    more_packages = DNF
 
 
 MACHINES = {

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cloud_machine import RPM_PACKAGES
+from cloud_machine import DNF, packages_of
 from debian_root import debian_root
 from programs import CHECKOUT, clean_environment, stop
 
@@ -162,7 +162,7 @@ def repository(tmp_path_factory, signing_key):
 def unpacked(tmp_path_factory):
     path = tmp_path_factory.mktemp("debian")
     try:
-        run("tar", "--extract", f"--file={debian_root(RPM_PACKAGES)}", f"--directory={path}", "--exclude=./dev/*")
+        run("tar", "--extract", f"--file={debian_root((*packages_of("bookworm"), *DNF))}", f"--directory={path}", "--exclude=./dev/*")
         yield path
     finally:
         shutil.rmtree(path)

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from cloud_machine import RPM_PACKAGES
+from cloud_machine import DNF, packages_of
 from conftest import packages
 from debian_root import debian_root
 from programs import CHECKOUT
@@ -166,7 +166,7 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     package = published.yum / "Packages/msi2imds-0.1.0-1.x86_64.rpm"
     tree = tmp_path / "tree"
     tree.mkdir()
-    run("tar", "--extract", f"--file={debian_root(RPM_PACKAGES)}", f"--directory={tree}", "--exclude=./dev/*")
+    run("tar", "--extract", f"--file={debian_root((*packages_of("bookworm"), *DNF))}", f"--directory={tree}", "--exclude=./dev/*")
     # Scriptlets of other systems find it there, too.
     (tree / "dev/null").touch()
     before = files_of(tree)

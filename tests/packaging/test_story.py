@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cloud_machine import RPM_PACKAGES, CloudMachine, user_data
+from cloud_machine import DNF, CloudMachine, user_data
 from conftest import STEPS_OF_LAYOUT
 from guest.story import STEPS
 
@@ -47,7 +47,7 @@ def test_in_a_container(container, step):
 class RpmMachine(CloudMachine):
     """Debian with dnf, to which the packages are those of another system."""
 
-    packages = RPM_PACKAGES
+    more_packages = DNF
 
 
 @pytest.fixture(scope="module")

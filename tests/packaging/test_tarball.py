@@ -10,6 +10,7 @@ pytest.register_assert_rewrite("callers", "coreos", "legacy_port", "machine", "t
 pytest_plugins = ["coreos"]
 
 from bare_machine import BareMachine
+from cloud_machine import packages_of
 from callers import Callers
 from coreos import assert_curl_gets_a_token, assert_serves
 from debian_root import debian_root
@@ -229,7 +230,7 @@ def emulator(host):
 def test_installs_and_serves_as_on_an_old_kernel(kernel, host, emulator, tarball, tmp_path):
     root, log = tmp_path / "root", tmp_path / "log"
     root.mkdir()
-    archive = debian_root(BareMachine.packages)
+    archive = debian_root(packages_of("bookworm"))
     environment = clean_environment(ROOT=str(root), ARCHIVE=str(archive), TARBALL=str(tarball))
     command = [program("old_syscalls"), kernel, "unshare", "--mount", "--propagation=private", "sh", "-c", IN_A_ROOT]
     with log.open("w") as output:

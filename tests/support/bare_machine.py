@@ -4,7 +4,7 @@
 import pathlib
 import shutil
 
-from cloud_machine import PACKAGES
+from cloud_machine import packages_of
 from machine import EMULATOR_UNIT, Machine
 from programs import program
 
@@ -23,12 +23,13 @@ ExecStart=/bin/sh -c 'mknod /dev/loop-control c 10 237; for n in 0 1 2 3 4 5 6 7
 class BareMachine(Machine):
     """`add(files)` puts what the test brings into the folder that becomes part of the root file system."""
 
-    packages = PACKAGES
+    more_packages = ()
 
     def __init__(self, add=lambda files: None, suite="bookworm"):
         super().__init__()
         self._add = add
         self.suite = suite
+        self.packages = (*packages_of(suite), *self.more_packages)
 
     def _files(self):
         files = self.directory / "files"

@@ -14,10 +14,8 @@ PACKAGES = (
     "apt", "ca-certificates", "cloud-init", "curl", "dbus", "iproute2", "iptables", "netbase", "nftables", "procps",
     "systemd-sysv",
 )  # fmt: skip
-# Debian 11 cannot install bpftool, by which the story sees BPF links.
-BPFTOOL = {"bullseye": (), "bookworm": ("bpftool",), "trixie": ("bpftool",)}
-# With the package manager of another system.
-RPM_PACKAGES = (*PACKAGES, "bpftool", "dnf", "rpm")
+# The package manager of another system.
+DNF = ("dnf", "rpm")
 CLOUD_CONFIGURATION = """
 datasource_list: [NoCloud, None]
 network: {config: disabled}
@@ -25,6 +23,11 @@ ssh_genkeytypes: []
 locale: C.UTF-8
 resize_rootfs: false
 """
+
+
+def packages_of(suite):
+    """Debian 11 cannot install bpftool, by which the story sees BPF links."""
+    return PACKAGES if suite == "bullseye" else (*PACKAGES, "bpftool")
 
 
 def user_data(form, key_file):
@@ -56,12 +59,12 @@ def cloud_files(files, repositories, user_data):
 class CloudMachine(Machine):
     """Booted on entry, when cloud-init is done, and gone on exit. `repositories` are put into /srv under their names."""
 
-    packages = PACKAGES
+    more_packages = ()
 
     def __init__(self, suite, repositories, user_data):
         super().__init__()
         self.suite = suite
-        self.packages = (*self.packages, *BPFTOOL[suite])
+        self.packages = (*packages_of(suite), *self.more_packages)
         self._repositories = repositories
         self._user_data = user_data
 

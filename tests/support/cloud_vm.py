@@ -10,7 +10,7 @@ import cloud_machine
 from debian_root import debian_root
 from namespace import IMDS_ADDRESS
 
-PACKAGES = (*cloud_machine.PACKAGES, "bpftool", "initramfs-tools", "kmod", "linux-image-cloud-amd64", "udev")
+PACKAGES = (*cloud_machine.packages_of("bookworm"), "initramfs-tools", "kmod", "linux-image-cloud-amd64", "udev")
 LAYOUTS = {
     "unified": "",
     "hybrid": "systemd.unified_cgroup_hierarchy=0",

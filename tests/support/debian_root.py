@@ -34,7 +34,7 @@ def _make_archive(archive, suite, packages):
 
 def debian_root(packages, suite="bookworm"):
     """An archive of a root file system that has these packages."""
-    key = hashlib.sha256(repr((sorted(packages), LEFT_OUT)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((sorted(set(packages)), LEFT_OUT)).encode()).hexdigest()[:12]
     archive = CACHE / f"{suite}-{key}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
