@@ -162,7 +162,8 @@ def repository(tmp_path_factory, signing_key):
 def unpacked(tmp_path_factory):
     path = tmp_path_factory.mktemp("debian")
     try:
-        run("tar", "--extract", f"--file={debian_root((*packages_of("bookworm"), *DNF))}", f"--directory={path}", "--exclude=./dev/*")
+        archive = debian_root((*packages_of("bookworm"), *DNF))
+        run("tar", "--extract", f"--file={archive}", f"--directory={path}", "--exclude=./dev/*")
         yield path
     finally:
         shutil.rmtree(path)

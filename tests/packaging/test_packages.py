@@ -166,7 +166,8 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     package = published.yum / "Packages/msi2imds-0.1.0-1.x86_64.rpm"
     tree = tmp_path / "tree"
     tree.mkdir()
-    run("tar", "--extract", f"--file={debian_root((*packages_of("bookworm"), *DNF))}", f"--directory={tree}", "--exclude=./dev/*")
+    archive = debian_root((*packages_of("bookworm"), *DNF))
+    run("tar", "--extract", f"--file={archive}", f"--directory={tree}", "--exclude=./dev/*")
     # Scriptlets of other systems find it there, too.
     (tree / "dev/null").touch()
     before = files_of(tree)
