@@ -61,12 +61,13 @@ set(CPACK_RPM_PROGRAM_PACKAGE_SUMMARY ${summary})
 set(CPACK_RPM_PROGRAM_PACKAGE_DESCRIPTION ${description})
 set(CPACK_RPM_PROGRAM_PACKAGE_REQUIRES_POST "/usr/sbin/useradd, /usr/bin/getent")
 set(CPACK_RPM_PROGRAM_POST_INSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/post)
+set(CPACK_RPM_PROGRAM_POST_TRANS_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/posttrans)
 set(CPACK_RPM_PROGRAM_PRE_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/preun)
 set(CPACK_RPM_PROGRAM_POST_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/postun)
 set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%config(noreplace) /etc/msi2imds/msi2imds.toml" "%config(noreplace) /etc/logrotate.d/msi2imds"
     "%dir /etc/msi2imds" "%dir /etc/msi2imds/conf.d" "%doc /usr/share/doc/msi2imds/copyright"
-    "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/changelog.gz")
+    "%doc /usr/share/doc/msi2imds/examples/sysctl.conf" "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/changelog.gz")
 set(CPACK_RPM_SYMBOLS_PACKAGE_NAME msi2imds-debuginfo)
 set(CPACK_RPM_SYMBOLS_PACKAGE_SUMMARY ${symbols_summary})
 set(CPACK_RPM_SYMBOLS_PACKAGE_DESCRIPTION ${symbols_description})
@@ -74,7 +75,7 @@ set(CPACK_RPM_SYMBOLS_PACKAGE_GROUP "Development/Debug")
 set(CPACK_RPM_SYMBOLS_PACKAGE_REQUIRES "msi2imds = ${PROJECT_VERSION}")
 # What the distribution owns.
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
-    /etc /etc/logrotate.d /usr/lib/debug /usr/lib/debug/usr /usr/lib/debug/usr/sbin /usr/lib/sysctl.d /usr/lib/systemd
+    /etc /etc/logrotate.d /usr/lib/debug /usr/lib/debug/usr /usr/lib/debug/usr/sbin /usr/lib/systemd
     /usr/lib/systemd/system /usr/lib/systemd/system-preset /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/sbin
     /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/doc /usr/share/man /usr/share/man/man5
     /usr/share/man/man8 /usr/share/zsh /usr/share/zsh/site-functions)

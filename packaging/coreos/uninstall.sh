@@ -28,7 +28,11 @@ purge() {
   # Made for the discovery file where no Azure agent was.
   rmdir /var/lib/waagent 2>/dev/null || true
   if getent passwd msi2imds >/dev/null; then
-    userdel msi2imds
+    userdel msi2imds || true
+  fi
+  # Left where somebody else was put into it.
+  if getent group msi2imds >/dev/null; then
+    groupdel msi2imds || true
   fi
 }
 
@@ -46,5 +50,5 @@ MSI2IMDS_PROGRAM=/opt/bin/msi2imds MSI2IMDS_UNITS=/etc/systemd/system "$home/set
 remove_files
 [ -z "${1:-}" ] || purge
 if [ -d /run/systemd/system ]; then
-  systemctl daemon-reload
+  systemctl daemon-reload || true
 fi

@@ -5,6 +5,7 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -75,6 +76,14 @@ def packages(pattern, directory=PACKAGES):
     return found
 
 
+def version():
+    return re.fullmatch(r"msi2imds_(.+)-1_amd64\.deb", packages("msi2imds_*.deb")[0].name)[1]
+
+
+def newer_version():
+    return f"{version()}.1"
+
+
 @pytest.fixture(scope="session")
 def signing_key(tmp_path_factory):
     """The environment in which gpg has the key, and the key's name."""
@@ -91,7 +100,7 @@ def signing_key(tmp_path_factory):
 def newer_packages(tmp_path_factory):
     """deb and rpm that differ from the built ones in their version."""
     directory = tmp_path_factory.mktemp("newer")
-    command = ["cpack", "-G", "DEB;RPM", "-D", "CPACK_PACKAGE_VERSION=0.1.1", "-B", str(directory)]
+    command = ["cpack", "-G", "DEB;RPM", "-D", f"CPACK_PACKAGE_VERSION={newer_version()}", "-B", str(directory)]
     epoch = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=CHECKOUT, check=True, capture_output=True, text=True)
     environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch.stdout.strip()}
     made = subprocess.run(command, cwd=build_directory(), env=environment, capture_output=True, text=True)
@@ -131,7 +140,7 @@ def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
     key_text = (directory / "apt" / "msi2imds.asc").read_text()
     for file in packages("msi2imds*"):
         (directory / file.name).symlink_to(file)
-    return Published("0.1.0", "0.1.1", directory, directory / "apt", newer_apt, directory / "yum", tampered, key_text)
+    return Published(version(), newer_version(), directory, directory / "apt", newer_apt, directory / "yum", tampered, key_text)
 
 
 @pytest.fixture(scope="session")

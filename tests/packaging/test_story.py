@@ -8,13 +8,15 @@ import re
 
 import pytest
 
-from cloud_machine import DNF, CloudMachine, user_data
+from cloud_machine import DNF, CloudMachine, packages_of, user_data
 from conftest import STEPS_OF_LAYOUT
-from guest.story import STEPS
+from debian_root import CannotMake, debian_root
+from guest.story import ON_A_NEW_MACHINE, STEPS
 
 # The oldest gets the form for cloud-init 0.7.5.
 SUITES = {"bullseye": "any", "bookworm": "deb", "trixie": "deb"}
 APT_STEPS = [step.__name__ for step in STEPS["apt"]]
+NEW_STEPS = [step.__name__ for step in ON_A_NEW_MACHINE]
 IN_VIRTUAL_MACHINES = [(layout, step) for layout, steps in STEPS_OF_LAYOUT.items() for step in steps]
 
 
@@ -30,9 +32,19 @@ def check(results, step):
     assert results[step].startswith("PASS"), results[step]
 
 
+def skip_what_the_mirrors_no_longer_have(suite):
+    try:
+        debian_root(packages_of(suite), suite)
+    except CannotMake as problem:
+        if suite != "bullseye":
+            raise
+        pytest.skip(f"Debian 11: {problem}")
+
+
 @pytest.fixture(scope="module", params=SUITES)
 def container(request, published, repositories):
     seed = user_data(SUITES[request.param], published.apt / "msi2imds.asc")
+    skip_what_the_mirrors_no_longer_have(request.param)
     with CloudMachine(request.param, repositories, seed) as machine:
         command = ["python3", "/srv/story/story.py", "apt", published.version, published.newer]
         told = machine.attempt(*command, timeout=600)
@@ -42,6 +54,22 @@ def container(request, published, repositories):
 @pytest.mark.parametrize("step", APT_STEPS)
 def test_in_a_container(container, step):
     check(container, step)
+
+
+@pytest.fixture(scope="module")
+def new_machine(published, repositories):
+    with CloudMachine("bookworm", repositories, "#cloud-config\n") as machine:
+        machine.write("/etc/apt/trusted.gpg.d/msi2imds.asc", published.key)
+        machine.write("/etc/apt/sources.list.d/msi2imds.list", "deb file:///srv/apt stable main\n")
+        machine.run("apt-get", "-q", "update")
+        command = ["python3", "/srv/story/story.py", "apt", published.version, published.newer, *NEW_STEPS]
+        told = machine.attempt(*command, timeout=600)
+    return outcomes(told.stdout + told.stderr)
+
+
+@pytest.mark.parametrize("step", NEW_STEPS)
+def test_on_a_new_machine(new_machine, step):
+    check(new_machine, step)
 
 
 class RpmMachine(CloudMachine):

@@ -12,7 +12,6 @@ from namespace import IMDS_ADDRESS
 
 PACKAGES = (*cloud_machine.packages_of("bookworm"), "initramfs-tools", "kmod", "linux-image-cloud-amd64", "udev")
 LAYOUTS = {
-    "unified": "",
     "hybrid": "systemd.unified_cgroup_hierarchy=0",
     "legacy": "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1",
 }

@@ -12,6 +12,10 @@ CACHE = CHECKOUT / "build" / "systemd"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 
+class CannotMake(Exception):
+    """The packages cannot be had."""
+
+
 def _mirror_of(suite):
     """Where this machine gets packages of the suite from; nothing: mmdebstrap's own choice."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {suite}"]
@@ -26,7 +30,8 @@ def _make_archive(archive, suite, packages):
     command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
     try:
         made = subprocess.run([*command, suite, partial, *_mirror_of(suite)], capture_output=True, text=True)
-        assert made.returncode == 0, f"mmdebstrap: {made.stderr[-2000:]}"
+        if made.returncode != 0:
+            raise CannotMake(f"mmdebstrap: {made.stderr[-2000:]}")
         partial.rename(archive)
     finally:
         partial.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 """The life of the package on one machine, from what cloud-init installed to a purge that leaves nothing.
 
 Runs in the machine: story.py apt|dnf VERSION NEWER [STEP...]. Prints a line for each step: PASS NAME, or FAIL NAME: WHY;
-then END. Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt is a repository with the one version,
+Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt is a repository with the one version,
 /srv/apt-newer and /srv/yum with both, /srv/tampered one that somebody has changed. With dnf cloud-init has installed nothing.
 """
 
@@ -25,6 +25,7 @@ import time
 
 HERE = pathlib.Path(__file__).parent
 UNITS = ("msi2imds.socket", "msi2imds.service")
+OBSERVER = "msi2imds-observe.service"
 CONFIGURATION = pathlib.Path("/etc/msi2imds/msi2imds.toml")
 SITE = pathlib.Path("/etc/msi2imds/conf.d/90-story.toml")
 EXTENSION_PORT = 50342
@@ -80,9 +81,11 @@ class Apt:
 
     @staticmethod
     def publish_newer():
-        pathlib.Path("/srv/apt").rename("/srv/apt-older")
-        pathlib.Path("/srv/apt-newer").rename("/srv/apt")
-        run("apt-get", "-q", "update")
+        newer = pathlib.Path("/srv/apt-newer")
+        if newer.exists():
+            pathlib.Path("/srv/apt").rename("/srv/apt-older")
+            newer.rename("/srv/apt")
+            run("apt-get", "-q", "update")
 
     def remove(self):
         self._get("remove", "msi2imds")
@@ -126,7 +129,8 @@ def shown(unit, name):
 
 
 def states(question):
-    return output_of("systemctl", question, *UNITS).split()
+    """Of the socket, the service and the observer."""
+    return output_of("systemctl", question, *UNITS, OBSERVER).split()
 
 
 def wait_for_service():
@@ -262,8 +266,8 @@ def comes_up(package, old, _):
     status = output_of("cloud-init", "status", "--wait")
     check("done" in status, f"cloud-init: {status} {output_of('grep', '-hE', 'ERROR|Traceback', '/var/log/cloud-init.log')[-800:]}")
     check(package.version() == f"{old}-1", f"installed: {package.version()}")
-    wait_until(lambda: states("is-active") == ["active", "active"], "the units are active")
-    check(states("is-enabled") == ["enabled", "enabled"], f"enabled: {states('is-enabled')}")
+    wait_until(lambda: states("is-active") == ["active", "active", "inactive"], "the units are active")
+    check(states("is-enabled") == ["enabled", "enabled", "disabled"], f"enabled: {states('is-enabled')}")
     wait_for_service()
     check(ask() == "msi2imds", "the legacy client gets no token")
 
@@ -357,11 +361,11 @@ def installing_starts_and_enables_nothing(package, old, _):
     with extension():
         check(ask() == "extension", "the extension's simulator does not answer")
         package.install(old)
-        check(states("is-active") == ["inactive", "inactive"], "a unit was started")
-        run("systemctl", "preset", *UNITS, "msi2imds-observe.service")
-        check(states("is-enabled") == ["disabled", "disabled"], "a unit was enabled")
-        # Newer Debians apply pieces of sysctl.d at once.
-        traces = [trace for trace in kernel_traces() if not trace.startswith(("listener", "reserved"))]
+        check(states("is-active") == ["inactive"] * 3, "a unit was started")
+        check(states("is-enabled") == ["disabled"] * 3, "a unit was enabled")
+        run("systemctl", "preset", *UNITS, OBSERVER)
+        check(states("is-enabled") == ["disabled"] * 3, "the preset enables a unit")
+        traces = [trace for trace in kernel_traces() if not trace.startswith("listener")]
         check(not traces, f"in the kernel: {traces}")
         check(ask() == "extension", "the extension is not asked any more")
 
@@ -382,8 +386,20 @@ def enabling_and_starting_serves(*_):
     check(ask() == "msi2imds", "the legacy client gets no token")
 
 
+def upgrade_restarts_the_observer_alone(package, _, new):
+    package.publish_newer()
+    run("systemctl", "start", OBSERVER)
+    pid = shown(OBSERVER, "MainPID")
+    package.install(new)
+    check(states("is-active") == ["inactive", "inactive", "active"], f"active: {states('is-active')}")
+    check(shown(OBSERVER, "MainPID") != pid, "the old version still observes")
+
+
 def purge_of_a_running_service_leaves_nothing(package, *_):
+    """Whatever the configuration says by then, and whoever else was put into its group."""
+    run("systemctl", "stop", OBSERVER)
     enabling_and_starting_serves()
+    SITE.write_text("[nonsense]\n")
     package.purge()
     check(not processes(), "msi2imds still runs")
     check(not kernel_traces(), f"left in the kernel: {kernel_traces()}")
@@ -400,14 +416,20 @@ STEPS = {
         comes_up, came_from_the_signed_repository, tampered_repository_is_refused, restart_loses_nothing,
         upgrade_loses_nothing, downgrade_loses_nothing, configuration_that_is_not_understood_is_no_outage,
         removal_detaches_everything, purge_leaves_nothing, installing_starts_and_enables_nothing,
-        starting_takes_over_and_stopping_gives_back, purge_of_a_running_service_leaves_nothing,
+        starting_takes_over_and_stopping_gives_back, upgrade_restarts_the_observer_alone,
+        purge_of_a_running_service_leaves_nothing,
     ],
     "dnf": [
         installing_starts_and_enables_nothing, starting_takes_over_and_stopping_gives_back, enabling_and_starting_serves,
         restart_loses_nothing, upgrade_loses_nothing, downgrade_loses_nothing,
         configuration_that_is_not_understood_is_no_outage, removal_detaches_everything,
     ],
-}  # fmt: skip
+}
+# On a machine that has never had the package, so that nothing of an earlier installation is there before.
+ON_A_NEW_MACHINE = [
+    installing_starts_and_enables_nothing, starting_takes_over_and_stopping_gives_back,
+    upgrade_restarts_the_observer_alone, purge_of_a_running_service_leaves_nothing,
+]  # fmt: skip
 
 
 def main():
@@ -422,7 +444,6 @@ def main():
         except Exception as problem:  # the next steps tell more
             outcome = f"FAIL {step.__name__}: {type(problem).__name__}: {' '.join(str(problem).split())}"
         print(outcome, flush=True)
-    print("END", flush=True)
 
 
 if __name__ == "__main__":
