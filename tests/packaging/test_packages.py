@@ -191,3 +191,11 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     database = re.compile(r"/(var/lib/rpm|root/\.rpmdb)/")
     left = {path for path in files_of(tree) - before if not database.match(path) and not path.endswith("-")}
     assert left == set()
+
+
+def test_shell_scripts_are_without_a_finding():
+    scripts = ["setup", "build", "licences/collect", "man/make-page", "repository/make-apt", "repository/make-yum"]
+    scripts += [f"deb/{name}" for name in ("postinst", "prerm", "postrm")]
+    run("shellcheck", *[CHECKOUT / "packaging" / name for name in scripts])
+    for name in ("post", "posttrans", "preun", "postun"):
+        run("shellcheck", "--shell=sh", CHECKOUT / "packaging/rpm" / name)
