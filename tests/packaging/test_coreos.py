@@ -206,14 +206,19 @@ def test_image_is_merged_on_a_running_machine(sysext_image):
         assert machine.run("systemctl", "is-enabled", "systemd-sysext", "start-msi2imds").split() == ["enabled"] * 2
 
 
-def test_image_is_upgraded_without_losing_a_request(sysext_image):
+def test_image_is_upgraded_without_losing_a_request(sysext_image, newer_image):
     with first_boot("sysext.ign", sysext_image) as machine:
         assert_serves(machine, MSI2IMDS)
+        before = SystemdService(machine).pid
+        shutil.copy(newer_image, machine.root / "var/lib/extensions/new.raw")
+        (machine.root / "var/lib/extensions/new.raw").rename(machine.root / "var/lib/extensions/msi2imds.raw")
         with Callers(machine) as callers:
             callers.wait_for("token", 10)
             operate(machine, "Upgrade")
             callers.wait_for("token", 10)
         print(f"one upgrade: {callers}")
+        assert machine.attempt("systemctl", "cat", "msi2imds-newer.service").returncode == 0
+        assert SystemdService(machine).pid not in (0, before)
         assert callers.outcomes == {"token": len(callers.results)}
 
 

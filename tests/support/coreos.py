@@ -55,14 +55,24 @@ def tarball(artefacts, staged_tree):
 
 
 @pytest.fixture(scope="session")
-def newer_tarball(artefacts, staged_tree):
+def newer_tree(artefacts, staged_tree):
     """A version with one unit more, and one document less."""
     newer = artefacts / "newer"
     subprocess.run(["cp", "-R", staged_tree, newer], check=True)
     unit = newer / "usr/lib/systemd/system/msi2imds-newer.service"
     unit.write_text("[Service]\nExecStart=/usr/sbin/msi2imds run\n")
     (newer / "usr/share/doc/msi2imds/copyright").unlink()
-    return make("make-tarball", newer, artefacts / NEWER_TARBALL)
+    return newer
+
+
+@pytest.fixture(scope="session")
+def newer_image(artefacts, newer_tree):
+    return make("make-sysext", newer_tree, artefacts / f"newer-{IMAGE}")
+
+
+@pytest.fixture(scope="session")
+def newer_tarball(artefacts, newer_tree):
+    return make("make-tarball", newer_tree, artefacts / NEWER_TARBALL)
 
 
 def assert_curl_gets_a_token(network):
