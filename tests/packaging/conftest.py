@@ -86,13 +86,13 @@ def newer_version():
 
 @pytest.fixture(scope="session")
 def signing_key(tmp_path_factory):
-    """The environment in which gpg has the key, and the key's name."""
+    """GnuPG's home, and the name of the key in it."""
     home = tmp_path_factory.mktemp("gnupg")
     home.chmod(0o700)
     environment = {**os.environ, "GNUPGHOME": str(home)}
     command = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", *KEY]
     subprocess.run(command, env=environment, check=True)
-    yield environment, "tests@example.com"
+    yield str(home), "tests@example.com"
     subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=True)
 
 
@@ -120,7 +120,8 @@ def base_rpm(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
-    environment, key = signing_key
+    home, key = signing_key
+    environment = {**os.environ, "GNUPGHOME": home}
     directory = tmp_path_factory.mktemp("published")
 
     def publish(name, *files):

@@ -128,7 +128,7 @@ def test_licences_of_all_that_is_linked_in_are_there():
     assert {name for name in packages_used - named if not left_out.fullmatch(name)} == set()
 
 
-def test_a_second_build_gives_the_same_bytes(tmp_path, signing_key):
+def test_a_second_build_gives_the_same_bytes(rpm, tmp_path, signing_key):
     """From a copy of the source in another place, and signed."""
     copy = tmp_path / "elsewhere"
     files = run("git", "-C", CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
@@ -136,9 +136,10 @@ def test_a_second_build_gives_the_same_bytes(tmp_path, signing_key):
         if (CHECKOUT / name).exists():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, copy / name, follow_symlinks=False)
-    epoch = run("git", "-C", CHECKOUT, "log", "-1", "--format=%ct").strip()
-    gpg, key = signing_key
-    environment = {**gpg, "SOURCE_DATE_EPOCH": epoch, "CCACHE_BASEDIR": str(copy), "CCACHE_NOHASHDIR": "1"}
+    epoch = run("rpm", "--query", "--package", "--queryformat", "%{BUILDTIME}", rpm)
+    home, key = signing_key
+    settings = {"GNUPGHOME": home, "SOURCE_DATE_EPOCH": epoch, "CCACHE_BASEDIR": str(copy), "CCACHE_NOHASHDIR": "1"}
+    environment = {**os.environ, **settings}
     built = subprocess.run([copy / "packaging/build", "--key", key], env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     sums = {}
