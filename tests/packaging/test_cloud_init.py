@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from programs import CHECKOUT
+from programs import CHECKOUT, clean_environment
 
 DIRECTORY = CHECKOUT / "packaging" / "cloud-init"
 USER_DATA = sorted(DIRECTORY.glob("*.yaml"))
@@ -26,7 +26,8 @@ def run(*command, **options):
 @pytest.fixture(scope="module")
 def key(signing_key, tmp_path_factory):
     """The public key: armored in a file, and binary."""
-    environment, name = signing_key
+    home, name = signing_key
+    environment = clean_environment(GNUPGHOME=home)
     path = tmp_path_factory.mktemp("key") / "key.asc"
     path.write_bytes(run("gpg", "--armor", "--export", name, env=environment).stdout)
     return path, run("gpg", "--export", name, env=environment).stdout

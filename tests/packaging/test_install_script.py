@@ -79,7 +79,8 @@ class Repository:
 
     def __init__(self, directory, signing_key):
         self.path = directory / "srv"
-        self._environment, self._key = signing_key
+        home, self._key = signing_key
+        self._environment = clean_environment(GNUPGHOME=home)
         self._directory = directory
         self.publish("apt", make_deb(directory, 1))
         self.publish("yum", make_rpm(directory))
