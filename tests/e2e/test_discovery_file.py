@@ -2,9 +2,9 @@
 """The file in which older clients look up the endpoint is there from the cut-over on, and is never somebody else's."""
 
 import json
-import pathlib
 import stat
 
+from kernel_state import descriptors_of
 from waiting import wait_until
 
 OURS = '{"url":"http://localhost:50342"}'
@@ -29,7 +29,7 @@ def test_comes_back_when_it_is_taken(service):
 
 
 def test_is_watched_from_the_start_in_a_directory_of_ours(service):
-    watches = "".join(file.read_text() for file in pathlib.Path(f"/proc/{service.pid}/fdinfo").iterdir())
+    watches = "".join(descriptors_of(service.pid))
     assert f"inotify wd:1 ino:{service.waagent.stat().st_ino:x} " in watches
 
 

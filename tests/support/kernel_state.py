@@ -55,17 +55,21 @@ def socket_inodes_of(pid):
     return inodes
 
 
-def bpf_objects_of(pid):
-    """The BPF objects that a process holds, as pairs such as ("prog", 17)."""
-    objects = set()
+def descriptors_of(pid):
+    """What the kernel tells of each descriptor of a process, as text; those that are closed meanwhile are left out."""
+    texts = []
     for entry in _fd_entries(pid, "fdinfo"):
         try:
-            text = entry.read_text()
+            texts.append(entry.read_text())
         except FileNotFoundError:
             continue
-        found = re.findall(r"^(prog|map|link)_id:\s*(\d+)$", text, re.MULTILINE)
-        objects |= {(kind, int(number)) for kind, number in found}
-    return objects
+    return texts
+
+
+def bpf_objects_of(pid):
+    """The BPF objects that a process holds, as pairs such as ("prog", 17)."""
+    found = re.findall(r"^(prog|map|link)_id:\s*(\d+)$", "\n".join(descriptors_of(pid)), re.MULTILINE)
+    return {(kind, int(number)) for kind, number in found}
 
 
 def bpf_objects():
