@@ -139,7 +139,8 @@ def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
     key_text = (directory / "apt" / "msi2imds.asc").read_text()
     for file in packages("msi2imds*"):
         (directory / file.name).symlink_to(file)
-    return Published(version(), newer_version(), directory, directory / "apt", newer_apt, directory / "yum", tampered, key_text)
+    apt, yum = directory / "apt", directory / "yum"
+    return Published(version(), newer_version(), directory, apt, newer_apt, yum, tampered, key_text)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The life of the package on one machine, from what cloud-init installed to a purge that leaves nothing.
 
-Runs in the machine: story.py apt|dnf VERSION NEWER [STEP...]. Prints a line for each step: PASS NAME, or FAIL NAME: WHY;
+Runs in the machine: story.py apt|dnf VERSION NEWER [STEP...]. Prints a line for each step: PASS NAME, or FAIL NAME: WHY.
 Beside this file are calling.py, raw_http.py and msi-extension; /srv/apt is a repository with the one version,
 /srv/apt-newer and /srv/yum with both, /srv/tampered one that somebody has changed. With dnf cloud-init has installed nothing.
 """
@@ -193,8 +193,8 @@ def extension():
         process.wait()
 
 
-# What of msi2imds is in the kernel, as text, empty when there is nothing.
 def kernel_traces():
+    """What of msi2imds is in the kernel, as text; empty when there is nothing."""
     namespace = os.stat("/proc/self/ns/net").st_ino
     has_bpftool = shutil.which("bpftool") is not None
     links = json.loads(run("bpftool", "-j", "link", "show") or "[]") if has_bpftool else []
