@@ -9,8 +9,14 @@ endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(launcher ${CCACHE})
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    # With a base directory, ccache makes the compiler's paths relative, and they get into the debug information: a release
+    # has to be the same bytes with and without ccache.
+    set(launcher env CCACHE_BASEDIR= ${CCACHE})
+  endif()
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 
 # Warnings and hardening of our own targets: linked by every module and program.

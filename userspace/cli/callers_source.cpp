@@ -2,16 +2,14 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 
 #include "admin/client.hpp"
 #include "admin/status.hpp"
 #include "cli/callers_report.hpp"
+#include "cli/commands.hpp"
 
 namespace msi2imds::cli {
 namespace {
-
-constexpr std::chrono::seconds kAskTime{5};
 
 struct Document {
   std::string json;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@ namespace msi2imds::cli {
 inline constexpr int kGood = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+
+// How long a running msi2imds may take to answer on its admin socket.
+inline constexpr std::chrono::seconds kAskTime{5};
 
 // Which configuration: what --config named, else the default file if it is there.
 struct ConfigFile {

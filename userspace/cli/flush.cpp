@@ -10,12 +10,6 @@
 #include "cli/commands.hpp"
 
 namespace msi2imds::cli {
-namespace {
-
-constexpr std::chrono::seconds kAskTime{5};
-
-}  // namespace
-
 int flush(const ConfigFile& file, const FlushOptions& options) {
   const auto config = file.load_or_complain();
   if (!config) {

@@ -10,12 +10,6 @@
 #include "cli/commands.hpp"
 
 namespace msi2imds::cli {
-namespace {
-
-constexpr std::chrono::seconds kAskTime{5};
-
-}  // namespace
-
 int metrics(const ConfigFile& file) {
   const auto config = file.load_or_complain();
   if (!config) {

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kConnectTime{1000};
 constexpr std::chrono::milliseconds kArrivalTime{1000};
-constexpr std::chrono::milliseconds kAskTime{1000};
+constexpr std::chrono::milliseconds kSelfTestTime{1000};
 constexpr std::chrono::milliseconds kAskAgain{20};
 
 bool is_missing_ipv6(const SocketAddress& address, int err) {
@@ -61,7 +61,7 @@ SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const 
   const std::string target = std::string(admin::kArrivedTarget) + own->to_string();
   const auto deadline = std::chrono::steady_clock::now() + kArrivalTime;
   do {
-    const Result<std::string> answer = admin::get(admin_socket, target, kAskTime);
+    const Result<std::string> answer = admin::get(admin_socket, target, kSelfTestTime);
     if (!answer) {
       test.failure = answer.error().message();
       return test;

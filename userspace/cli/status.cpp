@@ -16,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::chrono::milliseconds kLookAgain{50};
+constexpr std::chrono::milliseconds kWaitAgain{50};
 
 json::value to_json(const SelfTest& test) {
   return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
@@ -114,7 +114,7 @@ int status(const ConfigFile& file, const StatusOptions& options) {
   const auto deadline = std::chrono::steady_clock::now() + options.wait;
   StatusReport report = look(*config);
   while (!report.intercepting && !report.observing && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookAgain);
+    std::this_thread::sleep_for(kWaitAgain);
     report = look(*config);
   }
   if (options.json) {

@@ -9,7 +9,7 @@
 namespace msi2imds::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kAskTime{2000};
+constexpr std::chrono::milliseconds kStatusTime{2000};
 
 std::string explain_silence(const Error& error) {
   const auto& code = error.code();
@@ -32,7 +32,7 @@ StatusReport look(const config::Config& config) {
     report.extension = std::move(*extension);
   }
   const Result<std::string> answer =
-      admin::get(config.admin.socket, std::string(admin::kStatusTarget), kAskTime);
+      admin::get(config.admin.socket, std::string(admin::kStatusTarget), kStatusTime);
   if (!answer) {
     report.reason = explain_silence(answer.error());
     return report;

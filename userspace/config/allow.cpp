@@ -9,6 +9,7 @@
 #include "accounts/accounts.hpp"
 #include "config/kinds.hpp"
 #include "config/suggest.hpp"
+#include "config/text.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -20,14 +21,6 @@ constexpr std::array<std::string_view, 6> kUnitSuffixes = {".service", ".scope",
 constexpr std::string_view kOrigin = "origin";  // in what write_allow() writes
 constexpr std::array<std::string_view, 9> kKeys = {"name", "uid",     "gid",      "user",    "group",
                                                    "unit", "program", "resource", "identity"};
-
-std::string in_quotes(std::string_view text) {
-  return '"' + std::string(text) + '"';
-}
-
-bool is_control(char c) {
-  return std::iscntrl(static_cast<unsigned char>(c)) != 0;
-}
 
 std::optional<std::string> check_name(std::string_view text) {
   if (text.empty() || text.size() > 128 || std::ranges::any_of(text, is_control)) {

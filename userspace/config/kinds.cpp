@@ -6,15 +6,13 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/text.hpp"
+
 namespace msi2imds::config {
 namespace {
 
 // sun_path with its terminating zero.
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
-
-std::string in_quotes(std::string_view text) {
-  return '"' + std::string(text) + '"';
-}
 
 // The content of `value` where it is a T; else says that `wanted` was expected.
 template <typename T>
@@ -44,10 +42,6 @@ std::optional<std::vector<T>> read_array(const Value& value, std::string_view wa
     }
   }
   return elements.size() == array->size() ? std::optional(std::move(elements)) : std::nullopt;
-}
-
-bool is_control(char c) {
-  return std::iscntrl(static_cast<unsigned char>(c)) != 0;
 }
 
 bool is_host_character(char c) {

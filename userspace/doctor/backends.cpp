@@ -4,7 +4,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "backend";
+constexpr const char* kBackendsCheck = "backend";
 
 std::string why_not(const Error& error) {
   return error.code() == boost::system::errc::not_supported ? "it cannot " + error.message()
@@ -21,9 +21,9 @@ Finding none_works(const Case& patient, const std::string& wanted) {
   const std::string text = wanted == "auto" ? "No backend works on this machine."
                                             : "The backend that was chosen, " + wanted + ", does not work.";
   if (!patient.is_root) {
-    return warning(kCheck, text, "Run doctor as root: others may not even try.");
+    return warning(kBackendsCheck, text, "Run doctor as root: others may not even try.");
   }
-  return error(kCheck, text,
+  return error(kBackendsCheck, text,
                wanted == "auto"
                    ? "See the reasons above; a newer kernel, or the nft or iptables command, helps."
                    : "Set redirect.backend to \"auto\", or to one that works.");
@@ -39,19 +39,20 @@ Backends check_backends(const Case& patient,
     const std::string name(redirector->name());
     if (!may_try(name, wanted, result.taken)) {
       result.findings.push_back(
-          ok(kCheck, name + " was not tried, since that would leave a nat table behind."));
+          ok(kBackendsCheck, name + " was not tried, since that would leave a nat table behind."));
       continue;
     }
     const Result<void> probed = redirector->probe(patient.plan);
     result.findings.push_back(
-        ok(kCheck, probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));
+        ok(kBackendsCheck,
+           probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));
     if (probed && result.taken.empty() && (wanted == "auto" || wanted == name)) {
       result.taken = name;
     }
   }
-  result.findings.push_back(
-      result.taken.empty() ? none_works(patient, wanted)
-                           : ok(kCheck, "redirect.backend = \"" + wanted + "\" takes " + result.taken + "."));
+  result.findings.push_back(result.taken.empty() ? none_works(patient, wanted)
+                                                 : ok(kBackendsCheck, "redirect.backend = \"" + wanted +
+                                                                          "\" takes " + result.taken + "."));
   return result;
 }
 

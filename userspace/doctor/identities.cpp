@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kCheck = "identity";
+constexpr const char* kIdentitiesCheck = "identity";
 constexpr const char* kResource = "https://management.azure.com/";
 constexpr std::size_t kMostIdentities = 16;  // IMDS allows 20 requests a second
 constexpr std::string_view kCut = "...";
@@ -74,19 +74,19 @@ std::set<std::string> named_identities(const usage::Table& callers) {
 
 Finding judge_unnamed(const Outcome& outcome) {
   if (outcome.answers) {
-    return ok(kCheck, "IMDS gives a token to callers that name no identity.");
+    return ok(kIdentitiesCheck, "IMDS gives a token to callers that name no identity.");
   }
-  return warning(kCheck, "IMDS gives no token to callers that name no identity: " + outcome.why + ".",
-                 outcome.refused
-                     ? "Such callers need a system-assigned identity, or exactly one user-assigned."
-                     : "Look at what else doctor says of IMDS.");
+  return warning(
+      kIdentitiesCheck, "IMDS gives no token to callers that name no identity: " + outcome.why + ".",
+      outcome.refused ? "Such callers need a system-assigned identity, or exactly one user-assigned."
+                      : "Look at what else doctor says of IMDS.");
 }
 
 Finding judge_named(const std::string& name, const Outcome& outcome) {
   if (outcome.answers) {
-    return ok(kCheck, "IMDS gives a token for '" + name + "', which a caller has named.");
+    return ok(kIdentitiesCheck, "IMDS gives a token for '" + name + "', which a caller has named.");
   }
-  return warning(kCheck,
+  return warning(kIdentitiesCheck,
                  "IMDS gives no token for '" + name + "', which a caller has named: " + outcome.why + ".",
                  "Assign that identity to this machine, or correct the caller.");
 }
@@ -100,8 +100,8 @@ Findings check_identities(const Case& patient) {
   std::size_t asked = 0;
   for (const std::string& name : named_identities(patient.callers)) {
     if (++asked > kMostIdentities) {
-      findings.push_back(ok(kCheck, "Callers have named more identities; only the first " +
-                                        std::to_string(kMostIdentities) + " were asked for."));
+      findings.push_back(ok(kIdentitiesCheck, "Callers have named more identities; only the first " +
+                                                  std::to_string(kMostIdentities) + " were asked for."));
       break;
     }
     const Outcome outcome = ask_by_name(patient, name);
@@ -110,7 +110,7 @@ Findings check_identities(const Case& patient) {
   }
   if (!any_answers) {
     findings.push_back(
-        error(kCheck, "IMDS gives no token at all.", "Assign a managed identity to this machine."));
+        error(kIdentitiesCheck, "IMDS gives no token at all.", "Assign a managed identity to this machine."));
   }
   return findings;
 }

@@ -10,7 +10,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "imds";
+constexpr const char* kImdsCheck = "imds";
 
 using netlink::Route;
 using netlink::RouteKind;
@@ -34,35 +34,36 @@ Finding locked(const Case& patient, const SocketAddress& to) {
       "Unmarked connections to " + to.to_string() + " are prohibited, as by systemd-imdsd's locked mode; ";
   const bool is_open = marked && (marked->kind == RouteKind::unicast || marked->kind == RouteKind::local);
   if (is_open) {
-    return ok(kCheck, text + "those of msi2imds pass with the mark " + hexadecimal(mark) + ".");
+    return ok(kImdsCheck, text + "those of msi2imds pass with the mark " + hexadecimal(mark) + ".");
   }
-  return error(kCheck, text + "the mark " + hexadecimal(mark) + " does not pass either.",
+  return error(kImdsCheck, text + "the mark " + hexadecimal(mark) + " does not pass either.",
                "Set imds.mark to the mark that the routing rule lets pass (ip rule).");
 }
 
 Finding judge(const Case& patient, const SocketAddress& to, const Route& route) {
   switch (route.kind) {
     case RouteKind::unicast:
-      return ok(kCheck, "The route to " + to.to_string() + " is over " + describe(route) + ".");
+      return ok(kImdsCheck, "The route to " + to.to_string() + " is over " + describe(route) + ".");
     case RouteKind::local:
       return patient.config.imds.endpoint.is_loopback()
-                 ? ok(kCheck, to.to_string() + " is on this machine, as configured.")
+                 ? ok(kImdsCheck, to.to_string() + " is on this machine, as configured.")
                  : warning(
-                       kCheck,
+                       kImdsCheck,
                        to.to_string() + " is an address of this machine itself (" + describe(route) + ").",
                        "Something here plays IMDS: a proxy or a test. Make sure that it is meant to.");
     case RouteKind::prohibited:
       return locked(patient, to);
     case RouteKind::unreachable:
-      return error(kCheck, "There is no route to " + to.to_string() + ".",
+      return error(kImdsCheck, "There is no route to " + to.to_string() + ".",
                    "Azure's DHCP server gives a default route or one to IMDS; look at ip route.");
     case RouteKind::discarded:
-      return error(kCheck, "The route to " + to.to_string() + " discards everything (blackhole).",
+      return error(kImdsCheck, "The route to " + to.to_string() + " discards everything (blackhole).",
                    "Remove that route, or its rule (ip route, ip rule).");
     case RouteKind::other:
       break;
   }
-  return warning(kCheck, "The route to " + to.to_string() + " is of an unusual kind.", "Look at ip route.");
+  return warning(kImdsCheck, "The route to " + to.to_string() + " is of an unusual kind.",
+                 "Look at ip route.");
 }
 
 Finding route(const Case& patient) {
@@ -71,7 +72,7 @@ Finding route(const Case& patient) {
   const Result<Route> found =
       to ? netlink::find_route(*to, patient.config.imds.mark) : Result<Route>(to.error());
   if (!found) {
-    return warning(kCheck, "The route to IMDS cannot be found out: " + found.error().message() + ".",
+    return warning(kImdsCheck, "The route to IMDS cannot be found out: " + found.error().message() + ".",
                    "Look at ip route get " + endpoint.address + ".");
   }
   return judge(patient, *to, *found);
@@ -83,8 +84,8 @@ Findings check_imds(const Case& patient, const Result<migration::Instance>& inst
   Findings findings{route(patient)};
   const std::string& where = patient.config.imds.endpoint.text;
   findings.push_back(
-      instance ? ok(kCheck, "IMDS answers at " + where + ".")
-               : error(kCheck, "IMDS does not answer: " + instance.error().message() + ".",
+      instance ? ok(kImdsCheck, "IMDS answers at " + where + ".")
+               : error(kImdsCheck, "IMDS does not answer: " + instance.error().message() + ".",
                        "This has to be an Azure VM, and no firewall, proxy agent or route may stand "
                        "between it and IMDS (imds.endpoint)."));
   return findings;

@@ -9,7 +9,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "reserved";
+constexpr const char* kKernelSettingsCheck = "reserved";
 
 struct Range {
   unsigned first = 0;
@@ -60,13 +60,13 @@ Findings check_reserved_ports(const Case& patient) {
     }
   }
   if (missing.empty()) {
-    return {ok(kCheck, "No outgoing connection can take a legacy port.")};
+    return {ok(kKernelSettingsCheck, "No outgoing connection can take a legacy port.")};
   }
-  return {warning(kCheck, "An outgoing connection may take a legacy port (" + missing + ") as its own.",
-                  patient.is_running
-                      ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
-                      : "Nothing, if msi2imds is going to run: it reserves them. Else add them to "
-                        "net.ipv4.ip_local_reserved_ports.")};
+  return {warning(
+      kKernelSettingsCheck, "An outgoing connection may take a legacy port (" + missing + ") as its own.",
+      patient.is_running ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
+                         : "Nothing, if msi2imds is going to run: it reserves them. Else add them to "
+                           "net.ipv4.ip_local_reserved_ports.")};
 }
 
 }  // namespace msi2imds::doctor

@@ -9,7 +9,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "machine";
+constexpr const char* kMachineCheck = "machine";
 
 // PRETTY_NAME of os-release, without its quotes.
 std::string distribution(const Root& root) {
@@ -73,20 +73,21 @@ std::string cgroup_layout(const Root& root) {
 
 Finding service_manager(const Case& patient) {
   if (::access((patient.root.run + "/systemd/system").c_str(), F_OK) != 0) {
-    return ok(kCheck, "Systemd is not running here: whatever starts msi2imds has to start it again, too.");
+    return ok(kMachineCheck,
+              "Systemd is not running here: whatever starts msi2imds has to start it again, too.");
   }
   const auto asked = patient.commands.run("systemctl", {"--version"}, "");
   const std::vector<std::string> lines =
       asked && asked->exit_status == 0 ? split(asked->output, "\n") : std::vector<std::string>();
-  return ok(kCheck, lines.empty() ? "Systemd runs here; it does not tell its version."
-                                  : "The service manager is " + lines.front() + ".");
+  return ok(kMachineCheck, lines.empty() ? "Systemd runs here; it does not tell its version."
+                                         : "The service manager is " + lines.front() + ".");
 }
 
 Finding azure_name(const migration::Instance& instance) {
   std::string text = "Azure calls it " + (instance.name.empty() ? "nothing" : "'" + instance.name + "'");
   text += instance.scale_set.empty() ? "" : " in the scale set '" + instance.scale_set + "'";
   text += instance.resource_group.empty() ? "" : ", resource group '" + instance.resource_group + "'";
-  return ok(kCheck, text + ".");
+  return ok(kMachineCheck, text + ".");
 }
 
 }  // namespace
@@ -94,11 +95,11 @@ Finding azure_name(const migration::Instance& instance) {
 Findings check_machine(const Case& patient, const Result<migration::Instance>& instance) {
   Findings findings;
   if (!patient.is_root) {
-    findings.push_back(warning(kCheck, "Doctor is not run by root, so it cannot see everything.",
+    findings.push_back(warning(kMachineCheck, "Doctor is not run by root, so it cannot see everything.",
                                "Run it as root: sudo msi2imds doctor."));
   }
-  findings.push_back(
-      ok(kCheck, distribution(patient.root) + ", " + kernel() + ", " + cgroup_layout(patient.root) + "."));
+  findings.push_back(ok(kMachineCheck, distribution(patient.root) + ", " + kernel() + ", " +
+                                           cgroup_layout(patient.root) + "."));
   findings.push_back(service_manager(patient));
   if (instance) {
     findings.push_back(azure_name(*instance));

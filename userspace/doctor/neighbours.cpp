@@ -12,7 +12,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "neighbour";
+constexpr const char* kNeighboursCheck = "neighbour";
 constexpr std::uint16_t kArcPort = 40342;
 
 struct Surroundings {
@@ -38,7 +38,7 @@ void add_proxy_agent(const Surroundings& around, Findings& findings) {
     return;
   }
   findings.push_back(warning(
-      kCheck,
+      kNeighboursCheck,
       std::string("The guest proxy agent (metadata security protocol) is installed") +
           (runs ? " and runs" : "") + ": it decides by process who may ask IMDS.",
       "Its rules have to allow msi2imds, which then asks for every caller; give msi2imds [[allow]] rules."));
@@ -47,10 +47,10 @@ void add_proxy_agent(const Surroundings& around, Findings& findings) {
 void add_imdsd(const Surroundings& around, Findings& findings) {
   if (around.runs({"systemd-imdsd"})) {
     findings.push_back(
-        ok(kCheck, "Systemd-imdsd runs; where it locks IMDS, msi2imds uses its mark (imds.mark)."));
+        ok(kNeighboursCheck, "Systemd-imdsd runs; where it locks IMDS, msi2imds uses its mark (imds.mark)."));
   } else if (around.has_unit("systemd-imdsd.service") || around.has_unit("systemd-imdsd.socket")) {
     findings.push_back(
-        ok(kCheck, "Systemd-imdsd is installed; should it lock IMDS, msi2imds uses its mark."));
+        ok(kNeighboursCheck, "Systemd-imdsd is installed; should it lock IMDS, msi2imds uses its mark."));
   }
 }
 
@@ -63,7 +63,7 @@ bool listens_as_arc() {
 
 void add_arc(const Surroundings& around, Findings& findings) {
   if (around.runs({"himds", "azcmagent"}) || around.has_unit("himdsd.service") || listens_as_arc()) {
-    findings.push_back(warning(kCheck,
+    findings.push_back(warning(kNeighboursCheck,
                                "Azure Arc's agent is here (himds, port 40342): it speaks another protocol, "
                                "and msi2imds does not ask it.",
                                "A machine of Azure Arc has no IMDS; on an Azure VM, remove the Arc agent."));
@@ -85,7 +85,7 @@ bool is_cloud_shell(const Root& root) {
 
 void add_cloud_shell(const Surroundings& around, Findings& findings) {
   if (is_cloud_shell(around.patient.root)) {
-    findings.push_back(error(kCheck,
+    findings.push_back(error(kNeighboursCheck,
                              "This is Azure Cloud Shell, where port 50342 belongs to the shell itself.",
                              "Do not install msi2imds here."));
   }
@@ -124,7 +124,7 @@ Findings check_neighbours(const Case& patient) {
   add_arc(around, findings);
   add_cloud_shell(around, findings);
   if (findings.empty()) {
-    findings.push_back(ok(kCheck, "No other program here stands between callers and IMDS."));
+    findings.push_back(ok(kNeighboursCheck, "No other program here stands between callers and IMDS."));
   }
   add_firewalls(around, findings);
   return findings;

@@ -8,7 +8,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "firewall";
+constexpr const char* kNotrackCheck = "firewall";
 
 bool has_word(const std::vector<std::string>& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
@@ -77,10 +77,10 @@ Findings check_notrack(const Case& patient, const std::string& backend) {
   const std::string text =
       "A rule keeps loopback connections from being tracked (" + std::string(trim(*found)) + ")";
   if (backend.empty() || backend == "nftables" || backend == "iptables") {
-    return {warning(kCheck, text + ": nftables and iptables cannot redirect them.",
+    return {warning(kNotrackCheck, text + ": nftables and iptables cannot redirect them.",
                     "Take the legacy ports out of that rule, or choose another backend.")};
   }
-  return {ok(kCheck, text + ", which only nftables and iptables would mind.")};
+  return {ok(kNotrackCheck, text + ", which only nftables and iptables would mind.")};
 }
 
 }  // namespace msi2imds::doctor

@@ -17,7 +17,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "ports";
+constexpr const char* kPortsCheck = "ports";
 
 using netlink::TcpSocket;
 
@@ -104,7 +104,7 @@ std::string describe_holders(const Case& patient, const Sockets& sockets, const 
 }
 
 Finding unknown_holder(const std::string& address) {
-  return warning(kCheck, "Somebody listens on " + address + "; who it is cannot be seen.",
+  return warning(kPortsCheck, "Somebody listens on " + address + "; who it is cannot be seen.",
                  "Run doctor as root; a process in a container may stay unseen.");
 }
 
@@ -113,16 +113,16 @@ Finding on_legacy_port(const Case& patient, const Sockets& sockets, const TcpSoc
   switch (holder_of(patient, sockets, socket)) {
     case Holder::msi2imds:
     case Holder::service_manager:
-      return ok(kCheck, "Msi2imds listens on " + address + ".");
+      return ok(kPortsCheck, "Msi2imds listens on " + address + ".");
     case Holder::extension:
-      return ok(kCheck, "The extension listens on " + address + ".");
+      return ok(kPortsCheck, "The extension listens on " + address + ".");
     case Holder::unknown:
       return unknown_holder(address);
     case Holder::somebody:
       break;
   }
   return error(
-      kCheck,
+      kPortsCheck,
       describe_holders(patient, sockets, socket) + " listens on " + address + ", and is not the extension.",
       "Find out who needs it there: msi2imds would take its connections over. If it is none of the "
       "extension's ports, set legacy.ports.");
@@ -132,16 +132,17 @@ Finding on_listen_port(const Case& patient, const Sockets& sockets, const TcpSoc
   const std::string address = socket.local.to_string();
   switch (holder_of(patient, sockets, socket)) {
     case Holder::msi2imds:
-      return ok(kCheck, "Msi2imds listens on " + address + " (redirect.listen_port).");
+      return ok(kPortsCheck, "Msi2imds listens on " + address + " (redirect.listen_port).");
     case Holder::service_manager:
-      return ok(kCheck, "The service manager holds " + address + " (redirect.listen_port) for msi2imds.");
+      return ok(kPortsCheck,
+                "The service manager holds " + address + " (redirect.listen_port) for msi2imds.");
     case Holder::unknown:
       return unknown_holder(address);
     case Holder::extension:
     case Holder::somebody:
       break;
   }
-  return error(kCheck,
+  return error(kPortsCheck,
                describe_holders(patient, sockets, socket) + " listens on " + address +
                    ", where msi2imds wants to listen.",
                "Set redirect.listen_port to a port below 1024 that is free.");
@@ -159,7 +160,7 @@ void add_outgoing(const Case& patient, const Sockets& sockets, Findings& finding
         holder_of(patient, sockets, socket) != Holder::somebody) {
       continue;
     }
-    findings.push_back(warning(kCheck,
+    findings.push_back(warning(kPortsCheck,
                                "An outgoing connection of " + describe_holders(patient, sockets, socket) +
                                    " has " + socket.local.to_string() + " as its own end, a legacy port.",
                                "It ends with the connection; msi2imds reserves the port while it runs, so "
@@ -180,7 +181,7 @@ std::string list_of(const std::vector<std::uint16_t>& ports) {
 Findings check_ports(const Case& patient) {
   const Result<Sockets> sockets = read_sockets(patient);
   if (!sockets) {
-    return {warning(kCheck, "Who listens cannot be seen: " + sockets.error().message() + ".",
+    return {warning(kPortsCheck, "Who listens cannot be seen: " + sockets.error().message() + ".",
                     "The kernel needs tcp_diag (CONFIG_INET_TCP_DIAG).")};
   }
   Findings findings;
@@ -192,8 +193,8 @@ Findings check_ports(const Case& patient) {
   const bool is_free = std::ranges::none_of(
       patient.config.legacy.ports, [&sockets](std::uint16_t port) { return is_listened_on(*sockets, port); });
   if (is_free) {
-    findings.push_back(
-        ok(kCheck, "Nobody listens on the legacy ports (" + list_of(patient.config.legacy.ports) + ")."));
+    findings.push_back(ok(
+        kPortsCheck, "Nobody listens on the legacy ports (" + list_of(patient.config.legacy.ports) + ")."));
   }
   add_outgoing(patient, *sockets, findings);
   return findings;

@@ -11,7 +11,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-constexpr const char* kCheck = "proxy";
+constexpr const char* kProxiesCheck = "proxy";
 constexpr const char* kAdvice = "Set no_proxy=localhost,127.0.0.1,169.254.169.254 there, and restart it.";
 constexpr std::array<std::string_view, 4> kProxies = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};
 
@@ -50,7 +50,7 @@ Findings check_proxies(const Case& patient) {
   Findings findings;
   if (sends_localhost_to_proxy(read_text(patient.root.etc + "/environment"), '\n')) {
     findings.push_back(warning(
-        kCheck,
+        kProxiesCheck,
         "/etc/environment gives whoever logs in a proxy for HTTP, without an exception for localhost.",
         "Set no_proxy=localhost,127.0.0.1,169.254.169.254 there."));
   }
@@ -64,16 +64,16 @@ Findings check_proxies(const Case& patient) {
     seen += environment.empty() ? 0 : 1;
     if (sends_localhost_to_proxy(environment, '\0')) {
       findings.push_back(warning(
-          kCheck,
+          kProxiesCheck,
           usage::describe(row) + " has a proxy for HTTP, without an exception for localhost: its requests "
                                  "may go there.",
           kAdvice));
     }
   }
   if (findings.empty()) {
-    findings.push_back(
-        ok(kCheck, seen == 0 ? "No caller that still runs is known, so nothing was seen of their proxies."
-                             : "No caller that still runs sends requests for localhost to a proxy."));
+    findings.push_back(ok(
+        kProxiesCheck, seen == 0 ? "No caller that still runs is known, so nothing was seen of their proxies."
+                                 : "No caller that still runs sends requests for localhost to a proxy."));
   }
   return findings;
 }

@@ -25,7 +25,7 @@ std::string summary(const Findings& findings) {
                      count(findings, Level::ok));
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return '"' + escape::json(text) + '"';
 }
 
@@ -47,10 +47,10 @@ std::string to_json(const Findings& findings) {
   std::string text;
   for (const Finding& finding : findings) {
     text += fmt::format(R"({}{{"check":{},"level":{},"text":{},"advice":{}}})", text.empty() ? "" : ",",
-                        quoted(finding.check), quoted(to_string(finding.level)), quoted(finding.text),
-                        quoted(finding.advice));
+                        json_string(finding.check), json_string(to_string(finding.level)),
+                        json_string(finding.text), json_string(finding.advice));
   }
-  return fmt::format(R"({{"findings":[{}],"worst":{}}})", text, quoted(to_string(worst_of(findings))));
+  return fmt::format(R"({{"findings":[{}],"worst":{}}})", text, json_string(to_string(worst_of(findings))));
 }
 
 }  // namespace msi2imds::doctor

@@ -25,7 +25,7 @@ namespace {
 
 namespace beast = boost::beast;
 using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-using Request = beast::http::request<beast::http::empty_body>;
+using GetRequest = beast::http::request<beast::http::empty_body>;
 
 constexpr std::uint64_t kMaxBody = 1024UL * 1024;
 
@@ -50,7 +50,7 @@ asio::awaitable<boost::system::error_code> wait_until_connected(Stream& stream,
   co_return boost::system::error_code(failure, boost::system::system_category());
 }
 
-asio::awaitable<Result<Answer>> exchange(Stream& stream, const Request& request,
+asio::awaitable<Result<Answer>> exchange(Stream& stream, const GetRequest& request,
                                          std::chrono::milliseconds timeout) {
   const boost::system::error_code connect_ec = co_await wait_until_connected(stream, timeout);
   if (connect_ec) {
@@ -88,7 +88,7 @@ Result<Answer> ask(UniqueFd socket, const Question& question) {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   (void)::setsockopt(socket.release(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 
-  Request request(beast::http::verb::get, question.target, 11);
+  GetRequest request(beast::http::verb::get, question.target, 11);
   request.set(beast::http::field::host, question.host);
   request.set(beast::http::field::user_agent, "msi2imds");
   request.set("Metadata", "true");

@@ -19,7 +19,7 @@ using MaybeRejection = std::optional<Rejection>;
 // Signs that somebody else's request was passed on to us: by a proxy, or by a browser for a web page.
 constexpr std::array<std::string_view, 3> kForwardingHeaders = {"X-Forwarded-For", "Forwarded", "Origin"};
 
-constexpr std::string_view kBlanks = " \t";
+constexpr std::string_view kHeaderBlanks = " \t";
 
 MaybeRejection reject(Fault fault, std::string description) {
   return Rejection{.fault = fault, .description = std::move(description)};
@@ -59,7 +59,7 @@ MaybeRejection check_host_header(const http::Request& request, const Rules& rule
     return reject(Fault::bad_host, "The header Host is given more than once");
   }
   if (count == 1) {
-    return check_host(trim(*request.header("Host"), kBlanks), rules);
+    return check_host(trim(*request.header("Host"), kHeaderBlanks), rules);
   }
   if (request.version >= 11) {
     return reject(Fault::bad_host, "The header Host is missing: HTTP/1.1 requires it");
@@ -76,7 +76,7 @@ MaybeRejection check_target(const Target& target, const http::Request& request) 
 
 MaybeRejection check_metadata_header(const http::Request& request, const Rules& rules) {
   const std::string* value = request.header("Metadata");
-  const bool given = value != nullptr && equal_without_case(trim(*value, kBlanks), "true");
+  const bool given = value != nullptr && equal_without_case(trim(*value, kHeaderBlanks), "true");
   if (given || !rules.require_metadata_header) {
     return std::nullopt;
   }

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kLargestDatagram = 32768;
 
 // Whoever changes rules without end must not keep us here.
-constexpr int kMostDatagrams = 4096;
+constexpr int kMostEventDatagrams = 4096;
 
 bool is_about_rules(const nlmsghdr& header) {
   if (header.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {
@@ -94,7 +94,7 @@ Result<NftEvents> NftEvents::open(std::string table) {
 bool NftEvents::changed() {
   alignas(nlmsghdr) std::array<std::byte, kLargestDatagram> buffer;  // NOLINT(*-member-init): filled below
   bool changed = false;
-  for (int i = 0; i < kMostDatagrams; ++i) {
+  for (int i = 0; i < kMostEventDatagrams; ++i) {
     sockaddr_nl sender{};
     socklen_t sender_size = sizeof sender;
     const ssize_t size = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC,

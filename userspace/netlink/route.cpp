@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMaxAttributes = 128;
 
 // The message as the kernel takes it, built up attribute by attribute.
-struct Question {
+struct RouteQuestion {
   nlmsghdr header;
   rtmsg body;
   std::array<std::byte, kMaxAttributes> attributes;
@@ -36,9 +36,9 @@ struct Question {
     header.nlmsg_len += static_cast<__u32>(NLA_ALIGN(NLA_HDRLEN + size));
   }
 };
-static_assert(offsetof(Question, attributes) == NLMSG_LENGTH(sizeof(rtmsg)));
+static_assert(offsetof(RouteQuestion, attributes) == NLMSG_LENGTH(sizeof(rtmsg)));
 
-void add_destination(Question& question, const SocketAddress& to) {
+void add_destination(RouteQuestion& question, const SocketAddress& to) {
   if (to.family() == AF_INET) {
     sockaddr_in ipv4{};
     std::memcpy(&ipv4, to.get(), sizeof ipv4);
@@ -53,8 +53,8 @@ void add_destination(Question& question, const SocketAddress& to) {
 }
 
 // Kernels before 4.20 ignore protocol and port, and know no rules that look at them.
-Question make_question(const SocketAddress& to, std::uint32_t mark) {
-  Question question{};
+RouteQuestion make_question(const SocketAddress& to, std::uint32_t mark) {
+  RouteQuestion question{};
   question.header.nlmsg_len = NLMSG_LENGTH(sizeof question.body);
   question.header.nlmsg_type = RTM_GETROUTE;
   question.header.nlmsg_flags = NLM_F_REQUEST;
@@ -149,7 +149,7 @@ Result<Route> find_route(const SocketAddress& to, std::uint32_t mark) {
   if (!socket) {
     return Error::from_errno(errno, "open an rtnetlink socket");
   }
-  const Question question = make_question(to, mark);
+  const RouteQuestion question = make_question(to, mark);
   if (::send(socket.get(), &question, question.header.nlmsg_len, 0) < 0) {
     return Error::from_errno(errno, "ask the kernel for a route");
   }

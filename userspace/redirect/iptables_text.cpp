@@ -15,21 +15,21 @@ constexpr std::string_view kClosingChain = "MSI2IMDS_CLOSING";
 constexpr std::string_view kProbeChain = "MSI2IMDS_PROBE";
 constexpr std::string_view kJump = "-A OUTPUT -j MSI2IMDS";
 
-std::string rule_text(const NatFamily& family, std::string_view chain, std::uint16_t port,
-                      std::uint16_t listen_port) {
+std::string restore_rule(const NatFamily& family, std::string_view chain, std::uint16_t port,
+                         std::uint16_t listen_port) {
   // As iptables prints it.
   return fmt::format("-A {} -d {}{} -p tcp -m tcp --dport {} -j REDIRECT --to-ports {}", chain,
                      family.loopback, family.domain == AF_INET6 ? "/128" : "", port, listen_port);
 }
 
-std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<std::uint16_t>& ports,
-                                    std::uint16_t listen_port) {
+std::vector<std::string> restore_rules(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                                       std::uint16_t listen_port) {
   // A connection that is older than our rules looks new to the kernel, but does not begin with a SYN.
   std::vector<std::string> rules = {
       fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain),
       fmt::format("-A {} -p tcp -m tcp --sport {} -j RETURN", kChain, listen_port)};
   for (const std::uint16_t port : ports) {
-    rules.push_back(rule_text(family, kChain, port, listen_port));
+    rules.push_back(restore_rule(family, kChain, port, listen_port));
   }
   return rules;
 }
@@ -105,7 +105,7 @@ IptablesNat read_iptables(std::string_view listing) {
 std::string iptables_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                           std::uint16_t listen_port, const IptablesNat& found) {
   std::string lines = empty_chain(kChain);
-  for (const std::string& rule : rule_texts(family, ports, listen_port)) {
+  for (const std::string& rule : restore_rules(family, ports, listen_port)) {
     lines += rule + "\n";
   }
   if (!found.jump_is_first || found.jumps.size() != 1 || found.jumps[0] != kJump) {
@@ -115,7 +115,7 @@ std::string iptables_text(const NatFamily& family, const std::vector<std::uint16
 }
 
 std::string iptables_closing_text(const NatFamily& family, const IptablesNat& found) {
-  return transaction(empty_chain(kClosingChain) + rule_text(family, kClosingChain, 1, 1) + "\n" +
+  return transaction(empty_chain(kClosingChain) + restore_rule(family, kClosingChain, 1, 1) + "\n" +
                      delete_jumps(found) + delete_chains(found, {kChain}));
 }
 
@@ -128,7 +128,7 @@ std::string iptables_removal_text(const IptablesNat& found) {
 }
 
 std::string iptables_probe_text(const NatFamily& family) {
-  return transaction(empty_chain(kProbeChain) + rule_text(family, kProbeChain, 1, 1) + "\n");
+  return transaction(empty_chain(kProbeChain) + restore_rule(family, kProbeChain, 1, 1) + "\n");
 }
 
 std::string iptables_probe_removal_text() {
@@ -145,7 +145,7 @@ std::optional<std::string> missing_in_iptables(const NatFamily& family,
   if (found.jumps.size() != 1 || found.jumps[0] != kJump) {
     return "OUTPUT jumps to it in another way than ours";
   }
-  const std::vector<std::string> expected = rule_texts(family, ports, listen_port);
+  const std::vector<std::string> expected = restore_rules(family, ports, listen_port);
   for (const std::string& rule : expected) {
     if (std::find(found.rules.begin(), found.rules.end(), rule) == found.rules.end()) {
       return "the rule '" + rule + "' is missing";

@@ -5,9 +5,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <memory>
 #include <string_view>
 #include <utility>
+
+#include "base/directory.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -16,17 +17,11 @@ constexpr std::size_t kMostPaths = 16384;
 constexpr std::chrono::milliseconds kWalkInterval{200};
 constexpr int kDeepest = 32;
 
-struct DirectoryDeleter {
-  void operator()(DIR* directory) const noexcept {
-    (void)::closedir(directory);
-  }
-};
-
 // Depth first; `path` is that of the directory, empty for the root.
 void add_below(UniqueFd directory, const std::string& path, int depth,
                std::unordered_map<std::uint64_t, std::string>& paths) {
   const int fd = directory.get();
-  const std::unique_ptr<DIR, DirectoryDeleter> entries(::fdopendir(fd));
+  const Directory entries(::fdopendir(fd));
   if (entries == nullptr) {
     return;
   }

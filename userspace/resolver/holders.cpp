@@ -8,21 +8,14 @@
 #include <array>
 #include <charconv>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string_view>
 
+#include "base/directory.hpp"
 #include "resolver/process.hpp"
 
 namespace msi2imds::resolver {
 namespace {
-
-struct DirectoryDeleter {
-  void operator()(DIR* directory) const noexcept {
-    (void)::closedir(directory);
-  }
-};
-using Directory = std::unique_ptr<DIR, DirectoryDeleter>;
 
 // "socket:[4711]"
 std::optional<ino_t> socket_inode(int directory, const char* name) {

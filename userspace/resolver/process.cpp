@@ -12,11 +12,11 @@
 #include <climits>
 #include <cstdlib>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
+#include "base/directory.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/redact.hpp"
 
@@ -26,12 +26,6 @@ namespace {
 constexpr std::size_t kMostArguments = 4096;
 constexpr std::size_t kMostGroups = 32;
 constexpr std::string_view kDeleted = " (deleted)";
-
-struct DirectoryDeleter {
-  void operator()(DIR* directory) const noexcept {
-    (void)::closedir(directory);
-  }
-};
 
 std::string read_file(const std::string& path, std::size_t max_size) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
@@ -146,7 +140,7 @@ std::string read_cgroup(const std::string& text) {
 }  // namespace
 
 std::vector<pid_t> list_pids(const std::string& proc) {
-  const std::unique_ptr<DIR, DirectoryDeleter> directory(::opendir(proc.c_str()));
+  const Directory directory(::opendir(proc.c_str()));
   std::vector<pid_t> pids;
   while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
     const std::string_view name(static_cast<const char*>(entry->d_name));

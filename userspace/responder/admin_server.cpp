@@ -17,7 +17,7 @@
 namespace msi2imds::responder {
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptBackoff{50};
+constexpr std::chrono::milliseconds kAdminAcceptBackoff{50};
 constexpr std::size_t kMaxConnections = 32;  // what is over is closed at once
 
 http::Response error_response(unsigned status, std::string_view reason) {
@@ -55,7 +55,7 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
     }
     UniqueFd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd && errno != EAGAIN) {  // most likely out of descriptors
-      backoff.expires_after(kAcceptBackoff);
+      backoff.expires_after(kAdminAcceptBackoff);
       (void)co_await backoff.async_wait(kAsTuple);
     }
     if (!fd || connections_ >= kMaxConnections) {

@@ -14,7 +14,7 @@
 namespace msi2imds::supervisor {
 namespace {
 
-constexpr int kBacklog = 16;
+constexpr int kAdminBacklog = 16;
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -84,7 +84,8 @@ Result<AdminSocket> AdminSocket::open(const std::string& path, gid_t group) {
     return failure(err, "bind", path);
   }
   AdminSocket socket(path, std::move(fd));
-  if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 || ::listen(socket.fd(), kBacklog) != 0) {
+  if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 ||
+      ::listen(socket.fd(), kAdminBacklog) != 0) {
     return failure(errno, "open", path);
   }
   return socket;

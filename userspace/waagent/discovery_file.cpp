@@ -24,9 +24,9 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxFile = 4096;
 constexpr const char* kFreshName = ".ManagedIdentity-Settings.msi2imds";
-constexpr const char* kNoteName = "discovery-file";
+constexpr const char* kFileNote = "discovery-file";
 constexpr mode_t kMode = 0644;
-constexpr mode_t kDirectoryMode = 0755;
+constexpr mode_t kAgentDirectoryMode = 0755;
 
 std::string url_file(std::uint16_t port) {
   return R"({"url":"http://localhost:)" + std::to_string(port) + R"("})";
@@ -60,7 +60,7 @@ std::string note_of(ino_t inode, const std::string& content) {
 
 // One that a power cut has left empty is still ours.
 bool is_noted(const Places& places, ino_t inode, const std::string& content) {
-  const std::string note = read_note(places.state, kNoteName);
+  const std::string note = read_note(places.state, kFileNote);
   return note == note_of(inode, content) || (content.empty() && note.starts_with(note_of(inode, "")));
 }
 
@@ -98,7 +98,7 @@ Result<ino_t> prepare(const Places& places, const UniqueFd& root, const std::str
 // The file has both names until it is noted, so that one whose maker was killed in between is known as ours.
 Result<void> note_linked(const Places& places, const UniqueFd& root, ino_t inode,
                          const std::string& content) {
-  Result<void> noted = write_note(places.state, kNoteName, note_of(inode, content));
+  Result<void> noted = write_note(places.state, kFileNote, note_of(inode, content));
   if (noted) {
     (void)::unlinkat(root.get(), kFreshName, 0);
   }
@@ -113,7 +113,7 @@ bool has_both_names(const UniqueFd& root, const struct stat& found) {
 
 // In the place of one of ours. That is there meanwhile, so the note has time.
 Result<void> replace(const Places& places, const UniqueFd& root, ino_t inode, const std::string& content) {
-  Result<void> noted = write_note(places.state, kNoteName, note_of(inode, content));
+  Result<void> noted = write_note(places.state, kFileNote, note_of(inode, content));
   return !noted || ::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile) == 0
              ? std::move(noted)
              : Result<void>(failure("replace", places));
@@ -159,7 +159,7 @@ Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
   if (*found && !(*found)->is_ours) {
     return false;
   }
-  if (!*found && ::mkdir(places.root.c_str(), kDirectoryMode) == 0) {
+  if (!*found && ::mkdir(places.root.c_str(), kAgentDirectoryMode) == 0) {
     restore_label(places, ".");
   }
   const UniqueFd root = open_root(places);
@@ -204,7 +204,7 @@ Result<bool> remove_discovery_file(const Places& places) {
   if (is_ours) {
     (void)::unlinkat(root.get(), kFreshName, 0);  // of a file that was not noted yet
   }
-  (void)::unlink((places.state / kNoteName).c_str());  // of a file that is not there, or not ours
+  (void)::unlink((places.state / kFileNote).c_str());  // of a file that is not there, or not ours
   return is_ours;
 }
 

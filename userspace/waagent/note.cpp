@@ -14,14 +14,14 @@ namespace msi2imds::waagent {
 namespace {
 
 constexpr std::size_t kMaxNote = 4096;
-constexpr mode_t kDirectoryMode = 0750;
+constexpr mode_t kStateDirectoryMode = 0750;
 
 }  // namespace
 
 Result<void> write_note(const std::filesystem::path& directory, const std::string& name,
                         std::string_view text) {
   const std::string doing = "write '" + (directory / name).string() + "'";
-  (void)::mkdir(directory.c_str(), kDirectoryMode);  // opening tells whether it is there
+  (void)::mkdir(directory.c_str(), kStateDirectoryMode);  // opening tells whether it is there
   const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) {
     return Error::from_errno(errno, doing);

@@ -12,12 +12,12 @@
 namespace msi2imds::waagent {
 namespace {
 
-constexpr const char* kNoteName = "legacy-ports";
+constexpr const char* kPortsNote = "legacy-ports";
 
 // One port a line.
 std::vector<std::uint16_t> noted_ports(const Places& places) {
   std::vector<std::uint16_t> ports;
-  std::istringstream lines(read_note(places.state, kNoteName));
+  std::istringstream lines(read_note(places.state, kPortsNote));
   for (std::string line; std::getline(lines, line);) {
     if (const auto port = parse_port(line)) {
       ports.push_back(*port);
@@ -96,8 +96,8 @@ Result<void> note_ports(const Places& places, const std::vector<std::uint16_t>& 
   for (const std::uint16_t port : ports) {
     text += std::to_string(port) + "\n";
   }
-  return text == read_note(places.state, kNoteName) ? Result<void>()
-                                                    : write_note(places.state, kNoteName, text);
+  return text == read_note(places.state, kPortsNote) ? Result<void>()
+                                                     : write_note(places.state, kPortsNote, text);
 }
 
 }  // namespace msi2imds::waagent

@@ -7,19 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
+
+#include "base/directory.hpp"
 
 namespace msi2imds::waagent {
-namespace {
-
-struct DirectoryDeleter {
-  void operator()(DIR* directory) const noexcept {
-    (void)::closedir(directory);
-  }
-};
-
-}  // namespace
-
 UniqueFd open_below(const UniqueFd& directory, const std::string& name, int flags) {
   return UniqueFd(
       ::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags));
@@ -57,7 +48,7 @@ Result<std::string> read_below(const UniqueFd& directory, const std::string& nam
 std::vector<std::string> names_in(const UniqueFd& directory) {
   // A descriptor of its own, since reading moves the position that duplicates share.
   UniqueFd own(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const std::unique_ptr<DIR, DirectoryDeleter> stream(::fdopendir(own.get()));
+  const Directory stream(::fdopendir(own.get()));
   std::vector<std::string> names;
   if (stream == nullptr) {
     return names;

@@ -7,7 +7,7 @@
 namespace msi2imds::broker {
 namespace {
 
-constexpr int kKeys = 50;
+constexpr int kDayKeys = 50;
 constexpr int kCallersOfAKey = 4;
 constexpr seconds kStep{5};
 // What one request here stands for; all of them would take minutes in a debug build.
@@ -27,7 +27,7 @@ class SimulatedDayTest : public BrokerTest {
     }
   }
   void make_requests() {
-    for (int i = 0; i < kKeys; ++i) {
+    for (int i = 0; i < kDayKeys; ++i) {
       requests_.push_back(request_for("resource" + std::to_string(i), static_cast<std::uint32_t>(i)));
     }
   }
@@ -58,9 +58,9 @@ TEST_F(SimulatedDayTest, TwoHundredCallersEverySecondCostImdsNextToNothing) {
   std::printf(
       "a day of 200 callers asking every second for %d keys (asked every %ld s, each counted %d times): "
       "%.3f requests to IMDS per 10,000 client requests (%zu for %.0f)\n",
-      kKeys, static_cast<long>(kStep.count()), kWeight, per_ten_thousand, sent(), clients);
+      kDayKeys, static_cast<long>(kStep.count()), kWeight, per_ten_thousand, sent(), clients);
   EXPECT_EQ(day.others, 0U);
-  EXPECT_EQ(broker_.counters().asked, static_cast<std::uint64_t>(kKeys)) << "nobody waits once it is warm";
+  EXPECT_EQ(broker_.counters().asked, static_cast<std::uint64_t>(kDayKeys)) << "nobody waits once it is warm";
   EXPECT_LT(per_ten_thousand, 1);
 }
 

@@ -6,10 +6,10 @@
 namespace msi2imds::emulator {
 namespace {
 
-constexpr std::chrono::steady_clock::time_point kNow{std::chrono::hours(1)};
+constexpr std::chrono::steady_clock::time_point kParsedAt{std::chrono::hours(1)};
 
 auto parse(const std::string& faults) {
-  return parse_faults(R"({"faults":[)" + faults + "]}", kNow);
+  return parse_faults(R"({"faults":[)" + faults + "]}", kParsedAt);
 }
 
 TEST(FaultParserTest, ReadsAStatusWithAllItsSettings) {
@@ -43,7 +43,7 @@ TEST(FaultParserTest, AppliesToOneRequestUnlessToldOtherwise) {
 TEST(FaultParserTest, TurnsSecondsActiveIntoATime) {
   const auto faults = parse(R"({"kind":"status","status":410,"seconds_active":1.5})");
   ASSERT_TRUE(faults);
-  EXPECT_EQ(faults->at(0).expires, kNow + std::chrono::milliseconds(1500));
+  EXPECT_EQ(faults->at(0).expires, kParsedAt + std::chrono::milliseconds(1500));
   EXPECT_EQ(faults->at(0).remaining, 0U);
 }
 
@@ -86,7 +86,7 @@ TEST(FaultParserTest, NamesWhatIsWrong) {
 TEST(FaultParserTest, RefusesADocumentOfAnotherShape) {
   for (const char* document :
        {"", "[]", "{}", R"({"faults":{}})", R"({"faults":[],"more":1})", R"({"faults":[)"}) {
-    EXPECT_FALSE(parse_faults(document, kNow)) << document;
+    EXPECT_FALSE(parse_faults(document, kParsedAt)) << document;
   }
 }
 

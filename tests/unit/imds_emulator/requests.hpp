@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <string>
 #include <string_view>
 
+#include "imds_emulator/reply.hpp"
 #include "imds_emulator/request.hpp"
 
 namespace msi2imds::emulator {
@@ -21,6 +24,11 @@ inline Request token_request(std::string_view query = kGoodQuery) {
 
 inline Request token_request_for(std::string_view selector) {
   return token_request(std::string(kGoodQuery) + "&" + std::string(selector));
+}
+
+// Of a reply whose body is JSON.
+inline boost::json::object fields_of(const Reply& reply) {
+  return boost::json::parse(reply.body).as_object();
 }
 
 }  // namespace msi2imds::emulator

@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
 #include "imds_emulator/fault_parser.hpp"
 #include "imds_emulator/token_endpoint.hpp"
 #include "unit/imds_emulator/requests.hpp"
@@ -13,18 +10,14 @@
 namespace msi2imds::emulator {
 namespace {
 
-constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'700'000'000)};
+constexpr std::chrono::sys_seconds kAnsweredAt{std::chrono::seconds(1'700'000'000)};
 
 Reply spoiled(const std::string& fault, const Request& request = token_request()) {
   const auto faults = parse_faults(R"({"faults":[)" + fault + "]}", {});
   EXPECT_TRUE(faults) << faults.error().message();
-  Reply reply = TokenEndpoint({}, {}).answer(parse_question(request), kNow);
-  spoil(reply, faults->at(0), kNow);
+  Reply reply = TokenEndpoint({}, {}).answer(parse_question(request), kAnsweredAt);
+  spoil(reply, faults->at(0), kAnsweredAt);
   return reply;
-}
-
-boost::json::object fields_of(const Reply& reply) {
-  return boost::json::parse(reply.body).as_object();
 }
 
 TEST(SpoilTest, AnswersTheStatusWithRetryAfter) {

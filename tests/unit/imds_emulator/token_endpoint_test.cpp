@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <functional>
 
 #include "unit/imds_emulator/requests.hpp"
@@ -12,15 +10,11 @@
 namespace msi2imds::emulator {
 namespace {
 
-constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'700'000'000)};
+constexpr std::chrono::sys_seconds kAskedAt{std::chrono::seconds(1'700'000'000)};
 
 Reply ask(const Request& request, const IdentityOptions& identities = {}) {
   TokenEndpoint endpoint(identities, {.lifetime = std::chrono::seconds(3600)});
-  return endpoint.answer(parse_question(request), kNow);
-}
-
-boost::json::object fields_of(const Reply& reply) {
-  return boost::json::parse(reply.body).as_object();
+  return endpoint.answer(parse_question(request), kAskedAt);
 }
 
 std::string text(const Reply& reply, std::string_view name) {
@@ -46,8 +40,8 @@ TEST(TokenEndpointTest, AnswersWithStringsOnly) {
 TEST(TokenEndpointTest, CountsExpiresInDownForACachedToken) {
   TokenEndpoint endpoint({}, {.lifetime = std::chrono::seconds(3600)});
   const Question question = parse_question(token_request());
-  const Reply first = endpoint.answer(question, kNow);
-  const Reply second = endpoint.answer(question, kNow + std::chrono::seconds(10));
+  const Reply first = endpoint.answer(question, kAskedAt);
+  const Reply second = endpoint.answer(question, kAskedAt + std::chrono::seconds(10));
   EXPECT_EQ(text(second, "expires_in"), "3590");
   EXPECT_EQ(text(second, "expires_on"), text(first, "expires_on"));
   EXPECT_EQ(text(second, "access_token"), text(first, "access_token"));

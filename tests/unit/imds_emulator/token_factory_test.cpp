@@ -11,7 +11,7 @@
 namespace msi2imds::emulator {
 namespace {
 
-constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'700'000'000)};
+constexpr std::chrono::sys_seconds kIssuedAt{std::chrono::seconds(1'700'000'000)};
 constexpr std::string_view kVault = "https://vault.azure.net";
 
 std::string decode_base64url(std::string_view text) {
@@ -39,7 +39,7 @@ boost::json::object claims_of(const std::string& token) {
 class TokenFactoryTest : public testing::Test {
  protected:
   std::string issue(TokenFactory& factory, const Identity& identity, bool bypass_cache = false,
-                    std::chrono::sys_seconds now = kNow) {
+                    std::chrono::sys_seconds now = kIssuedAt) {
     return factory.token_for(identity, kVault, bypass_cache, now).access_token;
   }
 
@@ -76,8 +76,8 @@ TEST_F(TokenFactoryTest, StartsTheSignatureWithTheMarker) {
 TEST_F(TokenFactoryTest, GivesTheSameTokenUntilShortlyBeforeItExpires) {
   TokenFactory factory({});
   const std::string first = issue(factory, system_);
-  EXPECT_EQ(issue(factory, system_, false, kNow + std::chrono::seconds(86400 - 301)), first);
-  EXPECT_NE(issue(factory, system_, false, kNow + std::chrono::seconds(86400 - 300)), first);
+  EXPECT_EQ(issue(factory, system_, false, kIssuedAt + std::chrono::seconds(86400 - 301)), first);
+  EXPECT_NE(issue(factory, system_, false, kIssuedAt + std::chrono::seconds(86400 - 300)), first);
 }
 
 TEST_F(TokenFactoryTest, KeepsTokensOfDifferentIdentitiesApart) {

@@ -8,7 +8,7 @@
 namespace msi2imds::redirect {
 namespace {
 
-const Plan kPlan = {.legacy_ports = {50342, 50343}};
+const Plan kListenPlan = {.legacy_ports = {50342, 50343}};
 
 Listener on(const SocketAddress& address) {
   return {.address = address, .fd = -1};
@@ -16,8 +16,8 @@ Listener on(const SocketAddress& address) {
 
 TEST(ListenRedirectorTest, FailsWithoutAListenerForEachPort) {
   const auto redirection = ListenRedirector().install(
-      kPlan, {on(SocketAddress::ipv4_loopback(50342)), on(SocketAddress::ipv6_loopback(50342)),
-              on(SocketAddress::ipv6_loopback(50343))});
+      kListenPlan, {on(SocketAddress::ipv4_loopback(50342)), on(SocketAddress::ipv6_loopback(50342)),
+                    on(SocketAddress::ipv6_loopback(50343))});
   ASSERT_FALSE(redirection);
   EXPECT_EQ(redirection.error().code().value(), ENOTCONN);
   EXPECT_NE(redirection.error().message().find("127.0.0.1:50343"), std::string::npos);
@@ -25,7 +25,7 @@ TEST(ListenRedirectorTest, FailsWithoutAListenerForEachPort) {
 
 TEST(ListenRedirectorTest, DoesWithoutIpv6) {
   const auto redirection = ListenRedirector().install(
-      kPlan, {on(SocketAddress::ipv4_loopback(50342)), on(SocketAddress::ipv4_loopback(50343))});
+      kListenPlan, {on(SocketAddress::ipv4_loopback(50342)), on(SocketAddress::ipv4_loopback(50343))});
   ASSERT_TRUE(redirection);
   EXPECT_TRUE((*redirection)->check());
 }
@@ -36,7 +36,7 @@ TEST(ListenRedirectorTest, TakesNoOtherAddressForTheLoopback) {
 }
 
 TEST(ListenRedirectorTest, IsPossibleUnlessCallersAreToBeChosen) {
-  EXPECT_TRUE(ListenRedirector().probe(kPlan));
+  EXPECT_TRUE(ListenRedirector().probe(kListenPlan));
   const auto probed = ListenRedirector().probe({.legacy_ports = {50342}, .cgroups = {"/a"}});
   ASSERT_FALSE(probed);
   EXPECT_NE(probed.error().message().find("redirect.cgroups"), std::string::npos);

@@ -10,7 +10,7 @@
 namespace msi2imds::redirect {
 namespace {
 
-const Plan kPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port 1, there are no connections
+const Plan kQuietPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port 1, there are no connections
 
 // One family's table in the kernel, with at most one set of rules.
 struct Table {
@@ -55,7 +55,7 @@ class FakeRules final : public NatRules {
 class NatRedirectionTest : public testing::Test {
  protected:
   Result<std::unique_ptr<Redirection>> install() {
-    return NatRedirection::install("fake", kPlan, listeners_, std::make_unique<FakeRules>(ipv4_),
+    return NatRedirection::install("fake", kQuietPlan, listeners_, std::make_unique<FakeRules>(ipv4_),
                                    std::make_unique<FakeRules>(ipv6_));
   }
 

@@ -11,7 +11,7 @@ namespace msi2imds::redirect {
 namespace {
 
 const std::string kRun = "nft -f /dev/stdin";
-const std::string kList = "nft -nnn list table ip msi2imds";
+const std::string kListTable = "nft -nnn list table ip msi2imds";
 
 class FakeWatch final : public ChangeWatch {
  public:
@@ -49,17 +49,18 @@ TEST_F(NftRulesTest, RefillsTheTableWhereTheKernelAllowsOneChainOnly) {
 }
 
 TEST_F(NftRulesTest, LooksOnlyAfterAChange) {
-  host_->succeed(kList, golden("listed_by_nft_1.0.6"));
+  host_->succeed(kListTable, golden("listed_by_nft_1.0.6"));
   EXPECT_TRUE(rules_.check());
   EXPECT_TRUE(rules_.check());
-  EXPECT_EQ(host_->count(kList), 1U);
+  EXPECT_EQ(host_->count(kListTable), 1U);
   changed_ = true;
   EXPECT_TRUE(rules_.check());
-  EXPECT_EQ(host_->count(kList), 2U);
+  EXPECT_EQ(host_->count(kListTable), 2U);
 }
 
 TEST_F(NftRulesTest, SaysThatTheTableIsMissingUntilItIsBack) {
-  host_->fail(kList, 1, "Error: No such file or directory\nlist table ip msi2imds\n              ^^^^^^^^\n");
+  host_->fail(kListTable, 1,
+              "Error: No such file or directory\nlist table ip msi2imds\n              ^^^^^^^^\n");
   for (int i = 0; i < 2; ++i) {
     const auto checked = rules_.check();
     ASSERT_FALSE(checked);
@@ -68,7 +69,7 @@ TEST_F(NftRulesTest, SaysThatTheTableIsMissingUntilItIsBack) {
 }
 
 TEST_F(NftRulesTest, SaysWhichRuleIsMissing) {
-  host_->succeed(kList,
+  host_->succeed(kListTable,
                  "table ip msi2imds {\n\tchain legacy_ports {\n\t\ttype nat hook output priority "
                  "-100; policy accept;\n\t}\n}\n");
   const auto checked = rules_.check();
@@ -77,7 +78,7 @@ TEST_F(NftRulesTest, SaysWhichRuleIsMissing) {
 }
 
 TEST_F(NftRulesTest, SaysThatItCannotLook) {
-  host_->fail(kList, 1, "Operation not permitted (you must be root)\n");
+  host_->fail(kListTable, 1, "Operation not permitted (you must be root)\n");
   const auto checked = rules_.check();
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code(), Errc::not_permitted);

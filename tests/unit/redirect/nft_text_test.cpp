@@ -8,7 +8,7 @@
 namespace msi2imds::redirect {
 namespace {
 
-const std::vector<std::uint16_t> kPorts = {50342, 50343};
+const std::vector<std::uint16_t> kTwoPorts = {50342, 50343};
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const std::size_t place = text.find(what);
@@ -17,16 +17,16 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 std::optional<std::string> missing_in(const std::string& listing) {
-  return missing_in_nft_table(kIpv4, kPorts, 342, listing);
+  return missing_in_nft_table(kIpv4, kTwoPorts, 342, listing);
 }
 
 TEST(NftTextTest, ReplacesATable) {
-  EXPECT_EQ(nft_table_text(kIpv4, kNftTable, kPorts, 342), golden("table_ip.nft"));
-  EXPECT_EQ(nft_table_text(kIpv6, kNftTable, kPorts, 342), golden("table_ip6.nft"));
+  EXPECT_EQ(nft_table_text(kIpv4, kNftTable, kTwoPorts, 342), golden("table_ip.nft"));
+  EXPECT_EQ(nft_table_text(kIpv6, kNftTable, kTwoPorts, 342), golden("table_ip6.nft"));
 }
 
 TEST(NftTextTest, RefillsATable) {
-  EXPECT_EQ(nft_refill_text(kIpv4, kPorts, 342), golden("refill_ip.nft"));
+  EXPECT_EQ(nft_refill_text(kIpv4, kTwoPorts, 342), golden("refill_ip.nft"));
 }
 
 TEST(NftTextTest, ClosesATable) {
@@ -41,7 +41,7 @@ TEST(NftTextTest, RemovesTables) {
 TEST(NftTextTest, IsContentWithWhatNftLists) {
   EXPECT_EQ(missing_in(golden("listed_by_nft_1.0.6")), std::nullopt);
   EXPECT_EQ(missing_in(golden("listed_in_old_spelling")), std::nullopt);
-  EXPECT_EQ(missing_in_nft_table(kIpv6, kPorts, 342, golden("listed_ip6_by_nft_1.0.6")), std::nullopt);
+  EXPECT_EQ(missing_in_nft_table(kIpv6, kTwoPorts, 342, golden("listed_ip6_by_nft_1.0.6")), std::nullopt);
 }
 
 TEST(NftTextTest, NoticesWhatIsMissing) {

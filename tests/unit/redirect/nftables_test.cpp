@@ -9,14 +9,14 @@
 namespace msi2imds::redirect {
 namespace {
 
-const Plan kPlan = {.legacy_ports = {50342}, .listen_port = 342};
-const std::string kRun = "nft -f /dev/stdin";
+const Plan kNftPlan = {.legacy_ports = {50342}, .listen_port = 342};
+const std::string kRunNft = "nft -f /dev/stdin";
 
 class NftablesRedirectorTest : public testing::Test {
  protected:
   // Why it cannot be used.
   std::string refusal() {
-    const auto probed = redirector_.probe(kPlan);
+    const auto probed = redirector_.probe(kNftPlan);
     EXPECT_FALSE(probed);
     return probed ? "" : probed.error().message();
   }
@@ -30,26 +30,26 @@ TEST_F(NftablesRedirectorTest, SaysThatItIsNotInstalled) {
 }
 
 TEST_F(NftablesRedirectorTest, SaysThatItIsNotPermitted) {
-  host_->fail(kRun, 1, "/dev/stdin:1:1-22: Error: Operation not permitted\n");
+  host_->fail(kRunNft, 1, "/dev/stdin:1:1-22: Error: Operation not permitted\n");
   EXPECT_EQ(
       refusal(),
       "run nft (\"/dev/stdin:1:1-22: Error: Operation not permitted\"): not permitted (needs CAP_NET_ADMIN)");
 }
 
 TEST_F(NftablesRedirectorTest, SaysThatTheKernelHasNoNat) {
-  host_->fail(kRun, 1, "Error: Could not process rule: No such file or directory\ntable ip x\n^\n");
+  host_->fail(kRunNft, 1, "Error: Could not process rule: No such file or directory\ntable ip x\n^\n");
   EXPECT_EQ(
       refusal(),
       "run nft (\"Error: Could not process rule: No such file or directory\"): the kernel has no such NAT");
 }
 
 TEST_F(NftablesRedirectorTest, SaysThatSomebodyElseHasTheHook) {
-  host_->fail(kRun, 1, "Error: Could not process rule: Device or resource busy\n");
+  host_->fail(kRunNft, 1, "Error: Could not process rule: Device or resource busy\n");
   EXPECT_TRUE(refusal().ends_with("somebody else does"));
 }
 
 TEST_F(NftablesRedirectorTest, NoticesARuleWithoutEffectAndRemovesIt) {
-  host_->succeed(kRun);  // and nothing is redirected
+  host_->succeed(kRunNft);  // and nothing is redirected
   EXPECT_EQ(refusal(), "try the rule: the rule was accepted, but connections do not follow it");
   EXPECT_EQ(host_->calls.back().input, "add table ip msi2imds_probe\ndelete table ip msi2imds_probe\n");
 }
@@ -62,8 +62,8 @@ TEST_F(NftablesRedirectorTest, CannotChooseCallers) {
 
 TEST_F(NftablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
   host_->succeed("nft list tables", "table ip filter\ntable ip msi2imds\ntable ip6 msi2imds\n");
-  host_->succeed(kRun);
-  const auto removed = redirector_.remove_leftovers(kPlan);
+  host_->succeed(kRunNft);
+  const auto removed = redirector_.remove_leftovers(kNftPlan);
   ASSERT_TRUE(removed) << removed.error().message();
   EXPECT_EQ(*removed,
             (std::vector<std::string>{"nftables: table ip msi2imds", "nftables: table ip6 msi2imds"}));
@@ -71,15 +71,15 @@ TEST_F(NftablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
 }
 
 TEST_F(NftablesRedirectorTest, FindsNoLeftovers) {
-  EXPECT_TRUE(redirector_.remove_leftovers(kPlan)->empty()) << "nft is not installed";
+  EXPECT_TRUE(redirector_.remove_leftovers(kNftPlan)->empty()) << "nft is not installed";
   host_->succeed("nft list tables", "table ip filter\n");
-  EXPECT_TRUE(redirector_.remove_leftovers(kPlan)->empty());
-  EXPECT_EQ(host_->count(kRun), 0U);
+  EXPECT_TRUE(redirector_.remove_leftovers(kNftPlan)->empty());
+  EXPECT_EQ(host_->count(kRunNft), 0U);
 }
 
 TEST_F(NftablesRedirectorTest, TellsWhenLeftoversCannotBeFound) {
   host_->fail("nft list tables", 1, "Operation not permitted (you must be root)\n");
-  const auto removed = redirector_.remove_leftovers(kPlan);
+  const auto removed = redirector_.remove_leftovers(kNftPlan);
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.error().code(), Errc::not_permitted);
 }
