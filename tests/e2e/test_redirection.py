@@ -8,6 +8,7 @@ import pytest
 
 import backends
 import cgroup
+from firewall import our_rules, rules
 from kernel_state import bpf_objects, bpf_objects_of, is_running
 from legacy_port import PORT, a_token_is_served, another_server, ask, assert_elsewhere, assert_refused
 from programs import program, run_in
@@ -19,17 +20,6 @@ every_redirection = pytest.mark.parametrize("backend", backends.REDIRECTING)
 every_backend = pytest.mark.parametrize("backend", backends.ALL)
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 WITHIN_SECONDS = 2
-
-
-def rules(host):
-    """All rules of the namespace, without counters."""
-    nft = run_in(host, "nft", "--stateless", "list", "ruleset").stdout
-    legacy = [run_in(host, f"{name}-legacy-save").stdout for name in ("iptables", "ip6tables")]
-    return nft, *["\n".join(line for line in text.splitlines() if line[:1] in "*-") for text in legacy]
-
-
-def our_rules(host):
-    return [line for text in rules(host) for line in text.splitlines() if "msi2imds" in line.lower()]
 
 
 def is_elsewhere(host):

@@ -12,32 +12,11 @@ from programs import program, start_in, stop
 START_SECONDS = 10
 
 
-class Emulator:
-    def __init__(self, namespace, *arguments):
+class EmulatorControls:
+    """Of an emulator that runs in the namespace, whoever has started it."""
+
+    def __init__(self, namespace):
         self._namespace = namespace
-        self._command = [program("imds-emulator"), "--listen", f"{IMDS_ADDRESS}:80", *arguments]
-        self._start()
-
-    def _start(self):
-        self._process = start_in(self._namespace, *self._command, stdout=subprocess.PIPE, text=True)
-        try:
-            self._await_listening()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _await_listening(self):
-        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
-        line = self._process.stdout.readline() if readable else ""
-        assert line.startswith("listening on "), f"imds-emulator did not start: {line!r}"
-
-    def stop(self):
-        stop(self._process)
-        self._process.stdout.close()
-
-    def restart(self):
-        self.stop()
-        self._start()
 
     def _call(self, method, path, document=None):
         body = None if document is None else json.dumps(document)
@@ -89,3 +68,31 @@ class Emulator:
 
     def clear_faults(self):
         self._call("DELETE", "/emulator/faults")
+
+
+class Emulator(EmulatorControls):
+    def __init__(self, namespace, *arguments):
+        super().__init__(namespace)
+        self._command = [program("imds-emulator"), "--listen", f"{IMDS_ADDRESS}:80", *arguments]
+        self._start()
+
+    def _start(self):
+        self._process = start_in(self._namespace, *self._command, stdout=subprocess.PIPE, text=True)
+        try:
+            self._await_listening()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_listening(self):
+        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        line = self._process.stdout.readline() if readable else ""
+        assert line.startswith("listening on "), f"imds-emulator did not start: {line!r}"
+
+    def stop(self):
+        stop(self._process)
+        self._process.stdout.close()
+
+    def restart(self):
+        self.stop()
+        self._start()

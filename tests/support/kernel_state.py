@@ -17,6 +17,14 @@ def children_of(pid):
         return []
 
 
+def descendants_of(pid):
+    """Its children, theirs, and so on."""
+    found = []
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
+    return found
+
+
 def status_of(pid):
     """/proc/PID/status as a dictionary, empty when the process is gone."""
     try:
@@ -29,6 +37,11 @@ def status_of(pid):
 def uid_of(pid):
     uids = status_of(pid).get("Uid")
     return int(uids.split()[1]) if uids else None
+
+
+def name_of(pid):
+    """As the process calls itself; None when it is gone."""
+    return status_of(pid).get("Name")
 
 
 def is_running(pid):

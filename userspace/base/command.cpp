@@ -15,6 +15,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/signals.hpp"
 #include "base/unique_fd.hpp"
 
 namespace msi2imds {
@@ -62,18 +63,10 @@ struct Stdio {
   int error = -1;
 };
 
-void reset_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) {
-    (void)::signal(signal, SIG_DFL);
-  }
-  sigset_t none;
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 [[noreturn]] void become(const std::string& program, std::vector<char*>& arguments, const Stdio& stdio,
                          pid_t parent, int failure) {
-  reset_signals();
+  ignore_signals();  // a tool that is ended halfway leaves rules behind
+  (void)::signal(SIGPIPE, SIG_DFL);
   // Otherwise it could still change rules when whoever cleans up after us is done.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   (void)::setpgid(0, 0);

@@ -56,7 +56,9 @@ int run(const ConfigFile& file, const RunOptions& options) {
     return kFailed;
   }
   log::start({.level = config->log.level, .format = config->log.format}, "msi2imds");
-  (void)::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGPIPE, SIGUSR1}) {  // to other services, SIGUSR1 says that their log was moved
+    (void)::signal(signal, SIG_IGN);
+  }
 
   settle_legacy_ports(*config);
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <exception>
@@ -173,7 +172,6 @@ int run_responder() {
   (void)::fcntl(channel.get(), F_SETFD, FD_CLOEXEC);
   // Nobody of the same user may read our memory, and no core dump holds a token.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)::signal(SIGPIPE, SIG_IGN);
   log::start({}, "msi2imds-responder");
   ResponderProgram program(std::move(channel));
   ::tzset();  // the log's time zone is a file

@@ -10,8 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <utility>
+
+#include "base/signals.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -44,9 +45,7 @@ void close_all_but(std::vector<int> kept) {
 
 // What every process does first that cleans up behind another one.
 void stand_alone(std::vector<int> descriptors) {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) {
-    (void)::signal(signal, SIG_IGN);  // meant for the process that is watched
-  }
+  ignore_signals();
   (void)::setsid();
   (void)::prctl(PR_SET_NAME, "msi2imds-guard", 0, 0, 0);
   close_all_but(std::move(descriptors));

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/signals.hpp"
+
 namespace msi2imds::resolver {
 namespace {
 
@@ -56,9 +58,7 @@ struct Datagram {
   if (::getppid() != parent) {
     ::_exit(0);
   }
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-    (void)::signal(signal, SIG_IGN);  // meant for the parent
-  }
+  ignore_signals();
   (void)::setsid();
   (void)::prctl(PR_SET_NAME, "msi2imds-proc", 0, 0, 0);
   constexpr int kSocket = 3;

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/signals.hpp"
+
 namespace msi2imds::supervisor {
 namespace {
 
@@ -81,6 +83,7 @@ Result<void> StateFile::save(std::uint64_t size) {
   }
   writer_ = ::fork();
   if (writer_ == 0) {
+    ignore_signals();
     // No socket may stay open here: callers would wait in its backlog for nobody.
     constexpr int kNext = 3;
     (void)::dup2(next_.get(), kNext);

@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/signals.hpp"
+
 namespace msi2imds::supervisor {
 namespace {
 
@@ -64,19 +66,10 @@ void drop_privileges(const User& user) {
   }
 }
 
-void reset_signals() {
-  sigset_t none{};
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) {
-    (void)::signal(signal, SIG_DFL);
-  }
-}
-
 [[noreturn]] void become_responder(const User& user, int channel, int report) {
   arrange_descriptors(channel, report);
-  reset_signals();
-  (void)::setsid();  // a Ctrl-C at the terminal is the supervisor's to handle
+  ignore_signals();  // it answers what it has, and leaves when the channel closes
+  (void)::setsid();
   (void)::umask(077);
   (void)::chdir("/");
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};

@@ -29,7 +29,9 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       back_off_(io),
       watch_timer_(io),
       service_manager_timer_(io),
-      look_timer_(io) {}
+      look_timer_(io) {
+  signals_.add(SIGQUIT);  // another key of the terminal
+}
 
 asio::awaitable<Result<void>> Supervisor::run() {
   const Result<void> prepared = prepare();

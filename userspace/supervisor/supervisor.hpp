@@ -44,7 +44,7 @@ class Supervisor {
   Supervisor(asio::io_context& io, config::Config config, Load load, std::vector<UniqueFd> inherited,
              Mode mode);
 
-  // Serves until SIGTERM or SIGINT, then drains. An error: could not start, nothing is left behind.
+  // Serves until SIGTERM, SIGINT or SIGQUIT, then drains. An error: could not start, nothing is left behind.
   asio::awaitable<Result<void>> run();
 
  private:

@@ -60,16 +60,24 @@ TEST(SystemCommandRunnerTest, GivesTheProgramOnlyStdio) {
   EXPECT_EQ(run_shell("ls /proc/self/fd").output, "0\n1\n2\n3\n");
 }
 
-TEST(SystemCommandRunnerTest, ResetsSignals) {
+TEST(SystemCommandRunnerTest, BlocksNoSignal) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::sigprocmask(SIG_BLOCK, &all, &before);
-  auto* const handler = ::signal(SIGPIPE, SIG_IGN);
-  const std::string status = run_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status").output;
-  (void)::signal(SIGPIPE, handler);
+  const std::string status = run_shell("grep SigBlk /proc/self/status").output;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  EXPECT_EQ(status, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  EXPECT_EQ(status, "SigBlk:\t0000000000000000\n");
+}
+
+TEST(SystemCommandRunnerTest, LetsTheProgramFinishWhateverIsSentToAllProcesses) {
+  for (const char* signal : {"HUP", "INT", "QUIT", "ABRT", "USR1", "USR2", "ALRM", "TERM", "RTMIN"}) {
+    EXPECT_EQ(run_shell(std::string("kill -") + signal + " $$; echo done").output, "done\n") << signal;
+  }
+}
+
+TEST(SystemCommandRunnerTest, LetsAProgramEndThatWritesForNobody) {
+  EXPECT_EQ(run_shell("(kill -PIPE $(exec sh -c 'echo $PPID'); echo goes on) | cat").output, "");
 }
 
 TEST(SystemCommandRunnerTest, FailsWithoutTheProgram) {
