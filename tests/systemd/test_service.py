@@ -79,3 +79,38 @@ def test_supervisor_that_hangs_is_replaced(service):
     wait_until(lambda: service.pid not in (0, hung), 15, "another supervisor runs")
     service.wait_intercepting()
     assert "Watchdog timeout" in service.journal()
+
+
+def unit_findings(service):
+    """What doctor says of the units: exit status, level and text of each."""
+    told = service.machine.attempt("msi2imds", "doctor", "--json")
+    findings = json.loads(told.stdout)["findings"]
+    return told.returncode, [(one["level"], one["text"]) for one in findings if one["check"] == "unit"]
+
+
+def test_doctor_is_content_with_good_units(service):
+    assert unit_findings(service)[1] == [("ok", "No unit of msi2imds has failed.")]
+    service.start()
+    assert unit_findings(service)[1] == [("ok", "No unit of msi2imds has failed.")]
+
+
+def test_doctor_names_the_unit_and_the_step_that_failed(service):
+    service.override("[Service]\nReadWritePaths=/not/there\nRestart=no\n")
+    service.configure("auto")
+    assert service.machine.attempt("systemctl", "start", service.unit).returncode != 0
+    exit_status, told = unit_findings(service)
+    failed = "msi2imds.service has failed at step NAMESPACE (exit-code, status=226/NAMESPACE)."
+    assert exit_status == 1
+    assert ("error", failed) in told
+
+
+def test_doctor_names_the_units_that_gave_up(service):
+    service.override("[Service]\nExecStart=\nExecStart=/not/there\n")
+    service.configure("auto")
+    assert service.machine.attempt("systemctl", "start", service.unit).returncode != 0
+    service.wait_for_state("failed", 30)
+    service.wait_for_state("failed", 30, "msi2imds.socket")
+    exit_status, told = unit_findings(service)
+    assert exit_status == 1
+    assert [text for _, text in told if text.startswith("msi2imds.service has failed at step EXEC (")]
+    assert [text for _, text in told if text.startswith("msi2imds.socket has failed (service-start-limit-hit")]

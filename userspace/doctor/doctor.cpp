@@ -14,6 +14,7 @@
 #include "doctor/notrack.hpp"
 #include "doctor/ports.hpp"
 #include "doctor/proxies.hpp"
+#include "doctor/units.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -41,6 +42,7 @@ Findings examine(const Case& patient) {
     append(all, look_limited(check, limit, check_it));
   };
   look("machine", kQuick, [&] { return check_machine(patient, instance); });
+  look("unit", kQuick, [&] { return check_units(patient); });
   look("backend", kTrying, [&] { return check_redirection(patient); });
   look("ports", kQuick, [&] { return check_ports(patient); });
   look("reserved", kQuick, [&] { return check_reserved_ports(patient); });

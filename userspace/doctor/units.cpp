@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/units.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "doctor/exec_steps.hpp"
+#include "doctor/files.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kCheck = "unit";
+constexpr std::array kUnits = {"msi2imds.service", "msi2imds.socket", "msi2imds-observe.service"};
+constexpr std::array kProperties = {"Id",           "LoadState",      "ActiveState",  "SubState",    "Result",
+                                    "ExecMainCode", "ExecMainStatus", "ExecStartPre", "ExecStopPost"};
+constexpr int kUsage = 2;  // what msi2imds ends with when it does not understand its configuration
+
+using Unit = std::map<std::string, std::string, std::less<>>;  // its properties
+
+std::string get(const Unit& unit, std::string_view property) {
+  const auto found = unit.find(property);
+  return found == unit.end() ? std::string() : found->second;
+}
+
+int to_number(std::string_view text) {
+  int number = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// What `systemctl show` prints: "PROPERTY=VALUE" lines, in an order of its own, and an empty line between
+// units. A property that has several values has a line for each.
+std::vector<Unit> read_units(std::string_view text) {
+  std::vector<Unit> units(1);
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.empty()) {
+      units.emplace_back();
+    } else if (const std::size_t equals = line.find('='); equals != std::string_view::npos) {
+      units.back()[std::string(line.substr(0, equals))] += line.substr(equals + 1);
+    }
+  }
+  std::erase_if(units, [](const Unit& unit) { return get(unit, "Id").empty(); });
+  return units;
+}
+
+// How a process of the unit ended.
+struct Ending {
+  bool by_signal = false;
+  int status = 0;
+};
+
+// One of "ExecStartPre={ path=/bin/false ; ... ; ignore_errors=no ; ... ; code=exited ; status=1 }"; later
+// versions have more of them in a line.
+Ending ending_of_command(std::string_view commands) {
+  constexpr std::string_view kCode = "code=";
+  constexpr std::string_view kStatus = "status=";
+  Ending ending;
+  for (const std::string& command : split(commands, "{}")) {
+    const std::size_t code = command.rfind(kCode);
+    const std::size_t status = command.rfind(kStatus);
+    if (code != std::string::npos && status != std::string::npos &&
+        command.find("ignore_errors=yes") == std::string::npos) {
+      const std::string_view how = std::string_view(command).substr(code + kCode.size());
+      ending = {.by_signal = how.starts_with("killed") || how.starts_with("dumped"),
+                .status = to_number(std::string_view(command).substr(status + kStatus.size()))};
+    }
+    if (ending.status != 0) {
+      break;
+    }
+  }
+  return ending;
+}
+
+// The main process's, or that of the command before or after it which failed.
+Ending ending_of(const Unit& unit) {
+  constexpr int kExited = 1;  // CLD_EXITED
+  const int code = to_number(get(unit, "ExecMainCode"));
+  Ending ending{.by_signal = code > kExited, .status = to_number(get(unit, "ExecMainStatus"))};
+  for (const char* property : {"ExecStartPre", "ExecStopPost"}) {
+    if (ending.status == 0) {
+      ending = ending_of_command(get(unit, property));
+    }
+  }
+  return ending;
+}
+
+// "step NAMESPACE (exit-code, status=226/NAMESPACE)"
+std::string describe(const std::string& result, const Ending& ending) {
+  if (ending.status == 0) {
+    return result;
+  }
+  if (ending.by_signal) {
+    return fmt::format("{}, signal {}", result, ending.status);
+  }
+  const std::string_view step = step_of(ending.status);
+  return step.empty() ? fmt::format("{}, status={}", result, ending.status)
+                      : fmt::format("{}, status={}/{}", result, ending.status, step);
+}
+
+std::string advice_for(const std::string& name, const std::string& result, const Ending& ending) {
+  const std::string_view remedy = remedy_of(ending.by_signal ? "" : step_of(ending.status));
+  if (!remedy.empty()) {
+    return fmt::format("{} Its journal says more: journalctl -u {}.", remedy, name);
+  }
+  if (!ending.by_signal && ending.status == kUsage) {
+    return "Correct what msi2imds check-config complains of, and start it again: systemctl restart " + name +
+           ".";
+  }
+  if (result.starts_with("service-")) {
+    return "Mend msi2imds.service first, then: systemctl reset-failed msi2imds.service, systemctl start " +
+           name + ".";
+  }
+  return fmt::format("Read why in its journal: journalctl -u {}; then: systemctl restart {}.", name, name);
+}
+
+// An error of a unit that cannot be loaded, has failed, or is about to be started again since it failed.
+void add_failure(const Unit& unit, Findings& findings) {
+  const std::string name = get(unit, "Id");
+  const std::string loaded = get(unit, "LoadState");
+  if (loaded == "error" || loaded == "bad-setting") {
+    findings.push_back(error(kCheck, fmt::format("Systemd cannot load {} ({}).", name, loaded),
+                             fmt::format("See what is wrong with it: systemd-analyze verify {}.", name)));
+    return;
+  }
+  const std::string result = get(unit, "Result");
+  const bool has_failed = get(unit, "ActiveState") == "failed";
+  const bool is_tried_again = get(unit, "SubState").starts_with("auto-restart") && result != "success";
+  if (!has_failed && !is_tried_again) {
+    return;
+  }
+  const Ending ending = ending_of(unit);
+  const std::string_view step = ending.by_signal ? std::string_view() : step_of(ending.status);
+  const std::string where = step.empty() ? std::string() : fmt::format(" at step {}", step);
+  findings.push_back(error(kCheck,
+                           fmt::format("{} has failed{} ({}){}.", name, where, describe(result, ending),
+                                       is_tried_again ? ", and is tried again" : ""),
+                           advice_for(name, result, ending)));
+}
+
+}  // namespace
+
+Findings check_units(const Case& patient) {
+  if (::access((patient.root.run + "/systemd/system").c_str(), F_OK) != 0) {
+    return {};
+  }
+  std::vector<std::string> arguments = {"show", "--no-pager"};
+  for (const char* property : kProperties) {
+    arguments.push_back(std::string("--property=") + property);
+  }
+  arguments.insert(arguments.end(), kUnits.begin(), kUnits.end());
+  const auto asked = patient.commands.run("systemctl", arguments, "");
+  const std::vector<Unit> units = asked ? read_units(asked->output) : std::vector<Unit>();
+  if (units.empty()) {
+    const std::string why = asked ? std::string(trim(asked->error)) : asked.error().message();
+    return {warning(kCheck,
+                    "Systemd does not tell whether a unit of msi2imds has failed" +
+                        (why.empty() ? "" : " (" + why + ")") + ".",
+                    "Ask it yourself: systemctl status msi2imds.service msi2imds.socket.")};
+  }
+  Findings findings;
+  for (const Unit& unit : units) {
+    add_failure(unit, findings);
+  }
+  if (findings.empty()) {
+    findings.push_back(ok(kCheck, "No unit of msi2imds has failed."));
+  }
+  return findings;
+}
+
+}  // namespace msi2imds::doctor
