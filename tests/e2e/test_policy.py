@@ -163,3 +163,57 @@ def test_a_bad_rule_is_named_with_its_place(new_service, host):
     assert ended.returncode == 2
     assert f'{service.config}:2:8: allow.user: there is no user "no-such-user"' in ended.stderr
     assert f'{service.config}:4:11: allow.program: "backup" is no absolute path' in ended.stderr
+
+
+REFUSES_EVERYBODY = 'policy.mode = "enforce" without an [[allow]] rule refuses every caller; add an [[allow]] rule'
+
+
+def test_enforcing_without_a_rule_is_said_everywhere(start, host):
+    service = start("")
+    with RawConnection(host.connect()) as connection:
+        assert connection.ask(request()).status == 403
+    checked = service.run("check-config")
+    assert checked.returncode == 0
+    assert checked.stderr.startswith(f"warning: {REFUSES_EVERYBODY}")
+    assert REFUSES_EVERYBODY in service.log_text()
+    shown = service.status()
+    assert shown.returncode == 0, "it does as it was told"
+    assert f"  note                   {REFUSES_EVERYBODY}" in shown.stdout
+    assert [remark for remark in service.status_json()["remarks"] if remark.startswith(REFUSES_EVERYBODY)]
+    findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
+    assert [finding["level"] for finding in findings if finding["check"] == "policy"] == ["warning"]
+
+
+def test_a_reload_says_that_everybody_is_refused_from_now_on(start, host):
+    service = start("", mode="audit")
+    good = service.config.read_text()
+    assert REFUSES_EVERYBODY not in service.log_text() + service.status().stdout
+    service.config.write_text(good.replace('mode = "audit"', 'mode = "enforce"'))
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for_log("reload: done")
+    assert REFUSES_EVERYBODY in service.log_text()
+    assert REFUSES_EVERYBODY in service.status().stdout
+    service.config.write_text(good)
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: service.log_text().count("reload: done") == 2, 10, "it has reloaded")
+    assert REFUSES_EVERYBODY not in service.status().stdout
+
+
+@pytest.mark.parametrize(("rules", "settings"), [("", {"policy.default": "allow"}), (allow(uid=0), {})])
+def test_nothing_is_said_where_somebody_is_allowed(start, rules, settings):
+    service = start(rules, **settings)
+    assert service.run("check-config").stderr == ""
+    assert "allow]]" not in service.log_text() + service.status().stdout
+
+
+def test_rules_for_programs_that_are_links_allow_nobody(start):
+    link = "/usr/bin/python3"
+    rule = f'name program = "{os.path.realpath(link)}"'
+    service = start(allow(name="one", program=link))
+    for text in (service.run("check-config").stderr, service.log_text(), service.status().stdout):
+        assert 'the rule "one" (' in text
+        assert rule in text
+    service.stop()
+    service = start(allow(program=link) + allow(program=link, uid=0))
+    assert service.run("check-config").stderr.count(rule) == 2
+    assert "2 rules allow nobody" in service.status().stdout

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "config/warnings.hpp"
 
 namespace msi2imds::cli {
 
@@ -22,6 +23,9 @@ int check_config(const ConfigFile& file) {
   const auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
+  }
+  for (const config::Warning& warning : config::warnings_of(*config)) {
+    (void)std::fprintf(stderr, "warning: %s\n", config::to_string(warning).c_str());
   }
   (void)std::printf("%s", config::to_toml(*config).c_str());
   return kGood;

@@ -12,6 +12,7 @@
 #include "doctor/machine.hpp"
 #include "doctor/neighbours.hpp"
 #include "doctor/notrack.hpp"
+#include "doctor/policy.hpp"
 #include "doctor/ports.hpp"
 #include "doctor/proxies.hpp"
 #include "doctor/units.hpp"
@@ -43,6 +44,7 @@ Findings examine(const Case& patient) {
   };
   look("machine", kQuick, [&] { return check_machine(patient, instance); });
   look("unit", kQuick, [&] { return check_units(patient); });
+  look("policy", kQuick, [&] { return check_policy(patient); });
   look("backend", kTrying, [&] { return check_redirection(patient); });
   look("ports", kQuick, [&] { return check_ports(patient); });
   look("reserved", kQuick, [&] { return check_reserved_ports(patient); });

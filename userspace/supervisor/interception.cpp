@@ -141,6 +141,11 @@ control::Message Supervisor::describe_redirection() {
   }
   const Result<void> in_force = interception_.redirection->check();
   text += "\n" + (in_force ? std::string() : in_force.error().message());
+  if (warnings_.size() == 1) {
+    text += "\n" + warnings_.front();
+  } else if (!warnings_.empty()) {  // a message has no room for many
+    text += "\n" + std::to_string(warnings_.size()) + " rules allow nobody; msi2imds check-config says which";
+  }
   for (const std::string& remark : interception_.redirection->remarks()) {
     text += "\n" + remark;
   }

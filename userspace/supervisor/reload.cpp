@@ -76,6 +76,7 @@ Result<void> Supervisor::apply(config::Config config) {
   log::start({.level = config_.log.level, .format = config_.log.format}, "msi2imds");
   raise_descriptor_limit(config_.responder.max_connections);
   if (mode_ == Mode::serve) {
+    warn_of_configuration();
     reserve_ports();
   }
   if (discovery_watch_) {

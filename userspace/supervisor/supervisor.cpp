@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "config/warnings.hpp"
 #include "supervisor/descriptor_limit.hpp"
 #include "supervisor/service_manager.hpp"
 
@@ -77,6 +78,7 @@ Result<void> Supervisor::prepare() {
     observe();
     return {};
   }
+  warn_of_configuration();
   Result<Interception> interception = plan_interception(config_);
   if (!interception) {
     return interception.error();
@@ -85,6 +87,15 @@ Result<void> Supervisor::prepare() {
   reserve_ports();
   callers_.start(config_, false);
   return {};
+}
+
+// Where nothing is redirected, nobody is refused.
+void Supervisor::warn_of_configuration() {
+  warnings_.clear();
+  for (const config::Warning& warning : config::warnings_of(config_)) {
+    warnings_.push_back(config::to_string(warning));
+    log::warn("{}", warnings_.back());
+  }
 }
 
 // A responder that dies is replaced at once, while connections wait in the listening sockets. One that cannot

@@ -66,6 +66,7 @@ class Supervisor {
   asio::awaitable<void> answer_about_callers(control::Message question);
   void on_ready();
   void fail_open();
+  void warn_of_configuration();
 
   [[nodiscard]] redirect::Plan plan_of(const config::Config& config) const;
   Result<Interception> plan_interception(const config::Config& config);
@@ -101,6 +102,7 @@ class Supervisor {
   asio::io_context& io_;
   config::Config config_;
   Load load_;
+  std::vector<std::string> warnings_;  // of the configuration
   Mode mode_;
   ListeningSockets sockets_;
   User user_;

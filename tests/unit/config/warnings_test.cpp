@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "config/warnings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "support_cpp/temporary_directory.hpp"
+
+namespace msi2imds::config {
+namespace {
+
+std::vector<std::string> warnings_in(const std::string& toml) {
+  const Result<Config> config = parse(toml, "f");
+  EXPECT_TRUE(config) << config.error().message();
+  std::vector<std::string> texts;
+  for (const Warning& warning : config ? warnings_of(*config) : std::vector<Warning>()) {
+    texts.push_back(to_string(warning));
+  }
+  return texts;
+}
+
+using Texts = std::vector<std::string>;
+
+constexpr const char* kRefusesEverybody =
+    "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller; add an [[allow]] rule, or set "
+    "policy.mode = \"audit\" or policy.default = \"allow\"";
+
+TEST(WarningsTest, HasNothingToSayOfTheDefaults) {
+  EXPECT_EQ(warnings_in(""), Texts());
+}
+
+TEST(WarningsTest, SaysThatEnforcingWithoutARuleRefusesEverybody) {
+  EXPECT_EQ(warnings_in("policy.mode = 'enforce'"), Texts{kRefusesEverybody});
+  EXPECT_EQ(warnings_in("[policy]\nmode = 'enforce'\ndefault = 'deny'"), Texts{kRefusesEverybody});
+}
+
+TEST(WarningsTest, IsSilentWhereSomebodyIsAllowed) {
+  EXPECT_EQ(warnings_in("[policy]\nmode = 'enforce'\ndefault = 'allow'"), Texts());
+  EXPECT_EQ(warnings_in("policy.mode = 'enforce'\n[[allow]]\nuid = 0"), Texts());
+  EXPECT_EQ(warnings_in("policy.mode = 'audit'"), Texts());
+}
+
+class ProgramWarningsTest : public ::testing::Test {
+ protected:
+  ProgramWarningsTest() {
+    std::ofstream(program) << "x";
+    std::filesystem::create_symlink("program-1.2", link);
+  }
+
+  [[nodiscard]] Texts with_programs(const std::string& list) const {
+    return warnings_in("policy.mode = 'enforce'\n[[allow]]\nname = 'n'\nuid = 0\nprogram = [" + list + "]\n");
+  }
+
+  support::TemporaryDirectory directory;
+  std::string program = std::filesystem::canonical(directory.path()).string() + "/program-1.2";
+  std::string link = std::filesystem::canonical(directory.path()).string() + "/program";
+};
+
+TEST_F(ProgramWarningsTest, SaysThatALinkIsNobodysProgram) {
+  EXPECT_EQ(with_programs("'" + link + "'"),
+            Texts{"the rule \"n\" (f:2) allows nobody, since callers are known by the path without symbolic "
+                  "links, and " +
+                  link + " is one with them; name program = \"" + program + "\""});
+}
+
+TEST_F(ProgramWarningsTest, IsSilentWhereAnotherProgramOfTheRuleMayCall) {
+  EXPECT_EQ(with_programs("'" + link + "', '" + program + "'"), Texts());
+  EXPECT_EQ(with_programs("'" + link + "', '/not/there'"), Texts());
+}
+
+TEST_F(ProgramWarningsTest, IsSilentOnProgramsThatMayComeLater) {
+  EXPECT_EQ(with_programs("'/not/there'"), Texts());
+  EXPECT_EQ(with_programs("'" + program + "'"), Texts());
+}
+
+TEST_F(ProgramWarningsTest, KnowsALinkInTheMiddleOfThePath) {
+  const std::string folder = std::filesystem::canonical(directory.path()).string() + "/folder";
+  std::filesystem::create_directory_symlink(".", folder);
+  EXPECT_EQ(with_programs("'" + folder + "/program-1.2'").size(), 1U);
+}
+
+}  // namespace
+}  // namespace msi2imds::config

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/policy.hpp"
+
+#include "unit/doctor/fake_machine.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+class PolicyTest : public FakeMachine {};
+
+TEST_F(PolicyTest, SaysNothingOfTheDefaults) {
+  EXPECT_TRUE(check_policy(patient()).empty());
+}
+
+TEST_F(PolicyTest, WarnsWhereEverybodyIsRefused) {
+  config.policy.mode = config::PolicyMode::enforce;
+  const Findings findings = check_policy(patient());
+  const Finding found =
+      find(findings, "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller.");
+  EXPECT_EQ(found.level, Level::warning);
+  EXPECT_EQ(found.advice,
+            "Add an [[allow]] rule, or set policy.mode = \"audit\" or policy.default = \"allow\".");
+}
+
+}  // namespace
+}  // namespace msi2imds::doctor
