@@ -21,6 +21,7 @@ def token_of(reply):
 
 
 @SLOW_IMDS
+@pytest.mark.smoke
 def test_a_herd_for_one_token_is_one_request(service, host, emulator):
     with clients(host, CROWD) as crowd:
         replies = ask_at_once(crowd, [request()] * CROWD)
@@ -40,6 +41,7 @@ def test_a_client_that_leaves_takes_nothing_from_the_others(service, host, emula
     assert emulator.token_requests() == 1
 
 
+@pytest.mark.smoke
 def test_a_cached_token_is_given_out_again_with_the_time_it_has_left(connection, emulator):
     first = connection.ask(request())
 

@@ -66,6 +66,7 @@ def test_status(service):
     assert "50342" in ended.stdout
 
 
+@pytest.mark.smoke
 def test_status_json(service, emulator):
     status = service.status_json()
     assert status["backend"] in ("sk_lookup", "listen")

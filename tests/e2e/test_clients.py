@@ -37,6 +37,7 @@ def identity(emulator):
     return lambda name: (name, known[name])
 
 
+@pytest.mark.smoke
 def test_curl_get(run_client):
     run_client("curl", "-sS", "--fail", "-H", "Metadata:true", URL)
 

@@ -61,6 +61,7 @@ def nft(host, *arguments):
     subprocess.run(host.command("nft", *arguments), check=True)
 
 
+@pytest.mark.smoke
 def test_a_good_machine(doctor, emulator):
     ended = doctor.run()
     assert ended.returncode == 0, ended.stdout

@@ -23,6 +23,7 @@ def post(body=FORM, *headers, **options):
     return request("POST", "/oauth2/token", [FORM_TYPE, *headers], body, **options)
 
 
+@pytest.mark.smoke
 def test_keep_alive(connection):
     for number in range(5):
         reply = connection.ask(numbered_request(number))

@@ -50,6 +50,7 @@ def who(line):
 
 
 @pytest.mark.parametrize("backend", backends.ALL)
+@pytest.mark.smoke
 def test_every_line_names_its_caller(service, host, scripts, cgroups, backend):
     each = -(-REQUESTS // PROCESSES)
     with contextlib.ExitStack() as stack:

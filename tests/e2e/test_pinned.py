@@ -44,6 +44,7 @@ def link_of(pins):
     return words[0].rstrip(":"), words[words.index("prog") + 1]
 
 
+@pytest.mark.smoke
 def test_a_restart_loses_no_connection(service, held, host, pins, capsys):
     link, program_before = link_of(pins)
     with Callers(host, count=CLIENTS, pause=0) as callers:

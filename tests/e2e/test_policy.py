@@ -40,6 +40,7 @@ def allow(**conditions):
     return "[[allow]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in conditions.items())
 
 
+@pytest.mark.smoke
 def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start, host, scripts):
     service = start(allow(name="backup", uid=ALLOWED))
     with NamedClient(host, scripts, ALLOWED) as allowed, NamedClient(host, scripts, OTHER) as other:

@@ -47,6 +47,7 @@ def kill_responder(service):
     wait_until(lambda: service.find_responder() not in (None, responder), 10, "another responder runs")
 
 
+@pytest.mark.smoke
 def test_a_killed_responder_costs_only_what_it_had_accepted(service, host, capsys):
     with Callers(host, count=CLIENTS, pause=0) as callers:
         for _ in range(KILLS):
@@ -140,6 +141,7 @@ def test_callers_fall_through_when_the_responder_cannot_start(service, host, obs
     assert service.status().returncode == 0
 
 
+@pytest.mark.smoke
 def test_sigterm_answers_what_is_in_flight(service, host, emulator, connect):
     objects = bpf_objects_of(service.pid)
     idle = connect()

@@ -50,6 +50,7 @@ def test_a_killed_supervisor_gives_the_extension_its_callers_back(service, host,
 
 
 @every_redirection
+@pytest.mark.smoke
 def test_a_stop_leaves_nothing(service, host, emulator, backend):
     objects = bpf_objects_of(service.pid)
     assert a_token_is_served(host)

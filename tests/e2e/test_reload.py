@@ -3,6 +3,8 @@
 
 import signal
 
+import pytest
+
 from legacy_port import a_token_is_served
 from raw_http import RawConnection, request
 from waiting import wait_until
@@ -20,6 +22,7 @@ def reload(service, settings):
     service.process.send_signal(signal.SIGHUP)
 
 
+@pytest.mark.smoke
 def test_a_changed_configuration_is_taken_over(service, host):
     assert 400 <= status_for_new_host(host) < 500
     reload(service, {"legacy.hosts": [NEW_HOST]})

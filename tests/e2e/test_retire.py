@@ -33,6 +33,7 @@ def wrong(report):
     return [check["text"] for check in report["checks"] if not check["good"]]
 
 
+@pytest.mark.smoke
 def test_prints_the_lines_that_remove_it(service):
     code, report = retire(service)
     assert code == 0 and report["can_be_removed"], report

@@ -139,6 +139,7 @@ def test_one_slow_request_holds_nobody_up(connect, emulator):
     assert slow.read_reply().status in (200, *range(500, 600))
 
 
+@pytest.mark.smoke
 def test_a_kept_connection_that_imds_closed_is_no_failure(connect, emulator):
     connection = connect()
     assert_legacy_success(connection.ask(request()), RESOURCE)

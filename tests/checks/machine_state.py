@@ -1,0 +1,158 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Whether the tests leave the machine as it was: `save FILE` before them, `compare FILE` after them. Needs root.
+
+Compared: files below /etc, /var/lib and /run; what the tests call by our name in /tmp, /dev/shm and among cgroups; BPF
+programs, maps and links; firewall rules; mounts; network namespaces and interfaces; reserved ports; processes of ours.
+Exit status: 0 nothing is left, 1 something is (each thing on a line), 2 wrong usage.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+# What the machine's package manager and its other services keep there; a name of ours is told even there.
+NOT_OURS = [
+    "/etc/ld.so.cache", "/etc/mtab", "/run/lock", "/run/log", "/run/motd.dynamic", "/run/sudo", "/run/systemd", "/run/udev",
+    "/run/user", "/run/utmp", "/run/xtables.lock", "/var/lib/NetworkManager", "/var/lib/apt", "/var/lib/command-not-found",
+    "/var/lib/containerd", "/var/lib/dhcp", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/logrotate", "/var/lib/man-db",
+    "/var/lib/private", "/var/lib/sudo", "/var/lib/systemd",
+]  # fmt: skip
+# Made by `ip netns` when it is first used, and kept by it.
+OF_IPROUTE = ("/run/netns",)
+OUR_NAME = re.compile(r"msi2imds|imds-emulator|waagent")
+NAMED = {"/tmp": 1, "/var/tmp": 1, "/dev/shm": 1, "/sys/fs/cgroup": 2, "/sys/fs/bpf": 3}
+COMMANDS = {
+    "nftables": ("nft", "list", "ruleset"),
+    "iptables": ("iptables-legacy-save",),
+    "ip6tables": ("ip6tables-legacy-save",),
+    "interface": ("ip", "-brief", "address", "show"),
+}
+
+
+def is_of_others(path):
+    return any(path == name or path.startswith(f"{name}/") for name in NOT_OURS) and not OUR_NAME.search(path)
+
+
+def description(path):
+    """What changes when a file is written or replaced. A directory changes with what is in it, which is told anyway."""
+    found = os.lstat(path)
+    kind = stat.S_IFMT(found.st_mode)
+    same = [oct(found.st_mode), found.st_uid, found.st_gid]
+    if stat.S_ISLNK(kind):
+        return [*same, os.readlink(path)]
+    return [*same, found.st_size, found.st_mtime_ns] if stat.S_ISREG(kind) else same
+
+
+def files(top):
+    for directory, directories, names in os.walk(top):
+        for name in [*directories, *names]:
+            path = os.path.join(directory, name)
+            if not is_of_others(path) and path not in OF_IPROUTE:
+                try:
+                    yield path, description(path)
+                except FileNotFoundError:
+                    pass
+
+
+def named(top, depth):
+    """What is called by our name, so deep below `top`."""
+    pattern = pathlib.Path(top)
+    for level in range(1, depth + 1):
+        for path in pattern.glob("/".join("*" * level)):
+            if OUR_NAME.search(path.name):
+                yield str(path)
+
+
+def lines_of(command):
+    if not shutil.which(command[0]):
+        return []
+    printed = subprocess.run(command, capture_output=True, text=True).stdout
+    # Counters and time stamps move by themselves.
+    lines = [re.sub(r"packets \d+ bytes \d+|\[\d+:\d+\]", "", line).strip() for line in printed.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def bpf_objects():
+    for kind, keys in (("prog", ("type", "name", "tag")), ("map", ("type", "name")), ("link", ("type", "prog_id", "cgroup_id"))):
+        shown = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True)
+        found = json.loads(shown.stdout) if shown.returncode == 0 and shown.stdout else []
+        for entry in found if isinstance(found, list) else []:
+            words = [str(entry[key]) for key in keys if key in entry]
+            if not words[1:] or not words[1].startswith("sd_"):  # systemd's own come and go with its units
+                yield f"{kind} {entry['id']} {' '.join(words)}"
+
+
+def processes():
+    """Those that run our programs or work in this checkout, but not the runner that called this."""
+    ours = set()
+    pid = os.getpid()
+    while pid > 1:
+        ours.add(pid)
+        pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            cgroup = (path / "cgroup").read_text()
+            begun = (path / "stat").read_text().rsplit(")", 1)[1].split()[19]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        mentions = OUR_NAME.search(command) or str(CHECKOUT) in command or OUR_NAME.search(cgroup)
+        if mentions and int(path.name) not in ours:
+            yield f"process {path.name} (started at {begun}): {command[:120]}"
+
+
+def mounts():
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.split()
+        place, kind = words[4], words[words.index("-") + 1]
+        if place not in OF_IPROUTE:
+            yield f"mount {kind} on {place}"
+
+
+def state():
+    things = {path: found for top in ("/etc", "/var/lib", "/run") for path, found in files(top)}
+    for top, depth in NAMED.items():
+        things.update({path: [] for path in named(top, depth)})
+    for name, command in COMMANDS.items():
+        lines = lines_of(command)
+        # Equal lines, such as closing braces, are numbered.
+        things.update({f"{name} {line} ({lines[:place].count(line)})": [] for place, line in enumerate(lines)})
+    for line in (*bpf_objects(), *processes(), *mounts()):
+        things[line] = []
+    reserved = pathlib.Path("/proc/sys/net/ipv4/ip_local_reserved_ports").read_text().strip()
+    things[f"reserved ports: {reserved or 'none'}"] = []
+    return things
+
+
+def compare(before, after):
+    """What is different, a line each."""
+    new = [f"left behind: {name}" for name in after if name not in before]
+    gone = [f"gone: {name}" for name in before if name not in after and not name.startswith("process ")]
+    changed = [f"changed: {name}" for name in before if name in after and before[name] != after[name]]
+    return sorted(new + gone + changed)
+
+
+def main(arguments):
+    if len(arguments) != 2 or arguments[0] not in ("save", "compare"):
+        print("usage: machine_state.py save FILE | compare FILE", file=sys.stderr)
+        return 2
+    file = pathlib.Path(arguments[1])
+    # Through JSON, so that both sides are of the same types.
+    now = json.loads(json.dumps(state()))
+    if arguments[0] == "save":
+        file.write_text(json.dumps(now))
+        return 0
+    different = compare(json.loads(file.read_text()), now)
+    print("\n".join(different) or "the machine is as it was")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
