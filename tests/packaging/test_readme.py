@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""README's commands on a machine that has nothing, for root without sudo and for others with and without it."""
+
+import re
+
+import pytest
+
+from fresh_root import USER, FreshRoot
+from programs import CHECKOUT
+
+COMMANDS = ("packaging/quickstart", "tests/run")
+
+
+@pytest.fixture(scope="module")
+def without_sudo():
+    with FreshRoot() as root:
+        yield root
+
+
+@pytest.fixture(scope="module")
+def with_sudo():
+    with FreshRoot("sudo") as root:
+        yield root
+
+
+def test_readme_begins_with_these_commands():
+    first_block = re.search(r"^```\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert tuple(first_block[1].splitlines()) == COMMANDS
+
+
+def test_root_needs_no_sudo(without_sudo):
+    ended = without_sudo.run("root", "packaging/as-root", "id", "-u")
+    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
+
+
+def test_another_user_becomes_root_through_sudo(with_sudo):
+    ended = with_sudo.run(USER, "packaging/as-root", "id", "-u")
+    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "packaging/install-packages packaging/build-packages"])
+def test_a_user_without_sudo_is_told_what_to_do(without_sudo, command):
+    ended = without_sudo.run(USER, *command.split())
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert re.fullmatch(rf"cannot run '.*' as root: this is user {USER}, .*; start again as root, or install sudo", last)
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_word_is_said(without_sudo, command):
+    ended = without_sudo.run("root", command, "--nonsense")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"usage: {command}" in ended.stderr
+
+
+# Installs a compiler and builds: some minutes each.
+@pytest.mark.long
+@pytest.mark.parametrize("user", ["root", USER])
+def test_quickstart_from_nothing(user):
+    with FreshRoot(*() if user == "root" else ("sudo",)) as root:
+        for _ in range(2):
+            ended = root.run(user, "packaging/quickstart", timeout=1800)
+            assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
+            assert "Done: nothing listens on port 50342" in ended.stdout
