@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "observer": {"base", "bpf"},
     "resolver": {"base", "accounts", "caller"},
     "legacy": {"base", "http", "token"},
-    "imds": {"base", "token"},
+    "imds": {"base", "http", "token"},
     "responder": {
         *("base", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
     },

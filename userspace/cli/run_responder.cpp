@@ -141,6 +141,9 @@ class ResponderProgram {
       now.upstream_by_status.try_emplace(status);  // so that its first increase is one
     }
     now.upstream_durations = imds_.health().durations;
+    now.mismatches_served = imds_.health().other_resources_served;
+    now.mismatches_asked_anew = imds_.health().mix_ups;
+    now.mismatches_refused = imds_.health().other_identities_refused;
     now.quota_waits = broker_.counters().quota_waits;
     now.cached_tokens = broker_.cache().count();
     now.cache_bytes = broker_.cache().bytes();

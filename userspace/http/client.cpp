@@ -2,105 +2,97 @@
 #include "http/client.hpp"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
+#include <algorithm>
 #include <cerrno>
-#include <exception>
-#include <optional>
-#include <utility>
 
-#include "base/asio.hpp"
+#include "http/answer_reader.hpp"
 
 namespace msi2imds::http {
 namespace {
 
-namespace beast = boost::beast;
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-using GetRequest = beast::http::request<beast::http::empty_body>;
+using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t kMaxBody = 1024UL * 1024;
+constexpr std::size_t kReadChunk = 16UL * 1024;
 
-// Beast may wait for reading or writing alone; a socket that is writable is connected, or has failed to.
-asio::awaitable<boost::system::error_code> wait_until_connected(Stream& stream,
-                                                                std::chrono::milliseconds timeout) {
-  asio::steady_timer timer(stream.get_executor(), timeout);
-  timer.async_wait([&stream](const boost::system::error_code& ec) {
-    if (!ec) {
-      boost::system::error_code ignored;
-      stream.socket().cancel(ignored);
+// Until the socket is ready for `events`: an errno value, ETIMEDOUT when the deadline comes first.
+int wait_for(const UniqueFd& socket, short events, Clock::time_point deadline) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) {
+      return ETIMEDOUT;
     }
-  });
-  const auto [ec] = co_await stream.socket().async_wait(StreamSocket::wait_write, kAsTuple);
-  const bool is_late = timer.cancel() == 0;
-  if (ec) {
-    co_return is_late ? boost::system::error_code(ETIMEDOUT, boost::system::system_category()) : ec;
+    pollfd waiting{.fd = socket.get(), .events = events, .revents = 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready > 0) {
+      return 0;
+    }
+    if (ready < 0 && errno != EINTR) {
+      return errno;
+    }
+  }
+}
+
+// A socket that is writable is connected, or has failed to.
+int wait_until_connected(const UniqueFd& socket, Clock::time_point deadline) {
+  if (const int failure = wait_for(socket, POLLOUT, deadline); failure != 0) {
+    return failure;
   }
   int failure = 0;
   socklen_t size = sizeof failure;
-  (void)::getsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_ERROR, &failure, &size);
-  co_return boost::system::error_code(failure, boost::system::system_category());
+  (void)::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &failure, &size);
+  return failure;
 }
 
-asio::awaitable<Result<Answer>> exchange(Stream& stream, const GetRequest& request,
-                                         std::chrono::milliseconds timeout) {
-  const boost::system::error_code connect_ec = co_await wait_until_connected(stream, timeout);
-  if (connect_ec) {
-    co_return Error(connect_ec, "connect");
+// Reading tells what went wrong, with the answer if there is any.
+void send_all(const UniqueFd& socket, std::string_view bytes, Clock::time_point deadline) {
+  while (!bytes.empty() && wait_for(socket, POLLOUT, deadline) == 0) {
+    const ssize_t sent = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+      return;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
   }
-  stream.expires_after(timeout);
-  // Reading tells the same, with the answer if there is any.
-  (void)co_await beast::http::async_write(stream, request, kAsTuple);
-  beast::flat_buffer buffer;
-  beast::http::response_parser<beast::http::string_body> parser;
-  parser.body_limit(kMaxBody);
-  const auto [ec, size] = co_await beast::http::async_read(stream, buffer, parser, kAsTuple);
-  if (ec) {
-    co_return Error(ec, "wait for an answer");
+}
+
+Result<Answer> read_answer(const UniqueFd& socket, Clock::time_point deadline) {
+  AnswerReader reader;
+  std::string input(kReadChunk, '\0');
+  while (!reader.is_done()) {
+    if (const int failure = wait_for(socket, POLLIN, deadline); failure != 0) {
+      return Error::from_errno(failure, "wait for an answer");
+    }
+    const ssize_t size = ::recv(socket.get(), input.data(), input.size(), MSG_DONTWAIT);
+    if (size < 0 && errno != EAGAIN && errno != EINTR) {
+      return Error::from_errno(errno, "wait for an answer");
+    }
+    if (size == 0) {
+      reader.end();
+    } else if (size > 0) {
+      reader.feed(std::string_view(input).substr(0, static_cast<std::size_t>(size)));
+    }
   }
-  Answer answer;
-  answer.status = parser.get().result_int();
-  answer.content_type = std::string(parser.get()[beast::http::field::content_type]);
-  answer.body = std::move(parser.get().body());
-  co_return answer;
+  return reader.take();
 }
 
 }  // namespace
 
-Result<Answer> ask(UniqueFd socket, const Question& question) {
-  asio::io_context io(1);
-  Stream stream(io);
-  boost::system::error_code ec;
-  const asio::generic::stream_protocol protocol(AF_INET,
-                                                IPPROTO_TCP);  // the family matters to nobody from here
-  stream.socket().assign(protocol, socket.get(), ec);
-  if (ec) {
-    return Error(ec, "use a socket");
-  }
-  const linger reset{.l_onoff = 1, .l_linger = 0};
-  (void)::setsockopt(socket.release(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+std::string metadata_request(const std::string& host, const std::string& target) {
+  return "GET " + target + " HTTP/1.1\r\nHost: " + host +
+         "\r\nUser-Agent: msi2imds\r\nMetadata: true\r\n\r\n";
+}
 
-  GetRequest request(beast::http::verb::get, question.target, 11);
-  request.set(beast::http::field::host, question.host);
-  request.set(beast::http::field::user_agent, "msi2imds");
-  request.set("Metadata", "true");
-  std::optional<Result<Answer>> answer;
-  asio::co_spawn(io, exchange(stream, request, question.timeout),
-                 [&answer](const std::exception_ptr& exception, Result<Answer> result) {
-                   if (!exception) {
-                     answer = std::move(result);
-                   }
-                 });
-  io.run();
-  return answer ? std::move(*answer) : Result<Answer>(Error::from_errno(EPROTO, "ask"));
+Result<Answer> ask(UniqueFd socket, const Question& question) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (const int failure = wait_until_connected(socket, Clock::now() + question.timeout); failure != 0) {
+    return Error::from_errno(failure, "connect");
+  }
+  const Clock::time_point deadline = Clock::now() + question.timeout;
+  send_all(socket, metadata_request(question.host, question.target), deadline);
+  return read_answer(socket, deadline);
 }
 
 }  // namespace msi2imds::http

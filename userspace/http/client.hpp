@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "http/message.hpp"
 
 // The client's side, for commands that ask one question.
 namespace msi2imds::http {
@@ -16,15 +17,11 @@ struct Question {
   std::chrono::milliseconds timeout{10000};  // to connect, and again until the answer is here
 };
 
-struct Answer {
-  unsigned status = 0;
-  std::string content_type;
-  std::string body;  // at most 1 MiB
-};
+// The bytes of a GET with "Metadata: true", as both IMDS and the extension want it.
+[[nodiscard]] std::string metadata_request(const std::string& host, const std::string& target);
 
-// GET with "Metadata: true", as both IMDS and the extension want it. `socket` is a TCP socket that is
-// connected, or has begun to connect; it is closed with a reset, so that its address can be used again at
-// once. Blocks.
+// Asks with metadata_request(). `socket` is a TCP socket that is connected, or has begun to connect; it is
+// closed with a reset, so that its address can be used again at once. Blocks.
 [[nodiscard]] Result<Answer> ask(UniqueFd socket, const Question& question);
 
 }  // namespace msi2imds::http

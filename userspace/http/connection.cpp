@@ -40,29 +40,11 @@ ReadFailure failure_of(boost::system::error_code ec, const Limits& limits) {
   return bad_request("the request is not valid HTTP/1.1: " + ec.message());
 }
 
-using Fields = beast_http::request<beast_http::string_body>;
-
-// Beast refuses most contradictory lengths, but not each of them in every order; nothing but plain chunks is
-// needed here.
-const char* length_fault(const Fields& message) {
-  const auto encodings = message.count(beast_http::field::transfer_encoding);
-  if (encodings == 0) {
-    return nullptr;
-  }
-  if (message.count(beast_http::field::content_length) > 0) {
-    return "Content-Length and Transfer-Encoding exclude each other";
-  }
-  if (encodings > 1 || !boost::beast::iequals(message[beast_http::field::transfer_encoding], "chunked")) {
-    return "the only Transfer-Encoding understood is chunked";
-  }
-  return message.version() < 11 ? "HTTP/1.0 has no Transfer-Encoding" : nullptr;
-}
-
 void assign(std::string& to, boost::beast::string_view from) {
   to.assign(from.data(), from.size());
 }
 
-void copy_head(const Fields& from, Request& to) {
+void copy_head(const beast_http::request<beast_http::string_body>& from, Request& to) {
   to.version = from.version();
   assign(to.method, from.method_string());
   assign(to.target, from.target());
@@ -254,11 +236,12 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
     never_expire();
     co_return failure_of(ec, limits_);
   }
-  if (const char* fault = length_fault(parser.get()); fault != nullptr) {
+  copy_head(parser.get(), request);  // before the body: Beast puts trailers among the headers
+  // Beast refuses most contradictory lengths, but not each of them in every order.
+  if (const char* fault = body_length(request.headers, request.version).fault; fault != nullptr) {
     never_expire();
     co_return bad_request(fault);
   }
-  copy_head(parser.get(), request);  // before the body: Beast puts trailers among the headers
   ReadResult body;
   if (!parser.is_done()) {
     body = co_await read_body(parser);

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
+
+#include "http/message.hpp"
 
 namespace msi2imds::http {
 
@@ -16,5 +20,17 @@ struct Head {
 };
 
 [[nodiscard]] Head examine_head(std::string_view input);
+
+// How a head says where its message ends. `fault` is set for what two readers could understand differently:
+// contradictory lengths, or codings besides plain chunks.
+struct BodyLength {
+  enum class Kind : std::uint8_t { unsaid, counted, chunked };
+  Kind kind = Kind::unsaid;
+  std::uint64_t bytes = 0;  // of Kind::counted
+  const char* fault = nullptr;
+};
+
+// `version` is 10 or 11.
+[[nodiscard]] BodyLength body_length(const std::vector<Header>& headers, unsigned version);
 
 }  // namespace msi2imds::http

@@ -5,10 +5,13 @@
 
 namespace msi2imds::http {
 
-const std::string* Request::header(std::string_view name) const {
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+const std::string* find_header(const std::vector<Header>& headers, std::string_view name) {
   for (const Header& header : headers) {
-    if (header.name.size() == name.size() &&
-        ::strncasecmp(header.name.data(), name.data(), name.size()) == 0) {
+    if (equal_ignoring_case(header.name, name)) {
       return &header.value;
     }
   }

@@ -14,6 +14,12 @@ struct Header {
   std::string value;
 };
 
+// Of ASCII's letters, as in header names and most of their values.
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+// The value of the first header of that name in any case, or nullptr.
+[[nodiscard]] const std::string* find_header(const std::vector<Header>& headers, std::string_view name);
+
 struct Request {
   unsigned version = 11;  // 10 or 11
   std::string method;
@@ -21,10 +27,24 @@ struct Request {
   std::vector<Header> headers;
   std::string body;  // chunks joined
 
-  // The value of the first header of that name in any case, or nullptr.
-  [[nodiscard]] const std::string* header(std::string_view name) const;
+  [[nodiscard]] const std::string* header(std::string_view name) const {
+    return find_header(headers, name);
+  }
 };
 
+// What a server has answered to a request of ours.
+struct Answer {
+  unsigned status = 0;
+  std::vector<Header> headers;   // without those of interim answers, and without trailers
+  std::string body;              // chunks joined
+  bool can_be_followed = false;  // by the answer to another request on the same connection
+
+  [[nodiscard]] const std::string* header(std::string_view name) const {
+    return find_header(headers, name);
+  }
+};
+
+// What we answer to a request.
 struct Response {
   unsigned status = 200;
   std::string body;

@@ -29,6 +29,10 @@ class Category final : public boost::system::error_category {
         return "IMDS sent an unexpected status";
       case Errc::not_json:
         return "IMDS sent something that is not a JSON object";
+      case Errc::other_identity:
+        return "IMDS sent a token of another identity";
+      case Errc::mixed_up:
+        return "IMDS sent the answer to another question";
       case Errc::bad_token:
         return "IMDS sent a token that cannot be used";
     }

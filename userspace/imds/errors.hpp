@@ -16,6 +16,8 @@ enum class Errc {
   unavailable,         // 404, 410, 429 or 5xx: an update, a throttle, a fault; may work later
   unexpected_status,   // one that IMDS is not documented to send
   not_json,            // a 200 without a JSON object
+  other_identity,      // a token for another client_id than was asked for
+  mixed_up,            // over a connection used before, the answer to another question
   bad_token,           // a 200 whose JSON misses a field or has one of the wrong type
 };
 

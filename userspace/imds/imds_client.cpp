@@ -1,230 +1,211 @@
 // SPDX-License-Identifier: MIT
 #include "imds/imds_client.hpp"
 
-#include <sys/socket.h>
-
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
 
+#include "base/log.hpp"
 #include "imds/errors.hpp"
+#include "imds/match.hpp"
+#include "imds/reply.hpp"
 
 namespace msi2imds::imds {
 namespace {
 
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
+using token::Remedy;
 
-constexpr std::size_t kMaxReplyHeader = 16UL * 1024;
+constexpr std::size_t kMaxSaidResources = 100;
 
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-
-Error failure_of(boost::system::error_code ec) {
-  if (ec == beast::error::timeout) {
-    return {Errc::timed_out, "wait for an answer of IMDS"};
-  }
-  if (ec == http::error::body_limit || ec == http::error::header_limit ||
-      ec == http::error::buffer_overflow) {
-    return {Errc::too_large, "read an answer of IMDS"};
-  }
-  if (ec == http::error::end_of_stream || ec == http::error::partial_message ||
-      ec.category() == boost::system::system_category() || ec == asio::error::eof) {
-    return {Errc::connection_lost, "read an answer of IMDS"};
-  }
-  return {Errc::not_http, "read an answer of IMDS (" + ec.message() + ")"};
+token::Failure failure(Error error, Remedy remedy) {
+  return {.error = std::move(error), .remedy = remedy, .retry_after = {}};
 }
 
 // Of a Retry-After header; a date is as good as none.
-std::optional<std::chrono::seconds> seconds_of(beast::string_view text) {
+std::optional<std::chrono::seconds> seconds_of(const std::string* text) {
   int seconds = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (ec != std::errc() || end != text.data() + text.size() || seconds < 0) {
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  const char* const text_end = text->data() + text->size();
+  const auto [end, ec] = std::from_chars(text->data(), text_end, seconds);
+  if (ec != std::errc() || end != text_end || seconds < 0) {
     return std::nullopt;
   }
   return std::chrono::seconds(seconds);
 }
 
+Reply reply_of(http::Answer answer) {
+  const std::string* content_type = answer.header("Content-Type");
+  return {.status = answer.status,
+          .content_type = content_type != nullptr ? *content_type : std::string(),
+          .retry_after = seconds_of(answer.header("Retry-After")),
+          .body = std::move(answer.body)};
+}
+
 }  // namespace
 
-// One connection to IMDS.
-class ImdsClient::Connection {
- public:
-  explicit Connection(StreamSocket socket) : stream_(std::move(socket)) {}
-
-  // A keep-alive connection that has something to read between requests is closed, or out of step.
-  bool is_stale() {
-    char byte = 0;
-    const ssize_t size = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-  }
-
-  [[nodiscard]] bool can_be_kept() const {
-    return keep_;
-  }
-
-  // True once a byte of the last answer was seen: then the request must not be sent a second time unasked.
-  [[nodiscard]] bool heard_something() const {
-    return heard_;
-  }
-
-  asio::awaitable<Result<Reply>> exchange(const std::string& target, const Settings& settings) {
-    keep_ = false;
-    heard_ = false;
-    http::request<http::empty_body> request(http::verb::get, target, 11);
-    request.set(http::field::host, settings.host);
-    request.set(http::field::user_agent, "msi2imds");
-    request.set("Metadata", "true");
-
-    stream_.expires_after(settings.request_timeout);
-    const auto [write_ec, written] = co_await http::async_write(stream_, request, kAsTuple);
-    if (write_ec) {
-      co_return failure_of(write_ec);
-    }
-    http::response_parser<http::string_body> parser;
-    parser.header_limit(kMaxReplyHeader);
-    parser.body_limit(kMaxReply);
-    beast::flat_buffer buffer(kMaxReply + kMaxReplyHeader);  // given back, and so wiped, after each answer
-    const auto [ec, size] = co_await http::async_read(stream_, buffer, parser, kAsTuple);
-    heard_ = parser.got_some();
-    if (ec) {
-      co_return failure_of(ec);
-    }
-    stream_.expires_never();
-
-    keep_ = parser.get().keep_alive() && buffer.size() == 0;
-    Reply reply;
-    reply.status = parser.get().result_int();
-    reply.content_type = std::string(parser.get()[http::field::content_type]);
-    reply.retry_after = seconds_of(parser.get()[http::field::retry_after]);
-    reply.body = std::move(parser.get().body());
-    co_return reply;
-  }
-
- private:
-  Stream stream_;
-  bool keep_ = false;
-  bool heard_ = false;
+// One request, and the connection that it went over: none if there was no way to IMDS.
+struct ImdsClient::Exchange {
+  ConnectionPtr connection;
+  std::uint64_t generation = 0;
+  bool is_reused = false;
+  bool can_be_followed = false;
+  Result<http::Answer> answer;
 };
 
 ImdsClient::ImdsClient(asio::io_context& io, Connector& connector, Settings settings)
-    : io_(io), connector_(connector), settings_(std::move(settings)) {}
-
-ImdsClient::~ImdsClient() = default;
+    : io_(io), connector_(connector), settings_(std::move(settings)), deadlines_(io) {}
 
 void ImdsClient::configure(Settings settings) {
   settings_ = std::move(settings);
+  forget_connections();
+}
+
+void ImdsClient::forget_connections() {
   ++generation_;
   idle_.clear();
 }
 
-std::unique_ptr<ImdsClient::Connection> ImdsClient::take_idle() {
-  while (!idle_.empty()) {
-    std::unique_ptr<Connection> connection = std::move(idle_.back());
-    idle_.pop_back();
-    if (!connection->is_stale()) {
+ConnectionPtr ImdsClient::take_idle(const token::TokenRequest& request) {
+  while (true) {
+    const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [&](const ConnectionPtr& connection) {
+      return connection->history().suits(request);
+    });
+    if (found == idle_.rend()) {
+      return nullptr;
+    }
+    ConnectionPtr connection = std::move(*found);
+    idle_.erase(std::next(found).base());
+    if (connection->wake()) {
       return connection;
     }
   }
-  return nullptr;
 }
 
-void ImdsClient::keep(std::unique_ptr<Connection> connection, std::uint64_t generation) {
-  if (connection->can_be_kept() && generation == generation_ && idle_.size() < kMaxIdleConnections) {
-    idle_.push_back(std::move(connection));
+void ImdsClient::keep(const Exchange& exchange) {
+  if (!exchange.can_be_followed || exchange.generation != generation_ ||
+      std::chrono::steady_clock::now() < trusted_again_) {
+    return;
   }
+  if (idle_.size() == kMaxIdleConnections) {
+    idle_.erase(idle_.begin());
+  }
+  exchange.connection->rest();
+  idle_.push_back(exchange.connection);
 }
 
-asio::awaitable<Result<std::unique_ptr<ImdsClient::Connection>>> ImdsClient::connect() {
+asio::awaitable<Result<ConnectionPtr>> ImdsClient::connect() {
   Result<UniqueFd> fd = co_await connector_.open();
   if (!fd) {
     co_return Error(Errc::cannot_connect, fd.error().message());
   }
-  auto socket = std::make_shared<StreamSocket>(io_);
-  boost::system::error_code ec;
-  const asio::generic::stream_protocol protocol(AF_INET,
-                                                IPPROTO_TCP);  // the family matters to nobody from here
-  socket->assign(protocol, fd->get(), ec);
-  if (ec) {
-    co_return Error(Errc::cannot_connect, "use a socket (" + ec.message() + ")");
-  }
-  (void)fd->release();
+  co_return co_await Connection::connect(io_, std::move(*fd), deadlines_, settings_.connect_timeout);
+}
 
-  asio::steady_timer deadline(io_, settings_.connect_timeout);
-  deadline.async_wait([pending = std::weak_ptr(socket)](boost::system::error_code timer_ec) {
-    const auto still_pending = pending.lock();
-    if (!timer_ec && still_pending) {
-      boost::system::error_code ignored;
-      still_pending->cancel(ignored);
+asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest request) {
+  const Settings settings = settings_;
+  Exchange exchange;
+  exchange.generation = generation_;
+  exchange.connection = take_idle(request);
+  exchange.is_reused = exchange.connection != nullptr;
+  if (!exchange.is_reused) {
+    Result<ConnectionPtr> made = co_await connect();
+    if (!made) {
+      exchange.answer = made.error();
+      co_return exchange;
     }
-  });
-  const auto [wait_ec] = co_await socket->async_wait(StreamSocket::wait_write, kAsTuple);
-  const bool expired = deadline.cancel() == 0;
-  if (wait_ec) {
-    co_return Error(expired ? Errc::timed_out : Errc::cannot_connect, "connect to IMDS");
+    exchange.connection = std::move(*made);
   }
-  int failure = 0;
-  socklen_t size = sizeof failure;
-  (void)::getsockopt(socket->native_handle(), SOL_SOCKET, SO_ERROR, &failure, &size);
-  if (failure != 0) {
-    co_return Error(Errc::cannot_connect, Error::from_errno(failure, "connect to IMDS").message());
+  exchange.answer = co_await exchange.connection->exchange(request, settings.host, settings.request_timeout);
+  exchange.can_be_followed = exchange.answer && exchange.answer->can_be_followed;
+  co_return exchange;
+}
+
+asio::awaitable<token::FetchResult> ImdsClient::fetch(token::TokenRequest request) {
+  ++health_.requests;
+  const auto began = std::chrono::steady_clock::now();
+  Exchange done = co_await exchange(request);
+  health_.durations.observe(std::chrono::steady_clock::now() - began);
+  ++health_.by_status[done.answer ? done.answer->status : 0];
+  token::FetchResult result = evaluate(done, request);
+  keep(done);
+  count(result);
+  co_return result;
+}
+
+token::FetchResult ImdsClient::evaluate(Exchange& exchange, const token::TokenRequest& request) {
+  if (!exchange.answer) {
+    return evaluate_failure(exchange);
   }
-  co_return std::make_unique<Connection>(std::move(*socket));
+  return check(interpret(reply_of(std::move(*exchange.answer))), request, exchange.is_reused);
 }
 
 // IMDS may close a kept connection at any time. Whether the request that met that end was counted nobody
 // knows, so it goes through the quota once more instead of being sent again from here.
-asio::awaitable<ImdsClient::ExchangeResult> ImdsClient::exchange(const std::string& target) {
-  const std::uint64_t generation = generation_;
-  const Settings settings = settings_;
-  std::unique_ptr<Connection> connection = take_idle();
-  const bool reused = connection != nullptr;
-  if (!reused) {
-    Result<std::unique_ptr<Connection>> made = co_await connect();
-    if (!made) {
-      co_return token::Failure{
-          .error = made.error(), .remedy = token::Remedy::retry_later, .retry_after = {}};
-    }
-    connection = std::move(*made);
+token::FetchResult ImdsClient::evaluate_failure(const Exchange& exchange) {
+  const Error& error = exchange.answer.error();
+  if (exchange.is_reused && error.code() == Errc::not_http) {  // such as the rest of an earlier answer
+    distrust_connections();
+    return failure(error, Remedy::retry_at_once);
   }
-  Result<Reply> reply = co_await connection->exchange(target, settings);
-  const bool was_stale =
-      reused && !reply && !connection->heard_something() && reply.error().code() == Errc::connection_lost;
-  keep(std::move(connection), generation);
-  if (reply) {
-    co_return std::move(*reply);
+  if (exchange.is_reused && error.code() == Errc::connection_lost &&
+      !exchange.connection->heard_something()) {
+    return failure(error, Remedy::retry_at_once);
   }
-  const bool senseless = reply.error().code() == Errc::too_large;
-  co_return token::Failure{.error = reply.error(),
-                           .remedy = was_stale   ? token::Remedy::retry_at_once
-                                     : senseless ? token::Remedy::retry_briefly
-                                                 : token::Remedy::retry_later,
-                           .retry_after = {}};
+  return failure(error, error.code() == Errc::too_large ? Remedy::retry_briefly : Remedy::retry_later);
 }
 
-asio::awaitable<token::FetchResult> ImdsClient::fetch(token::TokenRequest request) {
-  const std::string target = token_target(request);
-  ++health_.requests;
-  const auto began = std::chrono::steady_clock::now();
-  ExchangeResult reply = co_await exchange(target);
-  health_.durations.observe(std::chrono::steady_clock::now() - began);
-  ++health_.by_status[reply ? reply->status : 0];
-  token::FetchResult response = reply ? interpret(std::move(*reply)) : token::FetchResult(reply.error());
-  health_.last_failed = !response;
-  if (!response) {
-    ++health_.failures;
-    health_.last_failure = response.error().error.message();
+// Whether a token is the answer to its question.
+token::FetchResult ImdsClient::check(token::FetchResult result, const token::TokenRequest& request,
+                                     bool is_reused) {
+  const auto* token = result ? std::get_if<std::shared_ptr<const token::Token>>(&*result) : nullptr;
+  if (token == nullptr) {
+    return result;
   }
-  co_return response;
+  const Match fit = match(**token, request);
+  if (is_reused && !fit.is_exact()) {
+    ++health_.mix_ups;
+    distrust_connections();
+    return failure(Error(Errc::mixed_up, "check an answer of IMDS"), Remedy::retry_at_once);
+  }
+  if (fit.identity == Match::Identity::other) {
+    ++health_.other_identities_refused;
+    distrust_connections();
+    return failure(Error(Errc::other_identity, "check an answer of IMDS"), Remedy::retry_briefly);
+  }
+  if (!fit.is_same_resource) {
+    ++health_.other_resources_served;
+    say_other_resource(request, **token);
+  }
+  return result;
+}
+
+// Whatever mixes up answers does so with the next ones as well.
+void ImdsClient::distrust_connections() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= trusted_again_) {
+    log::warn("use no connection to IMDS twice for {} s: an answer was not for the question that was asked",
+              settings_.distrust_time.count());
+  }
+  trusted_again_ = now + settings_.distrust_time;
+  forget_connections();
+}
+
+void ImdsClient::say_other_resource(const token::TokenRequest& request, const token::Token& token) {
+  if (said_resources_.size() < kMaxSaidResources && said_resources_.insert(request.resource).second) {
+    log::warn("served a token that IMDS issued for the resource '{}', asked for '{}'", token.resource,
+              request.resource);
+  }
+}
+
+void ImdsClient::count(const token::FetchResult& result) {
+  health_.last_failed = !result;
+  if (!result) {
+    ++health_.failures;
+    health_.last_failure = result.error().error.message();
+  }
 }
 
 }  // namespace msi2imds::imds

@@ -33,6 +33,11 @@ void add_upstream(Text& text, const Snapshot& now) {
   for (const auto& [status, count] : now.upstream_by_status) {
     text.add(number(count), {{"status", status == 0 ? "error" : std::to_string(status)}});
   }
+  text.counter("msi2imds_upstream_mismatches_total",
+               "Tokens from IMDS that did not fit the request, by what became of them.");
+  text.add(number(now.mismatches_served), {{"outcome", "served"}});
+  text.add(number(now.mismatches_asked_anew), {{"outcome", "asked_anew"}});
+  text.add(number(now.mismatches_refused), {{"outcome", "refused"}});
   text.histogram("msi2imds_upstream_duration_seconds", "How long IMDS took to answer.");
   text.add(now.upstream_durations);
   text.histogram("msi2imds_quota_wait_seconds", "How long requests to IMDS waited for their turn.");

@@ -27,6 +27,10 @@ struct Snapshot {
   std::uint64_t callers = 0;
   std::map<unsigned, std::uint64_t> upstream_by_status;  // 0: no answer
   Histogram upstream_durations;
+  // Tokens that did not fit what was asked, by what became of them.
+  std::uint64_t mismatches_served = 0;
+  std::uint64_t mismatches_asked_anew = 0;
+  std::uint64_t mismatches_refused = 0;
   Histogram quota_waits;
   std::uint64_t cached_tokens = 0;
   std::uint64_t cache_bytes = 0;

@@ -66,8 +66,9 @@ token::FetchResult ask_token(const config::Imds& imds, const token::TokenRequest
 }
 
 token::FetchResult read_token(http::Answer answer) {
+  const std::string* content_type = answer.header("Content-Type");
   return imds::interpret({.status = answer.status,
-                          .content_type = std::move(answer.content_type),
+                          .content_type = content_type != nullptr ? *content_type : std::string(),
                           .retry_after = {},
                           .body = std::move(answer.body)});
 }

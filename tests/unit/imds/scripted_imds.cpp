@@ -28,18 +28,20 @@ asio::awaitable<void> ScriptedImds::accept_all() {
       co_return;
     }
     sockets_.push_back(socket);
-    asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+    asio::co_spawn(io_, serve(socket, sockets_.size()), asio::detached);
   }
 }
 
-asio::awaitable<void> ScriptedImds::serve(std::shared_ptr<StreamSocket> socket) {
+asio::awaitable<void> ScriptedImds::serve(std::shared_ptr<StreamSocket> socket, std::size_t number) {
   while (true) {
     std::string request;
     auto buffer = asio::dynamic_buffer(request);
     const auto [read_ec, size] = co_await asio::async_read_until(*socket, buffer, "\r\n\r\n", kAsTuple);
     if (read_ec) {
+      ++left_;
       co_return;
     }
+    last_connection_ = number;
     requests_.push_back(request);
     if (on_request) {
       on_request();
@@ -69,6 +71,12 @@ void ScriptedImds::close_connections() {
   }
 }
 
+void ScriptedImds::send(std::string_view bytes) {
+  boost::system::error_code ec;
+  asio::write(*sockets_.back(), asio::buffer(bytes), ec);
+  EXPECT_FALSE(ec) << ec.message();
+}
+
 void ScriptedImds::stop_listening() {
   acceptor_.close();
 }
@@ -93,6 +101,14 @@ std::string ImdsClientFixture::token_reply(const std::string& more_headers) {
   return with_body(R"({"access_token":"secret.jwt","expires_on":"1700086400","token_type":"Bearer",)"
                    R"("resource":"https://vault.azure.net"})",
                    more_headers);
+}
+
+std::string ImdsClientFixture::token_for(const std::string& resource, const std::string& client_id) {
+  const std::string named = client_id.empty() ? "" : R"("client_id":")" + client_id + R"(",)";
+  return with_body(
+      "{" + named +
+      R"("access_token":"secret.jwt","expires_on":"1700086400","token_type":"Bearer","resource":")" +
+      resource + R"("})");
 }
 
 }  // namespace msi2imds::imds

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/socket_address.hpp"
@@ -37,11 +38,17 @@ class ScriptedImds {
   // Closes every connection that waits for a request.
   void close_connections();
   void stop_listening();
+  // Unasked, over the latest connection.
+  void send(std::string_view bytes);
 
   std::function<void()> on_request;  // while the client waits
 
   [[nodiscard]] const SocketAddress& address() const {
     return address_;
+  }
+  // That the latest request came over; 1 for the first one.
+  [[nodiscard]] std::size_t last_connection() const {
+    return last_connection_;
   }
   [[nodiscard]] const std::vector<std::string>& requests() const {
     return requests_;
@@ -49,10 +56,14 @@ class ScriptedImds {
   [[nodiscard]] std::size_t accepted() const {
     return sockets_.size();
   }
+  // Connections that the client has closed while the server waited for a request.
+  [[nodiscard]] std::size_t left() const {
+    return left_;
+  }
 
  private:
   asio::awaitable<void> accept_all();
-  asio::awaitable<void> serve(std::shared_ptr<StreamSocket> socket);
+  asio::awaitable<void> serve(std::shared_ptr<StreamSocket> socket, std::size_t number);
 
   asio::io_context& io_;
   asio::basic_socket_acceptor<asio::generic::stream_protocol> acceptor_;
@@ -60,6 +71,8 @@ class ScriptedImds {
   std::deque<Step> steps_;
   std::vector<std::string> requests_;
   std::vector<std::shared_ptr<StreamSocket>> sockets_;
+  std::size_t left_ = 0;
+  std::size_t last_connection_ = 0;
 };
 
 class LoopbackConnector final : public Connector {
@@ -81,15 +94,29 @@ class ImdsClientFixture : public testing::Test {
   static std::string with_body(const std::string& body, const std::string& more_headers = "",
                                const std::string& status = "200 OK");
   static std::string token_reply(const std::string& more_headers = "");
+  // Without a client_id if that is empty.
+  static std::string token_for(const std::string& resource, const std::string& client_id = "");
 
-  token::FetchResult fetch() {
+  static token::TokenRequest request_for(std::string resource, token::IdentitySelector identity = {}) {
     token::TokenRequest request;
-    request.resource = "https://vault.azure.net";
+    request.resource = std::move(resource);
+    request.identity = std::move(identity);
+    return request;
+  }
+  token::FetchResult fetch(token::TokenRequest request = request_for("https://vault.azure.net")) {
     return support::run(io_, client_.fetch(std::move(request)));
   }
   token::FetchResult fetch_through(Step step) {
     server_.add(std::move(step));
     return fetch();
+  }
+  // Over which connection the request went: 1 for the first one of the client.
+  std::size_t connection_of(token::TokenRequest request, const std::string& reply) {
+    server_.add({.bytes = reply});
+    const std::size_t before = server_.requests().size();
+    (void)fetch(std::move(request));
+    EXPECT_EQ(server_.requests().size(), before + 1);
+    return server_.last_connection();
   }
   boost::system::error_code failure_through(Step step) {
     const auto response = fetch_through(std::move(step));

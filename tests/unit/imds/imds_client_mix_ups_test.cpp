@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include "imds/errors.hpp"
+#include "imds/imds_client.hpp"
+#include "unit/imds/scripted_imds.hpp"
+
+namespace msi2imds::imds {
+namespace {
+
+using Then = Step::Then;
+using token::SelectorKind;
+
+const std::string kVault = "https://vault.azure.net";
+const std::string kGraph = "https://graph.microsoft.com/";
+const std::string kAlice = "11111111-2222-3333-4444-555555555aaa";
+const std::string kBob = "11111111-2222-3333-4444-555555555bbb";
+const std::string kEarlyHints = "HTTP/1.1 103 Early Hints\r\n\r\n";
+constexpr std::chrono::seconds kNever{0};
+
+token::IdentitySelector client_id(const std::string& value) {
+  return {.kind = SelectorKind::client_id, .value = value};
+}
+token::IdentitySelector object_id(const std::string& value) {
+  return {.kind = SelectorKind::object_id, .value = value};
+}
+
+// An upstream that answers too much, too late, or something else than it was asked.
+class ImdsClientMixUpsTest : public ImdsClientFixture {
+ protected:
+  token::FetchResult ask(const std::string& resource, token::IdentitySelector identity,
+                         const std::string& reply) {
+    server_.add({.bytes = reply});
+    return fetch(request_for(resource, std::move(identity)));
+  }
+  void expect_mixed_up(const token::FetchResult& result) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().error.code(), Errc::mixed_up);
+    EXPECT_EQ(result.error().remedy, token::Remedy::retry_at_once);
+  }
+  // A connection that has answered for Alice.
+  void make_idle_connection() {
+    ASSERT_TRUE(ask(kVault, client_id(kAlice), token_for(kVault, kAlice)));
+  }
+  void let_things_happen() {
+    for (int i = 0; i < 10; ++i) {
+      io_.restart();
+      io_.poll();
+    }
+  }
+};
+
+TEST_F(ImdsClientMixUpsTest, WaitsBehindAnInterimAnswer) {
+  server_.add({.bytes = kEarlyHints});
+  support::Started<token::FetchResult> asking(io_, client_.fetch(request_for(kVault, client_id(kAlice))));
+  ASSERT_TRUE(support::run_until(io_, [this] { return server_.requests().size() == 1; }));
+  let_things_happen();
+  EXPECT_FALSE(asking.is_done());
+  server_.send(token_for(kVault, kAlice));
+  EXPECT_TRUE(asking.get());
+  EXPECT_TRUE(ask(kVault, client_id(kBob), token_for(kVault, kBob)));
+  EXPECT_EQ(server_.accepted(), 1U);
+}
+
+TEST_F(ImdsClientMixUpsTest, TakesAnInterimAnswerTogetherWithTheFinalOne) {
+  EXPECT_TRUE(fetch_through({.bytes = kEarlyHints + kEarlyHints + token_reply()}));
+  EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
+  EXPECT_EQ(server_.accepted(), 1U);
+}
+
+TEST_F(ImdsClientMixUpsTest, RefusesTooManyInterimAnswersAndAnotherProtocol) {
+  std::string nine;
+  for (int i = 0; i < 9; ++i) {
+    nine += kEarlyHints;
+  }
+  EXPECT_EQ(failure_through({.bytes = nine + token_reply()}), Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = "HTTP/1.1 101 Switching Protocols\r\n\r\n"}), Errc::not_http);
+  EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
+  EXPECT_EQ(server_.accepted(), 3U);
+}
+
+TEST_F(ImdsClientMixUpsTest, RefusesLengthsThatCouldBeUnderstoodDifferently) {
+  EXPECT_EQ(failure_through({.bytes = token_reply("Transfer-Encoding: chunked\r\n")}), Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = token_reply("Content-Length: 1\r\n")}), Errc::not_http);
+}
+
+TEST_F(ImdsClientMixUpsTest, UsesNoConnectionAgainAfterAnAnswerWithoutABody) {
+  for (const char* status : {"204 No Content", "304 Not Modified"}) {
+    EXPECT_EQ(failure_through({.bytes = std::string("HTTP/1.1 ") + status + "\r\n\r\n"}),
+              Errc::unexpected_status);
+  }
+  EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
+  EXPECT_EQ(server_.accepted(), 3U);
+}
+
+TEST_F(ImdsClientMixUpsTest, ClosesAnIdleConnectionAtOnceWhenSomethingComes) {
+  make_idle_connection();
+  server_.send(token_for(kVault, kAlice));
+  EXPECT_TRUE(support::run_until(io_, [this] { return server_.left() == 1; }));
+  EXPECT_TRUE(ask(kVault, client_id(kBob), token_for(kVault, kBob)));
+  EXPECT_EQ(server_.accepted(), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, ClosesAnIdleConnectionAtOnceWhenItEnds) {
+  const auto before = support::count_open_descriptors();
+  make_idle_connection();
+  server_.close_connections();
+  EXPECT_TRUE(support::run_until(io_, [&] { return support::count_open_descriptors() == before; }));
+}
+
+TEST_F(ImdsClientMixUpsTest, HandsOutNoSecondCopyOfAnEarlierAnswer) {
+  make_idle_connection();
+  expect_mixed_up(ask(kVault, client_id(kBob), token_for(kVault, kAlice) + token_for(kVault, kBob)));
+  EXPECT_EQ(client_.health().mix_ups, 1U);
+  EXPECT_TRUE(ask(kVault, client_id(kBob), token_for(kVault, kBob)));
+  EXPECT_EQ(server_.accepted(), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, HandsOutNoTokenForAnotherResourceOverAUsedConnection) {
+  make_idle_connection();
+  expect_mixed_up(ask(kGraph, client_id(kAlice), token_for(kVault, kAlice)));
+}
+
+TEST_F(ImdsClientMixUpsTest, HandsOutNoTokenWithoutAClientIdOverAUsedConnection) {
+  make_idle_connection();
+  expect_mixed_up(ask(kVault, client_id(kBob), token_for(kVault)));
+  EXPECT_TRUE(ask(kVault, client_id(kBob), token_for(kVault))) << "a new connection has nothing to mix up";
+}
+
+TEST_F(ImdsClientMixUpsTest, UsesNoConnectionTwiceForAWhileAfterAMixUp) {
+  server_.add({.bytes = "", .then = Then::hang});
+  support::Started<token::FetchResult> asking(io_, client_.fetch(request_for(kGraph, client_id(kAlice))));
+  ASSERT_TRUE(support::run_until(io_, [this] { return server_.requests().size() == 1; }));
+  make_idle_connection();
+  expect_mixed_up(ask(kVault, client_id(kBob), token_for(kVault, kAlice)));
+  for (const std::size_t connection : {3U, 4U}) {
+    EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), connection);
+  }
+}
+
+TEST_F(ImdsClientMixUpsTest, KeepsNoConnectionThatIsOlderThanAMixUp) {
+  client_.configure({.host = "imds.test", .distrust_time = kNever});
+  make_idle_connection();
+  server_.on_request = [this] {  // while the answer for Bob is on its way over the first connection
+    server_.on_request = nullptr;
+    client_.configure({.host = "imds.test", .distrust_time = kNever});
+  };
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), 1U);
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, TrustsConnectionsAgainLater) {
+  client_.configure({.host = "imds.test", .distrust_time = kNever});
+  make_idle_connection();
+  expect_mixed_up(ask(kVault, client_id(kBob), token_for(kVault, kAlice)));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), 2U);
+  }
+}
+
+TEST_F(ImdsClientMixUpsTest, AsksAnewAtOnceAfterNonsenseOverAUsedConnection) {
+  make_idle_connection();
+  const auto result = ask(kVault, client_id(kBob), "}HTTP/1.1 200 OK\r\n");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().error.code(), Errc::not_http);
+  EXPECT_EQ(result.error().remedy, token::Remedy::retry_at_once);
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, RefusesAnotherIdentityOverANewConnection) {
+  const auto result = ask(kVault, client_id(kAlice), token_for(kVault, kBob));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().error.code(), Errc::other_identity);
+  EXPECT_EQ(result.error().remedy, token::Remedy::retry_briefly);
+  EXPECT_EQ(client_.health().other_identities_refused, 1U);
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kAlice)), token_for(kVault, kAlice)), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, ServesAnotherResourceOverANewConnection) {
+  const auto result = ask(kGraph, client_id(kAlice), token_for(kVault, kAlice));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(std::get<0>(*result)->resource, kVault);
+  EXPECT_EQ(client_.health().other_resources_served, 1U);
+}
+
+TEST_F(ImdsClientMixUpsTest, ComparesNoIdentityThatATokenDoesNotTell) {
+  for (const SelectorKind kind : {SelectorKind::none, SelectorKind::object_id, SelectorKind::resource_id}) {
+    EXPECT_TRUE(ask(kVault, {.kind = kind, .value = kBob}, token_for(kVault, kAlice)));
+  }
+}
+
+TEST_F(ImdsClientMixUpsTest, TakesAnySpellingOfTheSame) {
+  EXPECT_TRUE(ask("https://Vault.azure.net/", client_id(kAlice),
+                  token_for(kVault, "11111111-2222-3333-4444-555555555AAA")));
+  EXPECT_TRUE(ask(kVault, client_id(kBob), token_for("HTTPS://vault.azure.net/", kBob)));
+  EXPECT_EQ(server_.accepted(), 1U);
+  EXPECT_EQ(client_.health().other_resources_served, 0U);
+}
+
+// A late copy of a token for the first identity could not be told from one for the second.
+TEST_F(ImdsClientMixUpsTest, AsksForIdentitiesThatATokenDoesNotTellOverConnectionsOfTheirOwn) {
+  const std::string reply = token_for(kVault, kAlice);
+  EXPECT_EQ(connection_of(request_for(kVault, object_id(kAlice)), reply), 1U);
+  EXPECT_EQ(connection_of(request_for(kVault, object_id(kBob)), reply), 2U);
+  EXPECT_EQ(connection_of(request_for(kVault), reply), 3U);
+  EXPECT_EQ(connection_of(request_for(kVault, object_id(kAlice)), reply), 1U);
+  EXPECT_EQ(connection_of(request_for(kGraph, object_id(kBob)), token_for(kGraph, kBob)), 2U);
+  EXPECT_EQ(connection_of(request_for(kVault), reply), 3U);
+}
+
+// Nobody knows whom a refusal is for.
+TEST_F(ImdsClientMixUpsTest, AsksAnotherQuestionAfterARefusalOverANewConnection) {
+  const std::string refusal = with_body("{}", "", "400 Bad Request");
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kAlice)), refusal), 1U);
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kBob)), token_for(kVault, kBob)), 2U);
+  EXPECT_EQ(connection_of(request_for(kVault, client_id(kAlice)), refusal), 2U);
+  EXPECT_EQ(connection_of(request_for(kGraph, client_id(kAlice)), refusal), 3U);
+}
+
+TEST_F(ImdsClientMixUpsTest, KeepsTheLatestConnections) {
+  for (std::size_t i = 1; i <= kMaxIdleConnections + 1; ++i) {
+    EXPECT_EQ(connection_of(request_for(kVault, object_id(std::to_string(i))), token_for(kVault)), i);
+  }
+  EXPECT_EQ(connection_of(request_for(kVault, object_id("2")), token_for(kVault)), 2U);
+  EXPECT_EQ(connection_of(request_for(kVault, object_id("1")), token_for(kVault)), kMaxIdleConnections + 2);
+}
+
+}  // namespace
+}  // namespace msi2imds::imds

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "imds/match.hpp"
+
+#include <string_view>
+
+#include "http/message.hpp"
+
+namespace msi2imds::imds {
+namespace {
+
+std::string_view without_slash(std::string_view resource) {
+  return resource.substr(0, resource.size() - (resource.ends_with('/') ? 1 : 0));
+}
+
+Match::Identity match_identity(const token::Token& token, const token::IdentitySelector& asked) {
+  if (asked.kind != token::SelectorKind::client_id ||
+      http::equal_ignoring_case(token.client_id, asked.value)) {
+    return Match::Identity::same;
+  }
+  return token.client_id.empty() ? Match::Identity::unsaid : Match::Identity::other;
+}
+
+}  // namespace
+
+Match match(const token::Token& token, const token::TokenRequest& request) {
+  return {.identity = match_identity(token, request.identity),
+          .is_same_resource =
+              http::equal_ignoring_case(without_slash(token.resource), without_slash(request.resource))};
+}
+
+}  // namespace msi2imds::imds
