@@ -19,6 +19,10 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # takes a module's files for headers
+endif()
+
 # Warnings and hardening of our own targets: linked by every module and program.
 add_library(msi2imds_options INTERFACE)
 target_compile_options(msi2imds_options INTERFACE

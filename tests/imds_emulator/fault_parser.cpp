@@ -18,7 +18,7 @@ struct KindRow {
   std::string_view optional;  // keys with a space around each
 };
 
-constexpr std::array<KindRow, 16> kKinds{{
+constexpr std::array<KindRow, 20> kKinds{{
     {"status", FaultKind::status, "status", " retry_after html body "},
     {"html", FaultKind::html, "", " status "},
     {"truncated", FaultKind::truncated, "", ""},
@@ -35,6 +35,10 @@ constexpr std::array<KindRow, 16> kKinds{{
     {"expired", FaultKind::expired, "", ""},
     {"delay", FaultKind::delay, "ms", ""},
     {"stale_close", FaultKind::stale_close, "", ""},
+    {"interim", FaultKind::interim, "status", " times ms "},
+    {"duplicate", FaultKind::duplicate, "", " ms "},
+    {"wrong_resource", FaultKind::wrong_resource, "", " resource "},
+    {"wrong_client_id", FaultKind::wrong_client_id, "", ""},
 }};
 constexpr std::string_view kCommonKeys = " kind count seconds_active match ";
 
@@ -118,6 +122,7 @@ class FaultReader {
 
 constexpr double kMostSeconds = 86400;
 constexpr double kMostCount = 1e9;
+constexpr double kMostInterimAnswers = 1000;
 
 std::chrono::milliseconds milliseconds(double count) {
   return std::chrono::milliseconds(std::llround(count));
@@ -157,11 +162,17 @@ Result<void> check_keys(const json::object& object, const KindRow& row) {
   return {};
 }
 
+unsigned read_status(FaultReader& reader, FaultKind kind) {
+  const bool is_interim = kind == FaultKind::interim;
+  return static_cast<unsigned>(reader.number("status", is_interim ? 100 : 200, is_interim ? 199 : 599,
+                                             kind == FaultKind::html ? 200 : 500));
+}
+
 Fault read_settings(FaultReader& reader, FaultKind kind, std::chrono::steady_clock::time_point now) {
   Fault fault;
   fault.kind = kind;
-  fault.status =
-      static_cast<unsigned>(reader.number("status", 200, 599, kind == FaultKind::html ? 200 : 500));
+  fault.status = read_status(reader, kind);
+  fault.times = static_cast<unsigned>(reader.number("times", 1, kMostInterimAnswers, 1));
   if (reader.has("retry_after")) {
     fault.retry_after = static_cast<std::int64_t>(reader.number("retry_after", 0, kMostSeconds, 0));
   }
@@ -176,6 +187,9 @@ Fault read_settings(FaultReader& reader, FaultKind kind, std::chrono::steady_clo
     fault.duration = milliseconds(reader.number("ms", 0, kMostSeconds * 1000, 0));
   }
   fault.bytes = static_cast<std::size_t>(reader.number("bytes", 1, 1e9, static_cast<double>(fault.bytes)));
+  if (reader.has("resource")) {
+    fault.resource = reader.text("resource");
+  }
   fault.field = reader.text("field");
   if (const json::value* value = reader.find("value")) {
     fault.value = *value;

@@ -28,11 +28,26 @@ Reply refuse_api_version(std::string_view problem) {
   return reply;
 }
 
+bool has_no_body(unsigned status) {
+  return status == 204 || status == 304;
+}
+
+void append_interim(std::string& out, unsigned status) {
+  const char* reason = status == 100   ? "Continue"
+                       : status == 101 ? "Switching Protocols"
+                       : status == 103 ? "Early Hints"
+                                       : "Processing";
+  out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason).append("\r\n\r\n");
+}
+
 void append_head(std::string& out, const Reply& reply, bool keep_alive) {
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(reply.status));
   out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
-  out.append(reason.data(), reason.size()).append("\r\nContent-Type: ").append(reply.content_type);
-  out.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
+  out.append(reason.data(), reason.size());
+  if (!has_no_body(reply.status) || !reply.body.empty()) {
+    out.append("\r\nContent-Type: ").append(reply.content_type);
+    out.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
+  }
   out.append("\r\nServer: IMDS-emulator\r\n");
   for (const Header& header : reply.headers) {
     out.append(header.name).append(": ").append(header.value).append("\r\n");

@@ -27,6 +27,12 @@ struct Reply {
 // The other shape, which the host's front end uses when `api-version` is missing or unknown.
 [[nodiscard]] Reply refuse_api_version(std::string_view problem);
 
+// Whether an answer with that status ends with its head.
+[[nodiscard]] bool has_no_body(unsigned status);
+
+// An interim answer.
+void append_interim(std::string& out, unsigned status);
+
 // The bytes of an answer up to the empty line.
 void append_head(std::string& out, const Reply& reply, bool keep_alive);
 

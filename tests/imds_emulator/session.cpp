@@ -52,6 +52,8 @@ class Session {
   asio::awaitable<bool> deliver(const Reply& reply, const std::optional<Fault>& fault, InFlight& in_flight);
   asio::awaitable<bool> send(const Reply& reply, bool keep_alive);
   asio::awaitable<void> send_half(const Reply& reply);
+  asio::awaitable<bool> send_after_interim(const Reply& reply, const Fault& fault, InFlight& in_flight);
+  asio::awaitable<bool> send_twice(const Reply& reply, const Fault& fault);
   asio::awaitable<bool> send_slowly(const Reply& reply, std::chrono::milliseconds duration,
                                     InFlight& in_flight);
   asio::awaitable<void> hang(const Fault& fault);
@@ -99,7 +101,7 @@ asio::awaitable<bool> Session::serve_token() {
   const auto arrival = SteadyClock::now();
   emulator_.statistics.count_token_request(arrival);
   InFlight in_flight(emulator_.statistics);
-  const Question question = parse_question(request);
+  Question question = parse_question(request);
   const auto id = emulator_.log.add(request, question, peer_port_, std::chrono::system_clock::now());
   const std::optional<Fault> fault = emulator_.faults.take(request.target, arrival);
 
@@ -123,6 +125,9 @@ asio::awaitable<bool> Session::serve_token() {
     co_return false;
   }
 
+  if (fault) {
+    mistake(question, *fault, emulator_.token_endpoint.identities());
+  }
   Reply reply = emulator_.token_endpoint.answer(question, current_second());
   if (fault) {
     spoil(reply, *fault, current_second());
@@ -138,7 +143,13 @@ asio::awaitable<bool> Session::deliver(const Reply& reply, const std::optional<F
   if (fault && fault->kind == FaultKind::slow_drip) {
     co_return co_await send_slowly(reply, *fault->duration, in_flight);
   }
+  if (fault && fault->kind == FaultKind::interim) {
+    co_return co_await send_after_interim(reply, *fault, in_flight);
+  }
   in_flight.end();
+  if (fault && fault->kind == FaultKind::duplicate) {
+    co_return co_await send_twice(reply, *fault);
+  }
   if (fault && fault->kind == FaultKind::truncated) {
     co_await send_half(reply);
     co_return false;
@@ -167,6 +178,43 @@ asio::awaitable<bool> Session::send(const Reply& reply, bool keep_alive) {
 asio::awaitable<void> Session::send_half(const Reply& reply) {
   render(reply, reader_.request().keep_alive);
   (void)co_await write(output_.data(), output_.size() - reply.body.size() / 2 - 1);
+}
+
+asio::awaitable<bool> Session::send_after_interim(const Reply& reply, const Fault& fault,
+                                                  InFlight& in_flight) {
+  const bool keep_alive = reader_.request().keep_alive;
+  std::string interim;
+  for (unsigned i = 0; i < fault.times; ++i) {
+    append_interim(interim, fault.status);
+  }
+  if (fault.duration) {
+    const bool sent = co_await write(interim.data(), interim.size());
+    if (!sent) {
+      co_return false;
+    }
+    interim.clear();
+    co_await pause(*fault.duration);
+  }
+  in_flight.end();
+  render(reply, keep_alive);
+  output_.insert(0, interim);
+  const bool sent = co_await write(output_.data(), output_.size());
+  co_return sent&& keep_alive;
+}
+
+asio::awaitable<bool> Session::send_twice(const Reply& reply, const Fault& fault) {
+  const bool keep_alive = reader_.request().keep_alive;
+  render(reply, keep_alive);
+  const std::string copy = output_;
+  if (!fault.duration) {
+    output_ += copy;
+  }
+  bool sent = co_await write(output_.data(), output_.size());
+  if (sent && fault.duration) {
+    co_await pause(*fault.duration);
+    sent = co_await write(copy.data(), copy.size());
+  }
+  co_return sent&& keep_alive;
 }
 
 asio::awaitable<bool> Session::send_slowly(const Reply& reply, std::chrono::milliseconds duration,

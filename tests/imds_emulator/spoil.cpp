@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "imds_emulator/spoil.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/beast/http/status.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
+
+#include "imds_emulator/text.hpp"
 
 namespace msi2imds::emulator {
 namespace {
@@ -25,10 +28,22 @@ Reply html_page(unsigned status) {
   return reply;
 }
 
+bool is_selected(const Identity& identity, const Question& question, const Identities& identities) {
+  if (question.selector_kind == SelectorKind::none) {
+    return &identity == &identities.all().front();
+  }
+  return equal_ignoring_case(identity.client_id, question.selector) ||
+         equal_ignoring_case(identity.object_id, question.selector) ||
+         equal_ignoring_case(identity.msi_res_id, question.selector);
+}
+
 Reply with_status(const Fault& fault) {
   Reply reply = fault.html ? html_page(fault.status)
                            : refuse(fault.status, "emulated_fault",
                                     "The emulator was told to answer " + std::to_string(fault.status), "");
+  if (has_no_body(fault.status)) {
+    reply.body.clear();
+  }
   if (fault.body) {
     reply.body = *fault.body;
   }
@@ -104,6 +119,22 @@ void spoil_token(Reply& reply, const Fault& fault, std::chrono::sys_seconds now)
 }
 
 }  // namespace
+
+void mistake(Question& question, const Fault& fault, const Identities& identities) {
+  if (fault.kind == FaultKind::wrong_resource) {
+    question.resource = fault.resource;
+  }
+  if (fault.kind != FaultKind::wrong_client_id) {
+    return;
+  }
+  const auto other =
+      std::find_if(identities.all().begin(), identities.all().end(),
+                   [&](const Identity& identity) { return !is_selected(identity, question, identities); });
+  if (other != identities.all().end()) {
+    question.selector_kind = SelectorKind::client_id;
+    question.selector = other->client_id;
+  }
+}
 
 void spoil(Reply& reply, const Fault& fault, std::chrono::sys_seconds now) {
   if (fault.kind == FaultKind::status) {

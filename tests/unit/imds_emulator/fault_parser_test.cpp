@@ -40,6 +40,17 @@ TEST(FaultParserTest, AppliesToOneRequestUnlessToldOtherwise) {
   EXPECT_EQ(parse(R"({"kind":"close"})")->at(0).remaining, 1U);
 }
 
+TEST(FaultParserTest, ReadsInterimAnswers) {
+  const auto faults =
+      parse(R"({"kind":"interim","status":103,"times":9,"ms":80},{"kind":"interim","status":100})");
+  ASSERT_TRUE(faults);
+  EXPECT_EQ(faults->at(0).status, 103U);
+  EXPECT_EQ(faults->at(0).times, 9U);
+  EXPECT_EQ(faults->at(0).duration, std::chrono::milliseconds(80));
+  EXPECT_EQ(faults->at(1).times, 1U);
+  EXPECT_FALSE(faults->at(1).duration);
+}
+
 TEST(FaultParserTest, TurnsSecondsActiveIntoATime) {
   const auto faults = parse(R"({"kind":"status","status":410,"seconds_active":1.5})");
   ASSERT_TRUE(faults);
@@ -53,7 +64,8 @@ TEST(FaultParserTest, KnowsEveryKind) {
         R"({"kind":"hang","seconds":1})", R"({"kind":"oversized","bytes":10})",
         R"({"kind":"wrong_content_type"})", R"({"kind":"integers"})", R"({"kind":"garbage_json"})",
         R"({"kind":"missing_field","field":"a"})", R"({"kind":"override_field","field":"a","value":null})",
-        R"({"kind":"expired"})", R"({"kind":"stale_close"})"}) {
+        R"({"kind":"expired"})", R"({"kind":"stale_close"})", R"({"kind":"interim","status":103})",
+        R"({"kind":"duplicate"})", R"({"kind":"wrong_resource"})", R"({"kind":"wrong_client_id"})"}) {
     EXPECT_TRUE(parse(fault)) << fault;
   }
 }
@@ -71,6 +83,12 @@ TEST(FaultParserTest, NamesWhatIsWrong) {
       {R"({"kind":"hang","count":-1})", "'count'"},
       {R"({"kind":"hang","count":1,"seconds_active":1})", "exclude each other"},
       {R"({"kind":"slow_drip"})", "it needs 'seconds'"},
+      {R"({"kind":"interim"})", "it needs 'status'"},
+      {R"({"kind":"interim","status":200})", "'status'"},
+      {R"({"kind":"interim","status":103,"times":0})", "'times'"},
+      {R"({"kind":"status","status":199})", "'status'"},
+      {R"({"kind":"duplicate","times":2})", "it has no 'times'"},
+      {R"({"kind":"wrong_resource","resource":1})", "a string"},
       {R"({"kind":"override_field","field":"a"})", "it needs 'value'"},
       {R"({"kind":"missing_field","field":1})", "a string"},
       {R"({"kind":"status","status":500,"html":1})", "true or false"},

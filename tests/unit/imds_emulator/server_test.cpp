@@ -167,6 +167,48 @@ TEST_F(ServerTest, DelaysAnAnswer) {
   EXPECT_GE(SteadyClock::now() - start, milliseconds(100));
 }
 
+TEST_F(ServerTest, SendsInterimAnswersInOneSegmentWithTheAnswer) {
+  set_fault(R"({"kind":"interim","status":103,"times":2})");
+  auto client = connect();
+  client.send(get(kTarget));
+  EXPECT_EQ(client.read_reply().head, "HTTP/1.1 103 Early Hints\r\n");
+  EXPECT_EQ(client.read_reply().status(), 103);
+  EXPECT_EQ(client.read_reply().status(), 200);
+  EXPECT_EQ(client.ask(get(kTarget)).status(), 200);
+}
+
+TEST_F(ServerTest, SendsInterimAnswersBeforeTheAnswer) {
+  set_fault(R"({"kind":"interim","status":100,"ms":100})");
+  auto client = connect();
+  const auto start = SteadyClock::now();
+  EXPECT_EQ(client.ask(get(kTarget)).status(), 100);
+  EXPECT_EQ(client.read_reply().status(), 200);
+  EXPECT_GE(SteadyClock::now() - start, milliseconds(100));
+}
+
+TEST_F(ServerTest, SendsAnAnswerTwice) {
+  for (const char* fault : {R"({"kind":"duplicate"})", R"({"kind":"duplicate","ms":20})"}) {
+    set_fault(fault);
+    auto client = connect();
+    const auto reply = client.ask(get(kTarget));
+    const auto copy = client.read_reply();
+    EXPECT_EQ(copy.status(), 200);
+    EXPECT_EQ(copy.body, reply.body);
+    EXPECT_EQ(client.ask(get(kTarget)).status(), 200);
+  }
+  EXPECT_EQ(stat("token_requests"), 4);
+}
+
+TEST_F(ServerTest, AnswersAnotherQuestion) {
+  set_fault(R"({"kind":"wrong_resource"},{"kind":"wrong_client_id"})");
+  auto client = connect();
+  const auto other_resource = client.ask(get(kTarget));
+  const auto other_identity = client.ask(get(kTarget));
+  const auto right = client.ask(get(kTarget));
+  EXPECT_NE(other_resource.body.find("https://other.example/"), std::string::npos);
+  EXPECT_NE(other_identity.body, right.body);
+}
+
 TEST_F(ServerTest, HangsUntilTheFaultsAreCleared) {
   set_fault(R"({"kind":"hang"})");
   auto client = connect();

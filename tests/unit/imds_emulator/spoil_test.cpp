@@ -15,7 +15,10 @@ constexpr std::chrono::sys_seconds kAnsweredAt{std::chrono::seconds(1'700'000'00
 Reply spoiled(const std::string& fault, const Request& request = token_request()) {
   const auto faults = parse_faults(R"({"faults":[)" + fault + "]}", {});
   EXPECT_TRUE(faults) << faults.error().message();
-  Reply reply = TokenEndpoint({}, {}).answer(parse_question(request), kAnsweredAt);
+  TokenEndpoint endpoint({}, {});
+  Question question = parse_question(request);
+  mistake(question, faults->at(0), endpoint.identities());
+  Reply reply = endpoint.answer(question, kAnsweredAt);
   spoil(reply, faults->at(0), kAnsweredAt);
   return reply;
 }
@@ -89,6 +92,32 @@ TEST(SpoilTest, CallsGoodJsonHtml) {
   const Reply reply = spoiled(R"({"kind":"wrong_content_type"})");
   EXPECT_EQ(reply.content_type, "text/html; charset=utf-8");
   EXPECT_TRUE(fields_of(reply).contains("access_token"));
+}
+
+TEST(SpoilTest, AnswersForAnotherResource) {
+  EXPECT_EQ(fields_of(spoiled(R"({"kind":"wrong_resource"})")).at("resource").as_string(),
+            "https://other.example/");
+  EXPECT_EQ(fields_of(spoiled(R"({"kind":"wrong_resource","resource":"https://a.example"})"))
+                .at("resource")
+                .as_string(),
+            "https://a.example");
+}
+
+TEST(SpoilTest, AnswersForAnotherIdentity) {
+  const auto right = fields_of(spoiled(R"({"kind":"delay","ms":0})"));
+  const auto wrong = fields_of(spoiled(R"({"kind":"wrong_client_id"})"));
+  EXPECT_NE(wrong.at("client_id"), right.at("client_id"));
+  EXPECT_NE(wrong.at("access_token"), right.at("access_token"));
+  EXPECT_EQ(wrong.at("resource"), right.at("resource"));
+}
+
+TEST(SpoilTest, AnswersWithoutABodyWhereThereIsNone) {
+  const Reply reply = spoiled(R"({"kind":"status","status":204})");
+  EXPECT_EQ(reply.body, "");
+  std::string head;
+  append_head(head, reply, true);
+  EXPECT_EQ(head.find("Content-Length"), std::string::npos);
+  EXPECT_EQ(spoiled(R"({"kind":"status","status":204,"body":"x"})").body, "x");
 }
 
 TEST(SpoilTest, LeavesARefusalAsItIs) {
