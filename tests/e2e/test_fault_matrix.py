@@ -15,7 +15,7 @@ from namespace import Namespace
 from programs import CHECKOUT
 from raw_http import ConnectionEnded
 from service import Service
-from tokens import assert_legacy_error, assert_legacy_success
+from tokens import assert_legacy_error, assert_legacy_success, audience, claims
 
 TABLE = CHECKOUT / "build" / "logs" / "fault-matrix.md"
 DURATIONS = {
@@ -33,13 +33,19 @@ class Outcome:
     problem: str = ""
     seconds: float = 0
     asked: list = dataclasses.field(default_factory=list)  # when IMDS was
+    resource: str = ""
+    client_id: str = ""
 
     @property
     def status(self):
         return self.reply.status if self.reply else None
 
+    def _token(self):
+        granted = audience(self.reply.json()["access_token"])
+        return "token" if granted == self.resource else "token for another resource"
+
     def __str__(self):
-        seen = "token" if self.status == 200 else self.problem or str(self.status)
+        seen = self._token() if self.status == 200 else self.problem or str(self.status)
         return f"{seen} after {self.seconds:.0f} s, {len(self.asked)} requests"
 
 
@@ -56,7 +62,10 @@ class Machine:
         stack.callback(self._service.close)
         self._service.start()
         self._clients = stack.enter_context(clients(host, len(DURATIONS), timeout=PATIENCE_SECONDS))
-        self.outcomes = {duration: Outcome() for duration in DURATIONS}
+        client_id = self._emulator.user_assigned()["client_id"]
+        self.outcomes = {
+            duration: Outcome(resource=self.resource(duration), client_id=client_id) for duration in DURATIONS
+        }
         self._threads = []
 
     @staticmethod
@@ -68,15 +77,16 @@ class Machine:
             {**self._fault, "match": duration.replace(" ", "-"), **amount} for duration, amount in DURATIONS.items()
         ]
         self._emulator.add_faults(*set_up)
-        for (duration, outcome), client in zip(self.outcomes.items(), self._clients, strict=True):
-            thread = threading.Thread(target=self._ask, args=(duration, outcome, client))
+        for outcome, client in zip(self.outcomes.values(), self._clients, strict=True):
+            thread = threading.Thread(target=self._ask, args=(outcome, client))
             thread.start()
             self._threads.append(thread)
 
-    def _ask(self, duration, outcome, client):
+    @staticmethod
+    def _ask(outcome, client):
         start = time.monotonic()
         try:
-            outcome.reply = client.ask(ask_for(self.resource(duration)))
+            outcome.reply = client.ask(ask_for(outcome.resource, client_id=outcome.client_id))
         except (OSError, ConnectionEnded) as failure:
             outcome.problem = type(failure).__name__
         outcome.seconds = time.monotonic() - start
@@ -126,7 +136,10 @@ def test_a_client_sees_a_whole_token_or_a_server_error(matrix, fault, duration):
     outcome = matrix[fault][duration]
     assert outcome.reply is not None, outcome.problem
     if outcome.status == 200:
-        assert_legacy_success(outcome.reply, Machine.resource(duration))
+        # Over a new connection it is served: IMDS may call a resource by another name.
+        is_renamed = fault == faults.ANOTHER_RESOURCE and outcome.reply.json()["resource"] == faults.OTHER_RESOURCE
+        assert_legacy_success(outcome.reply, faults.OTHER_RESOURCE if is_renamed else outcome.resource)
+        assert claims(outcome.reply.json()["access_token"])["appid"] == outcome.client_id
     else:
         assert 500 <= outcome.status < 600
         assert_legacy_error(outcome.reply, outcome.status)
@@ -141,6 +154,13 @@ def test_the_answer_comes_within_the_deadline(matrix, fault, duration):
 @pytest.mark.parametrize("fault", faults.TRANSIENT)
 def test_a_transient_fault_ends_in_a_token(matrix, fault, duration):
     assert matrix[fault][duration].status == 200
+
+
+@pytest.mark.parametrize("duration", DURATIONS)
+@pytest.mark.parametrize("fault", faults.MIX_UPS)
+def test_a_mix_up_is_asked_anew_at_most_once(matrix, fault, duration):
+    assert matrix[fault][duration].status == 200
+    assert len(matrix[fault][duration].asked) <= 2
 
 
 # A kept connection that ends before an answer may only have been stale: the request goes out again at once.

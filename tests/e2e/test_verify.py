@@ -54,6 +54,13 @@ def test_reaches_the_extension_around_the_redirection(idle_service, extension, h
     assert service.status_json()["responder"]["accepted"] >= requests
 
 
+@pytest.mark.parametrize("late", [{}, {"ms": 80}], ids=["together", "late"])
+def test_interim_answers_of_imds_are_no_difference(idle_service, extension, emulator, late):
+    emulator.set_faults({"kind": "interim", "status": 103, **late})
+    code, report = verify(idle_service, "--resource", RESOURCE)
+    assert (code, outcomes(report)) == (0, ["same"]), report
+
+
 @pytest.mark.parametrize("extension", [("--oid", OTHER_OBJECT)], indirect=True)
 def test_another_identity_is_a_difference(idle_service, extension):
     code, report = verify(idle_service)

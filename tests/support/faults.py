@@ -25,7 +25,7 @@ TRANSIENT = {
     "stale connection": {"kind": "stale_close"},
 }
 
-# IMDS answers 200 and something that is no token.
+# IMDS answers 200 and something that is no token for the caller, or nothing that it is known to say.
 NONSENSE = {
     "200, HTML": {"kind": "html"},
     "oversized": {"kind": "oversized"},
@@ -36,6 +36,18 @@ NONSENSE = {
     "no expires_on": {"kind": "missing_field", "field": "expires_on"},
     "expires_on is garbage": {"kind": "override_field", "field": "expires_on", "value": "soon"},
     "expired": {"kind": "expired"},
+    "204": status(204),
+    "101": {"kind": "interim", "status": 101},
+    "another client_id": {"kind": "wrong_client_id"},
 }
 
-ALL = {**TRANSIENT, **NONSENSE}
+# IMDS says something before, behind or instead of the answer, in whole answers: no failure for the client.
+ANOTHER_RESOURCE = "another resource"
+OTHER_RESOURCE = "https://other.example/"
+MIX_UPS = {
+    "103 before the answer": {"kind": "interim", "status": 103, "ms": 80},
+    "103 together with it": {"kind": "interim", "status": 103},
+    "answer twice": {"kind": "duplicate", "ms": 54},
+    ANOTHER_RESOURCE: {"kind": "wrong_resource", "resource": OTHER_RESOURCE},
+}
+ALL = {**TRANSIENT, **NONSENSE, **MIX_UPS}

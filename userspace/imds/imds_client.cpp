@@ -154,7 +154,8 @@ token::FetchResult ImdsClient::evaluate_failure(const Exchange& exchange) {
       !exchange.connection->heard_something()) {
     return failure(error, Remedy::retry_at_once);
   }
-  return failure(error, error.code() == Errc::too_large ? Remedy::retry_briefly : Remedy::retry_later);
+  const bool is_senseless = error.code() == Errc::too_large || error.code() == Errc::not_http;
+  return failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later);
 }
 
 // Whether a token is the answer to its question.

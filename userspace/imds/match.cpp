@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "imds/match.hpp"
 
+#include <string>
 #include <string_view>
 
 #include "http/message.hpp"
@@ -12,9 +13,16 @@ std::string_view without_slash(std::string_view resource) {
   return resource.substr(0, resource.size() - (resource.ends_with('/') ? 1 : 0));
 }
 
+// "{0123...}", "0123..." and "0123-..." are one GUID to who reads them.
+std::string digits_of(std::string_view guid) {
+  std::string digits(guid);
+  std::erase_if(digits, [](char c) { return std::string_view("-{}()").find(c) != std::string_view::npos; });
+  return digits;
+}
+
 Match::Identity match_identity(const token::Token& token, const token::IdentitySelector& asked) {
   if (asked.kind != token::SelectorKind::client_id ||
-      http::equal_ignoring_case(token.client_id, asked.value)) {
+      http::equal_ignoring_case(digits_of(token.client_id), digits_of(asked.value))) {
     return Match::Identity::same;
   }
   return token.client_id.empty() ? Match::Identity::unsaid : Match::Identity::other;

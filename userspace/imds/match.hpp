@@ -22,7 +22,8 @@ struct Match {
   }
 };
 
-// Compares without regard to letter case, and to one slash at the end of a resource.
+// Compares without regard to letter case, to one slash at the end of a resource, and to the punctuation of a
+// GUID.
 [[nodiscard]] Match match(const token::Token& token, const token::TokenRequest& request);
 
 }  // namespace msi2imds::imds

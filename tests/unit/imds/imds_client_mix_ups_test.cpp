@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <boost/asio/steady_timer.hpp>
+
 #include "imds/errors.hpp"
 #include "imds/imds_client.hpp"
 #include "unit/imds/scripted_imds.hpp"
@@ -23,6 +25,10 @@ token::IdentitySelector object_id(const std::string& value) {
   return {.kind = SelectorKind::object_id, .value = value};
 }
 
+boost::system::error_code code_of(const token::FetchResult& result) {
+  return result ? boost::system::error_code() : result.error().error.code();
+}
+
 // An upstream that answers too much, too late, or something else than it was asked.
 class ImdsClientMixUpsTest : public ImdsClientFixture {
  protected:
@@ -39,6 +45,14 @@ class ImdsClientMixUpsTest : public ImdsClientFixture {
   // A connection that has answered for Alice.
   void make_idle_connection() {
     ASSERT_TRUE(ask(kVault, client_id(kAlice), token_for(kVault, kAlice)));
+  }
+  asio::awaitable<void> drip(int count) {
+    asio::steady_timer timer(io_);
+    for (int i = 0; i < count; ++i) {
+      timer.expires_after(std::chrono::milliseconds(300));
+      (void)co_await timer.async_wait(kAsTuple);
+      server_.send(kEarlyHints);
+    }
   }
   void let_things_happen() {
     for (int i = 0; i < 10; ++i) {
@@ -75,6 +89,17 @@ TEST_F(ImdsClientMixUpsTest, RefusesTooManyInterimAnswersAndAnotherProtocol) {
   EXPECT_EQ(failure_through({.bytes = "HTTP/1.1 101 Switching Protocols\r\n\r\n"}), Errc::not_http);
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
   EXPECT_EQ(server_.accepted(), 3U);
+}
+
+// With a limit renewed by each, the ninth would be the end.
+TEST_F(ImdsClientMixUpsTest, GivesInterimAnswersNoTimeOfTheirOwn) {
+  client_.configure({.host = "imds.test", .request_timeout = std::chrono::seconds(1)});
+  server_.add({.bytes = kEarlyHints});
+  support::Started<token::FetchResult> asking(io_, client_.fetch(request_for(kVault)));
+  ASSERT_TRUE(support::run_until(io_, [this] { return server_.requests().size() == 1; }));
+  support::Started<void> dripping(io_, drip(8));
+  EXPECT_EQ(code_of(asking.get()), Errc::timed_out);
+  EXPECT_TRUE(dripping.get());
 }
 
 TEST_F(ImdsClientMixUpsTest, RefusesLengthsThatCouldBeUnderstoodDifferently) {

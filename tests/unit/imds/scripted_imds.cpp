@@ -72,9 +72,8 @@ void ScriptedImds::close_connections() {
 }
 
 void ScriptedImds::send(std::string_view bytes) {
-  boost::system::error_code ec;
-  asio::write(*sockets_.back(), asio::buffer(bytes), ec);
-  EXPECT_FALSE(ec) << ec.message();
+  boost::system::error_code ignored;
+  asio::write(*sockets_.back(), asio::buffer(bytes), ignored);
 }
 
 void ScriptedImds::stop_listening() {

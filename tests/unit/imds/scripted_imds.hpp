@@ -38,7 +38,7 @@ class ScriptedImds {
   // Closes every connection that waits for a request.
   void close_connections();
   void stop_listening();
-  // Unasked, over the latest connection.
+  // Unasked, over the latest connection, if the client still has it.
   void send(std::string_view bytes);
 
   std::function<void()> on_request;  // while the client waits
