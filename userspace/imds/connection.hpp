@@ -27,6 +27,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(StreamSocket socket, http::Deadlines& deadlines);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+  ~Connection() = default;
 
   // Waits until a socket that has begun to connect is connected.
   static asio::awaitable<Result<ConnectionPtr>> connect(asio::io_context& io, UniqueFd fd,
