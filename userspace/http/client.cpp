@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kReadChunk = 16UL * 1024;
+constexpr std::size_t kAnswerChunk = 16UL * 1024;
 
 // Until the socket is ready for `events`: an errno value, ETIMEDOUT when the deadline comes first.
 int wait_for(const UniqueFd& socket, short events, Clock::time_point deadline) {
@@ -59,7 +59,7 @@ void send_all(const UniqueFd& socket, std::string_view bytes, Clock::time_point 
 
 Result<Answer> read_answer(const UniqueFd& socket, Clock::time_point deadline) {
   AnswerReader reader;
-  std::string input(kReadChunk, '\0');
+  std::string input(kAnswerChunk, '\0');
   while (!reader.is_done()) {
     if (const int failure = wait_for(socket, POLLIN, deadline); failure != 0) {
       return Error::from_errno(failure, "wait for an answer");

@@ -15,8 +15,9 @@
 namespace msi2imds::http {
 namespace {
 
-const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-const std::string kEarlyHints = "HTTP/1.1 103 Early Hints\r\n\r\n";
+const std::string kJsonAnswer =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+const std::string kInterim = "HTTP/1.1 103 Early Hints\r\n\r\n";
 
 // Takes one connection, reads one request and sends the parts; then waits until the client leaves.
 class OneAnswer {
@@ -89,7 +90,7 @@ TEST(ClientTest, AsksAsImdsAndTheExtensionWantToBeAsked) {
 }
 
 TEST(ClientTest, ReturnsTheAnswer) {
-  const Result<Answer> answer = ask_for({kOk});
+  const Result<Answer> answer = ask_for({kJsonAnswer});
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(answer->status, 200U);
   EXPECT_EQ(*answer->header("Content-Type"), "application/json");
@@ -97,7 +98,8 @@ TEST(ClientTest, ReturnsTheAnswer) {
 }
 
 TEST(ClientTest, SkipsInterimAnswersInOneSegmentOrSeveral) {
-  for (const auto& parts : {std::vector{kEarlyHints + kOk}, std::vector{kEarlyHints, kEarlyHints, kOk}}) {
+  for (const auto& parts :
+       {std::vector{kInterim + kJsonAnswer}, std::vector{kInterim, kInterim, kJsonAnswer}}) {
     const Result<Answer> answer = ask_for(parts);
     ASSERT_TRUE(answer) << answer.error().message();
     EXPECT_EQ(answer->status, 200U);
@@ -105,7 +107,7 @@ TEST(ClientTest, SkipsInterimAnswersInOneSegmentOrSeveral) {
 }
 
 TEST(ClientTest, RefusesTooManyInterimAnswersAndAnotherProtocol) {
-  EXPECT_EQ(failure_of(std::vector<std::string>(9, kEarlyHints)), Errc::not_http);
+  EXPECT_EQ(failure_of(std::vector<std::string>(9, kInterim)), Errc::not_http);
   EXPECT_EQ(failure_of({"HTTP/1.1 101 Switching Protocols\r\n\r\n"}), Errc::not_http);
 }
 
@@ -121,12 +123,12 @@ TEST(ClientTest, ReadsAnAnswerThatEndsWithTheConnection) {
 }
 
 TEST(ClientTest, SaysThatTheAnswerIsTruncated) {
-  EXPECT_EQ(failure_of({kOk.substr(0, kOk.size() - 1), ""}), Errc::ended);
-  EXPECT_EQ(failure_of({kEarlyHints, ""}), Errc::ended);
+  EXPECT_EQ(failure_of({kJsonAnswer.substr(0, kJsonAnswer.size() - 1), ""}), Errc::ended);
+  EXPECT_EQ(failure_of({kInterim, ""}), Errc::ended);
 }
 
 TEST(ClientTest, GivesUpWhenTheTimeIsOver) {
-  const Result<Answer> answer = ask_for({kEarlyHints, "HTTP/1.1 200 OK\r\n"}, std::chrono::milliseconds(50));
+  const Result<Answer> answer = ask_for({kInterim, "HTTP/1.1 200 OK\r\n"}, std::chrono::milliseconds(50));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), boost::system::errc::timed_out);
 }

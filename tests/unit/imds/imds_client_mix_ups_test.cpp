@@ -3,6 +3,7 @@
 
 #include "imds/errors.hpp"
 #include "imds/imds_client.hpp"
+#include "unit/imds/code_of.hpp"
 #include "unit/imds/scripted_imds.hpp"
 
 namespace msi2imds::imds {
@@ -23,10 +24,6 @@ token::IdentitySelector client_id(const std::string& value) {
 }
 token::IdentitySelector object_id(const std::string& value) {
   return {.kind = SelectorKind::object_id, .value = value};
-}
-
-boost::system::error_code code_of(const token::FetchResult& result) {
-  return result ? boost::system::error_code() : result.error().error.code();
 }
 
 // An upstream that answers too much, too late, or something else than it was asked.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "imds/errors.hpp"
+#include "unit/imds/code_of.hpp"
 
 namespace msi2imds::imds {
 namespace {
@@ -28,10 +29,6 @@ std::string token_with(const std::string& name, const std::string& value) {
 
 token::FetchResult interpret_200(const std::string& body, const std::string& type = kJson) {
   return interpret({.status = 200, .content_type = type, .body = body});
-}
-
-boost::system::error_code code_of(const token::FetchResult& response) {
-  return response ? boost::system::error_code() : response.error().error.code();
 }
 
 std::shared_ptr<const token::Token> token_of(const token::FetchResult& response) {
