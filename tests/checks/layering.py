@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "audit": {"base", "caller"},
     "usage": {"base", "caller"},
     "metrics": {"base"},
-    "admin": {"base"},
+    "admin": {"base", "http"},
     "waagent": {"base", "config", "netlink", "resolver"},
     "redirect": {"base", "bpf", "netlink"},
     "observer": {"base", "bpf"},

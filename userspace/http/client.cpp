@@ -57,8 +57,8 @@ void send_all(const UniqueFd& socket, std::string_view bytes, Clock::time_point 
   }
 }
 
-Result<Answer> read_answer(const UniqueFd& socket, Clock::time_point deadline) {
-  AnswerReader reader;
+Result<Answer> read_answer(const UniqueFd& socket, Clock::time_point deadline, const AnswerLimits& limits) {
+  AnswerReader reader(limits);
   std::string input(kAnswerChunk, '\0');
   while (!reader.is_done()) {
     if (const int failure = wait_for(socket, POLLIN, deadline); failure != 0) {
@@ -84,15 +84,20 @@ std::string metadata_request(const std::string& host, const std::string& target)
          "\r\nUser-Agent: msi2imds\r\nMetadata: true\r\n\r\n";
 }
 
+Result<Answer> exchange(const UniqueFd& socket, std::string_view request, std::chrono::milliseconds timeout,
+                        const AnswerLimits& limits) {
+  if (const int failure = wait_until_connected(socket, Clock::now() + timeout); failure != 0) {
+    return Error::from_errno(failure, "connect");
+  }
+  const Clock::time_point deadline = Clock::now() + timeout;
+  send_all(socket, request, deadline);
+  return read_answer(socket, deadline, limits);
+}
+
 Result<Answer> ask(UniqueFd socket, const Question& question) {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  if (const int failure = wait_until_connected(socket, Clock::now() + question.timeout); failure != 0) {
-    return Error::from_errno(failure, "connect");
-  }
-  const Clock::time_point deadline = Clock::now() + question.timeout;
-  send_all(socket, metadata_request(question.host, question.target), deadline);
-  return read_answer(socket, deadline);
+  return exchange(socket, metadata_request(question.host, question.target), question.timeout);
 }
 
 }  // namespace msi2imds::http
