@@ -91,6 +91,20 @@ def test_a_killed_supervisor_can_be_followed_at_once(service, host):
     assert a_token_is_served(host)
 
 
+def test_a_start_waits_until_a_killed_supervisors_responder_has_left(service, host):
+    responder = service.responder()
+    os.kill(responder, signal.SIGSTOP)
+    os.kill(service.pid, signal.SIGKILL)
+    service.process.wait()
+    service.launch()
+    try:
+        wait_until(lambda: "to leave admin socket" in service.log_text(), 10, "the start waits")
+    finally:
+        os.kill(responder, signal.SIGCONT)
+    service.wait_ready()
+    assert a_token_is_served(host)
+
+
 @contextlib.contextmanager
 def no_process_for_nobody(host, supervisor):
     """The responder's exec fails: its user has used up the processes that the supervisor allows it."""

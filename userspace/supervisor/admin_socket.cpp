@@ -8,13 +8,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <optional>
+#include <thread>
 #include <utility>
+
+#include "base/log.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
 constexpr int kAdminBacklog = 16;
+constexpr std::chrono::seconds kLeaveTime{5};
+constexpr std::chrono::milliseconds kLookAgain{10};
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -28,11 +36,38 @@ Error failure(int err, const std::string& what, const std::string& path) {
   return Error::from_errno(err, what + " admin socket '" + path + "'");
 }
 
-// Whether a process listens there.
-bool is_answered(const sockaddr_un& address) {
+// The process that called listen() there, if anybody still holds that socket; 0 where it cannot be seen from
+// here.
+std::optional<pid_t> listening_process(const sockaddr_un& address) {
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-         errno == EAGAIN;
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return errno == EAGAIN ? std::optional<pid_t>(0) : std::nullopt;
+  }
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  const bool told = ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0;
+  return told ? credentials.pid : 0;
+}
+
+bool has_ended(pid_t process) {
+  return process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+// Waits until nobody holds the socket of a supervisor that was killed: its responder is about to leave.
+bool is_left(const sockaddr_un& address, const std::string& path) {
+  const auto deadline = std::chrono::steady_clock::now() + kLeaveTime;
+  bool said = false;
+  for (auto process = listening_process(address); process; process = listening_process(address)) {
+    if (!has_ended(*process) || std::chrono::steady_clock::now() >= deadline) {
+      return false;
+    }
+    if (!std::exchange(said, true)) {
+      log::info("wait for the responder of process {}, which has ended, to leave admin socket '{}'", *process,
+                path);
+    }
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  return true;
 }
 
 Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
@@ -43,7 +78,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (!S_ISSOCK(found.st_mode)) {
     return failure(EEXIST, "make", path);
   }
-  if (is_answered(address)) {
+  if (!is_left(address, path)) {
     return failure(EADDRINUSE, "take over (another msi2imds is running)", path);
   }
   if (::unlink(path.c_str()) != 0) {
