@@ -36,8 +36,9 @@ struct connect_plan {
 	__u32 mark; /* of our listeners, where only that tells them from others */
 	__be16 listen_port;
 	__u16 pad;
+	__u64 owner; /* inode of the network namespace of who attached them, for user space */
 };
-ABI_ASSERT(sizeof(struct connect_plan) == 8200, "connect_plan layout");
+ABI_ASSERT(sizeof(struct connect_plan) == 8208, "connect_plan layout");
 
 /* What a client dialled whose connection was redirected; by socket cookie. */
 struct dialled {

@@ -3,6 +3,7 @@
 #include "redirect/cgroup_connect.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -216,11 +217,65 @@ TEST_P(CgroupConnectTest, LeftoversAreRemovedByName) {
   install();
   ASSERT_TRUE(redirection_->hand_over());
   redirection_.reset();
-  const auto removed = redirector_.remove_leftovers(plan_);
+  const auto removed = redirector_.remove_leftovers(plan_, redirect::Removal::at_once);
   ASSERT_TRUE(removed);
   EXPECT_EQ(removed->size(), 1U);
   EXPECT_EQ(own_programs(), 0U);
-  EXPECT_TRUE(redirector_.remove_leftovers(plan_)->empty());
+  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::at_once)->empty());
+}
+
+// An earlier process may have been told other cgroups.
+TEST_P(CgroupConnectTest, LeftoversAreFoundOnWhateverCgroup) {
+  if (has_links()) {
+    return;  // does not apply: nothing is left over
+  }
+  const auto root = bpf::open_cgroup("/");
+  ASSERT_TRUE(root);
+  const std::string service = ScratchCgroup::path() + "/service";
+  ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
+  const redirect::Plan elsewhere = plan_;
+  for (const bool by_next_install : {false, true}) {
+    plan_.cgroups = {service};
+    install();
+    ASSERT_TRUE(redirection_->hand_over());
+    redirection_.reset();
+    EXPECT_GT(programs_on(service), 0U);
+    plan_ = elsewhere;
+    if (by_next_install) {
+      install();
+    } else {
+      EXPECT_EQ(redirector_.remove_leftovers(plan_, redirect::Removal::gently)->size(), 1U);
+    }
+    EXPECT_EQ(programs_on(service), 0U);
+    redirection_.reset();
+  }
+  EXPECT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
+}
+
+TEST_P(CgroupConnectTest, LeavesWhatWasPutThereFromAnotherNetworkNamespace) {
+  if (has_links()) {
+    return;  // does not apply: nobody detaches what a link holds
+  }
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const bool elsewhere = ::unshare(CLONE_NEWNET) == 0;
+    auto redirection = redirector_.install(plan_, listeners_.get());
+    ::_exit(elsewhere && redirection && (*redirection)->hand_over() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  const std::size_t theirs = own_programs();
+  EXPECT_GT(theirs, 0U);
+  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::gently)->empty());
+  install();
+  EXPECT_GT(own_programs(), theirs);
+  redirection_.reset();
+  EXPECT_EQ(own_programs(), theirs);
+  const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
+  ASSERT_TRUE(cgroup);
+  EXPECT_EQ(bpf::detach_leftovers(cgroup->get(), {}, [](int) { return true; }), theirs);
 }
 
 TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
@@ -239,7 +294,7 @@ TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
   EXPECT_TRUE(is_ours("127.0.0.1"));
   redirection_.reset();
   EXPECT_TRUE(comes_true([] { return own_programs() == 1; })) << "the foreign one";
-  EXPECT_TRUE(redirector_.remove_leftovers(plan_)->empty());
+  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::at_once)->empty());
   EXPECT_EQ(own_programs(), 1U);
   EXPECT_EQ(bpf_prog_detach2(foreign.get(), cgroup->get(), BPF_CGROUP_INET4_CONNECT), 0);
 }

@@ -209,14 +209,14 @@ TEST_P(NatRulesTest, AreRemovedWhenTheyAreLeftOver) {
   install();
   ASSERT_TRUE(redirection_->hand_over());
   redirection_.reset();
-  const auto removed = make_redirector()->remove_leftovers(plan_);
+  const auto removed = make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once);
   ASSERT_TRUE(removed) << removed.error().message();
   const std::vector<std::string> nft = {"nftables: table ip msi2imds", "nftables: table ip6 msi2imds"};
   const std::vector<std::string> iptables = {"iptables: chain MSI2IMDS of IPv4",
                                              "iptables: chain MSI2IMDS of IPv6"};
   EXPECT_EQ(*removed, GetParam().iptables.empty() ? nft : iptables);
   EXPECT_EQ(all_rules(), rules_before_);
-  EXPECT_TRUE(make_redirector()->remove_leftovers(plan_)->empty());
+  EXPECT_TRUE(make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once)->empty());
 }
 
 TEST_P(NatRulesTest, ArePutInPlaceAlthoughSomebodyHoldsTheLock) {

@@ -88,6 +88,17 @@ class SystemdService:
         """What of us steers connections, or keeps something that does; empty when there is nothing."""
         return [*self._links(), *self._programs(), *self._pins(), *self._rules(), *self._reserved_ports()]
 
+    def wait_for_traces_of(self, backend):
+        """Until of all backends this one alone has something in the kernel; "listen" has nothing."""
+        found = {
+            "sk_lookup": lambda: [*self._links(), *(pin for pin in self._pins() if pin.endswith("/sk_lookup"))],
+            "cgroup_connect": lambda: [program for program in self._programs() if "observe" not in program],
+            "nftables": lambda: [rule for rule in self._rules() if "msi2imds" in rule],
+            "iptables": lambda: [rule for rule in self._rules() if "MSI2IMDS" in rule],
+        }
+        expected = {backend} - {"listen"}
+        wait_until(lambda: {name for name, look in found.items() if look()} == expected, 10, f"{backend} alone is there")
+
     def _links(self):
         namespace = os.stat(self.machine.network.path).st_ino
         return [f"link {link}" for link in _bpftool("link", "show") if link.get("netns_ino") == namespace]

@@ -114,3 +114,19 @@ def test_doctor_names_the_units_that_gave_up(service):
     assert exit_status == 1
     assert [text for _, text in told if text.startswith("msi2imds.service has failed at step EXEC (")]
     assert [text for _, text in told if text.startswith("msi2imds.socket has failed (service-start-limit-hit")]
+
+
+def test_another_backend_takes_over_with_a_restart(service):
+    """The new way in is open before the old one closes, and nothing of the old one stays."""
+    service.start("nftables")
+    with Callers(service.machine) as callers:
+        for backend in ("iptables", "sk_lookup", "nftables", "listen"):
+            callers.wait_for("token", 10)
+            service.configure(backend)
+            service.machine.run("systemctl", "restart", "msi2imds")
+            service.machine.run("systemctl", "reset-failed", "msi2imds")
+            callers.wait_for("token", 10)
+            assert json.loads(service.status("--json").stdout)["backend"] == backend
+            service.wait_for_traces_of(backend)
+    print(f"four changes of the backend: {callers}")
+    assert callers.outcomes == {"token": len(callers.results)}

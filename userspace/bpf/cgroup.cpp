@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -76,6 +77,25 @@ Result<UniqueFd> open_own_root() {
   return root;
 }
 
+// One that goes while it is looked at ends nothing but the look at itself.
+void visit_below(const UniqueFd& parent, const std::string& path, const CgroupVisitor& visit) {
+  std::error_code ec;
+  const std::string entries = "/proc/self/fd/" + std::to_string(parent.get());
+  for (std::filesystem::directory_iterator entry(entries, ec), end; !ec && entry != end;
+       entry.increment(ec)) {
+    std::error_code ignored;
+    if (!entry->is_directory(ignored)) {
+      continue;
+    }
+    const std::string name = entry->path().filename().string();
+    const UniqueFd child(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (child) {
+      visit(child.get(), path + name);
+      visit_below(child, path + name + "/", visit);
+    }
+  }
+}
+
 }  // namespace
 
 Result<UniqueFd> open_cgroup(const std::string& path) {
@@ -89,6 +109,14 @@ Result<UniqueFd> open_cgroup(const std::string& path) {
                                           "redirect.cgroups needs version 2");
   }
   return open_own_root();
+}
+
+void visit_cgroups(const CgroupVisitor& visit) {
+  const Result<UniqueFd> root = open_cgroup("/");
+  if (root) {
+    visit(root->get(), "/");
+    visit_below(*root, "/", visit);
+  }
 }
 
 }  // namespace msi2imds::bpf

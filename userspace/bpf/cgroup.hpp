@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/error.hpp"
@@ -12,5 +13,11 @@ namespace msi2imds::bpf {
 // mounted cgroup2, a mount of our own is made, used and taken away again: the hierarchy is there all the
 // same, with every process in its root.
 [[nodiscard]] Result<UniqueFd> open_cgroup(const std::string& path);
+
+using CgroupVisitor = std::function<void(int directory, const std::string& path)>;
+
+// Shows each cgroup that can be seen from here, and its name as above. Those that come or go meanwhile may be
+// left out.
+void visit_cgroups(const CgroupVisitor& visit);
 
 }  // namespace msi2imds::bpf

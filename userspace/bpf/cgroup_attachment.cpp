@@ -91,14 +91,16 @@ std::size_t programs_of_ours(int cgroup) {
   return count;
 }
 
-std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept) {
+std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
+                             const std::function<bool(int program)>& is_leftover) {
   std::size_t count = 0;
   for (const bpf_attach_type hook : kHooks) {
     for (const std::uint32_t id : attached_programs(cgroup, hook)) {
       const UniqueFd program(bpf_prog_get_fd_by_id(id));
       const bool is_kept = std::find(kept.begin(), kept.end(), id) != kept.end();
       // Fails for one that is held by a link, which belongs to a process that is there.
-      if (!is_kept && is_our_program(program.get()) && bpf_prog_detach2(program.get(), cgroup, hook) == 0) {
+      if (!is_kept && is_our_program(program.get()) && is_leftover(program.get()) &&
+          bpf_prog_detach2(program.get(), cgroup, hook) == 0) {
         ++count;
       }
     }

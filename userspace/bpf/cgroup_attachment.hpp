@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,9 +64,10 @@ class CgroupAttachment {
   Link link_;
 };
 
-// Detaches from a cgroup the programs of ours that an earlier process left there without a link, but those in
-// `kept`; returns how many.
-std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept);
+// Detaches from a cgroup the programs of ours that were left there without a link, but those whose number is
+// in `kept` and those that `is_leftover` denies by their descriptor; returns how many.
+std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
+                             const std::function<bool(int program)>& is_leftover);
 
 // How many programs of ours, of whatever process, are on the hooks of a cgroup.
 [[nodiscard]] std::size_t programs_of_ours(int cgroup);

@@ -190,6 +190,18 @@ class CgroupConnectRedirection final : public Redirection {
   std::optional<Guard> guard_;
 };
 
+// An earlier process may have been told other cgroups.
+std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept) {
+  std::vector<std::string> removed;
+  bpf::visit_cgroups([&](int directory, const std::string& path) {
+    const std::size_t count = bpf::detach_leftovers(directory, kept, was_attached_from_here);
+    if (count > 0) {
+      removed.push_back("cgroup_connect: " + std::to_string(count) + " programs on cgroup '" + path + "'");
+    }
+  });
+  return removed;
+}
+
 }  // namespace
 
 Result<ConnectPrograms> CgroupConnectRedirector::load_best(const Plan& plan) const {
@@ -249,24 +261,13 @@ Result<std::unique_ptr<Redirection>> CgroupConnectRedirector::install(
   if (!attached) {
     return attached.error();
   }
-  for (const std::string& cgroup : cgroups_of(plan)) {
-    if (const Result<UniqueFd> directory = bpf::open_cgroup(cgroup)) {
-      (void)bpf::detach_leftovers(directory->get(), ids);
-    }
-  }
+  (void)detach_leftovers(ids);
   return redirection;
 }
 
-Result<std::vector<std::string>> CgroupConnectRedirector::remove_leftovers(const Plan& plan) const {
-  std::vector<std::string> removed;
-  for (const std::string& cgroup : cgroups_of(plan)) {
-    const Result<UniqueFd> directory = bpf::open_cgroup(cgroup);
-    const std::size_t count = directory ? bpf::detach_leftovers(directory->get(), {}) : 0;
-    if (count > 0) {
-      removed.push_back("cgroup_connect: " + std::to_string(count) + " programs on cgroup '" + cgroup + "'");
-    }
-  }
-  return removed;
+Result<std::vector<std::string>> CgroupConnectRedirector::remove_leftovers(const Plan& /*plan*/,
+                                                                           Removal /*removal*/) const {
+  return detach_leftovers({});
 }
 
 }  // namespace msi2imds::redirect

@@ -12,6 +12,19 @@
 #include "redirect/sk_lookup.hpp"
 
 namespace msi2imds::redirect {
+namespace {
+
+void remove_leftovers_of(const Redirector& redirector, const Plan& plan, Removal removal,
+                         Leftovers& leftovers) {
+  Result<std::vector<std::string>> removed = redirector.remove_leftovers(plan, removal);
+  if (removed) {
+    std::move(removed->begin(), removed->end(), std::back_inserter(leftovers.removed));
+  } else {
+    leftovers.failures.push_back(std::string(redirector.name()) + ": " + removed.error().message());
+  }
+}
+
+}  // namespace
 
 Error cannot_choose_callers() {
   return Error::from_errno(ENOTSUP, "limit the redirection to redirect.cgroups");
@@ -54,11 +67,16 @@ Result<Choice> choose(std::string_view backend, const Plan& plan) {
 Leftovers remove_all_leftovers(const Plan& plan) {
   Leftovers leftovers;
   for (const auto& redirector : all_redirectors()) {
-    Result<std::vector<std::string>> removed = redirector->remove_leftovers(plan);
-    if (removed) {
-      std::move(removed->begin(), removed->end(), std::back_inserter(leftovers.removed));
-    } else {
-      leftovers.failures.push_back(std::string(redirector->name()) + ": " + removed.error().message());
+    remove_leftovers_of(*redirector, plan, Removal::at_once, leftovers);
+  }
+  return leftovers;
+}
+
+Leftovers remove_leftovers_of_others(const Plan& plan, const Redirector& installed) {
+  Leftovers leftovers;
+  for (const auto& redirector : all_redirectors()) {
+    if (redirector->name() != installed.name()) {
+      remove_leftovers_of(*redirector, plan, Removal::gently, leftovers);
     }
   }
   return leftovers;

@@ -2,17 +2,22 @@
 #include "redirect/connect_programs.hpp"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "abi.h"
 #include "bpf/libbpf.hpp"
 #include "bpf/port_set.hpp"
 #include "connect.skel.h"
+#include "redirect/own_namespace.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -46,7 +51,42 @@ SocketAddress address_of(const dialled& what) {
   return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
 }
 
+constexpr std::uint32_t kMostMaps = 16;
+
+std::vector<UniqueFd> maps_of(int program) {
+  std::array<std::uint32_t, kMostMaps> ids{};
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  info.nr_map_ids = kMostMaps;
+  info.map_ids = reinterpret_cast<std::uintptr_t>(ids.data());
+  std::vector<UniqueFd> maps;
+  if (bpf_obj_get_info_by_fd(program, &info, &size) == 0) {
+    for (std::uint32_t i = 0; i < std::min(info.nr_map_ids, kMostMaps); ++i) {
+      maps.emplace_back(bpf_map_get_fd_by_id(ids.at(i)));
+    }
+  }
+  return maps;
+}
+
+bool is_plan(const UniqueFd& map) {
+  bpf_map_info info{};
+  std::uint32_t size = sizeof info;
+  return map && bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 &&
+         std::string_view(info.name) == "plan" && info.value_size == sizeof(connect_plan);
+}
+
 }  // namespace
+
+bool was_attached_from_here(int program) {
+  for (const UniqueFd& map : maps_of(program)) {
+    const std::uint32_t first = 0;
+    connect_plan found{};
+    if (is_plan(map) && bpf_map_lookup_elem(map.get(), &first, &found) == 0) {
+      return found.owner == own_namespace();
+    }
+  }
+  return false;
+}
 
 void ConnectPrograms::SkeletonDeleter::operator()(connect_bpf* skeleton) const noexcept {
   connect_bpf::destroy(skeleton);
@@ -108,6 +148,7 @@ Result<void> ConnectPrograms::configure(const Plan& plan, const std::vector<List
   bpf::add_ports(wanted.legacy_ports, plan.legacy_ports);
   wanted.mark = plan.mark;
   wanted.listen_port = htons(plan.listen_port);
+  wanted.owner = own_namespace();
   const std::uint32_t first = 0;
   const int err =
       bpf_map__update_elem(skeleton_->maps.plan, &first, sizeof first, &wanted, sizeof wanted, BPF_ANY);

@@ -24,6 +24,9 @@ struct ConnectVariant {
   bool shows_dialled = true;  // getpeername shows what was dialled (Linux 5.8)
 };
 
+// Whether a process of this network namespace has put a connect program, told by its descriptor, where it is.
+[[nodiscard]] bool was_attached_from_here(int program);
+
 // The connect programs, loaded and not yet attached.
 class ConnectPrograms {
  public:

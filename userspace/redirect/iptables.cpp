@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "redirect/change_watch.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/iptables_rules.hpp"
 #include "redirect/nat_redirection.hpp"
+#include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -37,9 +39,18 @@ bool has_old_nat_table(const NatFamily& family) {
   return false;
 }
 
-bool is_there(const IptablesTool& tool, const NatFamily& family) {
-  const Result<bool> speaks_nftables = tool.speaks_nftables();
-  return speaks_nftables && (*speaks_nftables || has_old_nat_table(family));
+// Nor do some versions of the one that speaks to nftables. Without nft nobody can tell, and it is looked for.
+bool has_new_nat_table(CommandRunner& runner, const NatFamily& family) {
+  const Result<std::string> listing = run_tool(runner, "nft", {"list", "tables"});
+  if (!listing) {
+    return true;
+  }
+  const std::vector<std::string_view> lines = lines_of(*listing);
+  return std::find(lines.begin(), lines.end(), fmt::format("table {} nat", family.nft_name)) != lines.end();
+}
+
+bool has_nat_table(CommandRunner& runner, bool speaks_nftables, const NatFamily& family) {
+  return speaks_nftables ? has_new_nat_table(runner, family) : has_old_nat_table(family);
 }
 
 std::unique_ptr<ChangeWatch> watch_for(const IptablesTool& tool, const NatFamily& family) {
@@ -50,20 +61,12 @@ std::unique_ptr<ChangeWatch> watch_for(const IptablesTool& tool, const NatFamily
   return std::make_unique<LegacyWatch>(family);
 }
 
-// Removes what is there of ours, and says what it was.
-Result<std::vector<std::string>> remove_ours(const IptablesTool& tool, const NatFamily& family) {
-  std::vector<std::string> removed;
-  const Result<void> changed = tool.change([&](const IptablesNat& found) {
-    removed.clear();
-    for (const std::string& chain : found.chains) {
-      removed.push_back(fmt::format("iptables: chain {} of {}", chain, family.name));
-    }
-    return iptables_removal_text(found);
-  });
-  if (!changed) {
-    return changed.error();
+std::vector<std::string> names_of(const IptablesNat& found, const NatFamily& family) {
+  std::vector<std::string> names;
+  for (const std::string& chain : found.chains) {
+    names.push_back(fmt::format("iptables: chain {} of {}", chain, family.name));
   }
-  return removed;
+  return names;
 }
 
 }  // namespace
@@ -115,30 +118,52 @@ Result<std::unique_ptr<Redirection>> IptablesRedirector::install(
     return std::make_unique<IptablesRules>(family, plan.legacy_ports, plan.listen_port, programs,
                                            watch_for(programs, family));
   };
-  return NatRedirection::install("iptables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
+  Result<std::unique_ptr<Redirection>> redirection =
+      NatRedirection::install("iptables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
+  // The host may have chosen the other kind of iptables since an earlier process of ours.
+  if (const Result<bool> kind = tool(kIpv4, *flavour).speaks_nftables(); redirection && kind) {
+    (void)remove_but(*kind, plan, Removal::gently);
+  }
+  return redirection;
 }
 
-Result<std::vector<std::string>> IptablesRedirector::remove_leftovers(const Plan& /*plan*/) const {
-  std::vector<std::string> removed;
+// `kept`: of those that speak nftables, or of those that do not, nothing goes.
+Result<std::vector<std::string>> IptablesRedirector::remove_but(std::optional<bool> kept, const Plan& plan,
+                                                                Removal removal) const {
+  std::vector<NatLeftover> leftovers;
   std::optional<Error> failure;
+  std::set<std::pair<bool, int>> seen;  // one program may go by two names
   for (const std::string& flavour : options_.flavours) {
     for (const NatFamily& family : {kIpv4, kIpv6}) {
       const IptablesTool programs = tool(family, flavour);
-      if (!is_there(programs, family)) {
+      const Result<bool> speaks_nftables = programs.speaks_nftables();
+      if (!speaks_nftables || kept == *speaks_nftables || seen.contains({*speaks_nftables, family.domain}) ||
+          !has_nat_table(*options_.runner, *speaks_nftables, family)) {
         continue;
       }
-      const Result<std::vector<std::string>> chains = remove_ours(programs, family);
-      if (chains) {
-        removed.insert(removed.end(), chains->begin(), chains->end());
-      } else if (chains.error().code() != Errc::no_nat) {
-        failure = chains.error();
+      const Result<IptablesNat> found = programs.look();
+      if (found) {
+        seen.emplace(*speaks_nftables, family.domain);
+      }
+      if (found && !found->chains.empty()) {
+        leftovers.push_back({.rules = std::make_unique<IptablesRules>(family, plan.legacy_ports,
+                                                                      plan.listen_port, programs, nullptr),
+                             .names = names_of(*found, family)});
+      } else if (!found && found.error().code() != Errc::no_nat) {
+        failure = found.error();
       }
     }
   }
-  if (failure) {
+  Result<std::vector<std::string>> removed = remove(leftovers, removal, plan.listen_port);
+  if (removed && failure) {
     return *failure;
   }
   return removed;
+}
+
+Result<std::vector<std::string>> IptablesRedirector::remove_leftovers(const Plan& plan,
+                                                                      Removal removal) const {
+  return remove_but(std::nullopt, plan, removal);
 }
 
 }  // namespace msi2imds::redirect

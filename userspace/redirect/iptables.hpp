@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,12 @@ class IptablesRedirector final : public Redirector {
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
   [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
-  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan) const override;
+  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan,
+                                                                  Removal removal) const override;
 
  private:
+  [[nodiscard]] Result<std::vector<std::string>> remove_but(std::optional<bool> kept, const Plan& plan,
+                                                            Removal removal) const;
   [[nodiscard]] IptablesTool tool(const NatFamily& family, const std::string& flavour) const;
   [[nodiscard]] Result<std::string> find_flavour() const;
 

@@ -43,11 +43,16 @@ bool close(NatRules& rules, std::uint16_t listen_port) {
   return count_open_connections(listen_port) > 0 && rules.close();
 }
 
+// What close() left redirects nothing, whether it goes or stays.
+void finish(const std::vector<NatRules*>& closing) {
+  for (NatRules* rules : closing) {
+    (void)rules->finish();
+  }
+}
+
 void finish_once_connections_have_ended(const std::vector<NatRules*>& closing, std::uint16_t listen_port) {
   wait_for_connections_to_end(listen_port);
-  for (NatRules* rules : closing) {
-    (void)rules->finish();  // redirects nothing, whether it goes or stays
-  }
+  finish(closing);
 }
 
 // In the guard's process, where nobody is left to be told of a failure.
@@ -64,6 +69,49 @@ void remove_for_a_process_that_is_gone(const std::vector<NatRules*>& all, std::u
 }
 
 }  // namespace
+
+// The kernel translates connections that exist only while there is a NAT rule, so one stays until they have
+// ended; closing it is left to a process that may outlive us.
+Result<void> remove_gently(const std::vector<NatRules*>& all, std::uint16_t listen_port) {
+  std::vector<NatRules*> closing;
+  Result<void> result;
+  for (NatRules* rules : all) {
+    if (close(*rules, listen_port)) {
+      closing.push_back(rules);
+    } else if (Result<void> removed = rules->remove(); !removed) {
+      result = std::move(removed);
+    }
+  }
+  if (!closing.empty()) {
+    const Result<void> detached =
+        run_detached([&closing, listen_port] { finish_once_connections_have_ended(closing, listen_port); });
+    if (!detached) {
+      finish(closing);
+    }
+  }
+  return result;
+}
+
+Result<std::vector<std::string>> remove(const std::vector<NatLeftover>& leftovers, Removal removal,
+                                        std::uint16_t listen_port) {
+  std::vector<std::string> names;
+  std::vector<NatRules*> all;
+  for (const NatLeftover& leftover : leftovers) {
+    names.insert(names.end(), leftover.names.begin(), leftover.names.end());
+    all.push_back(leftover.rules.get());
+  }
+  if (removal == Removal::gently) {
+    const Result<void> removed = remove_gently(all, listen_port);
+    return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
+  }
+  for (NatRules* rules : all) {
+    const Result<void> removed = rules->remove();
+    if (!removed) {
+      return removed.error();
+    }
+  }
+  return names;
+}
 
 NatRedirection::NatRedirection(std::string_view backend, std::uint16_t listen_port,
                                std::shared_ptr<Families> families, Guard guard)
@@ -97,6 +145,7 @@ Result<std::unique_ptr<Redirection>> NatRedirection::install(std::string_view ba
   std::unique_ptr<NatRedirection> redirection(
       new NatRedirection(backend, plan.listen_port, families, std::move(*guard)));
   redirection->put_ipv6(listeners);
+  finish(redirection->in_force());  // the new rules keep the connections of an earlier process translated
   return redirection;
 }
 
@@ -114,29 +163,8 @@ void NatRedirection::put_ipv6(const std::vector<Listener>& listeners) {
 NatRedirection::~NatRedirection() {
   if (owns_the_rules()) {
     owners().erase(backend_);
-    remove();
-  }
-}
-
-// The kernel translates connections that exist only while there is a NAT rule, so one stays until they have
-// ended; closing it is left to a process that may outlive us.
-void NatRedirection::remove() {
-  std::vector<NatRules*> closing;
-  for (NatRules* rules : in_force()) {
-    if (close(*rules, listen_port_)) {
-      closing.push_back(rules);
-    } else if (const Result<void> removed = rules->remove(); !removed) {
+    if (const Result<void> removed = remove_gently(in_force(), listen_port_); !removed) {
       log::error("remove the redirection: {}", removed.error().message());
-    }
-  }
-  if (closing.empty()) {
-    return;
-  }
-  const Result<void> detached =
-      run_detached([&closing, this] { finish_once_connections_have_ended(closing, listen_port_); });
-  if (!detached) {
-    for (NatRules* rules : closing) {
-      (void)rules->finish();
     }
   }
 }

@@ -13,6 +13,20 @@
 
 namespace msi2imds::redirect {
 
+// Removes rules whose redirection is over. They take no new connection from here on; what those under way
+// need goes once they have ended.
+[[nodiscard]] Result<void> remove_gently(const std::vector<NatRules*>& all, std::uint16_t listen_port);
+
+// Rules that an earlier process has left, and what of them is there.
+struct NatLeftover {
+  std::unique_ptr<NatRules> rules;
+  std::vector<std::string> names;
+};
+
+// Removes them; says what they were.
+[[nodiscard]] Result<std::vector<std::string>> remove(const std::vector<NatLeftover>& leftovers,
+                                                      Removal removal, std::uint16_t listen_port);
+
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
 class NatRedirection final : public Redirection {
  public:
@@ -42,7 +56,6 @@ class NatRedirection final : public Redirection {
                  Guard guard);
 
   void put_ipv6(const std::vector<Listener>& listeners);
-  void remove();
   [[nodiscard]] bool owns_the_rules() const;
   [[nodiscard]] std::vector<NatRules*> in_force() const;
 

@@ -64,7 +64,7 @@ Result<void> NftRules::finish() {
 }
 
 Result<void> NftRules::remove() {
-  return run_nft(*runner_, nft_removal_text(family_, {kNftTable, kNftClosingTable}));
+  return run_nft(*runner_, nft_removal_text(family_, {kNftTable, kNftClosingTable, kNftProbeTable}));
 }
 
 }  // namespace msi2imds::redirect

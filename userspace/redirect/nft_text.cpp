@@ -112,14 +112,12 @@ std::optional<std::string> missing_in_nft_table(const NatFamily& family,
   return std::nullopt;
 }
 
-std::vector<std::string> our_nft_tables(std::string_view listing) {
+std::vector<std::string> our_nft_tables(const NatFamily& family, std::string_view listing) {
   std::vector<std::string> found;
   for (const std::string_view line : lines_of(listing)) {
-    for (const NatFamily& family : {kIpv4, kIpv6}) {
-      for (const std::string_view table : {kNftTable, kNftClosingTable, kNftProbeTable}) {
-        if (line == fmt::format("table {} {}", family.nft_name, table)) {
-          found.emplace_back(line);
-        }
+    for (const std::string_view table : {kNftTable, kNftClosingTable, kNftProbeTable}) {
+      if (line == fmt::format("table {} {}", family.nft_name, table)) {
+        found.push_back(fmt::format("nftables: {}", line));
       }
     }
   }

@@ -39,7 +39,7 @@ inline constexpr std::string_view kNftProbeTable = "msi2imds_probe";
                                                               std::uint16_t listen_port,
                                                               std::string_view listing);
 
-// Those tables in the answer to `nft list tables` that are ours, of both families: "table ip msi2imds".
-[[nodiscard]] std::vector<std::string> our_nft_tables(std::string_view listing);
+// Those tables of a family in the answer to `nft list tables` that are ours: "nftables: table ip msi2imds".
+[[nodiscard]] std::vector<std::string> our_nft_tables(const NatFamily& family, std::string_view listing);
 
 }  // namespace msi2imds::redirect

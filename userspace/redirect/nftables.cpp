@@ -45,27 +45,25 @@ Result<std::unique_ptr<Redirection>> NftablesRedirector::install(
   return NatRedirection::install("nftables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
 }
 
-Result<std::vector<std::string>> NftablesRedirector::remove_leftovers(const Plan& /*plan*/) const {
+Result<std::vector<std::string>> NftablesRedirector::remove_leftovers(const Plan& plan,
+                                                                      Removal removal) const {
   const Result<std::string> listing = run_tool(*runner_, "nft", {"list", "tables"});
-  if (!listing && listing.error().code() == Errc::not_installed) {
+  if (!listing && (listing.error().code() == Errc::not_installed || listing.error().code() == Errc::no_nat)) {
     return std::vector<std::string>();
   }
   if (!listing) {
     return listing.error();
   }
-  std::string removal;
-  std::vector<std::string> removed;
-  for (const std::string& table : our_nft_tables(*listing)) {
-    removal += "delete " + table + "\n";
-    removed.push_back("nftables: " + table);
-  }
-  if (!removed.empty()) {
-    const Result<void> done = run_nft(*runner_, removal);
-    if (!done) {
-      return done.error();
+  std::vector<NatLeftover> leftovers;
+  for (const NatFamily& family : {kIpv4, kIpv6}) {
+    NatLeftover leftover{.rules = nullptr, .names = our_nft_tables(family, *listing)};
+    if (!leftover.names.empty()) {
+      leftover.rules =
+          std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, runner_, nullptr);
+      leftovers.push_back(std::move(leftover));
     }
   }
-  return removed;
+  return remove(leftovers, removal, plan.listen_port);
 }
 
 }  // namespace msi2imds::redirect

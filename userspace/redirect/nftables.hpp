@@ -22,7 +22,8 @@ class NftablesRedirector final : public Redirector {
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
   [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
-  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan) const override;
+  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan,
+                                                                  Removal removal) const override;
 
  private:
   std::shared_ptr<CommandRunner> runner_;

@@ -10,14 +10,10 @@
 #include <utility>
 
 #include "base/unique_fd.hpp"
+#include "redirect/own_namespace.hpp"
 
 namespace msi2imds::redirect {
 namespace {
-
-bool is_own_namespace(std::uint32_t inode) {
-  struct stat own {};
-  return ::stat("/proc/self/ns/net", &own) == 0 && own.st_ino == inode;
-}
 
 struct Pinned {
   bpf::Link link;
@@ -40,7 +36,7 @@ Result<Pinned> open_ours(const std::string& path) {
     return Error::from_errno(EEXIST, "use the pin '" + path + "', which is not ours");
   }
   const std::uint32_t inode = info.netns.netns_ino;
-  if (inode != 0 && !is_own_namespace(inode)) {
+  if (inode != 0 && inode != own_namespace()) {
     return Error::from_errno(EEXIST,
                              "use the pin '" + path + "', which belongs to another network namespace");
   }

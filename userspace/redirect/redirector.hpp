@@ -26,6 +26,8 @@ struct Plan {
   // A directory in a BPF file system: a redirection that can outlive this process is pinned there. Empty:
   // none.
   std::string pin_directory = {};
+  // Whether connections can wait for the process after this one: only then may anything be pinned.
+  bool may_outlive_us = true;
   bool is_chosen = false;  // this backend was asked for by name, whatever it costs
 };
 
@@ -73,6 +75,12 @@ class Redirection {
   }
 };
 
+// How what an earlier process has left goes. Either way nothing new is redirected by it from then on.
+enum class Removal {
+  at_once,  // whatever becomes of its connections
+  gently,   // what the kernel needs for its connections goes once they have ended
+};
+
 // One way of bringing legacy connections to our listeners.
 class Redirector {
  public:
@@ -97,7 +105,8 @@ class Redirector {
       const Plan& plan, const std::vector<Listener>& listeners) const = 0;
 
   // Removes what an earlier process has left or handed over; says what that was, one phrase each.
-  [[nodiscard]] virtual Result<std::vector<std::string>> remove_leftovers(const Plan& /*plan*/) const {
+  [[nodiscard]] virtual Result<std::vector<std::string>> remove_leftovers(const Plan& /*plan*/,
+                                                                          Removal /*removal*/) const {
     return std::vector<std::string>();
   }
 };
@@ -113,7 +122,7 @@ struct Choice {
   std::vector<std::string> refused;  // "sk_lookup: load program: Operation not permitted"
 };
 
-// What remove_all_leftovers() did; one phrase each.
+// What became of leftovers; one phrase each.
 struct Leftovers {
   std::vector<std::string> removed;
   std::vector<std::string> failures;
@@ -121,6 +130,9 @@ struct Leftovers {
 
 // Takes away whatever earlier processes of ours have left in the kernel.
 [[nodiscard]] Leftovers remove_all_leftovers(const Plan& plan);
+
+// The same for all backends but `installed`, which has taken the place of its own; no connection is lost.
+[[nodiscard]] Leftovers remove_leftovers_of_others(const Plan& plan, const Redirector& installed);
 
 // The backend of that name, or with "auto" the first whose probe succeeds.
 Result<Choice> choose(std::string_view backend, const Plan& plan);

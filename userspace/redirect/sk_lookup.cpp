@@ -153,11 +153,17 @@ Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& p
   return attached;
 }
 
+// A pin of the process before us leads to sockets that nobody holds any more. Somebody else's stays.
+Result<Attached> attach_without_pin(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
+  Result<Attached> attached = attach_anew(skeleton, {}, {});
+  if (attached && !pin_directory.empty()) {
+    (void)unpin(pin_path(pin_directory));
+  }
+  return attached;
+}
+
 // The link of the process before us, if it is there, gets our program in one step.
 Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
-  if (pin_directory.empty()) {
-    return attach_anew(skeleton, pin_directory, {});
-  }
   Result<bpf::Link> found = open_pinned(pin_path(pin_directory));
   if (!found) {
     const bool is_free = found.error().code() == boost::system::errc::no_such_file_or_directory;
@@ -203,14 +209,17 @@ Result<std::unique_ptr<Redirection>> SkLookupRedirector::install(
     }
   }
 
-  Result<Attached> attached = attach(**skeleton, plan.pin_directory);
+  const bool may_pin = plan.may_outlive_us && !plan.pin_directory.empty();
+  Result<Attached> attached =
+      may_pin ? attach(**skeleton, plan.pin_directory) : attach_without_pin(**skeleton, plan.pin_directory);
   if (!attached) {
     return attached.error();
   }
   return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*attached), listeners);
 }
 
-Result<std::vector<std::string>> SkLookupRedirector::remove_leftovers(const Plan& plan) const {
+Result<std::vector<std::string>> SkLookupRedirector::remove_leftovers(const Plan& plan,
+                                                                      Removal /*removal*/) const {
   std::vector<std::string> removed;
   if (plan.pin_directory.empty()) {
     return removed;

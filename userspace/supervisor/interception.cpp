@@ -37,9 +37,7 @@ Result<UniqueFd> pipe_with(const std::string& text) {
 // Only where connections can wait for the next process may the redirection outlive this one.
 redirect::Plan Supervisor::plan_of(const config::Config& config) const {
   redirect::Plan plan = redirect_plan(config);
-  if (!sockets_.is_held_by_others(SocketAddress::ipv4_loopback(plan.listen_port))) {
-    plan.pin_directory.clear();
-  }
+  plan.may_outlive_us = sockets_.is_held_by_others(SocketAddress::ipv4_loopback(plan.listen_port));
   return plan;
 }
 
@@ -77,7 +75,20 @@ Result<void> Supervisor::attach() {
   }
   interception_.redirection = std::move(*redirection);
   log::info("redirect with {}", interception_.redirector->name());
+  remove_leftovers_of_others();
   return {};
+}
+
+// The process before us may have had another backend, or another configuration. Our way in is open by now.
+void Supervisor::remove_leftovers_of_others() {
+  const redirect::Leftovers leftovers =
+      redirect::remove_leftovers_of_others(redirect_plan(config_), *interception_.redirector);
+  for (const std::string& removed : leftovers.removed) {
+    log::info("removed what an earlier msi2imds has left: {}", removed);
+  }
+  for (const std::string& failure : leftovers.failures) {
+    log::warn("cannot look for what an earlier msi2imds may have left: {}", failure);
+  }
 }
 
 // An outgoing connection that has a legacy port as its source port would be in the way of whoever listens
@@ -195,8 +206,8 @@ Result<void> Supervisor::send_configuration(control::Channel& channel) {
 Result<void> Supervisor::send_listeners(control::Channel& channel) {
   control::Message message;
   message.kind = control::Kind::add_listener;
-  for (const redirect::Listener& listener : interception_.listeners) {
-    Result<void> sent = channel.send(message, listener.fd);
+  for (const int listener : sockets_.to_serve(interception_.listeners)) {
+    Result<void> sent = channel.send(message, listener);
     if (!sent) {
       return sent;
     }

@@ -54,6 +54,11 @@ const char* fault_of(int socket) {
   return nullptr;
 }
 
+bool is_on_loopback(const SocketAddress& address) {
+  return address == SocketAddress::ipv4_loopback(address.port()) ||
+         address == SocketAddress::ipv6_loopback(address.port());
+}
+
 bool is_missing_ipv6(const SocketAddress& address, int err) {
   return address.family() == AF_INET6 && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT);
 }
@@ -113,6 +118,21 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
     listeners.push_back({.address = address, .fd = socket.fd.get()});
   }
   return listeners;
+}
+
+std::vector<int> ListeningSockets::to_serve(const std::vector<redirect::Listener>& listeners) const {
+  std::vector<int> all;
+  all.reserve(listeners.size() + sockets_.size());
+  for (const redirect::Listener& listener : listeners) {
+    all.push_back(listener.fd);
+  }
+  for (const Socket& socket : sockets_) {
+    if (socket.inherited && is_on_loopback(socket.address) &&
+        std::find(all.begin(), all.end(), socket.fd.get()) == all.end()) {
+      all.push_back(socket.fd.get());
+    }
+  }
+  return all;
 }
 
 bool ListeningSockets::is_held_by_others(const SocketAddress& address) const {

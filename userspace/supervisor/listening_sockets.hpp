@@ -19,6 +19,10 @@ class ListeningSockets {
   // A listening socket for each address, the ones already open again. IPv6 is left out on a host without it.
   [[nodiscard]] Result<std::vector<redirect::Listener>> open(const std::vector<SocketAddress>& addresses);
 
+  // The sockets to accept from: those of `listeners`, and whatever else on the loopback the service manager
+  // holds for us. An earlier process may have led callers there, who must not wait for nobody.
+  [[nodiscard]] std::vector<int> to_serve(const std::vector<redirect::Listener>& listeners) const;
+
   // Whether the service manager holds a socket on that address as well: connections wait there while we are
   // away.
   [[nodiscard]] bool is_held_by_others(const SocketAddress& address) const;

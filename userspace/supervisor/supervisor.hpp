@@ -71,6 +71,7 @@ class Supervisor {
   [[nodiscard]] redirect::Plan plan_of(const config::Config& config) const;
   Result<Interception> plan_interception(const config::Config& config);
   Result<void> attach();
+  void remove_leftovers_of_others();
   void reserve_ports();
   void keep_in_force();
   [[nodiscard]] control::Message describe_redirection();

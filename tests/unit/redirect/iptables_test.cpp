@@ -84,17 +84,49 @@ TEST_F(IptablesRedirectorTest, UsesTheSameFlavourForIpv6) {
   EXPECT_EQ(host_->count("ip6tables-restore --noflush"), 0U);
 }
 
+TEST_F(IptablesRedirectorTest, RemovesWhatAnEarlierProcessPutWithTheOtherKind) {
+  const std::string ours = "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n";
+  offer("iptables", "", ours);
+  host_->succeed("iptables --version", "iptables v1.8.9 (legacy)");
+  offer("iptables", "-nft", ours);
+  const auto redirection = redirector_.install(kPlan, kListeners);
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 1U);
+}
+
+TEST_F(IptablesRedirectorTest, LeavesItsOwnRulesUnderWhateverName) {
+  offer("iptables", "");
+  offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");  // the same kind
+  const auto redirection = redirector_.install(kPlan, kListeners);
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 0U);
+}
+
+TEST_F(IptablesRedirectorTest, TellsOnceWhatTwoNamesOfAProgramShow) {
+  for (const char* flavour : {"", "-nft"}) {
+    offer("iptables", flavour, "-N MSI2IMDS\n");
+  }
+  EXPECT_EQ(redirector_.remove_leftovers(kPlan, Removal::at_once)->size(), 1U);
+}
+
+TEST_F(IptablesRedirectorTest, LooksForNothingWhereNoTableIs) {
+  offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");
+  host_->succeed("nft list tables", "table ip filter\n");
+  EXPECT_TRUE(redirector_.remove_leftovers(kPlan, Removal::gently)->empty());
+  EXPECT_EQ(host_->count("iptables-nft -t nat -S"), 0U) << "which may make one";
+}
+
 TEST_F(IptablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
   offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");
   offer("ip6tables", "-nft");
-  const auto removed = redirector_.remove_leftovers(kPlan);
+  const auto removed = redirector_.remove_leftovers(kPlan, Removal::at_once);
   ASSERT_TRUE(removed) << removed.error().message();
   EXPECT_EQ(*removed, std::vector<std::string>{"iptables: chain MSI2IMDS of IPv4"});
   EXPECT_EQ(host_->count("ip6tables-nft-restore --noflush"), 0U);
 }
 
 TEST_F(IptablesRedirectorTest, HasNoLeftoversWhereItIsNotInstalled) {
-  const auto removed = redirector_.remove_leftovers(kPlan);
+  const auto removed = redirector_.remove_leftovers(kPlan, Removal::at_once);
   ASSERT_TRUE(removed);
   EXPECT_TRUE(removed->empty());
 }
@@ -106,7 +138,7 @@ TEST_F(IptablesRedirectorTest, TellsWhenLeftoversStay) {
   failing->succeed("iptables --version", "(nf_tables)");
   failing->fail("iptables -t nat -S", 4, "Permission denied (you must be root)\n");
   EXPECT_FALSE(IptablesRedirector({.runner = failing, .wait = [](std::chrono::milliseconds) {}})
-                   .remove_leftovers(kPlan));
+                   .remove_leftovers(kPlan, Removal::at_once));
 }
 
 }  // namespace

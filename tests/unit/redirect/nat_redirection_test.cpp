@@ -2,10 +2,12 @@
 #include "redirect/nat_redirection.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
 #include "redirect/errors.hpp"
+#include "support_cpp/sockets.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -17,6 +19,8 @@ struct Table {
   bool exists = false;
   bool can_be_changed = true;
   int puts = 0;
+  int closed = 0;
+  int finished = 0;
 };
 
 class FakeRules final : public NatRules {
@@ -31,9 +35,11 @@ class FakeRules final : public NatRules {
     return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
   }
   Result<void> close() override {
+    ++table_.closed;
     return set(false);
   }
   Result<void> finish() override {
+    ++table_.finished;
     return {};
   }
   Result<void> remove() override {
@@ -74,6 +80,52 @@ TEST_F(NatRedirectionTest, PutsBothFamiliesAndRemovesThem) {
   EXPECT_EQ((*redirection)->remarks().size(), 1U);
   redirection->reset();
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, TakesAwayWhatAnEarlierProcessWasClosing) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  EXPECT_EQ(ipv4_.finished, 1);
+  EXPECT_EQ(ipv6_.finished, 1);
+}
+
+class NatLeftoversTest : public NatRedirectionTest {
+ protected:
+  Result<std::vector<std::string>> remove_leftovers(Removal removal, std::uint16_t listen_port) {
+    std::vector<NatLeftover> leftovers;
+    leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv4_), .names = {"one", "another"}});
+    leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv6_), .names = {"a third"}});
+    return remove(leftovers, removal, listen_port);
+  }
+};
+
+TEST_F(NatLeftoversTest, GoAtOnceWhereNoConnectionNeedsThem) {
+  for (const Removal removal : {Removal::at_once, Removal::gently}) {
+    ipv4_ = ipv6_ = {.exists = true};
+    const auto removed = remove_leftovers(removal, 1);
+    ASSERT_TRUE(removed) << removed.error().message();
+    EXPECT_EQ(*removed, (std::vector<std::string>{"one", "another", "a third"}));
+    EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+    EXPECT_EQ(ipv4_.closed, 0);
+  }
+}
+
+TEST_F(NatLeftoversTest, AreClosedWhereConnectionsNeedThem) {
+  const UniqueFd listener = support::listen_on_loopback();
+  const SocketAddress address = support::address_of(listener);
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(client.get(), address.get(), address.size()), 0);
+  ASSERT_TRUE(remove_leftovers(Removal::gently, address.port()));
+  EXPECT_EQ(ipv4_.closed + ipv6_.closed, 2);
+  ASSERT_TRUE(remove_leftovers(Removal::at_once, address.port()));
+  EXPECT_EQ(ipv4_.closed + ipv6_.closed, 2) << "whatever becomes of the connections";
+}
+
+TEST_F(NatLeftoversTest, ThatStayAreTold) {
+  ipv6_ = {.exists = true, .can_be_changed = false};
+  EXPECT_FALSE(remove_leftovers(Removal::at_once, 1));
+  EXPECT_FALSE(remove_leftovers(Removal::gently, 1));
+  EXPECT_FALSE(ipv4_.exists);
 }
 
 TEST_F(NatRedirectionTest, NeedsAnIpv4Listener) {

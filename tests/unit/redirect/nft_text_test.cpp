@@ -68,10 +68,11 @@ TEST(NftTextTest, SurvivesDamagedListings) {
 }
 
 TEST(NftTextTest, KnowsItsOwnTables) {
-  const std::vector<std::string> expected = {"table ip msi2imds", "table ip6 msi2imds_closing"};
-  EXPECT_EQ(our_nft_tables("table ip nat\ntable ip msi2imds\ntable inet msi2imds\ntable ip msi2imds_2\n"
-                           "table ip6 msi2imds_closing\n"),
-            expected);
+  const std::string listing =
+      "table ip nat\ntable ip msi2imds\ntable inet msi2imds\ntable ip msi2imds_2\n"
+      "table ip6 msi2imds_closing\n";
+  EXPECT_EQ(our_nft_tables(kIpv4, listing), std::vector<std::string>{"nftables: table ip msi2imds"});
+  EXPECT_EQ(our_nft_tables(kIpv6, listing), std::vector<std::string>{"nftables: table ip6 msi2imds_closing"});
 }
 
 }  // namespace

@@ -134,6 +134,22 @@ TEST_F(ListeningSocketsTest, KeepsAnInheritedSocketForLater) {
   EXPECT_TRUE(is_open(fd));
 }
 
+TEST_F(ListeningSocketsTest, ServesWhatIsHeldOnTheLoopbackWhoeverLedCallersThere) {
+  const UniqueFd any(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::listen(any.get(), 1), 0);  // on 0.0.0.0: not for us to open to the network
+  UniqueFd held = support::listen_on_loopback();
+  const int fd = held.get();
+  std::vector<UniqueFd> inherited = vector_of(std::move(held));
+  inherited.emplace_back(::dup(any.get()));
+  ListeningSockets sockets(std::move(inherited));
+  const auto own = sockets.open({SocketAddress::ipv4_loopback(0)});
+  ASSERT_TRUE(own);
+  EXPECT_EQ(sockets.to_serve(*own), (std::vector<int>{own->at(0).fd, fd}));
+  const auto both = sockets.open({*SocketAddress::local_of(fd)});
+  ASSERT_TRUE(both);
+  EXPECT_EQ(sockets.to_serve(*both), std::vector<int>{fd}) << "each of them once";
+}
+
 TEST_F(ListeningSocketsTest, ClosesEverythingAtTheEnd) {
   UniqueFd inherited = support::listen_on_loopback();
   const int fd = inherited.get();
