@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     },
     "supervisor": {
         *("base", "accounts", "bpf", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
-        *("imds", "waagent"),
+        *("admin", "imds", "waagent"),
     },
     "migration": {*("base", "config", "http", "imds", "netlink", "resolver", "waagent", "usage", "admin", "token")},
     "doctor": {

@@ -73,8 +73,9 @@ def test_nothing_is_left_to_fill_in(path, fill_in):
 @pytest.mark.parametrize("name", ["deb.yaml", "rpm.yaml"])
 def test_starts_last_and_proves_it(name, fill_in):
     commands = yaml.safe_load(fill_in(DIRECTORY / name))["runcmd"]
-    assert commands[:2] == [["systemctl", "enable", "msi2imds"], ["systemctl", "start", "msi2imds"]]
-    assert commands[2][:2] == ["msi2imds", "status"]
+    steps = (("disable", "msi2imds-observe"), ("enable", "msi2imds"), ("start", "msi2imds"))
+    assert commands[:3] == [["systemctl", *step] for step in steps]
+    assert commands[3][:2] == ["msi2imds", "status"]
 
 
 def test_deb_trusts_the_key_for_our_repository_alone(fill_in, key):

@@ -16,7 +16,7 @@ SCRIPT = CHECKOUT / "packaging" / "fleet" / "custom-script" / "install.sh"
 PUBLISH = CHECKOUT / "packaging" / "repository"
 # Both write down what they are asked.
 PROGRAM = '#!/bin/sh\necho "msi2imds $*" >>/asked\n'
-SYSTEMCTL = '#!/bin/sh\necho "systemctl $*" >>/asked\n[ "$1" != is-active ] || [ -e /serves ]\n'
+SYSTEMCTL = '#!/bin/sh\necho "systemctl $*" >>/asked\ncase $1 in\nis-active) [ -e /serves ] ;;\nis-enabled) [ -e /enabled ] ;;\nesac\n'
 CONTROL = """Package: msi2imds
 Version: {version}
 Architecture: amd64
@@ -210,10 +210,12 @@ def test_cuts_over(root):
 
 def test_observes_unless_msi2imds_serves(root):
     assert_installed(root.install("--observe"))
-    assert root.asked()[1:3] == ["systemctl enable msi2imds-observe", "systemctl start msi2imds-observe"]
-    root.write("serves", "")
-    assert_installed(root.install("--observe"))
-    assert not [line for line in root.asked() if "start" in line or "enable" in line]
+    assert root.asked()[2:4] == ["systemctl enable msi2imds-observe", "systemctl start msi2imds-observe"]
+    for state in ("serves", "enabled"):
+        root.write(state, "")
+        assert_installed(root.install("--observe"))
+        assert not [line for line in root.asked() if line.startswith(("systemctl start", "systemctl enable"))]
+        (root.path / state).unlink()
 
 
 def test_apt_before_1_1_gets_a_keyring_that_it_reads(root):

@@ -31,9 +31,15 @@ mount -t tmpfs -o mode=755 tmpfs "$ROOT"
 tar --extract --file="$ARCHIVE" --directory="$ROOT"
 cp --recursive "$FILES/." "$ROOT"
 mount -t bpf -o mode=700 bpf "$BPF"
-exec systemd-nspawn --quiet --register=no --keep-unit --machine=msi2imds --directory="$ROOT" --private-network \
-  --boot --console=pipe --capability=all --system-call-filter='bpf perf_event_open' --bind="$BPF:/sys/fs/bpf"
+while true; do
+  ended=0
+  systemd-nspawn --quiet --register=no --keep-unit --machine=msi2imds --directory="$ROOT" --private-network \
+    --boot --console=pipe --capability=all --system-call-filter='bpf perf_event_open' --bind="$BPF:/sys/fs/bpf" ||
+    ended=$?
+  [ "$ended" = "$REBOOT" ] || exit "$ended"
+done
 """
+REBOOT = 133  # how systemd-nspawn ends then
 
 EMULATOR_UNIT = f"""
 [Service]
@@ -127,18 +133,29 @@ class Machine:
                 ["unshare", "--mount", "--propagation=private", "sh", "-c", START],
                 env=clean_environment(
                     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="0" if self.legacy_cgroups else "1",
+                    REBOOT=str(REBOOT),
                     **{name: str(path) for name, path in places.items()},
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
             )
+        self._wait_until_booted()
+        self._install()
+
+    def reboot(self):
+        """Its files stay; its network is a new one."""
+        before = self.leader
+        self.attempt("systemctl", "reboot")
+        wait_until(lambda: not is_running(before), 60, "the machine is down")
+        self._wait_until_booted()
+
+    def _wait_until_booted(self):
         self.leader = wait_until(self._find_leader, 60, "the machine has a first process")
         wait_until(self._is_booted, 60, "the machine has booted")
         self.network = GuestNetwork(self.leader)
         self.network.add_imds_address()
         self.run("systemctl", "start", "imds-emulator")
-        self._install()
 
     def _install(self):
         """What a package does once its files are there."""
@@ -146,8 +163,8 @@ class Machine:
 
     def _find_leader(self):
         assert self.process.poll() is None, f"systemd-nspawn: {(self.directory / 'console').read_text()}"
-        children = children_of(self.process.pid)
-        return next((pid for pid in children if status_of(pid).get("NSpid", "").split()[1:] == ["1"]), None)
+        of_nspawn = [pid for child in children_of(self.process.pid) for pid in children_of(child)]
+        return next((pid for pid in of_nspawn if status_of(pid).get("NSpid", "").split()[1:] == ["1"]), None)
 
     def _is_booted(self):
         assert self.process.poll() is None, f"systemd-nspawn: {(self.directory / 'console').read_text()}"

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <string_view>
-#include <thread>
 
-#include "admin/client.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/reserved_ports.hpp"
+#include "supervisor/running_process.hpp"
 #include "supervisor/supervisor.hpp"
 #include "waagent/discovery_file.hpp"
 
@@ -25,7 +19,6 @@ namespace msi2imds::cli {
 namespace {
 
 constexpr std::chrono::seconds kEndTime{15};  // besides what a drain may take
-constexpr std::chrono::milliseconds kLookAgain{20};
 
 // Whether somebody listens on our listen port: the service manager, while our service is away.
 bool is_listened_on(std::uint16_t port) {
@@ -36,37 +29,14 @@ bool is_listened_on(std::uint16_t port) {
   return ::bind(socket.get(), address.get(), address.size()) != 0 && errno == EADDRINUSE;
 }
 
-// Not one that has ended and whose parent has not heard of it yet. "PID (NAME) STATE ..." (proc(5)).
-bool is_running(const UniqueFd& process) {
-  const UniqueFd stat(::openat(process.get(), "stat", O_RDONLY | O_CLOEXEC));
-  std::array<char, 128> text{};
-  const ssize_t size = stat ? ::read(stat.get(), text.data(), text.size()) : -1;
-  if (size <= 0) {
-    return false;
-  }
-  const std::string_view line(text.data(), static_cast<std::size_t>(size));
-  const std::size_t state = line.rfind(") ") + 2;
-  return state < line.size() && line[state] != 'Z' && line[state] != 'X';
-}
-
-// A running supervisor would put back what is removed here. Its number cannot be taken by another process
-// unnoticed: its directory in /proc stays open meanwhile.
+// A running supervisor would put back what is removed here.
 bool stop_supervisor(const config::Config& config) {
-  const Result<pid_t> supervisor = admin::server_process(config.admin.socket);
-  if (!supervisor) {
-    return true;  // nobody runs
+  const auto running = supervisor::RunningProcess::find(config.admin.socket);
+  if (!running) {
+    return true;
   }
-  const std::string directory = "/proc/" + std::to_string(*supervisor);
-  const UniqueFd process(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!process || ::kill(*supervisor, supervisor::kStopForGood) != 0) {
-    return !process || errno == ESRCH;
-  }
-  fmt::print("stopping msi2imds (process {})\n", *supervisor);
-  const auto deadline = std::chrono::steady_clock::now() + config.responder.drain_timeout + kEndTime;
-  while (is_running(process) && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookAgain);
-  }
-  return !is_running(process);
+  fmt::print("stopping msi2imds (process {})\n", running->pid());
+  return running->end(supervisor::kStopForGood, config.responder.drain_timeout + kEndTime);
 }
 
 void take_back_discovery_file(const config::Config& config, redirect::Leftovers& leftovers) {

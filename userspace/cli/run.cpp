@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
+#include "supervisor/precedence.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/service_manager.hpp"
 #include "supervisor/supervisor.hpp"
@@ -41,6 +42,17 @@ void settle_legacy_ports(config::Config& config) {
   }
 }
 
+// To systemd, a unit whose work is done by another has not failed.
+int step_aside(const supervisor::Obstacle& obstacle) {
+  if (!obstacle.records_callers) {
+    log::error("cannot observe: {}", obstacle.what);
+    return kUsage;
+  }
+  log::info("step aside, since there is nothing to observe: {}", obstacle.what);
+  supervisor::notify_service_manager("READY=1");
+  return kGood;
+}
+
 }  // namespace
 
 int run(const ConfigFile& file, const RunOptions& options) {
@@ -60,6 +72,11 @@ int run(const ConfigFile& file, const RunOptions& options) {
     (void)::signal(signal, SIG_IGN);
   }
 
+  if (options.observe) {
+    if (const auto obstacle = supervisor::find_obstacle_to_observing(config->admin.socket)) {
+      return step_aside(*obstacle);
+    }
+  }
   settle_legacy_ports(*config);
 
   asio::io_context io(1);

@@ -7,9 +7,11 @@
 #include <thread>
 
 #include "admin/status.hpp"
+#include "base/command.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/status_report.hpp"
+#include "supervisor/units.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::chrono::milliseconds kWaitAgain{50};
+constexpr std::chrono::milliseconds kSystemdPatience{2000};
 
 json::value to_json(const SelfTest& test) {
   return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
@@ -28,6 +31,7 @@ void print_json(const StatusReport& report) {
   object["intercepting"] = report.intercepting;
   object["observing"] = report.observing;
   object["reason"] = report.reason;
+  object["not_as_enabled"] = report.not_as_enabled;
   object["backend"] = report.status ? json::value(json::string(report.status->backend)) : json::value();
   json::array tests;
   for (const SelfTest& test : report.tests) {
@@ -64,10 +68,17 @@ void print_json(const StatusReport& report) {
   fmt::print("{}\n", json::serialize(object));
 }
 
+void print_difference(const StatusReport& report) {
+  if (!report.not_as_enabled.empty()) {
+    fmt::print("not as enabled: {}\n", report.not_as_enabled);
+  }
+}
+
 void print_text(const StatusReport& report) {
   const std::string reason = escape::control_characters(report.reason);
   if (!report.status) {
     fmt::print("not intercepting: {}\n", reason);
+    print_difference(report);
     return;
   }
   const admin::Status& status = *report.status;
@@ -78,6 +89,7 @@ void print_text(const StatusReport& report) {
   } else {
     fmt::print("not intercepting (backend {}): {}\n", status.backend, reason);
   }
+  print_difference(report);
   for (const SelfTest& test : report.tests) {
     fmt::print("  {:<22} {}\n", test.dialled.to_string(), test.arrived ? "arrives here" : test.failure);
   }
@@ -104,6 +116,18 @@ void print_text(const StatusReport& report) {
              status.imds_last_failure.empty() ? std::string() : "; last: " + status.imds_last_failure);
 }
 
+// systemd's units know no other configuration than the default one.
+StatusReport look_at_all(const config::Config& config, bool is_of_units) {
+  StatusReport report = look(config);
+  if (is_of_units) {
+    SystemCommandRunner runner(kSystemdPatience);
+    if (const auto units = supervisor::ask_about_units(runner)) {
+      report.not_as_enabled = compare_with_enabled(report, *units);
+    }
+  }
+  return report;
+}
+
 }  // namespace
 
 int status(const ConfigFile& file, const StatusOptions& options) {
@@ -111,18 +135,19 @@ int status(const ConfigFile& file, const StatusOptions& options) {
   if (!config) {
     return kUsage;
   }
+  const bool is_of_units = !file.path || *file.path == config::kDefaultFile;
   const auto deadline = std::chrono::steady_clock::now() + options.wait;
-  StatusReport report = look(*config);
-  while (!report.intercepting && !report.observing && std::chrono::steady_clock::now() < deadline) {
+  StatusReport report = look_at_all(*config, is_of_units);
+  while (!report.is_good() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kWaitAgain);
-    report = look(*config);
+    report = look_at_all(*config, is_of_units);
   }
   if (options.json) {
     print_json(report);
   } else {
     print_text(report);
   }
-  return report.intercepting || report.observing ? kGood : kFailed;
+  return report.is_good() ? kGood : kFailed;
 }
 
 }  // namespace msi2imds::cli

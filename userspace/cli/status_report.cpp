@@ -64,4 +64,27 @@ StatusReport look(const config::Config& config) {
   return report;
 }
 
+std::string compare_with_enabled(const StatusReport& report, const supervisor::Units& units) {
+  if (!report.status) {
+    if (units.serving_is_enabled()) {
+      return "serving is enabled; to begin: systemctl start msi2imds";
+    }
+    return units.observer.enabled ? "observing is enabled; to begin: systemctl start msi2imds-observe" : "";
+  }
+  if (report.observing) {
+    return units.serving_is_enabled() ? "serving is enabled, but an observer runs: systemctl start msi2imds"
+                                      : "";
+  }
+  if (units.service.enabled) {
+    return "";  // whatever else is: it comes first
+  }
+  if (units.observer.enabled) {
+    return "observing is enabled, and after the next boot nothing would be redirected: systemctl disable "
+           "msi2imds-observe, systemctl enable msi2imds";
+  }
+  return units.socket.enabled ? "msi2imds.socket alone is enabled, and after the next boot nothing would be "
+                                "redirected: systemctl enable msi2imds"
+                              : "";
+}
+
 }  // namespace msi2imds::cli

@@ -8,6 +8,7 @@
 #include "admin/status.hpp"
 #include "cli/self_test.hpp"
 #include "config/config.hpp"
+#include "supervisor/units.hpp"
 #include "waagent/extension.hpp"
 
 namespace msi2imds::cli {
@@ -18,11 +19,20 @@ struct StatusReport {
   std::optional<waagent::Extension> extension;
   std::vector<SelfTest> tests;
   bool intercepting = false;
-  bool observing = false;  // as it was asked to, instead
-  std::string reason;      // why not
+  bool observing = false;      // as it was asked to, instead
+  std::string reason;          // why not
+  std::string not_as_enabled;  // how this differs from what systemd is to have at boot; empty: it does not
+
+  [[nodiscard]] bool is_good() const {
+    return (intercepting || observing) && not_as_enabled.empty();
+  }
 };
 
 // Asks the running msi2imds, and dials the legacy ports as a client would.
 [[nodiscard]] StatusReport look(const config::Config& config);
+
+// What is in force against what systemd is to have at boot: a sentence on the difference, with what to do;
+// empty: none.
+[[nodiscard]] std::string compare_with_enabled(const StatusReport& report, const supervisor::Units& units);
 
 }  // namespace msi2imds::cli

@@ -40,6 +40,10 @@ bool is_meant_for_us(const char* pid_variable) {
 
 }  // namespace
 
+bool has_service_manager() {
+  return std::getenv("NOTIFY_SOCKET") != nullptr;
+}
+
 void notify_service_manager(std::string_view state) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   if (path == nullptr) {
@@ -91,7 +95,7 @@ std::vector<UniqueFd> take_inherited_sockets() {
 }
 
 bool are_inherited_sockets_going() {
-  if (std::getenv("NOTIFY_SOCKET") == nullptr) {
+  if (!has_service_manager()) {
     return false;
   }
   constexpr std::chrono::milliseconds kPatience{2000};

@@ -11,6 +11,9 @@
 // The parts of systemd's protocols that we speak; libsystemd cannot be linked statically.
 namespace msi2imds::supervisor {
 
+// Whether one waits for our word.
+[[nodiscard]] bool has_service_manager();
+
 // sd_notify(3): sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing without one.
 void notify_service_manager(std::string_view state);
 

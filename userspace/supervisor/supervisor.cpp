@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "config/warnings.hpp"
 #include "supervisor/descriptor_limit.hpp"
+#include "supervisor/precedence.hpp"
 #include "supervisor/service_manager.hpp"
 
 namespace msi2imds::supervisor {
@@ -41,6 +42,9 @@ asio::awaitable<Result<void>> Supervisor::run() {
     co_return prepared;
   }
   signals_.add(kStopForGood);
+  if (mode_ == Mode::observe) {
+    signals_.add(step_aside_signal());
+  }
   asio::co_spawn(io_, handle_signals(), asio::detached);
   asio::co_spawn(io_, watch(), asio::detached);
   const Result<void> result = co_await keep_responder_running();
@@ -68,6 +72,9 @@ Result<void> Supervisor::prepare() {
     return user.error();
   }
   user_ = *user;
+  if (mode_ == Mode::serve) {
+    take_over_from_observer(config_.admin.socket);
+  }
   Result<AdminSocket> admin_socket = AdminSocket::open(config_.admin.socket, user_.gid);
   if (!admin_socket) {
     return admin_socket.error();
@@ -221,9 +228,12 @@ asio::awaitable<void> Supervisor::handle_signals() {
     }
     if (signal == SIGHUP) {
       reload();
-    } else {
-      stop(signal == kStopForGood);
+      continue;
     }
+    if (signal == step_aside_signal()) {
+      log::info("step aside: another msi2imds serves from here on, and records who calls by itself");
+    }
+    stop(signal == kStopForGood);
   }
 }
 

@@ -107,10 +107,10 @@ install_package() {
   fail "neither apt, dnf, tdnf nor yum is here: use the sysext image or the tarball (docs/INSTALL.md)"
 }
 
-# What serves already is left as it is: an observer would take its place.
+# What serves, or is to serve from the next boot on, is left as it is: it records callers by itself.
 observe() {
-  if systemctl is-active --quiet msi2imds.service; then
-    echo "msi2imds serves already"
+  if systemctl is-active --quiet msi2imds.service || systemctl is-enabled --quiet msi2imds.service; then
+    echo "msi2imds serves already, or is enabled"
     return
   fi
   systemctl enable msi2imds-observe || fail "msi2imds-observe cannot be enabled"

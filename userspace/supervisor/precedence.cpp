@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/precedence.hpp"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <thread>
+
+#include "admin/client.hpp"
+#include "base/log.hpp"
+#include "supervisor/running_process.hpp"
+#include "supervisor/service_manager.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{2000};
+constexpr std::chrono::milliseconds kLookAgain{20};
+
+// A responder lives on for a moment when its supervisor was killed.
+void wait_until_nobody_listens(const std::string& admin_socket) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (admin::server_process(admin_socket) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
+}  // namespace
+
+std::optional<Obstacle> find_obstacle_among(const Units& units) {
+  if (units.service.active) {
+    return Obstacle{.what = "msi2imds.service is active, and records who calls by itself",
+                    .records_callers = true};
+  }
+  if (units.socket.active) {
+    return Obstacle{.what =
+                        "msi2imds.socket is active, so that the next connection starts msi2imds.service; "
+                        "to observe instead: systemctl stop msi2imds.socket"};
+  }
+  if (units.serving_is_enabled()) {
+    return Obstacle{.what = fmt::format("{} is enabled, although it does not run; to serve: systemctl start "
+                                        "msi2imds; to observe instead: systemctl disable msi2imds",
+                                        units.service.enabled ? "msi2imds.service" : "msi2imds.socket")};
+  }
+  return std::nullopt;
+}
+
+std::optional<Obstacle> find_obstacle_to_observing(const std::string& admin_socket) {
+  const std::optional<RunningProcess> running = RunningProcess::find(admin_socket);
+  if (running && !running->observes()) {
+    return Obstacle{
+        .what = fmt::format("msi2imds (process {}) serves, and records who calls by itself", running->pid()),
+        .records_callers = true};
+  }
+  if (!has_service_manager()) {
+    return std::nullopt;
+  }
+  SystemCommandRunner runner(kPatience);
+  const std::optional<Units> units = ask_about_units(runner);
+  return units ? find_obstacle_among(*units) : std::nullopt;
+}
+
+void take_over_from_observer(const std::string& admin_socket) {
+  const std::optional<RunningProcess> running = RunningProcess::find(admin_socket);
+  if (!running || !running->observes()) {
+    return;
+  }
+  log::info("take over from the observer (process {})", running->pid());
+  if (!running->end(step_aside_signal(), kPatience)) {
+    log::warn("the observer (process {}) does not step aside: kill it", running->pid());
+    (void)running->end(SIGKILL, kPatience);  // if that fails, its admin socket is in our way, which is told
+  }
+  wait_until_nobody_listens(admin_socket);
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/running_process.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "admin/client.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{20};
+constexpr std::size_t kLongestFile = 4096;
+
+// The beginning of one of its files.
+std::string read_file(const UniqueFd& directory, const char* name) {
+  const UniqueFd file(::openat(directory.get(), name, O_RDONLY | O_CLOEXEC));
+  std::array<char, kLongestFile> text{};
+  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  return {text.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+}
+
+}  // namespace
+
+RunningProcess::RunningProcess(pid_t pid, UniqueFd directory) : pid_(pid), directory_(std::move(directory)) {}
+
+std::optional<RunningProcess> RunningProcess::find(const std::string& admin_socket) {
+  const Result<pid_t> pid = admin::server_process(admin_socket);
+  if (!pid || *pid <= 0) {  // 0: in another container, out of our reach
+    return std::nullopt;
+  }
+  const std::string path = "/proc/" + std::to_string(*pid);
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    return std::nullopt;
+  }
+  return RunningProcess(*pid, std::move(directory));
+}
+
+// Its arguments tell that also while it starts, and when it does not answer any more.
+bool RunningProcess::observes() const {
+  constexpr std::string_view kOption("\0--observe", 10);
+  return read_file(directory_, "cmdline").find(kOption) != std::string::npos;
+}
+
+// Not one that has ended and whose parent has not heard of it yet. "PID (NAME) STATE ..." (proc(5)).
+bool RunningProcess::is_there() const {
+  const std::string stat = read_file(directory_, "stat");
+  const std::size_t state = stat.rfind(") ") + 2;
+  return !stat.empty() && state < stat.size() && stat[state] != 'Z' && stat[state] != 'X';
+}
+
+bool RunningProcess::end(int signal, std::chrono::milliseconds patience) const {
+  if (::kill(pid_, signal) != 0) {
+    return errno == ESRCH;
+  }
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (is_there() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  return !is_there();
+}
+
+}  // namespace msi2imds::supervisor

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::supervisor {
+
+// Another msi2imds. Its number cannot be taken by another process unnoticed: its directory in /proc is open.
+class RunningProcess {
+ public:
+  // Who listens on that admin socket; nothing, if nobody does.
+  [[nodiscard]] static std::optional<RunningProcess> find(const std::string& admin_socket);
+
+  [[nodiscard]] pid_t pid() const {
+    return pid_;
+  }
+
+  // Whether it was told to redirect nothing.
+  [[nodiscard]] bool observes() const;
+
+  // Sends it the signal and waits; false: it has not ended in time.
+  [[nodiscard]] bool end(int signal, std::chrono::milliseconds patience) const;
+
+ private:
+  RunningProcess(pid_t pid, UniqueFd directory);
+  [[nodiscard]] bool is_there() const;
+
+  pid_t pid_;
+  UniqueFd directory_;
+};
+
+}  // namespace msi2imds::supervisor
