@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kAdminBacklog = 16;
 constexpr std::chrono::seconds kLeaveTime{5};
-constexpr std::chrono::milliseconds kLookAgain{10};
+constexpr std::chrono::milliseconds kLookAtSocketAgain{10};
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -65,7 +65,7 @@ bool is_left(const sockaddr_un& address, const std::string& path) {
       log::info("wait for the responder of process {}, which has ended, to leave admin socket '{}'", *process,
                 path);
     }
-    std::this_thread::sleep_for(kLookAgain);
+    std::this_thread::sleep_for(kLookAtSocketAgain);
   }
   return true;
 }

@@ -14,14 +14,14 @@
 namespace msi2imds::supervisor {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{2000};
-constexpr std::chrono::milliseconds kLookAgain{20};
+constexpr std::chrono::milliseconds kTakeOverPatience{2000};
+constexpr std::chrono::milliseconds kLookForServiceAgain{20};
 
 // A responder lives on for a moment when its supervisor was killed.
 void wait_until_nobody_listens(const std::string& admin_socket) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kTakeOverPatience;
   while (admin::server_process(admin_socket) && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookAgain);
+    std::this_thread::sleep_for(kLookForServiceAgain);
   }
 }
 
@@ -55,7 +55,7 @@ std::optional<Obstacle> find_obstacle_to_observing(const std::string& admin_sock
   if (!has_service_manager()) {
     return std::nullopt;
   }
-  SystemCommandRunner runner(kPatience);
+  SystemCommandRunner runner(kTakeOverPatience);
   const std::optional<Units> units = ask_about_units(runner);
   return units ? find_obstacle_among(*units) : std::nullopt;
 }
@@ -66,9 +66,10 @@ void take_over_from_observer(const std::string& admin_socket) {
     return;
   }
   log::info("take over from the observer (process {})", running->pid());
-  if (!running->end(step_aside_signal(), kPatience)) {
+  if (!running->end(step_aside_signal(), kTakeOverPatience)) {
     log::warn("the observer (process {}) does not step aside: kill it", running->pid());
-    (void)running->end(SIGKILL, kPatience);  // if that fails, its admin socket is in our way, which is told
+    (void)running->end(SIGKILL,
+                       kTakeOverPatience);  // if that fails, its admin socket is in our way, which is told
   }
   wait_until_nobody_listens(admin_socket);
 }

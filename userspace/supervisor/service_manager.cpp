@@ -98,9 +98,9 @@ bool are_inherited_sockets_going() {
   if (!has_service_manager()) {
     return false;
   }
-  constexpr std::chrono::milliseconds kPatience{2000};
+  constexpr std::chrono::milliseconds kJobPatience{2000};
   const Result<CommandResult> shown =
-      SystemCommandRunner(kPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, "");
+      SystemCommandRunner(kJobPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, "");
   if (!shown || shown->exit_status != 0) {
     return false;
   }
