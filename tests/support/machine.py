@@ -164,7 +164,8 @@ class Machine:
     def _find_leader(self):
         assert self.process.poll() is None, f"systemd-nspawn: {(self.directory / 'console').read_text()}"
         of_nspawn = [pid for child in children_of(self.process.pid) for pid in children_of(child)]
-        return next((pid for pid in of_nspawn if status_of(pid).get("NSpid", "").split()[1:] == ["1"]), None)
+        running = [pid for pid in of_nspawn if is_running(pid)]  # not that of before a reboot
+        return next((pid for pid in running if status_of(pid).get("NSpid", "").split()[1:] == ["1"]), None)
 
     def _is_booted(self):
         assert self.process.poll() is None, f"systemd-nspawn: {(self.directory / 'console').read_text()}"

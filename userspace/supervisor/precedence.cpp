@@ -4,9 +4,7 @@
 #include <fmt/core.h>
 
 #include <chrono>
-#include <thread>
 
-#include "admin/client.hpp"
 #include "base/log.hpp"
 #include "supervisor/running_process.hpp"
 #include "supervisor/service_manager.hpp"
@@ -15,15 +13,6 @@ namespace msi2imds::supervisor {
 namespace {
 
 constexpr std::chrono::milliseconds kTakeOverPatience{2000};
-constexpr std::chrono::milliseconds kLookForServiceAgain{20};
-
-// A responder lives on for a moment when its supervisor was killed.
-void wait_until_nobody_listens(const std::string& admin_socket) {
-  const auto deadline = std::chrono::steady_clock::now() + kTakeOverPatience;
-  while (admin::server_process(admin_socket) && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookForServiceAgain);
-  }
-}
 
 }  // namespace
 
@@ -71,7 +60,6 @@ void take_over_from_observer(const std::string& admin_socket) {
     (void)running->end(SIGKILL,
                        kTakeOverPatience);  // if that fails, its admin socket is in our way, which is told
   }
-  wait_until_nobody_listens(admin_socket);
 }
 
 }  // namespace msi2imds::supervisor
