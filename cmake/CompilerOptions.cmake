@@ -46,6 +46,10 @@ if(MSI2IMDS_SANITIZE)
   endif()
 endif()
 
+if(MSI2IMDS_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # so that the fuzzers see their way through all modules
+endif()
+
 if(MSI2IMDS_TIDY)
   find_program(CLANG_TIDY clang-tidy REQUIRED)
   # A module's files are included into one, which is not what that check is about.
