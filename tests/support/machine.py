@@ -33,7 +33,7 @@ cp --recursive "$FILES/." "$ROOT"
 mount -t bpf -o mode=700 bpf "$BPF"
 while true; do
   ended=0
-  systemd-nspawn --quiet --register=no --keep-unit --machine=msi2imds --directory="$ROOT" --private-network \
+  systemd-nspawn --quiet --register=no --keep-unit --link-journal=no --machine=msi2imds --directory="$ROOT" --private-network \
     --boot --console=pipe --capability=all --system-call-filter='bpf perf_event_open' --bind="$BPF:/sys/fs/bpf" ||
     ended=$?
   [ "$ended" = "$REBOOT" ] || exit "$ended"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include "token/token.hpp"
 
@@ -18,10 +18,13 @@ class History {
   // tell, and of a refusal nobody knows to whom it was said.
   [[nodiscard]] bool suits(const token::TokenRequest& request) const;
 
+  // Whether nothing but one question was ever asked.
+  [[nodiscard]] bool is_of_one_question() const {
+    return questions_.size() == 1;
+  }
+
  private:
-  std::optional<token::TokenRequest> first_;
-  bool one_question_ = true;  // all the same
-  bool one_identity_ = true;
+  std::vector<token::TokenRequest> questions_;  // different ones
   bool only_tokens_ = true;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 using token::Remedy;
 
-constexpr std::size_t kMaxSaidResources = 100;
+constexpr std::size_t kMaxOtherNames = 100;
 
 token::Failure failure(Error error, Remedy remedy) {
   return {.error = std::move(error), .remedy = remedy, .retry_after = {}};
@@ -68,7 +68,11 @@ void ImdsClient::forget_connections() {
   idle_.clear();
 }
 
+// A late copy of an earlier answer would be the very token that a caller wants to be rid of.
 ConnectionPtr ImdsClient::take_idle(const token::TokenRequest& request) {
+  if (request.bypass_cache) {
+    return nullptr;
+  }
   while (true) {
     const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [&](const ConnectionPtr& connection) {
       return connection->history().suits(request);
@@ -139,7 +143,11 @@ token::FetchResult ImdsClient::evaluate(Exchange& exchange, const token::TokenRe
   if (!exchange.answer) {
     return evaluate_failure(exchange);
   }
-  return check(interpret(reply_of(std::move(*exchange.answer))), request, exchange.is_reused);
+  token::FetchResult result = interpret(reply_of(std::move(*exchange.answer)));
+  if (result && std::holds_alternative<token::Refusal>(*result)) {
+    return check_refusal(std::move(result), exchange);
+  }
+  return check(std::move(result), request, exchange.is_reused);
 }
 
 // IMDS may close a kept connection at any time. Whether the request that met that end was counted nobody
@@ -158,6 +166,16 @@ token::FetchResult ImdsClient::evaluate_failure(const Exchange& exchange) {
   return failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later);
 }
 
+// To whom a refusal is said it does not tell: one over a connection on which something else was asked before
+// is heard from a new connection first.
+token::FetchResult ImdsClient::check_refusal(token::FetchResult result, const Exchange& exchange) {
+  if (!exchange.is_reused || exchange.connection->history().is_of_one_question()) {
+    return result;
+  }
+  forget_connections();
+  return failure(Error(Errc::mixed_up, "check a refusal of IMDS"), Remedy::retry_at_once);
+}
+
 // Whether a token is the answer to its question.
 token::FetchResult ImdsClient::check(token::FetchResult result, const token::TokenRequest& request,
                                      bool is_reused) {
@@ -165,7 +183,8 @@ token::FetchResult ImdsClient::check(token::FetchResult result, const token::Tok
   if (token == nullptr) {
     return result;
   }
-  const Match fit = match(**token, request);
+  Match fit = match(**token, request);
+  fit.is_same_resource = fit.is_same_resource || is_known_name((*token)->resource, request.resource);
   if (is_reused && !fit.is_exact()) {
     ++health_.mix_ups;
     distrust_connections();
@@ -194,8 +213,14 @@ void ImdsClient::distrust_connections() {
   forget_connections();
 }
 
+// Whether IMDS has called what was asked for by that name before, over a new connection.
+bool ImdsClient::is_known_name(const std::string& name, const std::string& resource) const {
+  const auto known = other_names_.find(resource);
+  return known != other_names_.end() && known->second == name;
+}
+
 void ImdsClient::say_other_resource(const token::TokenRequest& request, const token::Token& token) {
-  if (said_resources_.size() < kMaxSaidResources && said_resources_.insert(request.resource).second) {
+  if (other_names_.size() < kMaxOtherNames && other_names_.emplace(request.resource, token.resource).second) {
     log::warn("served a token that IMDS issued for the resource '{}', asked for '{}'", token.resource,
               request.resource);
   }

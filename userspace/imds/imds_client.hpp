@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -66,8 +65,10 @@ class ImdsClient final : public token::TokenSource {
   void forget_connections();
   token::FetchResult evaluate(Exchange& exchange, const token::TokenRequest& request);
   token::FetchResult evaluate_failure(const Exchange& exchange);
+  token::FetchResult check_refusal(token::FetchResult result, const Exchange& exchange);
   token::FetchResult check(token::FetchResult result, const token::TokenRequest& request, bool is_reused);
   void distrust_connections();
+  [[nodiscard]] bool is_known_name(const std::string& name, const std::string& resource) const;
   void say_other_resource(const token::TokenRequest& request, const token::Token& token);
   void count(const token::FetchResult& result);
 
@@ -78,8 +79,8 @@ class ImdsClient final : public token::TokenSource {
   std::uint64_t generation_ = 0;  // counts forget_connections(): a connection of an older one is not kept
   std::chrono::steady_clock::time_point trusted_again_{};
   Health health_;
-  std::set<std::string> said_resources_;
-  std::vector<ConnectionPtr> idle_;  // the latest at the end
+  std::map<std::string, std::string> other_names_;  // of resources, by which IMDS calls them
+  std::vector<ConnectionPtr> idle_;                 // the latest at the end
 };
 
 }  // namespace msi2imds::imds

@@ -30,10 +30,13 @@ Match::Identity match_identity(const token::Token& token, const token::IdentityS
 
 }  // namespace
 
+bool is_same_resource(std::string_view one, std::string_view other) {
+  return http::equal_ignoring_case(without_slash(one), without_slash(other));
+}
+
 Match match(const token::Token& token, const token::TokenRequest& request) {
   return {.identity = match_identity(token, request.identity),
-          .is_same_resource =
-              http::equal_ignoring_case(without_slash(token.resource), without_slash(request.resource))};
+          .is_same_resource = is_same_resource(token.resource, request.resource)};
 }
 
 }  // namespace msi2imds::imds

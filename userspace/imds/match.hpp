@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "token/token.hpp"
 
@@ -21,6 +22,9 @@ struct Match {
     return identity == Identity::same && is_same_resource;
   }
 };
+
+// The same resource to most who compare: without regard to letter case, and to one slash at the end.
+[[nodiscard]] bool is_same_resource(std::string_view one, std::string_view other);
 
 // Compares without regard to letter case, to one slash at the end of a resource, and to the punctuation of a
 // GUID.

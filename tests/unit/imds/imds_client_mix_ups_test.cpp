@@ -237,6 +237,42 @@ TEST_F(ImdsClientMixUpsTest, AsksAnotherQuestionAfterARefusalOverANewConnection)
   EXPECT_EQ(connection_of(request_for(kGraph, client_id(kAlice)), refusal), 3U);
 }
 
+// It may be meant for what was asked before.
+TEST_F(ImdsClientMixUpsTest, HandsOutNoRefusalOverAConnectionOfOtherQuestions) {
+  const std::string refusal = with_body("{}", "", "400 Bad Request");
+  make_idle_connection();
+  expect_mixed_up(ask(kVault, client_id(kBob), refusal + token_for(kVault, kBob)));
+  EXPECT_EQ(client_.health().mix_ups, 0U);
+  EXPECT_TRUE(ask(kVault, client_id(kBob), refusal)) << "over a new connection it is for nobody else";
+  EXPECT_TRUE(ask(kVault, client_id(kBob), refusal)) << "nor where nothing else was asked";
+  EXPECT_EQ(server_.accepted(), 2U);
+}
+
+// Compared without regard to letter case, the one's token would pass for the other's.
+TEST_F(ImdsClientMixUpsTest, AsksForResourcesThatAreMuchAlikeOverConnectionsOfTheirOwn) {
+  const std::string lower = "api://app/role";
+  const std::string upper = "api://App/Role";
+  EXPECT_EQ(connection_of(request_for(upper, client_id(kAlice)), token_for(upper, kAlice)), 1U);
+  EXPECT_EQ(connection_of(request_for(lower, client_id(kAlice)), token_for(lower, kAlice)), 2U);
+  EXPECT_EQ(connection_of(request_for(upper + "/", client_id(kAlice)), token_for(upper, kAlice)), 3U);
+  EXPECT_EQ(connection_of(request_for(lower, client_id(kBob)), token_for(lower, kBob)), 3U);
+}
+
+// Who says so wants to be rid of the token that he got.
+TEST_F(ImdsClientMixUpsTest, PassesTheCacheByOverANewConnection) {
+  make_idle_connection();
+  token::TokenRequest request = request_for(kVault, client_id(kAlice));
+  request.bypass_cache = true;
+  EXPECT_EQ(connection_of(request, token_for(kVault, kAlice)), 2U);
+}
+
+TEST_F(ImdsClientMixUpsTest, LearnsByWhatNameImdsCallsAResource) {
+  EXPECT_TRUE(ask(kGraph, client_id(kAlice), token_for(kVault, kAlice)));
+  EXPECT_TRUE(ask(kGraph, client_id(kBob), token_for(kVault, kBob)));
+  EXPECT_EQ(server_.accepted(), 1U);
+  expect_mixed_up(ask(kGraph, client_id(kAlice), token_for("https://other.example", kAlice)));
+}
+
 TEST_F(ImdsClientMixUpsTest, KeepsTheLatestConnections) {
   for (std::size_t i = 1; i <= kMaxIdleConnections + 1; ++i) {
     EXPECT_EQ(connection_of(request_for(kVault, object_id(std::to_string(i))), token_for(kVault)), i);
