@@ -14,7 +14,7 @@ function(bpf_skeleton name)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${BPF_CLANG} -g -O2 -Wall -Werror -target bpf -mcpu=v2 -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-            -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. -c ${source} -o ${object}
+            ${MSI2IMDS_PREFIX_MAP} -c ${source} -o ${object}
     ${check}
     DEPENDS ${source} ${CMAKE_CURRENT_SOURCE_DIR}/abi.h ${CMAKE_CURRENT_SOURCE_DIR}/connect.h
     COMMENT "Compiling ${name}.bpf.c"

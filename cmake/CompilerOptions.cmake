@@ -23,13 +23,20 @@ if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # takes a module's files for headers
 endif()
 
+# The compiler knows its directory without symbolic links.
+file(REAL_PATH ${PROJECT_SOURCE_DIR} real_source)
+set(MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+if(NOT real_source STREQUAL PROJECT_SOURCE_DIR)
+  list(APPEND MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${real_source}=.)
+endif()
+
 # Warnings and hardening of our own targets: linked by every module and program.
 add_library(msi2imds_options INTERFACE)
 target_compile_options(msi2imds_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -fstack-protector-strong
   $<$<BOOL:${MSI2IMDS_WERROR}>:-Werror>
   $<$<CONFIG:Release,RelWithDebInfo>:-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>
-  $<$<CONFIG:Release>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
+  "$<$<CONFIG:Release>:${MSI2IMDS_PREFIX_MAP}>")
 target_link_options(msi2imds_options INTERFACE
   -Wl,-z,relro,-z,now,-z,noexecstack $<$<CONFIG:Release,RelWithDebInfo>:-Wl,--gc-sections>)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")

@@ -19,15 +19,18 @@ import sys
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 # What the machine's package manager and its other services keep there; a name of ours is told even there.
 NOT_OURS = [
-    "/etc/ld.so.cache", "/etc/mtab", "/run/lock", "/run/log", "/run/motd.dynamic", "/run/sudo", "/run/systemd", "/run/udev",
-    "/run/user", "/run/utmp", "/run/xtables.lock", "/var/lib/NetworkManager", "/var/lib/apt", "/var/lib/command-not-found",
-    "/var/lib/containerd", "/var/lib/dhcp", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/logrotate", "/var/lib/man-db",
-    "/var/lib/private", "/var/lib/sudo", "/var/lib/systemd",
+    "/etc/ld.so.cache", "/etc/mtab", "/etc/resolv.conf", "/run/NetworkManager", "/run/chrony", "/run/cloud-init",
+    "/run/credentials", "/run/dhclient", "/run/lock", "/run/log", "/run/motd.dynamic", "/run/resolvconf", "/run/snapd",
+    "/run/sudo", "/run/systemd", "/run/udev", "/run/user", "/run/utmp", "/run/waagent.pid", "/run/xtables.lock",
+    "/var/lib/NetworkManager", "/var/lib/PackageKit", "/var/lib/apt", "/var/lib/chrony", "/var/lib/cloud",
+    "/var/lib/command-not-found", "/var/lib/containerd", "/var/lib/dhcp", "/var/lib/docker", "/var/lib/dpkg",
+    "/var/lib/logrotate", "/var/lib/man-db", "/var/lib/plocate", "/var/lib/private", "/var/lib/snapd", "/var/lib/sudo",
+    "/var/lib/systemd", "/var/lib/waagent",
 ]  # fmt: skip
 # Made by `ip netns` when it is first used, and kept by it.
 OF_IPROUTE = ("/run/netns",)
-OUR_NAME = re.compile(r"msi2imds|imds-emulator|waagent")
-NAMED = {"/tmp": 1, "/var/tmp": 1, "/dev/shm": 1, "/sys/fs/cgroup": 2, "/sys/fs/bpf": 3}
+OUR_NAME = re.compile(r"msi2imds|imds-emulator|ManagedIdentity-Settings")
+NAMED = {"/tmp": 1, "/var/cache": 1, "/var/log": 1, "/var/tmp": 1, "/dev/shm": 1, "/sys/fs/cgroup": 2, "/sys/fs/bpf": 3}
 COMMANDS = {
     "nftables": ("nft", "list", "ruleset"),
     "iptables": ("iptables-legacy-save",),
@@ -80,6 +83,8 @@ def lines_of(command):
 
 
 def bpf_objects():
+    if not shutil.which("bpftool"):
+        return
     for kind, keys in (("prog", ("type", "name", "tag")), ("map", ("type", "name")), ("link", ("type", "prog_id", "cgroup_id"))):
         shown = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True)
         found = json.loads(shown.stdout) if shown.returncode == 0 and shown.stdout else []
@@ -89,30 +94,44 @@ def bpf_objects():
                 yield f"{kind} {entry['id']} {' '.join(words)}"
 
 
+def stat_of(process):
+    """The fields of /proc/PID/stat behind the name: state, parent, ..."""
+    return (process / "stat").read_text().rsplit(")", 1)[1].split()
+
+
+def is_ours(process, command, cgroup):
+    """It runs a program of ours, works in this checkout, or is of this session but in another network namespace."""
+    places = [os.readlink(process / name) for name in ("exe", "cwd")]
+    if any(f"{place}/".startswith(f"{CHECKOUT}/") for place in places) or str(CHECKOUT) in command:
+        return True
+    of_session = cgroup == pathlib.Path("/proc/self/cgroup").read_text()
+    elsewhere = os.readlink(process / "ns/net") != os.readlink("/proc/self/ns/net")
+    return OUR_NAME.search(command) or OUR_NAME.search(cgroup) or (of_session and elsewhere)
+
+
 def processes():
-    """Those that run our programs or work in this checkout, but not the runner that called this."""
-    ours = set()
+    """Those of ours, but not the runner that called this."""
+    runner = set()
     pid = os.getpid()
     while pid > 1:
-        ours.add(pid)
-        pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        runner.add(pid)
+        pid = int(stat_of(pathlib.Path(f"/proc/{pid}"))[1])
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            cgroup = (path / "cgroup").read_text()
-            begun = (path / "stat").read_text().rsplit(")", 1)[1].split()[19]
-        except (FileNotFoundError, ProcessLookupError):
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            cgroup = (process / "cgroup").read_text()
+            begun = stat_of(process)[19]
+            if command and int(process.name) not in runner and is_ours(process, command, cgroup):
+                yield f"process {process.name} (started at {begun}): {command[:120]}"
+        except OSError:  # it has ended, or is nobody's to look at
             continue
-        mentions = OUR_NAME.search(command) or str(CHECKOUT) in command or OUR_NAME.search(cgroup)
-        if mentions and int(path.name) not in ours:
-            yield f"process {path.name} (started at {begun}): {command[:120]}"
 
 
 def mounts():
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
         words = line.split()
         place, kind = words[4], words[words.index("-") + 1]
-        if place not in OF_IPROUTE:
+        if place not in OF_IPROUTE and not is_of_others(place):
             yield f"mount {kind} on {place}"
 
 

@@ -46,7 +46,7 @@ class Outcome:
 
     def __str__(self):
         seen = self._token() if self.status == 200 else self.problem or str(self.status)
-        return f"{seen} after {self.seconds:.0f} s, {len(self.asked)} requests"
+        return f"{seen} after {self.seconds:.0f} s, {len(self.asked)} request{'' if len(self.asked) == 1 else 's'}"
 
 
 class Machine:

@@ -43,7 +43,7 @@ def test_a_user_without_sudo_is_told_what_to_do(without_sudo, command):
     ended = without_sudo.run(USER, *command.split())
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
-    assert re.fullmatch(rf"cannot run '.*' as root: this is user {USER}, .*; start again as root, or install sudo", last)
+    assert re.fullmatch(rf"cannot .* root.*, and this is user {USER}, without sudo; start again as root, or .*", last)
     assert ended.stdout == ""
 
 

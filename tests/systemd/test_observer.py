@@ -172,3 +172,12 @@ def test_status_compares_with_what_is_enabled(units, running, enabled, expected,
     units.machine.run("cp", "/etc/msi2imds/msi2imds.toml", "/tmp/another.toml")
     other = json.loads(units.status("--json", "--config", "/tmp/another.toml").stdout)
     assert other["not_as_enabled"] == ""
+
+
+def test_who_may_not_ask_hears_nothing_of_differences(units):
+    units.start("auto")
+    units.machine.run("systemctl", "enable", SERVICE)
+    asked = units.machine.attempt("setpriv", "--reuid=nobody", "--clear-groups", "msi2imds", "status")
+    assert asked.returncode == 1
+    assert "not permitted to ask" in asked.stdout
+    assert "not as enabled" not in asked.stdout

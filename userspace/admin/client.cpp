@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "admin/client.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -18,8 +20,10 @@ namespace {
 // The table of callers is the largest.
 constexpr std::size_t kMaxAnswer = 64UL * 1024 * 1024;
 constexpr unsigned kOk = 200;
+constexpr std::chrono::seconds kConnectTime{2};
 
-Result<UniqueFd> connect(const std::string& socket_path) {
+// Waits while the queue of those who want to connect is full.
+Result<UniqueFd> connect(const std::string& socket_path, std::chrono::milliseconds timeout) {
   const std::string doing = "connect to admin socket '" + socket_path + "'";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -27,17 +31,21 @@ Result<UniqueFd> connect(const std::string& socket_path) {
     return Error::from_errno(ENAMETOOLONG, doing);
   }
   std::ranges::copy(socket_path, static_cast<char*>(address.sun_path));
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto microseconds = std::chrono::microseconds(timeout).count();
+  const timeval patience{.tv_sec = microseconds / 1'000'000, .tv_usec = microseconds % 1'000'000};
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const auto* const to = reinterpret_cast<const sockaddr*>(&address);
   if (!socket || ::connect(socket.get(), to, sizeof address) != 0) {
     return Error::from_errno(errno, doing);
   }
+  (void)::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   return socket;
 }
 
 Result<std::string> ask(const std::string& socket_path, const std::string& target, const std::string& request,
                         std::chrono::milliseconds timeout) {
-  Result<UniqueFd> socket = connect(socket_path);
+  Result<UniqueFd> socket = connect(socket_path, timeout);
   if (!socket) {
     return socket.error();
   }
@@ -71,7 +79,7 @@ Result<std::string> post(const std::string& socket_path, const std::string& targ
 }
 
 Result<pid_t> server_process(const std::string& socket_path) {
-  const Result<UniqueFd> socket = connect(socket_path);
+  const Result<UniqueFd> socket = connect(socket_path, kConnectTime);
   if (!socket) {
     return socket.error();
   }

@@ -66,6 +66,9 @@ StatusReport look(const config::Config& config) {
 
 std::string compare_with_enabled(const StatusReport& report, const supervisor::Units& units) {
   if (!report.status) {
+    if (units.service.active || units.observer.active) {
+      return "";  // it runs, and does not answer us
+    }
     if (units.serving_is_enabled()) {
       return "serving is enabled; to begin: systemctl start msi2imds";
     }

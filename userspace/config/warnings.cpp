@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "config/warnings.hpp"
 
+#include <array>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/escape.hpp"
 
@@ -15,32 +19,47 @@ bool refuses_everybody(const Config& config) {
          config.allow.empty();
 }
 
-// The file that a path leads to, if it is reached by a symbolic link; nothing also where nobody can tell.
-std::optional<std::string> target_of(const std::string& program) {
+// Why no caller can be known by that program, and what to name instead; nothing where one can, or nobody can
+// tell, as for a file that is not there yet.
+std::optional<Warning> fault_of(const std::string& program) {
   std::error_code ec;
-  std::string target = std::filesystem::canonical(program, ec).string();
-  return ec || target == program ? std::nullopt : std::optional(std::move(target));
-}
-
-// The first program of a rule of which none can be a caller's; another one may be meant for another machine.
-std::optional<Warning> unreachable(const Allow& rule) {
-  std::optional<std::string> first;
-  for (const std::string& program : rule.programs) {
-    const std::optional<std::string> target = target_of(program);
-    if (!target) {
-      return std::nullopt;
-    }
-    first = first ? first : target;
-  }
-  if (!first) {
+  const std::string target = std::filesystem::canonical(program, ec).string();
+  if (ec) {
     return std::nullopt;
   }
-  const std::string name = rule.name.empty() ? "" : " \"" + rule.name + "\"";
-  return Warning{.what = "the rule" + name + " (" + rule.origin +
-                         ") allows nobody, since callers are known by the path "
-                         "without symbolic links, and " +
-                         rule.programs.front() + " is one with them",
-                 .remedy = "name program = \"" + *first + "\""};
+  if (target != program) {
+    return Warning{
+        .what = "callers are known by the path without symbolic links, and " + program + " is one with them",
+        .remedy = "name program = \"" + target + "\""};
+  }
+  if (std::filesystem::is_directory(target, ec)) {
+    return Warning{.what = program + " is a directory", .remedy = "name a program in it"};
+  }
+  std::array<char, 2> begin{};
+  std::ifstream(target).read(begin.data(), begin.size());
+  if (std::string_view(begin.data(), begin.size()) == "#!") {
+    return Warning{
+        .what = program + " is a script, and its callers are known by the program that interprets it",
+        .remedy = "name unit = or user = instead"};
+  }
+  return std::nullopt;
+}
+
+// Of a rule none of whose programs can be a caller's; another one may be meant for another machine.
+std::optional<Warning> unreachable(const Allow& rule) {
+  std::optional<Warning> first;
+  for (const std::string& program : rule.programs) {
+    std::optional<Warning> fault = fault_of(program);
+    if (!fault) {
+      return std::nullopt;
+    }
+    first = first ? std::move(first) : std::move(fault);
+  }
+  if (first) {
+    const std::string name = rule.name.empty() ? "" : " \"" + rule.name + "\"";
+    first->what = "the rule" + name + " (" + rule.origin + ") allows nobody, since " + first->what;
+  }
+  return first;
 }
 
 }  // namespace

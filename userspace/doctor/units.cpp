@@ -113,7 +113,11 @@ std::string advice_for(const std::string& name, const std::string& result, const
     return fmt::format("{} Its journal says more: journalctl -u {}.", remedy, name);
   }
   if (!ending.by_signal && ending.status == kUsage) {
-    return "Correct what msi2imds check-config complains of, and start it again: systemctl restart " + name +
+    const std::string cause = name == "msi2imds-observe.service"
+                                  ? "It steps aside for an enabled msi2imds.service (systemctl disable "
+                                    "msi2imds-observe, or msi2imds), or correct"
+                                  : "Correct";
+    return cause + " what msi2imds check-config complains of, and start it again: systemctl restart " + name +
            ".";
   }
   if (result.starts_with("service-")) {

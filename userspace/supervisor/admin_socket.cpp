@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
-#include <optional>
 #include <thread>
 #include <utility>
 
+#include "admin/client.hpp"
 #include "base/log.hpp"
+#include "supervisor/running_process.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -36,29 +36,19 @@ Error failure(int err, const std::string& what, const std::string& path) {
   return Error::from_errno(err, what + " admin socket '" + path + "'");
 }
 
-// The process that called listen() there, if anybody still holds that socket; 0 where it cannot be seen from
-// here.
-std::optional<pid_t> listening_process(const sockaddr_un& address) {
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return errno == EAGAIN ? std::optional<pid_t>(0) : std::nullopt;
-  }
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  const bool told = ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0;
-  return told ? credentials.pid : 0;
-}
-
-bool has_ended(pid_t process) {
-  return process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+bool is_nobodys(const Error& error) {
+  return error.code() == boost::system::errc::connection_refused ||
+         error.code() == boost::system::errc::no_such_file_or_directory;
 }
 
 // Waits until nobody holds the socket of a supervisor that was killed: its responder is about to leave.
-bool is_left(const sockaddr_un& address, const std::string& path) {
+bool is_left(const std::string& path) {
   const auto deadline = std::chrono::steady_clock::now() + kLeaveTime;
   bool said = false;
-  for (auto process = listening_process(address); process; process = listening_process(address)) {
-    if (!has_ended(*process) || std::chrono::steady_clock::now() >= deadline) {
+  Result<pid_t> process = admin::server_process(path);
+  while (process) {
+    const bool has_ended = *process > 0 && !is_running(*process);  // 0: of another container
+    if (!has_ended || std::chrono::steady_clock::now() >= deadline) {
       return false;
     }
     if (!std::exchange(said, true)) {
@@ -66,11 +56,12 @@ bool is_left(const sockaddr_un& address, const std::string& path) {
                 path);
     }
     std::this_thread::sleep_for(kLookAtSocketAgain);
+    process = admin::server_process(path);
   }
-  return true;
+  return is_nobodys(process.error());
 }
 
-Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
+Result<void> remove_stale(const std::string& path) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) {
     return errno == ENOENT ? Result<void>() : Result<void>(failure(errno, "look at", path));
@@ -78,10 +69,10 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (!S_ISSOCK(found.st_mode)) {
     return failure(EEXIST, "make", path);
   }
-  if (!is_left(address, path)) {
+  if (!is_left(path)) {
     return failure(EADDRINUSE, "take over (another msi2imds is running)", path);
   }
-  if (::unlink(path.c_str()) != 0) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return failure(errno, "remove stale", path);
   }
   return {};
@@ -106,7 +97,7 @@ Result<AdminSocket> AdminSocket::open(const std::string& path, gid_t group) {
     return failure(errno, "make the directory of", path);
   }
   const sockaddr_un address = address_of(path);
-  const Result<void> removed = remove_stale(path, address);
+  const Result<void> removed = remove_stale(path);
   if (!removed) {
     return removed.error();
   }

@@ -27,7 +27,23 @@ std::string read_file(const UniqueFd& directory, const char* name) {
   return {text.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
 }
 
+// "PID (NAME) STATE ..." (proc(5)).
+bool tells_of_running(const std::string& stat) {
+  const std::size_t state = stat.rfind(") ") + 2;
+  return !stat.empty() && state < stat.size() && stat[state] != 'Z' && stat[state] != 'X';
+}
+
+UniqueFd open_process(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid);
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 }  // namespace
+
+bool is_running(pid_t pid) {
+  const UniqueFd directory = open_process(pid);
+  return directory && tells_of_running(read_file(directory, "stat"));
+}
 
 RunningProcess::RunningProcess(pid_t pid, UniqueFd directory) : pid_(pid), directory_(std::move(directory)) {}
 
@@ -36,8 +52,7 @@ std::optional<RunningProcess> RunningProcess::find(const std::string& admin_sock
   if (!pid || *pid <= 0) {  // 0: in another container, out of our reach
     return std::nullopt;
   }
-  const std::string path = "/proc/" + std::to_string(*pid);
-  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd directory = open_process(*pid);
   if (!directory) {
     return std::nullopt;
   }
@@ -50,11 +65,8 @@ bool RunningProcess::observes() const {
   return read_file(directory_, "cmdline").find(kOption) != std::string::npos;
 }
 
-// Not one that has ended and whose parent has not heard of it yet. "PID (NAME) STATE ..." (proc(5)).
 bool RunningProcess::is_there() const {
-  const std::string stat = read_file(directory_, "stat");
-  const std::size_t state = stat.rfind(") ") + 2;
-  return !stat.empty() && state < stat.size() && stat[state] != 'Z' && stat[state] != 'X';
+  return tells_of_running(read_file(directory_, "stat"));
 }
 
 bool RunningProcess::end(int signal, std::chrono::milliseconds patience) const {

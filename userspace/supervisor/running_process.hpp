@@ -11,6 +11,9 @@
 
 namespace msi2imds::supervisor {
 
+// Whether there is such a process, other than one that has ended and whose parent has not heard of it yet.
+[[nodiscard]] bool is_running(pid_t pid);
+
 // Another msi2imds. Its number cannot be taken by another process unnoticed: its directory in /proc is open.
 class RunningProcess {
  public:

@@ -65,6 +65,17 @@ TEST_F(ProgramWarningsTest, SaysThatALinkIsNobodysProgram) {
                   link + " is one with them; name program = \"" + program + "\""});
 }
 
+TEST_F(ProgramWarningsTest, SaysThatADirectoryAndAScriptAreNobodysProgram) {
+  const std::string folder = std::filesystem::canonical(directory.path()).string();
+  EXPECT_EQ(with_programs("'" + folder + "'"), Texts{"the rule \"n\" (f:2) allows nobody, since " + folder +
+                                                     " is a directory; name a program in it"});
+  std::ofstream(program) << "#!/usr/bin/python3\n";
+  EXPECT_EQ(with_programs("'" + program + "'"),
+            Texts{"the rule \"n\" (f:2) allows nobody, since " + program +
+                  " is a script, and its callers are known by the program that interprets it; name unit = or "
+                  "user = instead"});
+}
+
 TEST_F(ProgramWarningsTest, IsSilentWhereAnotherProgramOfTheRuleMayCall) {
   EXPECT_EQ(with_programs("'" + link + "', '" + program + "'"), Texts());
   EXPECT_EQ(with_programs("'" + link + "', '/not/there'"), Texts());
