@@ -31,6 +31,7 @@ enum class FaultKind : std::uint8_t {
   duplicate,        // the answer, and once more behind it at once, or so long after it
   wrong_resource,   // the answer to the same question for another resource
   wrong_client_id,  // the answer to the same question for another identity of the VM
+  dead_connection,  // of connections that are older than the fault: the request is lost, and nothing is said
 };
 
 // Something that goes wrong with token requests, on purpose. Which settings count depends on the kind.
@@ -47,7 +48,8 @@ struct Fault {
   std::string field;
   boost::json::value value;
 
-  std::string match;                                             // the target has to contain it
+  std::string match;  // the target has to contain it
+  std::chrono::steady_clock::time_point set;
   std::uint64_t remaining = 1;                                   // requests; 0: no limit
   std::optional<std::chrono::steady_clock::time_point> expires;  // instead of `remaining`
   boost::json::value document;                                   // as it was set, to be shown

@@ -12,6 +12,11 @@ bool has_expired(const Fault& fault, FaultList::Time now) {
   return fault.expires && *fault.expires <= now;
 }
 
+bool concerns(const Fault& fault, std::string_view target, FaultList::Time connected) {
+  return target.find(fault.match) != std::string_view::npos &&
+         (fault.kind != FaultKind::dead_connection || connected < fault.set);
+}
+
 }  // namespace
 
 void FaultList::append(std::vector<Fault> faults) {
@@ -23,11 +28,10 @@ void FaultList::clear() {
   ++generation_;
 }
 
-std::optional<Fault> FaultList::take(std::string_view target, Time now) {
+std::optional<Fault> FaultList::take(std::string_view target, Time connected, Time now) {
   std::erase_if(faults_, [now](const Fault& fault) { return has_expired(fault, now); });
-  const auto found = std::find_if(faults_.begin(), faults_.end(), [target](const Fault& fault) {
-    return target.find(fault.match) != std::string_view::npos;
-  });
+  const auto found = std::find_if(faults_.begin(), faults_.end(),
+                                  [&](const Fault& fault) { return concerns(fault, target, connected); });
   if (found == faults_.end()) {
     return std::nullopt;
   }

@@ -20,8 +20,8 @@ class FaultList {
   void append(std::vector<Fault> faults);
   void clear();
 
-  // The first live fault for this target, used up by one request.
-  [[nodiscard]] std::optional<Fault> take(std::string_view target, Time now);
+  // The first live fault for this target over a connection made at that time, used up by one request.
+  [[nodiscard]] std::optional<Fault> take(std::string_view target, Time connected, Time now);
 
   // Grows with each clear(), which ends the faults that are under way.
   [[nodiscard]] std::uint64_t generation() const {

@@ -18,7 +18,7 @@ struct KindRow {
   std::string_view optional;  // keys with a space around each
 };
 
-constexpr std::array<KindRow, 20> kKinds{{
+constexpr std::array<KindRow, 21> kKinds{{
     {"status", FaultKind::status, "status", " retry_after html body "},
     {"html", FaultKind::html, "", " status "},
     {"truncated", FaultKind::truncated, "", ""},
@@ -39,6 +39,7 @@ constexpr std::array<KindRow, 20> kKinds{{
     {"duplicate", FaultKind::duplicate, "", " ms "},
     {"wrong_resource", FaultKind::wrong_resource, "", " resource "},
     {"wrong_client_id", FaultKind::wrong_client_id, "", ""},
+    {"dead_connection", FaultKind::dead_connection, "", ""},
 }};
 constexpr std::string_view kCommonKeys = " kind count seconds_active match ";
 
@@ -195,6 +196,7 @@ Fault read_settings(FaultReader& reader, FaultKind kind, std::chrono::steady_clo
     fault.value = *value;
   }
   fault.match = reader.text("match");
+  fault.set = now;
   fault.remaining = static_cast<std::uint64_t>(reader.number("count", 0, kMostCount, 1));
   if (reader.has("seconds_active")) {
     fault.expires = now + milliseconds(reader.number("seconds_active", 0, kMostSeconds, 0, false) * 1000);

@@ -69,6 +69,7 @@ class Session {
   asio::steady_timer timer_;
   std::string output_;
   std::uint16_t peer_port_ = 0;
+  const SteadyClock::time_point connected_ = SteadyClock::now();
 };
 
 // Each step says whether the connection goes on.
@@ -99,11 +100,15 @@ asio::awaitable<bool> Session::serve_request() {
 asio::awaitable<bool> Session::serve_token() {
   const Request& request = reader_.request();
   const auto arrival = SteadyClock::now();
+  const std::optional<Fault> fault = emulator_.faults.take(request.target, connected_, arrival);
+  if (fault && fault->kind == FaultKind::dead_connection) {
+    co_await hang(*fault);
+    co_return false;
+  }
   emulator_.statistics.count_token_request(arrival);
   InFlight in_flight(emulator_.statistics);
   Question question = parse_question(request);
   const auto id = emulator_.log.add(request, question, peer_port_, std::chrono::system_clock::now());
-  const std::optional<Fault> fault = emulator_.faults.take(request.target, arrival);
 
   auto wait = emulator_.latency;
   if (fault && fault->kind == FaultKind::delay) {

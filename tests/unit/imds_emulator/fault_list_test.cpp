@@ -19,8 +19,9 @@ class FaultListTest : public testing::Test {
     ASSERT_TRUE(parsed) << parsed.error().message();
     list_.append(std::move(*parsed));
   }
-  std::optional<FaultKind> take(std::string_view target = "/", FaultList::Time now = kNow) {
-    const auto fault = list_.take(target, now);
+  std::optional<FaultKind> take(std::string_view target = "/", FaultList::Time now = kNow,
+                                FaultList::Time connected = kNow) {
+    const auto fault = list_.take(target, connected, now);
     return fault ? std::optional(fault->kind) : std::nullopt;
   }
 
@@ -57,6 +58,14 @@ TEST_F(FaultListTest, EndsATimedFaultWhenItsTimeIsUp) {
   EXPECT_EQ(take("/", kNow + std::chrono::milliseconds(0)), FaultKind::status);
   EXPECT_EQ(take("/", kNow + std::chrono::milliseconds(1999)), FaultKind::status);
   EXPECT_EQ(take("/", kNow + std::chrono::milliseconds(2000)), FaultKind::close);
+}
+
+TEST_F(FaultListTest, KillsConnectionsThatAreOlderThanTheFault) {
+  set(R"({"kind":"dead_connection","count":2},{"kind":"close"})");
+  EXPECT_EQ(take("/", kNow, kNow), FaultKind::close);
+  EXPECT_EQ(take("/", kNow, kNow - std::chrono::milliseconds(1)), FaultKind::dead_connection);
+  EXPECT_EQ(take("/", kNow, kNow), std::nullopt);
+  EXPECT_EQ(take("/", kNow, kNow - std::chrono::seconds(1)), FaultKind::dead_connection);
 }
 
 TEST_F(FaultListTest, TellsFaultsUnderWayThatTheyWereCleared) {

@@ -65,7 +65,8 @@ TEST(FaultParserTest, KnowsEveryKind) {
         R"({"kind":"wrong_content_type"})", R"({"kind":"integers"})", R"({"kind":"garbage_json"})",
         R"({"kind":"missing_field","field":"a"})", R"({"kind":"override_field","field":"a","value":null})",
         R"({"kind":"expired"})", R"({"kind":"stale_close"})", R"({"kind":"interim","status":103})",
-        R"({"kind":"duplicate"})", R"({"kind":"wrong_resource"})", R"({"kind":"wrong_client_id"})"}) {
+        R"({"kind":"duplicate"})", R"({"kind":"wrong_resource"})", R"({"kind":"wrong_client_id"})",
+        R"({"kind":"dead_connection"})"}) {
     EXPECT_TRUE(parse(fault)) << fault;
   }
 }
@@ -80,6 +81,7 @@ TEST(FaultParserTest, NamesWhatIsWrong) {
       {R"({"kind":"status","status":"500"})", "'status'"},
       {R"({"kind":"status","status":500.5})", "a whole number"},
       {R"({"kind":"reset","status":500})", "it has no 'status'"},
+      {R"({"kind":"dead_connection","seconds":1})", "it has no 'seconds'"},
       {R"({"kind":"hang","count":-1})", "'count'"},
       {R"({"kind":"hang","count":1,"seconds_active":1})", "exclude each other"},
       {R"({"kind":"slow_drip"})", "it needs 'seconds'"},

@@ -232,6 +232,19 @@ TEST_F(ServerTest, HangsUntilTheClientLeaves) {
   EXPECT_TRUE(comes_to("in_flight", 0));
 }
 
+TEST_F(ServerTest, SaysNothingMoreOverConnectionsThatHaveDied) {
+  auto dead = connect();
+  EXPECT_EQ(dead.ask(get(kTarget)).status(), 200);
+  set_fault(R"({"kind":"dead_connection","count":0})");
+  dead.send(get(kTarget));
+  EXPECT_EQ(connect().ask(get(kTarget)).status(), 200) << "new ones are served";
+  EXPECT_FALSE(dead.has_input());
+  EXPECT_EQ(stat("token_requests"), 2) << "the request was lost on its way";
+
+  (void)connect().ask("DELETE /emulator/faults HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(dead.read_rest(), End::closed);
+}
+
 TEST_F(ServerTest, HangsForTheSecondsAskedFor) {
   set_fault(R"({"kind":"hang","seconds":0.1})");
   auto client = connect();
