@@ -94,7 +94,33 @@ struct TokenBroker::Flight {
   }
 };
 
-TokenBroker::TokenBroker(asio::io_context& io, token::TokenSource& upstream, Clock& clock,
+// Turns in the name of all who wait for a flight.
+class TokenBroker::FlightQuota final : public token::Quota {
+ public:
+  FlightQuota(TokenBroker& broker, FlightPtr flight) : broker_(broker), flight_(std::move(flight)) {}
+
+  asio::awaitable<token::Turn> turn(token::Place place) override {
+    const SteadyTime asked = broker_.clock_.steady();
+    token::Turn turn = co_await broker_.turns_.wait(flight_->ticket, place);
+    if (turn) {
+      broker_.counters_.quota_waits.observe(broker_.clock_.steady() - asked);
+      ++broker_.counters_.sent;
+      flight_->attempts += std::exchange(is_first_, false) ? 1 : 0;
+    }
+    co_return turn;
+  }
+
+  void leave() override {
+    Turns::withdraw(*flight_->ticket);
+  }
+
+ private:
+  TokenBroker& broker_;
+  FlightPtr flight_;
+  bool is_first_ = true;
+};
+
+TokenBroker::TokenBroker(asio::io_context& io, token::Upstream& upstream, Clock& clock,
                          const Settings& settings)
     : io_(io), upstream_(upstream), clock_(clock), turns_(io, clock), refresh_alarm_(clock.make_alarm()) {
   configure(settings);
@@ -218,16 +244,8 @@ asio::awaitable<void> TokenBroker::fly(FlightPtr flight) {
 }
 
 asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
-  const SteadyTime asked = clock_.steady();
-  const bool granted = co_await turns_.wait(flight->ticket);
-  if (!granted) {
-    co_return busy({});
-  }
-  counters_.quota_waits.observe(clock_.steady() - asked);
-  ++flight->attempts;
-  ++counters_.sent;
-  token::FetchResult result = co_await upstream_.fetch(flight->request);
-  turns_.done();
+  auto quota = std::make_shared<FlightQuota>(*this, flight);
+  token::FetchResult result = co_await upstream_.fetch(flight->request, std::move(quota));
   if (is_expired(result, clock_.wall())) {
     co_return expired();
   }
@@ -285,8 +303,7 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
     wait = kGraceBackOff;
   } else {
     const token::Failure& failure = answer.error();
-    // come_back: its turn was given up a moment before somebody joined.
-    if (failure.remedy == token::Remedy::retry_at_once || failure.remedy == token::Remedy::come_back) {
+    if (failure.remedy == token::Remedy::come_back) {  // its turn was given up just before somebody joined
       co_return true;
     }
     if (failure.remedy == token::Remedy::retry_briefly) {

@@ -17,6 +17,7 @@
 #include "token/token_source.hpp"
 
 namespace msi2imds::broker {
+#include "token/upstream.hpp"
 
 // How requests were answered, since the start.
 struct Counters {
@@ -33,7 +34,7 @@ struct Counters {
 class TokenBroker final : public token::TokenSource {
  public:
   // Everything referred to must outlive the io_context's run().
-  TokenBroker(asio::io_context& io, token::TokenSource& upstream, Clock& clock, const Settings& settings);
+  TokenBroker(asio::io_context& io, token::Upstream& upstream, Clock& clock, const Settings& settings);
   TokenBroker(const TokenBroker&) = delete;
   TokenBroker& operator=(const TokenBroker&) = delete;
   ~TokenBroker() override;
@@ -59,6 +60,7 @@ class TokenBroker final : public token::TokenSource {
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;
 
+  class FlightQuota;
   [[nodiscard]] Moment now() const;
   FlightPtr find_or_start(const token::TokenRequest& request);
   FlightPtr start(const token::TokenRequest& request);
@@ -72,7 +74,7 @@ class TokenBroker final : public token::TokenSource {
   asio::awaitable<void> refresh();
 
   asio::io_context& io_;
-  token::TokenSource& upstream_;
+  token::Upstream& upstream_;
   Clock& clock_;
   Settings settings_;
   TokenCache cache_;

@@ -31,14 +31,13 @@ void Turns::join(const std::shared_ptr<Ticket>& ticket, std::uint32_t uid) {
   }
 }
 
-asio::awaitable<bool> Turns::wait(std::shared_ptr<Ticket> ticket) {
+asio::awaitable<token::Turn> Turns::wait(std::shared_ptr<Ticket> ticket, token::Place place) {
   ticket->waiting_ = true;
-  ticket->granted_ = false;
   for (const std::uint32_t uid : ticket->uids_) {
-    queues_[uid].push_back(ticket);
+    put(queues_[uid], ticket, place);
   }
   if (ticket->uids_.empty()) {
-    refreshes_.push_back(ticket);
+    put(refreshes_, ticket, place);
   }
   if (!giving_) {
     giving_ = true;
@@ -47,7 +46,7 @@ asio::awaitable<bool> Turns::wait(std::shared_ptr<Ticket> ticket) {
   while (ticket->waiting_) {
     co_await ticket->alarm_->wait_until(SteadyTime::max());
   }
-  co_return ticket->granted_;
+  co_return std::exchange(ticket->turn_, nullptr);
 }
 
 void Turns::withdraw(Ticket& ticket) {
@@ -55,9 +54,14 @@ void Turns::withdraw(Ticket& ticket) {
   ticket.alarm_->ring();
 }
 
-void Turns::done() {
-  --in_flight_;
-  wake_up_->ring();
+token::Turn Turns::take_turn() {
+  ++in_flight_;
+  return {this, [alive = std::weak_ptr<void>(alive_)](Turns* turns) {
+            if (!alive.expired()) {
+              --turns->in_flight_;
+              turns->wake_up_->ring();
+            }
+          }};
 }
 
 // Runs as long as somebody waits.
@@ -77,11 +81,14 @@ asio::awaitable<void> Turns::give_turns() {
       continue;
     }
     next_start_ = now + spacing_;
-    ++in_flight_;
-    ticket->granted_ = true;
+    ticket->turn_ = take_turn();
     withdraw(*ticket);
   }
   giving_ = false;
+}
+
+void Turns::put(Queue& queue, const std::shared_ptr<Ticket>& ticket, token::Place place) {
+  queue.insert(place == token::Place::before ? queue.begin() : queue.end(), ticket);
 }
 
 // The first of a queue that still waits; a ticket in several queues is served from one of them.

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "token/upstream.hpp"
 
 namespace msi2imds::broker {
 
@@ -29,16 +30,16 @@ class Turns {
     std::unique_ptr<Alarm> alarm_;
     std::set<std::uint32_t> uids_;  // whose turns it may take
     bool waiting_ = false;
-    bool granted_ = false;
+    token::Turn turn_;
   };
 
   Turns(asio::io_context& io, Clock& clock);
 
   void configure(unsigned max_rate, unsigned max_in_flight);
 
-  // Waits for a turn; true: it is given back with done(). False: the ticket was withdrawn.
-  asio::awaitable<bool> wait(std::shared_ptr<Ticket> ticket);
-  void done();
+  // Waits for a turn, behind or before whatever else the ticket's users wait for. Nothing: the ticket was
+  // withdrawn. The turn may outlive this.
+  asio::awaitable<token::Turn> wait(std::shared_ptr<Ticket> ticket, token::Place place);
 
   // Nobody needs the turn any more.
   static void withdraw(Ticket& ticket);
@@ -54,7 +55,9 @@ class Turns {
 
   asio::awaitable<void> give_turns();
   std::shared_ptr<Ticket> next();
+  static void put(Queue& queue, const std::shared_ptr<Ticket>& ticket, token::Place place);
   static std::shared_ptr<Ticket> pop(Queue& queue);
+  token::Turn take_turn();
 
   asio::io_context& io_;
   Clock& clock_;
@@ -67,6 +70,7 @@ class Turns {
   Queue refreshes_;
   std::unique_ptr<Alarm> wake_up_;
   bool giving_ = false;
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
 }  // namespace msi2imds::broker

@@ -46,6 +46,7 @@ imds::Settings imds_settings(const config::Config& config) {
   const config::Endpoint& endpoint = config.imds.endpoint;
   const std::string host = endpoint.v6 ? "[" + endpoint.address + "]" : endpoint.address;
   return {.host = endpoint.port == 80 ? host : host + ":" + std::to_string(endpoint.port),
+          .max_in_flight = config.imds.max_in_flight,
           .connect_timeout = config.imds.connect_timeout,
           .request_timeout = config.imds.request_timeout};
 }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
 
 #include "base/asio.hpp"
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "http/deadlines.hpp"
@@ -24,27 +26,36 @@ using ConnectionPtr = std::shared_ptr<Connection>;
 // One connection to IMDS, and what was asked over it. Its failures are of imds::Errc.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(StreamSocket socket, http::Deadlines& deadlines);
+  // `begun` is when somebody was asked to make the socket.
+  Connection(StreamSocket socket, http::Deadlines& deadlines, SteadyTime begun);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() = default;
 
   // Waits until a socket that has begun to connect is connected.
   static asio::awaitable<Result<ConnectionPtr>> connect(asio::io_context& io, UniqueFd fd,
-                                                        http::Deadlines& deadlines,
+                                                        http::Deadlines& deadlines, SteadyTime begun,
                                                         std::chrono::seconds timeout);
 
-  // Sends a request and reads its answer; all of that has to be over within the time-out.
+  // Sends a request and reads its answer; all of that has to be over within the time-out, else the connection
+  // is reset.
   asio::awaitable<Result<http::Answer>> exchange(const token::TokenRequest& request, const std::string& host,
                                                  std::chrono::seconds timeout);
 
-  // True once a byte of the last answer was seen: then the request must not be sent a second time unasked.
-  [[nodiscard]] bool heard_something() const {
-    return heard_something_;
+  // Whether a request is under way, or about to be, and no byte of its answer has come.
+  [[nodiscard]] bool is_silent() const {
+    return is_silent_;
   }
 
-  // From now on the connection is closed at once when anything comes over it, were it only its end.
-  void rest();
+  // Whether the other end's kernel has not acknowledged all that was sent: then IMDS does not have it.
+  [[nodiscard]] bool has_unacknowledged();
+
+  // Closes it at once. What has not arrived at the other end never will.
+  void reset();
+
+  // From now on the connection is closed at once when anything comes over it, were it only its end, and
+  // after that time in any case.
+  void rest(std::chrono::milliseconds at_most);
 
   // Ends the rest. False: the connection cannot be used any more.
   [[nodiscard]] bool wake();
@@ -52,12 +63,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] const History& history() const {
     return history_;
   }
+  [[nodiscard]] SteadyTime begun() const {
+    return begun_;
+  }
+  // When the last rest began.
+  [[nodiscard]] SteadyTime last_used() const {
+    return last_used_;
+  }
 
  private:
+  [[nodiscard]] Error lost(bool is_late, const char* what);
+  void close_if_resting();
+
   StreamSocket socket_;
   http::Deadlines& deadlines_;
+  asio::steady_timer end_of_rest_;
+  SteadyTime begun_;
+  SteadyTime last_used_{};
   History history_;
-  bool heard_something_ = false;
+  bool is_silent_ = false;
   bool rests_ = false;
 };
 

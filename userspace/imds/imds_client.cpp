@@ -2,6 +2,9 @@
 #include "imds/imds_client.hpp"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -49,10 +52,32 @@ Reply reply_of(http::Answer answer) {
 // One request, and the connection that it went over: none if there was no way to IMDS.
 struct ImdsClient::Exchange {
   ConnectionPtr connection;
-  std::uint64_t generation = 0;
   bool is_reused = false;
-  bool can_be_followed = false;
+  SteadyTime began;
   Result<http::Answer> answer;
+};
+
+struct ImdsClient::Outcome {
+  token::FetchResult result;
+  bool is_no_answer = false;  // to the question, and the connection had been used before
+};
+
+// A request over a kept connection, and, when that does not do, the same over a new one.
+struct ImdsClient::Race {
+  explicit Race(asio::io_context& io) : changed(io) {}
+
+  token::TokenRequest request;
+  std::shared_ptr<token::Quota> quota;
+  ConnectionPtr kept;
+  SteadyTime began;
+  std::optional<Outcome> over_kept;
+  std::optional<token::FetchResult> over_new;
+  bool is_asked_anew = false;
+  asio::steady_timer changed;  // is cancelled whenever one of these ends
+
+  [[nodiscard]] bool is_answered() const {
+    return over_kept && !over_kept->is_no_answer;
+  }
 };
 
 ImdsClient::ImdsClient(asio::io_context& io, Connector& connector, Settings settings)
@@ -60,60 +85,112 @@ ImdsClient::ImdsClient(asio::io_context& io, Connector& connector, Settings sett
 
 void ImdsClient::configure(Settings settings) {
   settings_ = std::move(settings);
-  forget_connections();
+  pool_.forget_all();
 }
 
-void ImdsClient::forget_connections() {
-  ++generation_;
-  idle_.clear();
-}
-
-// A late copy of an earlier answer would be the very token that a caller wants to be rid of.
-ConnectionPtr ImdsClient::take_idle(const token::TokenRequest& request) {
-  if (request.bypass_cache) {
-    return nullptr;
+asio::awaitable<token::FetchResult> ImdsClient::fetch(token::TokenRequest request,
+                                                      std::shared_ptr<token::Quota> quota) {
+  token::Turn turn = co_await quota->turn(token::Place::behind);
+  if (!turn) {
+    co_return token::without_turn();
   }
-  while (true) {
-    const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [&](const ConnectionPtr& connection) {
-      return connection->history().suits(request);
-    });
-    if (found == idle_.rend()) {
-      return nullptr;
+  token::FetchResult result = token::without_turn();
+  const std::size_t all_but_one = std::max<std::size_t>(settings_.max_in_flight, 2) - 1;
+  if (ConnectionPtr kept = pool_.take(request, all_but_one)) {
+    auto both = std::make_shared<Race>(io_);
+    both->request = std::move(request);
+    both->quota = std::move(quota);
+    both->kept = std::move(kept);
+    result = co_await race(std::move(both), std::move(turn));
+  } else {
+    Outcome outcome = co_await ask(std::move(request), nullptr, std::move(turn));
+    result = std::move(outcome.result);
+  }
+  count(result);
+  co_return result;
+}
+
+// What comes first: an answer over the kept connection, or any result over a new one.
+asio::awaitable<token::FetchResult> ImdsClient::race(RacePtr race, token::Turn turn) {
+  race->began = std::chrono::steady_clock::now();
+  race->changed.expires_at(race->began + settings_.first_byte);
+  asio::co_spawn(io_, ask_kept(race, std::move(turn)), asio::detached);
+  while (!race->is_answered() && !race->over_new) {
+    if (race->over_kept && !race->is_asked_anew) {
+      ask_anew(race, token::Place::before);
+      continue;
     }
-    ConnectionPtr connection = std::move(*found);
-    idle_.erase(std::next(found).base());
-    if (connection->wake()) {
-      return connection;
+    const auto [ec] = co_await race->changed.async_wait(kAsTuple);
+    if (ec) {
+      continue;
+    }
+    race->changed.expires_at(SteadyTime::max());
+    if (race->kept->is_silent()) {
+      give_up_on_kept(race);
     }
   }
+  co_return race->is_answered() ? std::move(race->over_kept->result) : std::move(*race->over_new);
 }
 
-void ImdsClient::keep(const Exchange& exchange) {
-  if (!exchange.can_be_followed || exchange.generation != generation_ ||
-      std::chrono::steady_clock::now() < trusted_again_) {
-    return;
+// It may be dead, or IMDS slow. What IMDS does not even have it cannot answer. Else the answer may come
+// still, and IMDS may be busy with it: the connection is listened to, and its turn is taken, until its time
+// is up.
+void ImdsClient::give_up_on_kept(const RacePtr& race) {
+  const std::size_t forgotten = pool_.forget_unused_since(race->began);
+  log::info("ask IMDS over a new connection: a kept one is silent; closed {} others that are as old",
+            forgotten);
+  if (race->kept->has_unacknowledged()) {
+    race->kept->reset();
+  } else {
+    ask_anew(race, token::Place::behind);
   }
-  if (idle_.size() == kMaxIdleConnections) {
-    idle_.erase(idle_.begin());
-  }
-  exchange.connection->rest();
-  idle_.push_back(exchange.connection);
 }
 
-asio::awaitable<Result<ConnectionPtr>> ImdsClient::connect() {
-  Result<UniqueFd> fd = co_await connector_.open();
-  if (!fd) {
-    co_return Error(Errc::cannot_connect, fd.error().message());
-  }
-  co_return co_await Connection::connect(io_, std::move(*fd), deadlines_, settings_.connect_timeout);
+void ImdsClient::ask_anew(const RacePtr& race, token::Place place) {
+  race->is_asked_anew = true;
+  asio::co_spawn(io_, ask_new(race, place), asio::detached);
 }
 
-asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest request) {
+asio::awaitable<void> ImdsClient::ask_kept(RacePtr race, token::Turn turn) {
+  race->over_kept = co_await ask(race->request, race->kept, turn);
+  if (race->is_answered() && race->is_asked_anew && !race->over_new) {
+    race->quota->leave();  // while this turn is taken, so that no other is taken in vain
+  }
+  race->changed.cancel();
+}
+
+asio::awaitable<void> ImdsClient::ask_new(RacePtr race, token::Place place) {
+  token::Turn turn = co_await race->quota->turn(place);
+  if (turn && !race->is_answered()) {
+    Outcome outcome = co_await ask(race->request, nullptr, std::move(turn));
+    race->over_new = std::move(outcome.result);
+  } else {
+    race->over_new = token::without_turn();
+  }
+  race->changed.cancel();
+}
+
+// Holds the turn until IMDS is done with the request.
+asio::awaitable<ImdsClient::Outcome> ImdsClient::ask(token::TokenRequest request, ConnectionPtr kept,
+                                                     token::Turn /*turn*/) {
+  ++health_.requests;
+  Exchange done = co_await exchange(request, std::move(kept));
+  health_.durations.observe(std::chrono::steady_clock::now() - done.began);
+  ++health_.by_status[done.answer ? done.answer->status : 0];
+  const bool can_be_followed = done.answer && done.answer->can_be_followed;
+  Outcome outcome = evaluate(done, request);
+  if (can_be_followed) {
+    pool_.keep(std::move(done.connection), settings_.idle_time);
+  }
+  co_return outcome;
+}
+
+asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest request, ConnectionPtr kept) {
   const Settings settings = settings_;
   Exchange exchange;
-  exchange.generation = generation_;
-  exchange.connection = take_idle(request);
-  exchange.is_reused = exchange.connection != nullptr;
+  exchange.began = std::chrono::steady_clock::now();
+  exchange.is_reused = kept != nullptr;
+  exchange.connection = std::move(kept);
   if (!exchange.is_reused) {
     Result<ConnectionPtr> made = co_await connect();
     if (!made) {
@@ -123,23 +200,19 @@ asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest r
     exchange.connection = std::move(*made);
   }
   exchange.answer = co_await exchange.connection->exchange(request, settings.host, settings.request_timeout);
-  exchange.can_be_followed = exchange.answer && exchange.answer->can_be_followed;
   co_return exchange;
 }
 
-asio::awaitable<token::FetchResult> ImdsClient::fetch(token::TokenRequest request) {
-  ++health_.requests;
-  const auto began = std::chrono::steady_clock::now();
-  Exchange done = co_await exchange(request);
-  health_.durations.observe(std::chrono::steady_clock::now() - began);
-  ++health_.by_status[done.answer ? done.answer->status : 0];
-  token::FetchResult result = evaluate(done, request);
-  keep(done);
-  count(result);
-  co_return result;
+asio::awaitable<Result<ConnectionPtr>> ImdsClient::connect() {
+  const SteadyTime began = std::chrono::steady_clock::now();
+  Result<UniqueFd> fd = co_await connector_.open();
+  if (!fd) {
+    co_return Error(Errc::cannot_connect, fd.error().message());
+  }
+  co_return co_await Connection::connect(io_, std::move(*fd), deadlines_, began, settings_.connect_timeout);
 }
 
-token::FetchResult ImdsClient::evaluate(Exchange& exchange, const token::TokenRequest& request) {
+ImdsClient::Outcome ImdsClient::evaluate(Exchange& exchange, const token::TokenRequest& request) {
   if (!exchange.answer) {
     return evaluate_failure(exchange);
   }
@@ -150,67 +223,63 @@ token::FetchResult ImdsClient::evaluate(Exchange& exchange, const token::TokenRe
   return check(std::move(result), request, exchange.is_reused);
 }
 
-// IMDS may close a kept connection at any time. Whether the request that met that end was counted nobody
-// knows, so it goes through the quota once more instead of being sent again from here.
-token::FetchResult ImdsClient::evaluate_failure(const Exchange& exchange) {
+// IMDS may close a kept connection at any time, and whatever keeps its packets away does so with those of its
+// neighbours. Whether the request that met that end was counted nobody knows, so another one costs a turn.
+ImdsClient::Outcome ImdsClient::evaluate_failure(const Exchange& exchange) {
   const Error& error = exchange.answer.error();
-  if (exchange.is_reused && error.code() == Errc::not_http) {  // such as the rest of an earlier answer
-    distrust_connections();
-    return failure(error, Remedy::retry_at_once);
-  }
-  if (exchange.is_reused && error.code() == Errc::connection_lost &&
-      !exchange.connection->heard_something()) {
-    return failure(error, Remedy::retry_at_once);
+  if (exchange.is_reused) {
+    if (error.code() == Errc::not_http) {  // such as the rest of an earlier answer
+      distrust_connections();
+    }
+    (void)pool_.forget_unused_since(exchange.began);
+    log::debug("ask IMDS over a new connection: {}", error.message());
   }
   const bool is_senseless = error.code() == Errc::too_large || error.code() == Errc::not_http;
-  return failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later);
+  return {.result = failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later),
+          .is_no_answer = exchange.is_reused};
 }
 
 // To whom a refusal is said it does not tell: one over a connection on which something else was asked before
 // is heard from a new connection first.
-token::FetchResult ImdsClient::check_refusal(token::FetchResult result, const Exchange& exchange) {
-  if (!exchange.is_reused || exchange.connection->history().is_of_one_question()) {
-    return result;
-  }
-  forget_connections();
-  return failure(Error(Errc::mixed_up, "check a refusal of IMDS"), Remedy::retry_at_once);
+ImdsClient::Outcome ImdsClient::check_refusal(token::FetchResult result, const Exchange& exchange) {
+  const bool may_be_anothers = exchange.is_reused && !exchange.connection->history().is_of_one_question();
+  return {.result = std::move(result), .is_no_answer = may_be_anothers};
 }
 
 // Whether a token is the answer to its question.
-token::FetchResult ImdsClient::check(token::FetchResult result, const token::TokenRequest& request,
-                                     bool is_reused) {
+ImdsClient::Outcome ImdsClient::check(token::FetchResult result, const token::TokenRequest& request,
+                                      bool is_reused) {
   const auto* token = result ? std::get_if<std::shared_ptr<const token::Token>>(&*result) : nullptr;
   if (token == nullptr) {
-    return result;
+    return {.result = std::move(result)};
   }
   Match fit = match(**token, request);
   fit.is_same_resource = fit.is_same_resource || is_known_name((*token)->resource, request.resource);
   if (is_reused && !fit.is_exact()) {
     ++health_.mix_ups;
     distrust_connections();
-    return failure(Error(Errc::mixed_up, "check an answer of IMDS"), Remedy::retry_at_once);
+    return {.result = failure(Error(Errc::mixed_up, "check an answer of IMDS"), Remedy::retry_briefly),
+            .is_no_answer = true};
   }
   if (fit.identity == Match::Identity::other) {
     ++health_.other_identities_refused;
     distrust_connections();
-    return failure(Error(Errc::other_identity, "check an answer of IMDS"), Remedy::retry_briefly);
+    return {.result = failure(Error(Errc::other_identity, "check an answer of IMDS"), Remedy::retry_briefly)};
   }
   if (!fit.is_same_resource) {
     ++health_.other_resources_served;
     say_other_resource(request, **token);
   }
-  return result;
+  return {.result = std::move(result)};
 }
 
 // Whatever mixes up answers does so with the next ones as well.
 void ImdsClient::distrust_connections() {
-  const auto now = std::chrono::steady_clock::now();
-  if (now >= trusted_again_) {
+  if (pool_.is_trusting()) {
     log::warn("use no connection to IMDS twice for {} s: an answer was not for the question that was asked",
               settings_.distrust_time.count());
   }
-  trusted_again_ = now + settings_.distrust_time;
-  forget_connections();
+  pool_.distrust(settings_.distrust_time);
 }
 
 // Whether IMDS has called what was asked for by that name before, over a new connection.

@@ -12,7 +12,8 @@ namespace msi2imds::imds {
 // systemd-imdsd's locked mode lets only this mark pass (systemd 261).
 inline constexpr std::uint32_t kImdsdMark = 0x7fff0815;
 
-// A non-blocking TCP socket that has begun to connect to IMDS, with SO_MARK `mark` unless that is 0. Where
+// A non-blocking TCP socket that has begun to connect to IMDS and ends when the other end is not there any
+// more, with SO_MARK `mark` unless that is 0. Where
 // the system forbids unmarked connections there (EACCES), it is tried once more with the mark of
 // systemd-imdsd.
 [[nodiscard]] Result<UniqueFd> begin_connect(const SocketAddress& address, std::uint32_t mark);

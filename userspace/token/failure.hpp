@@ -17,7 +17,6 @@ namespace msi2imds::token {
 enum class Remedy : std::uint8_t {
   retry_later,    // an update, a throttle, a fault of the network
   retry_briefly,  // an answer that makes no sense; most likely it will not make more sense soon
-  retry_at_once,  // the connection had been closed before the request was sent
   come_back,      // we have too much to do: the caller has to ask again
 };
 

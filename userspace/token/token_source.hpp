@@ -7,7 +7,7 @@
 
 namespace msi2imds::token {
 
-// Where tokens come from: IMDS itself, or something wrapped around another source.
+// Where callers get tokens.
 class TokenSource {
  public:
   TokenSource() = default;

@@ -64,7 +64,22 @@ TokenPtr token_of(const FetchResult& result) {
   return is_token(result) ? std::get<TokenPtr>(*result) : nullptr;
 }
 
-asio::awaitable<FetchResult> FakeSource::fetch(TokenRequest request) {
+asio::awaitable<FetchResult> FakeSource::fetch(TokenRequest request, std::shared_ptr<token::Quota> quota) {
+  token::Turn turn = co_await quota->turn(token::Place::behind);
+  if (!turn) {
+    co_return token::without_turn();
+  }
+  if (vain_for) {
+    asio::co_spawn(io_, be_in_vain(request, std::move(turn)), asio::detached);
+    turn = co_await quota->turn(second_place);
+    if (!turn) {
+      co_return token::without_turn();
+    }
+  }
+  co_return co_await answer_one(std::move(request), std::move(turn));
+}
+
+asio::awaitable<FetchResult> FakeSource::answer_one(TokenRequest request, token::Turn /*turn*/) {
   starts.push_back({.at = clock_.steady(), .request = request});
   most_running = std::max(most_running, ++running);
   FetchResult result = next_answer(request);
@@ -74,6 +89,14 @@ asio::awaitable<FetchResult> FakeSource::fetch(TokenRequest request) {
   }
   --running;
   co_return result;
+}
+
+asio::awaitable<void> FakeSource::be_in_vain(TokenRequest request, token::Turn /*turn*/) {
+  starts.push_back({.at = clock_.steady(), .request = std::move(request)});
+  most_running = std::max(most_running, ++running);
+  const auto alarm = clock_.make_alarm();
+  co_await alarm->wait_until(clock_.steady() + *vain_for);
+  --running;
 }
 
 FetchResult FakeSource::next_answer(const TokenRequest& request) {

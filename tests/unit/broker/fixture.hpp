@@ -42,21 +42,25 @@ bool is_refusal(const FetchResult& result);
 TokenPtr token_of(const FetchResult& result);
 
 // IMDS: gives a new token for every request unless told otherwise.
-class FakeSource final : public token::TokenSource {
+class FakeSource final : public token::Upstream {
  public:
   struct Start {
     SteadyTime at;
     TokenRequest request;
   };
 
-  explicit FakeSource(Clock& clock) : clock_(clock) {}
-  asio::awaitable<FetchResult> fetch(TokenRequest request) override;
+  FakeSource(asio::io_context& io, Clock& clock) : io_(io), clock_(clock) {}
+  asio::awaitable<FetchResult> fetch(TokenRequest request, std::shared_ptr<token::Quota> quota) override;
 
   void answer_next(FetchResult result) {
     script_.push_back(std::move(result));
   }
 
   std::function<FetchResult(const TokenRequest&)> answer;  // once the script is over
+  // Each request is in vain at first and sent once more: instead of it, or beside it, which holds its turn
+  // for so long.
+  std::optional<nanoseconds> vain_for;
+  token::Place second_place = token::Place::before;
   seconds lifetime{hours(24)};
   nanoseconds delay{};
   std::vector<Start> starts;
@@ -64,8 +68,11 @@ class FakeSource final : public token::TokenSource {
   int most_running = 0;
 
  private:
+  asio::awaitable<FetchResult> answer_one(TokenRequest request, token::Turn turn);
+  asio::awaitable<void> be_in_vain(TokenRequest request, token::Turn turn);
   FetchResult next_answer(const TokenRequest& request);
 
+  asio::io_context& io_;
   Clock& clock_;
   std::deque<FetchResult> script_;
 };
@@ -103,7 +110,7 @@ class BrokerTest : public testing::Test {
 
   asio::io_context io_{1};
   FakeClock clock_{io_};
-  FakeSource source_{clock_};
+  FakeSource source_{io_, clock_};
   Settings settings_;
   TokenBroker broker_{io_, source_, clock_, settings_};
 };

@@ -67,12 +67,47 @@ TEST_F(QuotaTest, TheRateIsUsed) {
   EXPECT_GE(sent(), 170U);
 }
 
-TEST_F(QuotaTest, RetriesCountAsWell) {
-  source_.answer = [](const TokenRequest& /*request*/) { return failure(token::Remedy::retry_at_once); };
-  (void)ask_for_many("r", 100);
+TEST_F(QuotaTest, ARequestInPlaceOfOneInVainCostsATurn) {
+  source_.vain_for = nanoseconds(0);
+  const auto calls = ask_for_many("r", 100);
   clock_.advance(seconds(20));
-  EXPECT_GE(sent(), 340U);
+  EXPECT_EQ(count_tokens(calls), 100U);
+  EXPECT_EQ(sent(), 200U);
+  EXPECT_EQ(broker_.counters().sent, 200U);
   EXPECT_LE(most_starts_in_a_second(), 20U);
+  EXPECT_LE(source_.most_running, 5);
+}
+
+TEST_F(QuotaTest, ARequestInPlaceOfOneInVainComesBeforeTheSameUsersOthers) {
+  source_.vain_for = nanoseconds(0);
+  const CallPtr first = ask(request_for("first"));
+  (void)ask_for_many("r", 500);
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(first->result);
+}
+
+TEST_F(QuotaTest, ARequestBesideAnotherOneCountsAsOneMoreAtATime) {
+  source_.second_place = token::Place::behind;
+  source_.vain_for = seconds(3);
+  source_.delay = milliseconds(100);
+  const auto calls = ask_for_many("r", 10);
+  clock_.advance(seconds(30));
+  EXPECT_EQ(count_tokens(calls), 10U);
+  EXPECT_EQ(sent(), 20U);
+  EXPECT_EQ(source_.most_running, 5);
+}
+
+TEST_F(QuotaTest, ATurnIsTakenForAsLongAsItIsHeld) {
+  settings_.max_in_flight = 2;
+  configure(settings_);
+  source_.vain_for = hours(1);
+  const CallPtr first = ask(request_for("first"));
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(first->result);
+  const CallPtr second = ask(request_for("second"));
+  clock_.advance(seconds(60));
+  EXPECT_FALSE(second->result) << "one turn is held by the first request in vain, the other by the second";
+  EXPECT_EQ(source_.most_running, 2);
 }
 
 TEST_F(QuotaTest, BypassingRequestsKeepToTheRate) {

@@ -110,12 +110,13 @@ TEST_F(RetryTest, AnAnswerWithoutSenseIsAskedForThreeTimes) {
   EXPECT_THAT(start_times(begin_), ElementsAre(0, 1, 2));
 }
 
-TEST_F(RetryTest, AClosedConnectionIsReplacedAtOnce) {
-  source_.answer_next(failure(token::Remedy::retry_at_once));
+TEST_F(RetryTest, TwoRequestsOfOneAttemptDoNotLengthenTheWait) {
+  source_.vain_for = nanoseconds(0);
+  source_.answer_next(failure());
   const CallPtr call = ask_and_wait();
   EXPECT_TRUE(is_token(*call->result));
-  EXPECT_LT(call->waited(), milliseconds(100));
-  EXPECT_EQ(sent(), 2U);
+  EXPECT_EQ(sent(), 4U);
+  EXPECT_LT(call->waited(), milliseconds(2200));
 }
 
 TEST_F(RetryTest, AFinalRefusalIsPassedOnAtOnce) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "imds/imds_client.hpp"
 
+#include <gmock/gmock.h>
+
 #include <array>
 #include <cstdio>
 
@@ -11,6 +13,7 @@ namespace msi2imds::imds {
 namespace {
 
 using Then = Step::Then;
+using token::Place;
 
 class ImdsClientTest : public ImdsClientFixture {};
 
@@ -74,14 +77,15 @@ TEST_F(ImdsClientTest, ReplacesAKeptConnectionThatWasClosedMeanwhile) {
   EXPECT_EQ(client_.health().failures, 0U);
 }
 
-TEST_F(ImdsClientTest, WantsARequestAgainAtOnceWhoseKeptConnectionWasClosed) {
+TEST_F(ImdsClientTest, AsksAnewAtOnceWhenAKeptConnectionIsClosed) {
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
-  const auto stale = fetch_through({.bytes = "", .then = Then::close});
-  ASSERT_FALSE(stale);
-  EXPECT_EQ(stale.error().remedy, token::Remedy::retry_at_once);
+  server_.add({.bytes = "", .then = Then::close});
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
   EXPECT_EQ(server_.requests().size(), 3U);
   EXPECT_EQ(server_.accepted(), 2U);
+  EXPECT_THAT(quota_->asked, testing::ElementsAre(Place::behind, Place::behind, Place::before));
+  EXPECT_EQ(client_.health().requests, 3U);
+  EXPECT_EQ(client_.health().failures, 0U);
 }
 
 TEST_F(ImdsClientTest, DropsAKeptConnectionThatIsOutOfStep) {
@@ -90,10 +94,43 @@ TEST_F(ImdsClientTest, DropsAKeptConnectionThatIsOutOfStep) {
   EXPECT_EQ(server_.accepted(), 2U);
 }
 
-TEST_F(ImdsClientTest, SendsNoRequestTwiceOnceAnAnswerHasBegun) {
+TEST_F(ImdsClientTest, AsksAnewAtOnceWhenAnAnswerOverAKeptConnectionBreaksOff) {
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
-  EXPECT_EQ(failure_through({.bytes = "HTTP/1.1 200 OK\r\n", .then = Then::close}), Errc::connection_lost);
-  EXPECT_EQ(server_.requests().size(), 2U);
+  server_.add({.bytes = "HTTP/1.1 200 OK\r\n", .then = Then::close});
+  EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
+  EXPECT_EQ(server_.requests().size(), 3U);
+  EXPECT_EQ(server_.accepted(), 2U);
+}
+
+TEST_F(ImdsClientTest, AsksOnceOverANewConnection) {
+  EXPECT_EQ(failure_through({.bytes = "", .then = Then::close}), Errc::connection_lost);
+  EXPECT_EQ(server_.requests().size(), 1U);
+  EXPECT_EQ(quota_->asked.size(), 1U);
+}
+
+TEST_F(ImdsClientTest, TakesNoMoreThanTheAnswerOfANewConnectionInstead) {
+  EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
+  server_.add({.bytes = "", .then = Then::close});
+  EXPECT_EQ(failure_through({.bytes = "", .then = Then::close}), Errc::connection_lost);
+  EXPECT_EQ(server_.requests().size(), 3U);
+}
+
+TEST_F(ImdsClientTest, AsksNothingWithoutATurn) {
+  quota_->is_anybody_waiting = false;
+  const auto result = fetch();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().remedy, token::Remedy::come_back);
+  EXPECT_EQ(server_.requests().size(), 0U);
+}
+
+TEST_F(ImdsClientTest, HoldsATurnUntilTheAnswerIsThere) {
+  server_.add({.bytes = "", .then = Then::hang});
+  support::Started<token::FetchResult> asking(io_, fetching());
+  ASSERT_TRUE(support::run_until(io_, [this] { return server_.requests().size() == 1; }));
+  EXPECT_EQ(quota_->taken, 1U);
+  server_.send(token_reply());
+  EXPECT_TRUE(asking.get());
+  EXPECT_EQ(quota_->taken, 0U);
 }
 
 TEST_F(ImdsClientTest, ForgetsIdleConnectionsWithANewConfiguration) {
@@ -114,7 +151,7 @@ TEST_F(ImdsClientTest, KeepsNoConnectionThatWasOpenedBeforeANewConfiguration) {
 
 TEST_F(ImdsClientTest, AsksOnSeveralConnectionsAtATime) {
   server_.add({.bytes = "", .then = Then::hang});
-  const support::Started<token::FetchResult> first(io_, client_.fetch({}));
+  const support::Started<token::FetchResult> first(io_, fetching({}));
   ASSERT_TRUE(support::run_until(io_, [this] { return server_.requests().size() == 1; }));
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
   EXPECT_EQ(server_.accepted(), 2U);

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -71,13 +72,36 @@ void ScriptedImds::close_connections() {
   }
 }
 
-void ScriptedImds::send(std::string_view bytes) {
+void ScriptedImds::send(std::string_view bytes, std::size_t connection) {
   boost::system::error_code ignored;
-  asio::write(*sockets_.back(), asio::buffer(bytes), ignored);
+  asio::write(connection == 0 ? *sockets_.back() : *sockets_[connection - 1], asio::buffer(bytes), ignored);
 }
 
 void ScriptedImds::stop_listening() {
   acceptor_.close();
+}
+
+asio::awaitable<token::Turn> FakeQuota::turn(token::Place place) {
+  asked.push_back(place);
+  is_left_ = false;
+  while (taken >= most_at_a_time && !is_left_) {
+    changed_.expires_at(SteadyTime::max());
+    (void)co_await changed_.async_wait(kAsTuple);
+  }
+  if (is_left_ || !is_anybody_waiting) {
+    co_return nullptr;
+  }
+  most_taken = std::max(most_taken, ++taken);
+  co_return token::Turn(this, [](FakeQuota* quota) {
+    --quota->taken;
+    quota->changed_.cancel();
+  });
+}
+
+void FakeQuota::leave() {
+  ++left;
+  is_left_ = true;
+  changed_.cancel();
 }
 
 asio::awaitable<Result<UniqueFd>> LoopbackConnector::open() {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -38,8 +39,8 @@ class ScriptedImds {
   // Closes every connection that waits for a request.
   void close_connections();
   void stop_listening();
-  // Unasked, over the latest connection, if the client still has it.
-  void send(std::string_view bytes);
+  // Unasked, over the latest connection, or that of this number, if the client still has it.
+  void send(std::string_view bytes, std::size_t connection = 0);
 
   std::function<void()> on_request;  // while the client waits
 
@@ -84,6 +85,26 @@ class LoopbackConnector final : public Connector {
   int opened = 0;
 };
 
+// Gives turns, so many at a time, and counts them.
+class FakeQuota final : public token::Quota {
+ public:
+  explicit FakeQuota(asio::io_context& io) : changed_(io) {}
+
+  asio::awaitable<token::Turn> turn(token::Place place) override;
+  void leave() override;
+
+  unsigned most_at_a_time = 5;
+  unsigned taken = 0;       // now
+  unsigned most_taken = 0;  // ever
+  std::vector<token::Place> asked;
+  unsigned left = 0;  // waits that were ended
+  bool is_anybody_waiting = true;
+
+ private:
+  asio::steady_timer changed_;
+  bool is_left_ = false;
+};
+
 // An ImdsClient in front of a ScriptedImds.
 class ImdsClientFixture : public testing::Test {
  protected:
@@ -103,19 +124,23 @@ class ImdsClientFixture : public testing::Test {
     request.identity = std::move(identity);
     return request;
   }
+  asio::awaitable<token::FetchResult> fetching(
+      token::TokenRequest request = request_for("https://vault.azure.net")) {
+    return client_.fetch(std::move(request), quota_);
+  }
   token::FetchResult fetch(token::TokenRequest request = request_for("https://vault.azure.net")) {
-    return support::run(io_, client_.fetch(std::move(request)));
+    return support::run(io_, fetching(std::move(request)));
   }
   token::FetchResult fetch_through(Step step) {
     server_.add(std::move(step));
     return fetch();
   }
   // Over which connection the request went: 1 for the first one of the client.
-  std::size_t connection_of(token::TokenRequest request, const std::string& reply) {
+  std::size_t connection_of(token::TokenRequest request, const std::string& reply, std::size_t requests = 1) {
     server_.add({.bytes = reply});
     const std::size_t before = server_.requests().size();
     (void)fetch(std::move(request));
-    EXPECT_EQ(server_.requests().size(), before + 1);
+    EXPECT_EQ(server_.requests().size(), before + requests);
     return server_.last_connection();
   }
   boost::system::error_code failure_through(Step step) {
@@ -126,6 +151,7 @@ class ImdsClientFixture : public testing::Test {
   asio::io_context io_{1};
   ScriptedImds server_{io_};
   LoopbackConnector connector_;
+  std::shared_ptr<FakeQuota> quota_ = std::make_shared<FakeQuota>(io_);
   ImdsClient client_{io_, connector_, {.host = "imds.test:80"}};
 };
 

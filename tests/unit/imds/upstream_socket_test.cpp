@@ -47,6 +47,23 @@ TEST(UpstreamSocketTest, SendsSmallRequestsAtOnce) {
   EXPECT_NE(on, 0);
 }
 
+int option_of(const UniqueFd& socket, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(::getsockopt(socket.get(), level, name, &value, &size), 0);
+  return value;
+}
+
+TEST(UpstreamSocketTest, NoticesThatTheOtherEndIsGone) {
+  const UniqueFd listener = support::listen_on_loopback();
+  const auto socket = begin_connect(support::address_of(listener), 0);
+  ASSERT_TRUE(socket);
+  EXPECT_EQ(option_of(*socket, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option_of(*socket, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+  EXPECT_EQ(option_of(*socket, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+  EXPECT_EQ(option_of(*socket, IPPROTO_TCP, TCP_USER_TIMEOUT), 10'000);
+}
+
 TEST(UpstreamSocketTest, SaysThatNobodyListens) {
   UniqueFd listener = support::listen_on_loopback();
   const SocketAddress address = support::address_of(listener);
