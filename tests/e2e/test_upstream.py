@@ -22,6 +22,7 @@ def status(code, **more):
 # The client can do nothing about these, and must not take them as final.
 TRANSIENT = {
     "404": status(404),
+    "408": status(408),
     "410": status(410),
     "429": status(429),
     "500": status(500),

@@ -15,8 +15,9 @@ def test_imds_is_not_asked_before_its_retry_after_not_even_at_the_deadline(servi
     emulator.set_faults({"kind": "status", "status": 429, "retry_after": 60})
     with clients(host, 1) as [client]:
         reply = client.ask(request())
-    assert_legacy_error(reply, reply.status)
-    assert 500 <= reply.status < 600
+    assert_legacy_error(reply, 503, "temporarily_unavailable")
+    assert reply.header("Retry-After") == "60"
+    assert "IMDS asks to be left alone for 60 s" in reply.json()["error_description"]
     assert emulator.token_requests() == 1
 
 
@@ -42,12 +43,22 @@ def test_a_fresh_machine_waits_for_its_identities(new_service, emulator, host):
     assert emulator.token_requests() == 3
 
 
-def test_later_an_unknown_identity_is_told_at_once(new_service, emulator, host):
+def test_later_an_identity_that_is_named_for_the_first_time_is_waited_for_briefly(new_service, emulator, host):
     new_service({"imds.boot_grace": 30}).start(wrapper=just_booted())
     emulator.set_faults(NOT_ASSIGNED_YET)
     with clients(host, 1) as [client]:
-        assert_legacy_error(client.ask(request()), 400, "invalid_request")
-    assert emulator.token_requests() == 1
+        assert_legacy_success(client.ask(request()), RESOURCE)
+    assert emulator.token_requests() == 3
+
+
+def test_a_wrong_identity_is_refused_and_delays_nobody_else(service, emulator, host):
+    wrong = ask_for(RESOURCE, client_id="00000000-1111-2222-3333-444444444444")
+    with clients(host, 2) as [mistaken, other]:
+        mistaken.send(wrong)
+        for number in range(5):
+            assert_legacy_success(other.ask(ask_for(resource_number(number))), resource_number(number))
+        assert_legacy_error(mistaken.read_reply(), 400, "invalid_request")
+    assert emulator.token_requests() == 5 + 3
 
 
 def test_stale_connections_to_imds_fail_no_request(service, host, emulator):

@@ -8,11 +8,13 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace msi2imds::broker {
 namespace {
 
+using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr seconds kRefreshInterval{10};
@@ -20,8 +22,10 @@ constexpr seconds kRefreshInterval{10};
 constexpr std::array<seconds, 5> kBackOff = {seconds(2), seconds(6), seconds(14), seconds(30), seconds(20)};
 constexpr seconds kBriefBackOff{1};
 constexpr int kBriefAttempts = 3;
+// An identity that may have been assigned just now: after 0, 1 and 3 s.
+constexpr std::array<seconds, 2> kAssignmentBackOff = {seconds(1), seconds(2)};
 constexpr seconds kGraceBackOff{2};
-constexpr int kGraceAttempts = 10;
+constexpr std::size_t kGraceAttempts = 10;
 // What the last attempt needs before its callers' deadline.
 constexpr seconds kLastAttempt{3};
 
@@ -50,9 +54,13 @@ token::Failure expired() {
           .retry_after = {}};
 }
 
-// IMDS wants to be left alone for longer than the callers can wait: they are told so.
-token::FetchResult come_back_after(seconds time, const token::Failure& failure) {
-  return token::Failure{.error = failure.error, .remedy = token::Remedy::come_back, .retry_after = time};
+// IMDS wants to be left alone for longer than a caller can wait, who is told so.
+token::FetchResult leave_alone(nanoseconds time, const token::Failure& failure) {
+  const auto whole = std::max(std::chrono::ceil<seconds>(time), seconds(1));
+  return token::Failure{
+      .error = failure.error.within("leave IMDS alone for " + std::to_string(whole.count()) + " s"),
+      .remedy = token::Remedy::leave_alone,
+      .retry_after = whole};
 }
 
 token::Failure busy(std::chrono::milliseconds wait) {
@@ -78,12 +86,24 @@ struct TokenBroker::Flight {
   std::optional<token::FetchResult> result;       // set when it is over
   std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
   int attempts = 0;
-  bool is_flushed = false;  // while it flew: its token is not kept
-  bool is_refresh = false;  // nobody waited when it began
+  int times_missing = 0;                            // the identity
+  seconds next_wait{};                              // for it
+  SteadyTime left_alone_until = SteadyTime::min();  // as IMDS asked for
+  bool is_flushed = false;                          // while it flew: its token is not kept
+  bool is_refresh = false;                          // nobody waited when it began
 
   // Nobody would hear the answer.
   [[nodiscard]] bool is_abandoned() const {
     return waiters.empty() && !is_refresh;
+  }
+  // Who cannot wait for that is told at once.
+  void leave_imds_alone_until(SteadyTime time) {
+    left_alone_until = time;
+    for (const Waiter* waiter : waiters) {
+      if (waiter->deadline - kLastAttempt < time) {
+        waiter->alarm->ring();
+      }
+    }
   }
   [[nodiscard]] SteadyTime deadline() const {
     SteadyTime last = SteadyTime::min();
@@ -186,7 +206,9 @@ token::FetchResult TokenBroker::answer_without(const Flight* flight, const token
     return from_cache(std::move(token));
   }
   if (flight != nullptr && flight->last_answer) {
-    return *flight->last_answer;
+    const nanoseconds alone = flight->left_alone_until - clock_.steady();
+    return alone > nanoseconds(0) && !*flight->last_answer ? leave_alone(alone, flight->last_answer->error())
+                                                           : *flight->last_answer;
   }
   if (flight == nullptr || flight->attempts == 0) {
     ++counters_.refused_busy;
@@ -213,6 +235,7 @@ TokenBroker::FlightPtr TokenBroker::find_or_start(const token::TokenRequest& req
     return nullptr;
   }
   ++counters_.asked;
+  assignments_.name(request.identity, clock_.steady());
   FlightPtr flight = start(request);
   turns_.join(flight->ticket, request.uid);
   asio::co_spawn(io_, fly(flight), asio::detached);
@@ -254,12 +277,17 @@ asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
 
 // Whether the flight is over with this result.
 bool TokenBroker::settle(Flight& flight, const token::FetchResult& result) {
-  if (is_not_assigned_yet(result) && clock_.uptime() < settings_.boot_grace &&
-      flight.attempts < kGraceAttempts) {
-    flight.last_answer = result;
-    return false;
+  if (is_not_assigned_yet(result)) {
+    if (const auto wait = wait_for_assignment(flight)) {
+      flight.last_answer = result;
+      flight.next_wait = *wait;
+      return false;
+    }
   }
   if (result) {
+    if (std::holds_alternative<TokenPtr>(*result)) {
+      assignments_.confirm(flight.request.identity, clock_.steady());
+    }
     finish(flight, result);
     return true;
   }
@@ -270,6 +298,21 @@ bool TokenBroker::settle(Flight& flight, const token::FetchResult& result) {
     return true;
   }
   return false;
+}
+
+// How long to wait before IMDS is asked once more for an identity that it does not find; nothing if that is
+// final.
+std::optional<seconds> TokenBroker::wait_for_assignment(Flight& flight) {
+  if (flight.waiters.empty()) {
+    return std::nullopt;
+  }
+  const auto missed = static_cast<std::size_t>(flight.times_missing++);
+  if (clock_.uptime() < settings_.boot_grace) {
+    return missed + 1 < kGraceAttempts ? std::optional(kGraceBackOff) : std::nullopt;
+  }
+  const bool may_come = assignments_.may_come(flight.request.identity, clock_.steady());
+  return may_come && missed < kAssignmentBackOff.size() ? std::optional(kAssignmentBackOff[missed])
+                                                        : std::nullopt;
 }
 
 void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
@@ -300,7 +343,7 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
   const auto number = static_cast<std::size_t>(std::max(flight->attempts - 1, 0));
   seconds wait = kBackOff[std::min(number, kBackOff.size() - 1)];
   if (answer) {
-    wait = kGraceBackOff;
+    wait = flight->next_wait;
   } else {
     const token::Failure& failure = answer.error();
     if (failure.remedy == token::Remedy::come_back) {  // its turn was given up just before somebody joined
@@ -313,9 +356,12 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
       wait = kBriefBackOff;
     }
     const seconds asked_for = failure.retry_after.value_or(seconds(0));
-    if (asked_for > seconds(0) && started + asked_for > last_chance) {
-      flight->last_answer = come_back_after(asked_for, failure);
-      co_return false;
+    if (asked_for > seconds(0)) {
+      if (started + asked_for > last_chance) {
+        flight->last_answer = leave_alone(asked_for, failure);
+        co_return false;
+      }
+      flight->leave_imds_alone_until(started + asked_for);
     }
     wait = std::max(wait, asked_for);
   }

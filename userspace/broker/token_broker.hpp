@@ -5,19 +5,21 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/clock.hpp"
 #include "base/histogram.hpp"
+#include "broker/assignments.hpp"
 #include "broker/key.hpp"
 #include "broker/settings.hpp"
 #include "broker/token_cache.hpp"
 #include "broker/turns.hpp"
 #include "token/token_source.hpp"
+#include "token/upstream.hpp"
 
 namespace msi2imds::broker {
-#include "token/upstream.hpp"
 
 // How requests were answered, since the start.
 struct Counters {
@@ -58,9 +60,9 @@ class TokenBroker final : public token::TokenSource {
  private:
   struct Waiter;
   struct Flight;
+  class FlightQuota;
   using FlightPtr = std::shared_ptr<Flight>;
 
-  class FlightQuota;
   [[nodiscard]] Moment now() const;
   FlightPtr find_or_start(const token::TokenRequest& request);
   FlightPtr start(const token::TokenRequest& request);
@@ -70,6 +72,7 @@ class TokenBroker final : public token::TokenSource {
   asio::awaitable<token::FetchResult> attempt(FlightPtr flight);
   bool settle(Flight& flight, const token::FetchResult& result);
   void finish(Flight& flight, const token::FetchResult& result);
+  [[nodiscard]] std::optional<std::chrono::seconds> wait_for_assignment(Flight& flight);
   asio::awaitable<bool> pause(FlightPtr flight);
   asio::awaitable<void> refresh();
 
@@ -78,6 +81,7 @@ class TokenBroker final : public token::TokenSource {
   Clock& clock_;
   Settings settings_;
   TokenCache cache_;
+  Assignments assignments_;
   Turns turns_;
   std::unordered_map<Key, FlightPtr, KeyHash> flights_;  // keys refer to the flights
   Counters counters_;

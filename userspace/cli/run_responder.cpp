@@ -138,7 +138,7 @@ class ResponderProgram {
 
   void measure(metrics::Snapshot& now) const {
     now.upstream_by_status = imds_.health().by_status;
-    for (const unsigned status : {0U, 200U, 400U, 404U, 410U, 429U, 500U, 503U}) {
+    for (const unsigned status : {0U, 200U, 400U, 404U, 408U, 410U, 429U, 500U, 503U}) {
       now.upstream_by_status.try_emplace(status);  // so that its first increase is one
     }
     now.upstream_durations = imds_.health().durations;

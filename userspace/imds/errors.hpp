@@ -13,7 +13,7 @@ enum class Errc {
   connection_lost,     // closed or reset before the whole answer was here
   not_http,            // the bytes are not a valid HTTP response
   too_large,           // more than kMaxReply
-  unavailable,         // 404, 410, 429 or 5xx: an update, a throttle, a fault; may work later
+  unavailable,         // 404, 408, 410, 429 or 5xx: an update, a throttle, a fault; may work later
   unexpected_status,   // one that IMDS is not documented to send
   not_json,            // a 200 without a JSON object
   other_identity,      // a token for another client_id than was asked for

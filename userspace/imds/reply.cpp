@@ -142,7 +142,7 @@ Result<token::TokenResponse> interpret_token(const Reply& reply) {
 }
 
 bool may_work_later(unsigned status) {
-  return status == 404 || status == 410 || status == 429 || status >= 500;
+  return status == 404 || status == 408 || status == 410 || status == 429 || status >= 500;
 }
 
 bool is_final(unsigned status) {

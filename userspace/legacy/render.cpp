@@ -75,6 +75,12 @@ http::Response error(LegacyError error, std::string_view description) {
   return response;
 }
 
+http::Response try_again(std::string_view description, std::chrono::seconds later) {
+  http::Response response = error({.status = 503, .code = "temporarily_unavailable"}, description);
+  response.headers.push_back({.name = "Retry-After", .value = std::to_string(later.count())});
+  return response;
+}
+
 // The refusal on one line, which is all that Java reads; nothing if it is not an error as clients know them.
 std::optional<std::string> one_line_error(const std::string& body) {
   boost::json::error_code ec;
@@ -156,10 +162,13 @@ http::Response upstream_failure(std::string_view reason) {
 }
 
 http::Response unavailable(std::chrono::seconds retry_after) {
-  http::Response response = error({.status = 503, .code = "temporarily_unavailable"},
-                                  "Too many requests are waiting for a token: try again later");
-  response.headers.push_back({.name = "Retry-After", .value = std::to_string(retry_after.count())});
-  return response;
+  return try_again("Too many requests are waiting for a token: try again later", retry_after);
+}
+
+http::Response imds_left_alone(std::chrono::seconds retry_after) {
+  return try_again("IMDS asks to be left alone for " + std::to_string(retry_after.count()) +
+                       " s, longer than this caller can wait: try again then",
+                   retry_after);
 }
 
 http::Response not_allowed() {

@@ -31,6 +31,9 @@ void append_body(const token::Token& token, std::int64_t now_unix_seconds, std::
 // We have too much to do.
 [[nodiscard]] http::Response unavailable(std::chrono::seconds retry_after);
 
+// IMDS is not to be asked for so long, and the caller would not get an answer in time.
+[[nodiscard]] http::Response imds_left_alone(std::chrono::seconds retry_after);
+
 // The operator's rules do not allow this caller what it asks for.
 [[nodiscard]] http::Response not_allowed();
 

@@ -16,9 +16,12 @@ namespace {
 http::Response render(const token::FetchResult& result) {
   if (!result) {
     const token::Failure failure = result.error();
-    return failure.remedy == token::Remedy::come_back
-               ? legacy::unavailable(failure.retry_after.value_or(std::chrono::seconds(1)))
-               : legacy::upstream_failure(failure.error.message());
+    const auto later = failure.retry_after.value_or(std::chrono::seconds(1));
+    if (failure.remedy == token::Remedy::leave_alone) {
+      return legacy::imds_left_alone(later);
+    }
+    return failure.remedy == token::Remedy::come_back ? legacy::unavailable(later)
+                                                      : legacy::upstream_failure(failure.error.message());
   }
   if (const auto* token = std::get_if<std::shared_ptr<const token::Token>>(&*result); token != nullptr) {
     return legacy::render(**token, unix_seconds(std::chrono::system_clock::now()));

@@ -119,6 +119,34 @@ TEST_F(RetryTest, TwoRequestsOfOneAttemptDoNotLengthenTheWait) {
   EXPECT_LT(call->waited(), milliseconds(2200));
 }
 
+TEST_F(RetryTest, ARetryAfterBeyondTheDeadlineIsToldAtOnce) {
+  source_.answer_next(failure(token::Remedy::retry_later, seconds(100)));
+  const CallPtr call = ask_and_wait();
+  ASSERT_FALSE(*call->result);
+  EXPECT_EQ(call->result->error().remedy, token::Remedy::leave_alone);
+  EXPECT_EQ(call->result->error().retry_after, seconds(100));
+  EXPECT_EQ(call->result->error().error.message(), "leave IMDS alone for 100 s: scripted");
+  EXPECT_EQ(call->waited(), seconds(0));
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(RetryTest, ARetryAfterBeyondTheDeadlineOfOneCallerIsToldToThatOne) {
+  away_for(seconds(38));
+  const CallPtr early = ask(request_for("vault"));
+  clock_.advance(seconds(45));  // attempts after 0, 2, 8 and 22 s
+  const CallPtr late = ask(request_for("vault"));
+  source_.answer_next(failure(token::Remedy::retry_later, seconds(40)));
+  clock_.advance(seconds(7));  // the next one is after 52 s
+  ASSERT_TRUE(early->result);
+  ASSERT_FALSE(*early->result);
+  EXPECT_EQ(early->result->error().remedy, token::Remedy::leave_alone);
+  EXPECT_EQ(early->result->error().retry_after, seconds(40));
+  EXPECT_FALSE(late->result);
+  clock_.advance(seconds(40));
+  ASSERT_TRUE(late->result);
+  EXPECT_TRUE(is_token(*late->result));
+}
+
 TEST_F(RetryTest, AFinalRefusalIsPassedOnAtOnce) {
   always(refusal());
   EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
@@ -151,10 +179,68 @@ TEST_F(RetryTest, AnIdentityThatIsNeverAssignedIsRefusedAfterAWhile) {
   EXPECT_EQ(sent(), 10U);
 }
 
-TEST_F(RetryTest, AMissingIdentityIsRefusedAtOnceLaterOn) {
-  clock_.set_uptime(seconds(300));
+TEST_F(RetryTest, AnIdentityThatIsNamedForTheFirstTimeIsWaitedForBriefly) {
+  source_.answer_next(refusal(kNotAssigned));
+  source_.answer_next(refusal(kNotAssigned));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 1, 3));
+}
+
+TEST_F(RetryTest, AWrongIdentityIsRefusedAfterAFewSecondsAndLaterAtOnce) {
   always(refusal(kNotAssigned));
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(5));
+  ASSERT_TRUE(call->result && is_refusal(*call->result));
+  EXPECT_EQ(call->waited(), seconds(3));
+  EXPECT_EQ(sent(), 3U);
+  clock_.advance(seconds(55));
   EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(is_refusal(ask_now(request_for("another resource"))));
+  EXPECT_EQ(sent(), 5U);
+}
+
+TEST_F(RetryTest, AnIdentityThatAnsweredBeforeIsWaitedForBrieflyAtAnyTime) {
+  ASSERT_TRUE(is_token(ask_now(request_as("a"))));
+  clock_.advance(hours(12));
+  source_.answer_next(refusal(kNotAssigned));
+  TokenRequest request = request_as("A");
+  request.resource = "storage";
+  const CallPtr call = ask(request);
+  clock_.advance(seconds(5));
+  ASSERT_TRUE(call->result);
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_EQ(call->waited(), seconds(1));
+}
+
+TEST_F(RetryTest, AnIdentityThatWasTakenAwayIsRefusedAtOnceInTheEnd) {
+  ASSERT_TRUE(is_token(ask_now(request_for("vault"))));
+  clock_.advance(hours(1));
+  always(refusal(kNotAssigned));
+  const CallPtr call = ask(request_for("storage"));
+  clock_.advance(minutes(1));
+  ASSERT_TRUE(call->result && is_refusal(*call->result));
+  EXPECT_EQ(call->waited(), seconds(3));
+  EXPECT_TRUE(is_refusal(ask_now(request_for("storage"))));
+}
+
+TEST_F(RetryTest, AWrongIdentityLeavesTheQuotaToOthers) {
+  source_.answer = [this](const TokenRequest& request) {
+    return request.identity.value.empty()
+               ? FetchResult(token::TokenResponse(make_token(clock_.wall() + hours(24))))
+               : refusal(kNotAssigned);
+  };
+  for (int i = 0; i < 30; ++i) {
+    TokenRequest wrong = request_as("wrong" + std::to_string(i));
+    wrong.uid = kBob;
+    (void)ask(wrong);
+  }
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(milliseconds(300));
+  EXPECT_TRUE(call->result);
+  clock_.advance(minutes(2));
+  EXPECT_EQ(sent(), 30U * 3 + 1);
 }
 
 TEST_F(RetryTest, OtherRefusalsArePassedOnAtOnceAfterBootToo) {
@@ -168,7 +254,9 @@ TEST_F(RetryTest, TheGraceAfterBootIsASetting) {
   configure(settings_);
   clock_.set_uptime(seconds(0));
   always(refusal(kNotAssigned));
-  EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_refusal(*call->result));
+  EXPECT_EQ(sent(), 3U);
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ TEST(InterpretTest, PassesFinalRefusalsOnAsTheyAre) {
 }
 
 TEST(InterpretTest, TellsTransientFailuresFromUnknownOnes) {
-  for (const unsigned status : {404U, 410U, 429U, 500U, 502U, 503U, 504U, 599U}) {
+  for (const unsigned status : {404U, 408U, 410U, 429U, 500U, 502U, 503U, 504U, 599U}) {
     EXPECT_EQ(code_of(interpret({.status = status, .content_type = kJson, .body = token_with("", "")})),
               Errc::unavailable)
         << status;
@@ -150,6 +150,14 @@ TEST(InterpretTest, TellsTransientFailuresFromUnknownOnes) {
   for (const unsigned status : {201U, 204U, 206U, 301U, 302U, 304U, 402U, 418U}) {
     EXPECT_EQ(code_of(interpret({.status = status, .content_type = kJson, .body = token_with("", "")})),
               Errc::unexpected_status)
+        << status;
+  }
+}
+
+TEST(InterpretTest, HasThePatienceOfAnUpdateWithWhatMayWorkLater) {
+  for (const unsigned status : {404U, 408U, 410U, 429U, 500U}) {
+    EXPECT_EQ(interpret({.status = status, .content_type = {}, .body = {}}).error().remedy,
+              token::Remedy::retry_later)
         << status;
   }
 }

@@ -189,6 +189,15 @@ TEST(UnavailableTest, SaysWhenToTryAgain) {
   EXPECT_EQ(header(response, "Retry-After"), "7");
 }
 
+TEST(ImdsLeftAloneTest, SaysForHowLongAndWhy) {
+  const http::Response response = imds_left_alone(std::chrono::seconds(90));
+
+  expect_error(response, 503, "temporarily_unavailable");
+  EXPECT_EQ(header(response, "Retry-After"), "90");
+  EXPECT_EQ(field(response, "error_description"),
+            "IMDS asks to be left alone for 90 s, longer than this caller can wait: try again then");
+}
+
 TEST(BadMessageTest, EndsTheConnection) {
   const http::Response response = bad_message(413, "the body is larger than 65536 bytes");
 
