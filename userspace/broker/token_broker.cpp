@@ -86,6 +86,7 @@ struct TokenBroker::Flight {
   std::optional<token::FetchResult> result;       // set when it is over
   std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
   int attempts = 0;
+  SteadyTime last_began;                            // the last of them
   int times_missing = 0;                            // the identity
   seconds next_wait{};                              // for it
   SteadyTime left_alone_until = SteadyTime::min();  // as IMDS asked for
@@ -125,7 +126,10 @@ class TokenBroker::FlightQuota final : public token::Quota {
     if (turn) {
       broker_.counters_.quota_waits.observe(broker_.clock_.steady() - asked);
       ++broker_.counters_.sent;
-      flight_->attempts += std::exchange(is_first_, false) ? 1 : 0;
+      if (std::exchange(is_first_, false)) {
+        ++flight_->attempts;
+        flight_->last_began = broker_.clock_.steady();
+      }
     }
     co_return turn;
   }
@@ -368,7 +372,9 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
   if (last_chance - started < seconds(1)) {
     co_return false;
   }
-  const SteadyTime until = std::min(started + wait, last_chance);
+  // One that takes as long as the last one did is not to be under way at the last chance.
+  const bool ends_in_time = started + wait + (started - flight->last_began) < last_chance;
+  const SteadyTime until = ends_in_time ? started + wait : last_chance;
   while (clock_.steady() < until && !flight->waiters.empty()) {
     co_await flight->alarm->wait_until(until);
   }

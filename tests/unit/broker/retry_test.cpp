@@ -110,6 +110,18 @@ TEST_F(RetryTest, AnAnswerWithoutSenseIsAskedForThreeTimes) {
   EXPECT_THAT(start_times(begin_), ElementsAre(0, 1, 2));
 }
 
+// Attempts that end with a time-out of 15 s would be 0, 17, 38 and 67 s after the begin.
+TEST_F(RetryTest, NoSlowAttemptIsUnderWayAtTheLastChance) {
+  source_.answer = [this](const TokenRequest& /*request*/) {
+    const bool is_away = clock_.steady() < begin_ + seconds(70);
+    source_.delay = seconds(is_away ? 15 : 0);
+    return is_away ? failure() : FetchResult(token::TokenResponse(make_token(clock_.wall() + hours(24))));
+  };
+  const CallPtr call = ask_and_wait();
+  EXPECT_TRUE(is_token(*call->result));
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 17, 38, 72));
+}
+
 TEST_F(RetryTest, TwoRequestsOfOneAttemptDoNotLengthenTheWait) {
   source_.vain_for = nanoseconds(0);
   source_.answer_next(failure());
