@@ -3,6 +3,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "imds_emulator/fault_parser.hpp"
@@ -65,6 +66,26 @@ Reply clear_faults(Emulator& emulator, const Request& request) {
   return show_faults(emulator, request);
 }
 
+Reply show_clock(Emulator& emulator, const Request& /*request*/) {
+  json::object document;
+  document["skew_seconds"] = emulator.clock_skew.count();
+  return json_reply(std::move(document));
+}
+
+Reply set_clock(Emulator& emulator, const Request& request) {
+  json::error_code ec;
+  const json::value document = json::parse(request.body, ec);
+  const json::object* object = ec ? nullptr : document.if_object();
+  const json::value* skew =
+      object != nullptr && object->size() == 1 ? object->if_contains("skew_seconds") : nullptr;
+  const std::int64_t* seconds = skew != nullptr ? skew->if_int64() : nullptr;
+  if (seconds == nullptr || *seconds < -kMaxClockSkew || *seconds > kMaxClockSkew) {
+    return refuse(400, "invalid_clock", R"(expected {"skew_seconds": WHOLE_NUMBER}, at most ten years)", "");
+  }
+  emulator.clock_skew = std::chrono::seconds(*seconds);
+  return show_clock(emulator, request);
+}
+
 struct Route {
   std::string_view method;
   std::string_view path;
@@ -79,6 +100,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/emulator/faults", show_faults},
     {"POST", "/emulator/faults", set_faults},
     {"DELETE", "/emulator/faults", clear_faults},
+    {"GET", "/emulator/clock", show_clock},
+    {"POST", "/emulator/clock", set_clock},
 };
 
 }  // namespace

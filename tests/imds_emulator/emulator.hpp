@@ -16,11 +16,14 @@
 
 namespace msi2imds::emulator {
 
+inline constexpr std::int64_t kMaxClockSkew = 10L * 365 * 86400;
+
 struct Options {
   IdentityOptions identities;
   TokenOptions tokens;
   std::chrono::milliseconds latency{0};  // before each answer to a token request
   std::string scale_set;                 // that the VM belongs to; empty: none
+  std::chrono::seconds clock_skew{0};    // how far IMDS's clock is ahead of this machine's
 };
 
 // The emulated IMDS: all its state, free of connections.
@@ -28,10 +31,17 @@ struct Emulator {
   explicit Emulator(const Options& options)
       : latency(options.latency),
         scale_set(options.scale_set),
+        clock_skew(options.clock_skew),
         token_endpoint(options.identities, options.tokens) {}
+
+  // What time it is for IMDS: in its Date headers and its tokens.
+  [[nodiscard]] std::chrono::sys_seconds now() const {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) + clock_skew;
+  }
 
   std::chrono::milliseconds latency;
   std::string scale_set;
+  std::chrono::seconds clock_skew;
   TokenEndpoint token_endpoint;
   Statistics statistics;
   RequestLog log;

@@ -16,6 +16,7 @@ struct Flags {
   bool no_system_identity = false;
   std::int64_t lifetime = 86400;
   std::int64_t latency = 0;
+  std::int64_t clock_skew = 0;
 };
 
 void declare(CLI::App& app, Flags& flags, Options& options) {
@@ -39,6 +40,9 @@ void declare(CLI::App& app, Flags& flags, Options& options) {
                "A new token for each request, instead of the platform's cache");
   app.add_option("--latency", flags.latency, "Milliseconds before each answer to a token request")
       ->check(CLI::Range(0, 600000));
+  app.add_option("--clock-skew", flags.clock_skew,
+                 "Seconds that IMDS's clock is ahead of this machine's; negative: behind")
+      ->check(CLI::Range(-kMaxClockSkew, kMaxClockSkew));
 }
 
 }  // namespace
@@ -65,6 +69,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, const char* const* a
   result.options.identities.system_assigned = !flags.no_system_identity;
   result.options.tokens.lifetime = std::chrono::seconds(flags.lifetime);
   result.options.latency = std::chrono::milliseconds(flags.latency);
+  result.options.clock_skew = std::chrono::seconds(flags.clock_skew);
   return result;
 }
 

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "imds_emulator/reply.hpp"
 
+#include <array>
 #include <boost/beast/http/status.hpp>
+#include <ctime>
 #include <ostream>  // Boost 1.81 needs it and does not include it
 
 #include "base/escape.hpp"
 
 namespace msi2imds::emulator {
+namespace {
+
+void append_date(std::string& out, std::chrono::sys_seconds now) {
+  const std::time_t time = now.time_since_epoch().count();
+  std::tm fields{};
+  std::array<char, 64> line{};
+  (void)::gmtime_r(&time, &fields);
+  out.append(line.data(),
+             std::strftime(line.data(), line.size(), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &fields));
+}
+
+}  // namespace
 
 Reply refuse(unsigned status, std::string_view error, std::string_view description,
              std::string_view problem) {
@@ -40,7 +54,7 @@ void append_interim(std::string& out, unsigned status) {
   out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason).append("\r\n\r\n");
 }
 
-void append_head(std::string& out, const Reply& reply, bool keep_alive) {
+void append_head(std::string& out, const Reply& reply, std::chrono::sys_seconds now, bool keep_alive) {
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(reply.status));
   out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
   out.append(reason.data(), reason.size());
@@ -49,6 +63,7 @@ void append_head(std::string& out, const Reply& reply, bool keep_alive) {
     out.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
   }
   out.append("\r\nServer: IMDS-emulator\r\n");
+  append_date(out, now);
   for (const Header& header : reply.headers) {
     out.append(header.name).append(": ").append(header.value).append("\r\n");
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,7 @@ struct Reply {
 // An interim answer.
 void append_interim(std::string& out, unsigned status);
 
-// The bytes of an answer up to the empty line.
-void append_head(std::string& out, const Reply& reply, bool keep_alive);
+// The bytes of an answer up to the empty line, with `now` as its Date.
+void append_head(std::string& out, const Reply& reply, std::chrono::sys_seconds now, bool keep_alive);
 
 }  // namespace msi2imds::emulator

@@ -22,10 +22,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-std::chrono::sys_seconds current_second() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 class Session {
  public:
   Session(asio::ip::tcp::socket socket, Emulator& emulator)
@@ -133,9 +129,9 @@ asio::awaitable<bool> Session::serve_token() {
   if (fault) {
     mistake(question, *fault, emulator_.token_endpoint.identities());
   }
-  Reply reply = emulator_.token_endpoint.answer(question, current_second());
+  Reply reply = emulator_.token_endpoint.answer(question, emulator_.now());
   if (fault) {
-    spoil(reply, *fault, current_second());
+    spoil(reply, *fault, emulator_.now());
   }
   emulator_.log.set_status(id, reply.status);
   emulator_.statistics.count_answer(reply.status, reply.problem);
@@ -165,7 +161,7 @@ asio::awaitable<bool> Session::deliver(const Reply& reply, const std::optional<F
 
 void Session::render(const Reply& reply, bool keep_alive) {
   output_.clear();
-  append_head(output_, reply, keep_alive);
+  append_head(output_, reply, emulator_.now(), keep_alive);
   output_ += reply.body;
 }
 

@@ -69,6 +69,10 @@ class EmulatorControls:
     def clear_faults(self):
         self._call("DELETE", "/emulator/faults")
 
+    def set_clock(self, seconds):
+        """IMDS's clock is so far ahead of this machine's, in its Date headers and its tokens; negative: behind."""
+        self._call("POST", "/emulator/clock", {"skew_seconds": seconds})
+
 
 class Emulator(EmulatorControls):
     def __init__(self, namespace, *arguments):

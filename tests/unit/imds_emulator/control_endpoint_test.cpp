@@ -48,6 +48,23 @@ TEST_F(ControlEndpointTest, ShowsATargetWithARawSpaceWhole) {
   EXPECT_EQ(entries.at(0).at("status").as_int64(), 400);
 }
 
+TEST_F(ControlEndpointTest, SetsImdssClock) {
+  EXPECT_EQ(document("/emulator/clock").at("skew_seconds").as_int64(), 0);
+  EXPECT_EQ(call("POST", "/emulator/clock", R"({"skew_seconds":-3600})").status, 200U);
+  EXPECT_EQ(document("/emulator/clock").at("skew_seconds").as_int64(), -3600);
+  const auto away = std::chrono::system_clock::now() - emulator_.now();
+  EXPECT_GE(away, std::chrono::seconds(3600));
+  EXPECT_LT(away, std::chrono::seconds(3700));
+}
+
+TEST_F(ControlEndpointTest, RefusesAClockThatIsNone) {
+  for (const char* body : {"", "[]", "{}", R"({"skew_seconds":"1"})", R"({"skew_seconds":1.5})",
+                           R"({"skew_seconds":1,"more":1})", R"({"skew_seconds":315360001})"}) {
+    EXPECT_EQ(call("POST", "/emulator/clock", body).status, 400U) << body;
+  }
+  EXPECT_EQ(document("/emulator/clock").at("skew_seconds").as_int64(), 0);
+}
+
 TEST_F(ControlEndpointTest, KeepsWhatIsInFlightOnReset) {
   InFlight in_flight(emulator_.statistics);
   (void)call("POST", "/emulator/reset");

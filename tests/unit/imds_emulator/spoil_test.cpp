@@ -115,9 +115,15 @@ TEST(SpoilTest, AnswersWithoutABodyWhereThereIsNone) {
   const Reply reply = spoiled(R"({"kind":"status","status":204})");
   EXPECT_EQ(reply.body, "");
   std::string head;
-  append_head(head, reply, true);
+  append_head(head, reply, {}, true);
   EXPECT_EQ(head.find("Content-Length"), std::string::npos);
   EXPECT_EQ(spoiled(R"({"kind":"status","status":204,"body":"x"})").body, "x");
+}
+
+TEST(HeadTest, HasADate) {
+  std::string head;
+  append_head(head, Reply(), std::chrono::sys_seconds(std::chrono::seconds(784111777)), true);
+  EXPECT_NE(head.find("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), std::string::npos) << head;
 }
 
 TEST(SpoilTest, LeavesARefusalAsItIs) {
