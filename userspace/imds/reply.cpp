@@ -96,7 +96,7 @@ Result<std::int64_t> seconds_field(const json::object& object, std::string_view 
   const char* end = text->data() + text->size();
   const auto [parsed, ec] = std::from_chars(text->data(), end, seconds);
   if (ec != std::errc() || parsed != end || seconds < 0 || seconds > kLastSecond) {
-    return bad_token("field " + std::string(name) + " is not a time in Unix seconds");
+    return bad_token("field " + std::string(name) + " is not a whole number of seconds");
   }
   return seconds;
 }
@@ -134,6 +134,13 @@ Result<token::TokenResponse> interpret_token(const Reply& reply) {
       return not_before.error();
     }
     token->not_before = *not_before;
+  }
+  if (object->contains("expires_in")) {
+    const Result<std::int64_t> expires_in = seconds_field(*object, "expires_in");
+    if (!expires_in) {
+      return expires_in.error();
+    }
+    token->expires_in = *expires_in;
   }
   if (const Result<std::string> client_id = text_field(*object, "client_id"); client_id) {
     token->client_id = *client_id;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -40,6 +41,7 @@ struct Token {
   std::string client_id;  // empty when IMDS did not say
   std::int64_t not_before = 0;
   std::int64_t expires_on = 0;
+  std::optional<std::int64_t> expires_in = {};  // seconds left when IMDS answered, by IMDS's clock
 };
 
 // A final "no" of IMDS that the caller has to see: the request itself is at fault.

@@ -45,6 +45,7 @@ TEST(InterpretTest, ReadsAToken) {
   EXPECT_EQ(token->client_id, "c-1");
   EXPECT_EQ(token->not_before, 1700000000);
   EXPECT_EQ(token->expires_on, 1700086400);
+  EXPECT_EQ(token->expires_in, 86399);
 }
 
 TEST(InterpretTest, TakesJsonInAnyCaseAndWithAnyCharset) {
@@ -84,13 +85,15 @@ TEST(InterpretTest, RefusesATokenThatMissesAField) {
 }
 
 TEST(InterpretTest, RefusesAnEmptyField) {
-  for (const char* field : {"access_token", "token_type", "resource", "expires_on", "not_before"}) {
+  for (const char* field :
+       {"access_token", "token_type", "resource", "expires_on", "expires_in", "not_before"}) {
     EXPECT_EQ(code_of(interpret_200(token_with(field, R"("")"))), Errc::bad_token) << field;
   }
 }
 
 TEST(InterpretTest, RefusesAFieldOfAnotherType) {
-  for (const char* field : {"access_token", "token_type", "resource", "expires_on", "not_before"}) {
+  for (const char* field :
+       {"access_token", "token_type", "resource", "expires_on", "expires_in", "not_before"}) {
     for (const char* value : {"1700086400", "null", "true", "{}", "[\"x\"]"}) {
       EXPECT_EQ(code_of(interpret_200(token_with(field, value))), Errc::bad_token) << field << value;
     }
@@ -103,6 +106,7 @@ TEST(InterpretTest, RefusesATimeThatIsNone) {
     const std::string value = '"' + std::string(time) + '"';
     EXPECT_EQ(code_of(interpret_200(token_with("expires_on", value))), Errc::bad_token) << time;
     EXPECT_EQ(code_of(interpret_200(token_with("not_before", value))), Errc::bad_token) << time;
+    EXPECT_EQ(code_of(interpret_200(token_with("expires_in", value))), Errc::bad_token) << time;
   }
 }
 
@@ -113,7 +117,9 @@ TEST(InterpretTest, DoesWithoutWhatClientsCanMiss) {
   const auto without_client = token_of(interpret_200(token_with("client_id", "")));
   ASSERT_NE(without_client, nullptr);
   EXPECT_EQ(without_client->client_id, "");
-  EXPECT_NE(token_of(interpret_200(token_with("expires_in", ""))), nullptr);
+  const auto without_rest = token_of(interpret_200(token_with("expires_in", "")));
+  ASSERT_NE(without_rest, nullptr);
+  EXPECT_EQ(without_rest->expires_in, std::nullopt);
 }
 
 TEST(InterpretTest, PutsNoPartOfABodyIntoAnError) {
