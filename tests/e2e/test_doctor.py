@@ -66,7 +66,7 @@ def test_a_good_machine(doctor, emulator):
     ended = doctor.run()
     assert ended.returncode == 0, ended.stdout
     assert "error " not in ended.stdout.replace("0 errors", "")
-    for check in ("machine", "backend", "ports", "reserved", "extension", "discovery", "imds", "identity", "proxy"):
+    for check in ("machine", "backend", "ports", "reserved", "extension", "discovery", "imds", "clock", "identity", "proxy"):
         assert f"\nok       {check:<10} " in "\n" + ended.stdout or f"\nwarning  {check:<10} " in ended.stdout, check
     assert "takes sk_lookup" in ended.stdout
     assert "IMDS gives a token to callers that name no identity" in ended.stdout
@@ -114,6 +114,23 @@ def test_no_imds(new_service, host):
     assert doctor.level("There is no route to 169.254.169.254:80") == "error"
     assert doctor.level("IMDS does not answer") == "error"
     assert doctor.run().returncode == 1
+
+
+@pytest.mark.parametrize(
+    "skew, text, level",
+    [
+        (0, "This machine's clock agrees with that of IMDS.", "ok"),
+        (100, " s behind that of IMDS.", "warning"),
+        (-100, " s ahead of that of IMDS.", "warning"),
+        (3600, "not valid yet", "error"),
+        (-3600, "expired before they are", "error"),
+    ],
+)
+def test_the_clock_is_compared_with_that_of_imds(doctor, emulator, skew, text, level):
+    emulator.set_clock(skew)
+    finding = doctor.find(text)
+    assert (finding["check"], finding["level"]) == ("clock", level)
+    assert doctor.run().returncode == (1 if level == "error" else 0)
 
 
 def test_imds_does_not_listen(doctor):

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "doctor/backends.hpp"
+#include "doctor/clock.hpp"
 #include "doctor/extension.hpp"
 #include "doctor/identities.hpp"
 #include "doctor/imds.hpp"
@@ -51,6 +52,7 @@ Findings examine(const Case& patient) {
   look("extension", kQuick, [&] { return check_extension(patient); });
   look("imds", kQuick, [&] { return check_imds(patient, instance); });
   if (instance) {
+    look("clock", kQuick, [&] { return check_clock(patient, *instance); });
     look("identity", kAsking, [&] { return check_identities(patient); });
   }
   look("proxy", kQuick, [&] { return check_proxies(patient); });

@@ -7,6 +7,7 @@
 
 #include "imds/reply.hpp"
 #include "imds/upstream_socket.hpp"
+#include "migration/clock.hpp"
 
 namespace msi2imds::migration {
 namespace {
@@ -38,6 +39,7 @@ std::string text_of(const json::object& object, std::string_view name) {
 }  // namespace
 
 Result<Instance> ask_instance(const config::Imds& imds) {
+  const auto asked = std::chrono::system_clock::now();
   const Result<http::Answer> answer = ask(imds, kInstanceTarget);
   if (!answer) {
     return answer.error();
@@ -51,10 +53,12 @@ Result<Instance> ask_instance(const config::Imds& imds) {
     return Error::from_errno(EPROTO,
                              "ask IMDS for this machine's names: status " + std::to_string(answer->status));
   }
-  return Instance{.subscription = text_of(*compute, "subscriptionId"),
-                  .resource_group = text_of(*compute, "resourceGroupName"),
-                  .name = text_of(*compute, "name"),
-                  .scale_set = text_of(*compute, "vmScaleSetName")};
+  return Instance{
+      .subscription = text_of(*compute, "subscriptionId"),
+      .resource_group = text_of(*compute, "resourceGroupName"),
+      .name = text_of(*compute, "name"),
+      .scale_set = text_of(*compute, "vmScaleSetName"),
+      .clock_ahead = clock_ahead(*answer, {.asked = asked, .answered = std::chrono::system_clock::now()})};
 }
 
 token::FetchResult ask_token(const config::Imds& imds, const token::TokenRequest& request) {

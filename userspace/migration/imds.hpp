@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
@@ -16,7 +18,8 @@ struct Instance {
   std::string subscription;
   std::string resource_group;
   std::string name;
-  std::string scale_set;  // empty: it belongs to none
+  std::string scale_set;                                 // empty: it belongs to none
+  std::optional<std::chrono::seconds> clock_ahead = {};  // how far this machine's clock is; negative: behind
 };
 
 [[nodiscard]] Result<Instance> ask_instance(const config::Imds& imds);
