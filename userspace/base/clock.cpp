@@ -24,6 +24,12 @@ class SystemAlarm final : public Alarm {
 
 }  // namespace
 
+BootTime BootClock::now() noexcept {
+  timespec since_boot{};
+  (void)::clock_gettime(CLOCK_BOOTTIME, &since_boot);  // cannot fail: Linux 2.6.39
+  return BootTime(std::chrono::seconds(since_boot.tv_sec) + std::chrono::nanoseconds(since_boot.tv_nsec));
+}
+
 SteadyTime SystemClock::steady() const {
   return std::chrono::steady_clock::now();
 }
@@ -32,10 +38,8 @@ WallTime SystemClock::wall() const {
   return std::chrono::system_clock::now();
 }
 
-std::chrono::seconds SystemClock::uptime() const {
-  timespec since_boot{};
-  (void)::clock_gettime(CLOCK_BOOTTIME, &since_boot);  // cannot fail: Linux 2.6.39
-  return std::chrono::seconds(since_boot.tv_sec);
+BootTime SystemClock::boot() const {
+  return BootClock::now();
 }
 
 std::unique_ptr<Alarm> SystemClock::make_alarm() {

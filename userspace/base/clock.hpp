@@ -13,6 +13,24 @@ namespace msi2imds {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 
+// Time since the machine started, the time in which it slept included. Never set, never standing still.
+struct BootClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock>;
+  static constexpr bool is_steady = true;
+
+  [[nodiscard]] static time_point now() noexcept;
+};
+using BootTime = BootClock::time_point;
+
+// What the clocks by which tokens age say at one moment.
+struct Moment {
+  BootTime boot;
+  WallTime wall;
+};
+
 [[nodiscard]] inline std::int64_t unix_seconds(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
 }
@@ -41,8 +59,12 @@ class Clock {
 
   [[nodiscard]] virtual SteadyTime steady() const = 0;  // stands still while the machine sleeps
   [[nodiscard]] virtual WallTime wall() const = 0;      // jumps when somebody sets it
-  [[nodiscard]] virtual std::chrono::seconds uptime() const = 0;
+  [[nodiscard]] virtual BootTime boot() const = 0;      // goes on while the machine sleeps
   [[nodiscard]] virtual std::unique_ptr<Alarm> make_alarm() = 0;
+
+  [[nodiscard]] Moment now() const {
+    return {.boot = boot(), .wall = wall()};
+  }
 };
 
 class SystemClock final : public Clock {
@@ -50,7 +72,7 @@ class SystemClock final : public Clock {
   explicit SystemClock(asio::io_context& io) : io_(io) {}
   [[nodiscard]] SteadyTime steady() const override;
   [[nodiscard]] WallTime wall() const override;
-  [[nodiscard]] std::chrono::seconds uptime() const override;
+  [[nodiscard]] BootTime boot() const override;
   [[nodiscard]] std::unique_ptr<Alarm> make_alarm() override;
 
  private:

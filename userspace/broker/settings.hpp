@@ -9,6 +9,7 @@ namespace msi2imds::broker {
 struct Settings {
   bool cache = true;
   std::chrono::seconds expiry_margin{300};  // a token with less left than that is replaced
+  std::chrono::seconds max_age{3600};       // an older one is, too, if IMDS can answer
   std::size_t max_bytes = 16UL * 1024 * 1024;
   unsigned max_rate = 20;  // requests to IMDS in any second (documented limit of a VM)
   unsigned max_in_flight = 5;

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "base/log.hpp"
+
 namespace msi2imds::broker {
 namespace {
 
@@ -28,24 +30,25 @@ constexpr seconds kGraceBackOff{2};
 constexpr std::size_t kGraceAttempts = 10;
 // What the last attempt needs before its callers' deadline.
 constexpr seconds kLastAttempt{3};
+// How long whoever could have the old token waits for a new one.
+constexpr seconds kPatienceWithOldToken{2};
+// Clocks that differ by more are worth a word.
+constexpr seconds kWorthSaying{60};
 
 bool is_not_assigned_yet(const token::FetchResult& result) {
   const auto* refusal = result ? std::get_if<token::Refusal>(&*result) : nullptr;
   return refusal != nullptr && refusal->body.find("Identity not found") != std::string::npos;
 }
 
-token::FetchResult from_cache(TokenPtr token) {
-  token::FetchResult result = token::TokenResponse(std::move(token));
-  result.origin = token::Origin::cache;
-  return result;
+const TokenPtr* token_in(const token::FetchResult& result) {
+  return result ? std::get_if<TokenPtr>(&*result) : nullptr;
 }
 
-// Seen when this machine's clock is ahead, or IMDS's is behind: of no use to a caller, who
-// compares as well.
-bool is_expired(const token::FetchResult& result, WallTime now) {
-  const auto* token = result ? std::get_if<TokenPtr>(&*result) : nullptr;
-  return token != nullptr &&
-         seconds((*token)->expires_on) <= std::chrono::floor<seconds>(now.time_since_epoch());
+token::FetchResult from_cache(const LivingToken& living, const Moment& now) {
+  token::FetchResult result = token::TokenResponse(living.token);
+  result.origin = token::Origin::cache;
+  result.expires_on = living.life.expires_on(now);
+  return result;
 }
 
 token::Failure expired() {
@@ -84,9 +87,11 @@ struct TokenBroker::Flight {
   std::unique_ptr<Alarm> alarm;
   std::list<Waiter*> waiters;
   std::optional<token::FetchResult> result;       // set when it is over
+  std::optional<Life> life;                       // of the token that the last attempt brought
   std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
   int attempts = 0;
   SteadyTime last_began;                            // the last of them
+  Moment sent;                                      // its request, or the first of two
   int times_missing = 0;                            // the identity
   seconds next_wait{};                              // for it
   SteadyTime left_alone_until = SteadyTime::min();  // as IMDS asked for
@@ -129,6 +134,7 @@ class TokenBroker::FlightQuota final : public token::Quota {
       if (std::exchange(is_first_, false)) {
         ++flight_->attempts;
         flight_->last_began = broker_.clock_.steady();
+        flight_->sent = broker_.clock_.now();
       }
     }
     co_return turn;
@@ -154,14 +160,11 @@ TokenBroker::~TokenBroker() = default;
 
 void TokenBroker::configure(const Settings& settings) {
   settings_ = settings;
+  cache_.configure(settings);
   turns_.configure(settings.max_rate, settings.max_in_flight);
   if (!settings.cache) {
     (void)flush({}, {});
   }
-}
-
-Moment TokenBroker::now() const {
-  return {.steady = clock_.steady(), .wall = clock_.wall()};
 }
 
 std::size_t TokenBroker::flush(std::string_view resource, std::string_view identity) {
@@ -173,10 +176,10 @@ std::size_t TokenBroker::flush(std::string_view resource, std::string_view ident
 
 asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest request) {
   if (settings_.cache && !request.bypass_cache) {
-    TokenPtr token = cache_.find_fresh(key_of(request), now());
-    if (token) {
+    const Moment now = clock_.now();
+    if (const LivingToken* living = cache_.find_fresh(key_of(request), now)) {
       ++counters_.from_cache;
-      co_return from_cache(std::move(token));
+      co_return from_cache(*living, now);
     }
   }
   const bool joins = flights_.contains(key_of(request));
@@ -188,7 +191,14 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
   waiter.deadline = clock_.steady() + settings_.deadline;
   waiter.alarm = clock_.make_alarm();
   const auto place = flight->waiters.insert(flight->waiters.end(), &waiter);
-  co_await waiter.alarm->wait_until(waiter.deadline);
+  if (find_old(request)) {
+    const SteadyTime patience = std::min(clock_.steady() + kPatienceWithOldToken, waiter.deadline);
+    co_await waiter.alarm->wait_until(patience);
+  }
+  const bool leaves_with_old = !flight->result && find_old(request);
+  if (!flight->result && !leaves_with_old) {
+    co_await waiter.alarm->wait_until(waiter.deadline);
+  }
   flight->waiters.erase(place);
   if (flight->result) {
     token::FetchResult result = *flight->result;
@@ -197,7 +207,9 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
     }
     co_return result;
   }
-  if (flight->is_abandoned()) {
+  if (leaves_with_old) {
+    go_on_without_callers(flight);
+  } else if (flight->is_abandoned()) {
     Turns::withdraw(*flight->ticket);
     flight->alarm->ring();
   }
@@ -206,8 +218,8 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
 
 // What a caller gets whose flight did not end in time, or could not begin.
 token::FetchResult TokenBroker::answer_without(const Flight* flight, const token::TokenRequest& request) {
-  if (TokenPtr token = find_old(request)) {
-    return from_cache(std::move(token));
+  if (std::optional<token::FetchResult> old = find_old(request)) {
+    return *std::move(old);
   }
   if (flight != nullptr && flight->last_answer) {
     const nanoseconds alone = flight->left_alone_until - clock_.steady();
@@ -223,8 +235,19 @@ token::FetchResult TokenBroker::answer_without(const Flight* flight, const token
 }
 
 // A token that is still valid, though it should be replaced; nothing for those who insist on a new one.
-TokenPtr TokenBroker::find_old(const token::TokenRequest& request) {
-  return request.bypass_cache ? nullptr : cache_.find_valid(key_of(request), now());
+std::optional<token::FetchResult> TokenBroker::find_old(const token::TokenRequest& request) {
+  const Moment now = clock_.now();
+  const LivingToken* living = request.bypass_cache ? nullptr : cache_.find_valid(key_of(request), now);
+  return living == nullptr ? std::nullopt : std::optional(from_cache(*living, now));
+}
+
+// Its callers take the old token, and so do others meanwhile: nobody else waits for this flight.
+void TokenBroker::go_on_without_callers(const FlightPtr& flight) {
+  cache_.keep_serving(key_of(flight->request), clock_.now());
+  if (flight->waiters.empty()) {
+    flight->is_refresh = true;
+    turns_.demote(flight->ticket);
+  }
 }
 
 // Nothing: the user has so many requests waiting that this one would be in vain.
@@ -271,12 +294,33 @@ asio::awaitable<void> TokenBroker::fly(FlightPtr flight) {
 }
 
 asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
+  flight->sent = clock_.now();
   auto quota = std::make_shared<FlightQuota>(*this, flight);
   token::FetchResult result = co_await upstream_.fetch(flight->request, std::move(quota));
-  if (is_expired(result, clock_.wall())) {
-    co_return expired();
+  if (const TokenPtr* token = token_in(result)) {
+    compare_clocks(**token, flight->sent);
+    flight->life.emplace(**token, flight->sent);
+    if (flight->life->left(clock_.now()) <= nanoseconds(0)) {
+      co_return expired();
+    }
   }
   co_return result;
+}
+
+// Says once that this machine's clock and IMDS's differ, until they agree again.
+void TokenBroker::compare_clocks(const token::Token& token, const Moment& sent) {
+  if (!token.expires_in) {
+    return;
+  }
+  const seconds theirs(token.expires_on - *token.expires_in);
+  const auto ahead = std::chrono::floor<seconds>(sent.wall.time_since_epoch()) - theirs;
+  const auto behind = theirs - std::chrono::floor<seconds>(clock_.wall().time_since_epoch());
+  const bool differ = std::max(ahead, behind) > kWorthSaying;
+  if (differ && !std::exchange(clocks_differ_, true)) {
+    log::warn("tell clients when tokens expire by this machine's clock, which is {} s {} that of IMDS",
+              std::max(ahead, behind).count(), ahead > behind ? "ahead of" : "behind");
+  }
+  clocks_differ_ = differ;
 }
 
 // Whether the flight is over with this result.
@@ -296,9 +340,9 @@ bool TokenBroker::settle(Flight& flight, const token::FetchResult& result) {
     return true;
   }
   flight.last_answer = result;
-  if (TokenPtr token = find_old(flight.request)) {
-    cache_.keep_serving(key_of(flight.request), now());
-    finish(flight, from_cache(std::move(token)));
+  if (const std::optional<token::FetchResult> old = find_old(flight.request)) {
+    cache_.keep_serving(key_of(flight.request), clock_.now());
+    finish(flight, *old);
     return true;
   }
   return false;
@@ -311,7 +355,7 @@ std::optional<seconds> TokenBroker::wait_for_assignment(Flight& flight) {
     return std::nullopt;
   }
   const auto missed = static_cast<std::size_t>(flight.times_missing++);
-  if (clock_.uptime() < settings_.boot_grace) {
+  if (clock_.boot() < BootTime(settings_.boot_grace)) {
     return missed + 1 < kGraceAttempts ? std::optional(kGraceBackOff) : std::nullopt;
   }
   const bool may_come = assignments_.may_come(flight.request.identity, clock_.steady());
@@ -320,16 +364,20 @@ std::optional<seconds> TokenBroker::wait_for_assignment(Flight& flight) {
 }
 
 void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
-  const auto* token = result ? std::get_if<TokenPtr>(&*result) : nullptr;
-  const bool is_new = token != nullptr && *token != cache_.find_valid(key_of(flight.request), now());
+  const Moment now = clock_.now();
+  const TokenPtr* token = token_in(result);
+  const bool is_new = token != nullptr && result.origin == token::Origin::imds;
   if (is_new && settings_.cache && !flight.is_flushed) {
-    cache_.store(flight.request, *token, now(), settings_);
+    cache_.store(flight.request, {.token = *token, .life = *flight.life}, now);
     if (!refreshing_) {
       refreshing_ = true;
       asio::co_spawn(io_, refresh(), asio::detached);
     }
   }
   flight.result = result;
+  if (is_new) {
+    flight.result->expires_on = flight.life->expires_on(now);
+  }
   flights_.erase(key_of(flight.request));
   for (Waiter* waiter : flight.waiters) {
     waiter->alarm->ring();
@@ -385,7 +433,7 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
 asio::awaitable<void> TokenBroker::refresh() {
   while (cache_.count() > 0) {
     co_await refresh_alarm_->wait_until(clock_.steady() + kRefreshInterval);
-    for (const token::TokenRequest& request : cache_.due_for_refresh(now())) {
+    for (const token::TokenRequest& request : cache_.due_for_refresh(clock_.now())) {
       if (!flights_.contains(key_of(request))) {
         const FlightPtr flight = start(request);
         flight->is_refresh = true;

@@ -63,13 +63,14 @@ class TokenBroker final : public token::TokenSource {
   class FlightQuota;
   using FlightPtr = std::shared_ptr<Flight>;
 
-  [[nodiscard]] Moment now() const;
   FlightPtr find_or_start(const token::TokenRequest& request);
   FlightPtr start(const token::TokenRequest& request);
-  [[nodiscard]] TokenPtr find_old(const token::TokenRequest& request);
+  [[nodiscard]] std::optional<token::FetchResult> find_old(const token::TokenRequest& request);
   [[nodiscard]] token::FetchResult answer_without(const Flight* flight, const token::TokenRequest& request);
   asio::awaitable<void> fly(FlightPtr flight);
   asio::awaitable<token::FetchResult> attempt(FlightPtr flight);
+  void go_on_without_callers(const FlightPtr& flight);
+  void compare_clocks(const token::Token& token, const Moment& sent);
   bool settle(Flight& flight, const token::FetchResult& result);
   void finish(Flight& flight, const token::FetchResult& result);
   [[nodiscard]] std::optional<std::chrono::seconds> wait_for_assignment(Flight& flight);
@@ -87,6 +88,7 @@ class TokenBroker final : public token::TokenSource {
   Counters counters_;
   std::unique_ptr<Alarm> refresh_alarm_;
   bool refreshing_ = false;
+  bool clocks_differ_ = false;  // and it was said
 };
 
 }  // namespace msi2imds::broker

@@ -14,21 +14,11 @@ using std::chrono::seconds;
 // would only spend the quota.
 constexpr seconds kLeastUse{30};
 constexpr seconds kRefreshLead{600};
-constexpr seconds kRetryRefresh{60};
+constexpr nanoseconds kSoonestRetry = seconds(60);
+constexpr nanoseconds kLatestRetry = seconds(300);
 constexpr std::chrono::hours kStillUsed{1};
 constexpr std::size_t kEntryOverhead = 512;  // list and map nodes, string headers, the allocator's own
-constexpr seconds kLatest{9'000'000'000};    // 2255: nanoseconds do not go much further
 constexpr nanoseconds kNever = nanoseconds::max();
-
-// The clock that went further is believed: the steady one stands still in a suspend, the wall clock can be
-// set back.
-nanoseconds age_of(const Moment& fetched, const Moment& now) {
-  return std::max<nanoseconds>(now.steady - fetched.steady, now.wall - fetched.wall);
-}
-
-nanoseconds time_left(const token::Token& token, WallTime now) {
-  return std::min(seconds(token.expires_on), kLatest) - now.time_since_epoch();
-}
 
 std::size_t bytes_of(const token::TokenRequest& request, const token::Token& token) {
   return kEntryOverhead + request.resource.size() + request.identity.value.size() +
@@ -37,10 +27,18 @@ std::size_t bytes_of(const token::TokenRequest& request, const token::Token& tok
 
 }  // namespace
 
-std::chrono::nanoseconds TokenCache::oldest(const Moment& now) const {
-  std::chrono::nanoseconds oldest{};
+void TokenCache::configure(const Settings& settings) {
+  settings_ = settings;
+  for (Entry& entry : entries_) {
+    judge(entry);
+  }
+  evict();
+}
+
+nanoseconds TokenCache::oldest(BootTime now) const {
+  nanoseconds oldest{};
   for (const Entry& entry : entries_) {
-    oldest = std::max<std::chrono::nanoseconds>(oldest, now.steady - entry.fetched.steady);
+    oldest = std::max<nanoseconds>(oldest, now - entry.received);
   }
   return oldest;
 }
@@ -52,54 +50,57 @@ TokenCache::Entry* TokenCache::find(const Key& key) {
   return found == index_.end() ? nullptr : &*found->second;
 }
 
-TokenPtr TokenCache::find_fresh(const Key& key, const Moment& now) {
+const LivingToken* TokenCache::find_fresh(const Key& key, const Moment& now) {
   const auto found = index_.find(key);
   if (found == index_.end()) {
     return nullptr;
   }
   Entry& entry = *found->second;
-  entry.last_used = now.steady;
+  entry.last_used = now.boot;
   entries_.splice(entries_.begin(), entries_, found->second);
-  return age_of(entry.fetched, now) < entry.serve_for ? entry.token : nullptr;
+  return entry.living.life.age(now) < entry.serve_for ? &entry.living : nullptr;
 }
 
-TokenPtr TokenCache::find_valid(const Key& key, const Moment& now) {
+const LivingToken* TokenCache::find_valid(const Key& key, const Moment& now) {
   const Entry* entry = find(key);
-  return entry != nullptr && age_of(entry->fetched, now) < entry->lifetime ? entry->token : nullptr;
+  return entry != nullptr && entry->living.life.left(now) > nanoseconds(0) ? &entry->living : nullptr;
 }
 
-void TokenCache::store(const token::TokenRequest& request, TokenPtr token, const Moment& now,
-                       const Settings& settings) {
+void TokenCache::store(const token::TokenRequest& request, LivingToken token, const Moment& now) {
   Key key = key_of(request);
   key.bypass = false;
-  SteadyTime last_used = now.steady;
+  BootTime last_used = now.boot;
   if (const auto old = index_.find(key); old != index_.end()) {
     last_used = old->second->last_used;  // a refresh is no use
     erase(old->second);
   }
   Entry entry{.request = request,
-              .token = std::move(token),
-              .fetched = now,
-              .lifetime = {},
+              .living = std::move(token),
+              .received = now.boot,
               .serve_for = {},
               .refresh_at = {},
               .last_used = last_used};
   entry.request.bypass_cache = false;
-  entry.lifetime = time_left(*entry.token, now.wall);
-  entry.serve_for = std::max<nanoseconds>(entry.lifetime - settings.expiry_margin,
-                                          std::min<nanoseconds>(kLeastUse, entry.lifetime));
-  entry.refresh_at = refresh_age(entry, settings);
-  entry.bytes = bytes_of(entry.request, *entry.token);
+  judge(entry);
+  entry.bytes = bytes_of(entry.request, *entry.living.token);
   bytes_ += entry.bytes;
   entries_.push_front(std::move(entry));
   index_.emplace(key_of(entries_.front().request), entries_.begin());
-  evict(settings.max_bytes);
+  evict();
 }
 
-// Early enough that all tokens, should they expire together, fit into the quota; spread so that they do not
-// ask together. A token that does not live that long is replaced in the second half of its use.
-nanoseconds TokenCache::refresh_age(const Entry& entry, const Settings& settings) {
-  const nanoseconds for_all = seconds(3 * entries_.size() / std::max(settings.max_rate, 1U));
+void TokenCache::judge(Entry& entry) {
+  const nanoseconds length = entry.living.life.length();
+  const nanoseconds useful =
+      std::max<nanoseconds>(length - settings_.expiry_margin, std::min<nanoseconds>(kLeastUse, length));
+  entry.serve_for = std::min<nanoseconds>(useful, settings_.max_age);
+  entry.refresh_at = refresh_age(entry);
+}
+
+// Early enough that all tokens, should they come to their end together, fit into the quota; spread so that
+// they do not ask together. A token that does not live that long is replaced in the second half of its use.
+nanoseconds TokenCache::refresh_age(const Entry& entry) {
+  const nanoseconds for_all = seconds(3 * entries_.size() / std::max(settings_.max_rate, 1U));
   const nanoseconds lead = std::min({std::max<nanoseconds>(kRefreshLead, for_all), entry.serve_for / 2});
   std::uniform_real_distribution<double> jitter(0.5, 1.0);
   const auto early = static_cast<nanoseconds::rep>(static_cast<double>(lead.count()) * jitter(random_));
@@ -111,24 +112,28 @@ void TokenCache::keep_serving(const Key& key, const Moment& now) {
   if (entry == nullptr) {
     return;
   }
-  const nanoseconds age = age_of(entry->fetched, now);
-  entry->serve_for = std::max(entry->serve_for, std::min<nanoseconds>(entry->lifetime, age + kRetryRefresh));
-  entry->refresh_at = age + kRetryRefresh / 2;
+  const Life& life = entry->living.life;
+  const nanoseconds age = life.age(now);
+  const nanoseconds wait = std::clamp(life.left(now) / 10, kSoonestRetry, kLatestRetry);
+  entry->serve_for = std::max(entry->serve_for, std::min(life.length(), age + wait));
+  entry->refresh_at = age + wait / 2;
 }
 
 std::vector<token::TokenRequest> TokenCache::due_for_refresh(const Moment& now) {
   std::vector<Entry*> due;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto current = entry++;
-    const nanoseconds age = age_of(current->fetched, now);
-    if (age >= current->lifetime) {
+    const Life& life = current->living.life;
+    const nanoseconds age = life.age(now);
+    if (age >= life.length()) {
       erase(current);
-    } else if (age >= current->refresh_at && now.steady - current->last_used <= kStillUsed) {
+    } else if (age >= current->refresh_at && now.boot - current->last_used <= kStillUsed) {
       due.push_back(&*current);
     }
   }
-  std::sort(due.begin(), due.end(),
-            [](const Entry* a, const Entry* b) { return a->token->expires_on < b->token->expires_on; });
+  std::sort(due.begin(), due.end(), [&now](const Entry* a, const Entry* b) {
+    return a->living.life.left(now) < b->living.life.left(now);
+  });
   std::vector<token::TokenRequest> requests;
   for (Entry* entry : due) {
     entry->refresh_at = kNever;
@@ -154,8 +159,8 @@ void TokenCache::erase(Entries::iterator entry) {
   entries_.erase(entry);
 }
 
-void TokenCache::evict(std::size_t max_bytes) {
-  while (bytes_ > max_bytes && !entries_.empty()) {
+void TokenCache::evict() {
+  while (bytes_ > settings_.max_bytes && !entries_.empty()) {
     erase(std::prev(entries_.end()));
   }
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "broker/key.hpp"
+#include "broker/life.hpp"
 #include "broker/settings.hpp"
 #include "token/token.hpp"
 
@@ -18,25 +19,29 @@ namespace msi2imds::broker {
 
 using TokenPtr = std::shared_ptr<const token::Token>;
 
-// Both clocks at one moment.
-struct Moment {
-  SteadyTime steady;
-  WallTime wall;
+struct LivingToken {
+  TokenPtr token;
+  Life life;
 };
 
-// Tokens by key, bounded by bytes; the least recently used go first.
+// Tokens by key, bounded by bytes; the least recently used go first. Pointers to them are good until the
+// cache changes.
 class TokenCache {
  public:
+  // Tokens stay, and are judged anew.
+  void configure(const Settings& settings);
+
   // A token that may be given out without asking IMDS, or nullptr. Counts as a use of the key.
-  [[nodiscard]] TokenPtr find_fresh(const Key& key, const Moment& now);
+  [[nodiscard]] const LivingToken* find_fresh(const Key& key, const Moment& now);
 
   // A token that has not expired yet, fresh or not, or nullptr.
-  [[nodiscard]] TokenPtr find_valid(const Key& key, const Moment& now);
+  [[nodiscard]] const LivingToken* find_valid(const Key& key, const Moment& now);
 
   // Keeps a token that was just received.
-  void store(const token::TokenRequest& request, TokenPtr token, const Moment& now, const Settings& settings);
+  void store(const token::TokenRequest& request, LivingToken token, const Moment& now);
 
-  // The token could not be replaced: until it expires it may be given out, and the next attempt waits.
+  // The token could not be replaced: until it expires it may be given out, and the next attempt waits, the
+  // longer the more time there is.
   void keep_serving(const Key& key, const Moment& now);
 
   // The requests whose tokens should be replaced before anybody has to wait for it, the most urgent first.
@@ -50,7 +55,7 @@ class TokenCache {
     return entries_.size();
   }
   // How long ago the oldest of the tokens came; 0 without any.
-  [[nodiscard]] std::chrono::nanoseconds oldest(const Moment& now) const;
+  [[nodiscard]] std::chrono::nanoseconds oldest(BootTime now) const;
   [[nodiscard]] std::size_t bytes() const {
     return bytes_;
   }
@@ -58,21 +63,22 @@ class TokenCache {
  private:
   struct Entry {
     token::TokenRequest request;
-    TokenPtr token;
-    Moment fetched;
-    std::chrono::nanoseconds lifetime;    // from then on
-    std::chrono::nanoseconds serve_for;   // the same, less the margin
+    LivingToken living;
+    BootTime received;
+    std::chrono::nanoseconds serve_for;   // age up to which it is given out without asking
     std::chrono::nanoseconds refresh_at;  // age at which to replace it
-    SteadyTime last_used;
+    BootTime last_used;
     std::size_t bytes = 0;
   };
   using Entries = std::list<Entry>;  // most recently used first
 
   Entry* find(const Key& key);
   void erase(Entries::iterator entry);
-  void evict(std::size_t max_bytes);
-  std::chrono::nanoseconds refresh_age(const Entry& entry, const Settings& settings);
+  void evict();
+  void judge(Entry& entry);
+  std::chrono::nanoseconds refresh_age(const Entry& entry);
 
+  Settings settings_;
   Entries entries_;
   std::unordered_map<Key, Entries::iterator, KeyHash> index_;  // keys refer to the entries
   std::size_t bytes_ = 0;

@@ -64,6 +64,22 @@ token::Turn Turns::take_turn() {
           }};
 }
 
+void Turns::demote(const std::shared_ptr<Ticket>& ticket) {
+  for (const std::uint32_t uid : std::exchange(ticket->uids_, {})) {
+    const auto queue = queues_.find(uid);
+    if (queue == queues_.end()) {
+      continue;
+    }
+    std::erase(queue->second, ticket);
+    if (queue->second.empty()) {
+      queues_.erase(queue);
+    }
+  }
+  if (ticket->waiting_) {
+    refreshes_.push_back(ticket);
+  }
+}
+
 // Runs as long as somebody waits.
 asio::awaitable<void> Turns::give_turns() {
   while (!queues_.empty() || !refreshes_.empty()) {

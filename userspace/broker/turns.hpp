@@ -44,6 +44,9 @@ class Turns {
   // Nobody needs the turn any more.
   static void withdraw(Ticket& ticket);
 
+  // None of its users waits for it any more: it comes after all who wait, like a refresh.
+  void demote(const std::shared_ptr<Ticket>& ticket);
+
   // Lets a ticket, waiting now or later, also take turns of that user.
   void join(const std::shared_ptr<Ticket>& ticket, std::uint32_t uid);
 

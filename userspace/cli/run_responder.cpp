@@ -54,6 +54,7 @@ imds::Settings imds_settings(const config::Config& config) {
 broker::Settings broker_settings(const config::Config& config) {
   return {.cache = config.tokens.cache,
           .expiry_margin = config.tokens.expiry_margin,
+          .max_age = config.tokens.max_age,
           .max_bytes = config.tokens.max_bytes,
           .max_rate = config.imds.max_rate,
           .max_in_flight = config.imds.max_in_flight,
@@ -148,8 +149,7 @@ class ResponderProgram {
     now.quota_waits = broker_.counters().quota_waits;
     now.cached_tokens = broker_.cache().count();
     now.cache_bytes = broker_.cache().bytes();
-    const auto oldest = broker_.cache().oldest({.steady = clock_.steady(), .wall = clock_.wall()});
-    now.oldest_token = std::chrono::duration<double>(oldest).count();
+    now.oldest_token = std::chrono::duration<double>(broker_.cache().oldest(clock_.boot())).count();
   }
 
   asio::io_context io_{1};

@@ -59,6 +59,7 @@ struct Imds {
 struct Tokens {
   bool cache = true;
   std::chrono::seconds expiry_margin{300};
+  std::chrono::seconds max_age{3600};
   std::uint32_t max_bytes = 16U * 1024 * 1024;
 
   friend bool operator==(const Tokens&, const Tokens&) = default;

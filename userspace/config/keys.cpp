@@ -86,6 +86,8 @@ std::vector<Key> make_keys() {
       key(
           "tokens.expiry_margin", Seconds{0}, [](auto& c) -> auto& { return c.tokens.expiry_margin; }),
       key(
+          "tokens.max_age", Seconds{1, 86'400}, [](auto& c) -> auto& { return c.tokens.max_age; }),
+      key(
           "tokens.max_bytes", Number<std::uint32_t>{65'536, 1'073'741'824},
           [](auto& c) -> auto& { return c.tokens.max_bytes; }),
       key(

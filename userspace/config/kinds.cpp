@@ -74,7 +74,7 @@ std::optional<std::int64_t> read_integer(const Value& value, std::int64_t min, s
 }
 
 std::optional<std::chrono::seconds> Seconds::read(const Value& value, const Complain& complain) const {
-  const auto number = read_integer(value, min, 3600, complain);
+  const auto number = read_integer(value, min, max, complain);
   return number ? std::optional(std::chrono::seconds(*number)) : std::nullopt;
 }
 

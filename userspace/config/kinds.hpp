@@ -48,6 +48,7 @@ struct Number {
 
 struct Seconds {
   std::int64_t min = 1;
+  std::int64_t max = 3600;
 
   [[nodiscard]] std::optional<std::chrono::seconds> read(const Value& value, const Complain& complain) const;
   [[nodiscard]] Value write(std::chrono::seconds seconds) const;

@@ -109,23 +109,30 @@ void append_member(std::string& out, std::string_view opening, std::int64_t numb
   out += '"';
 }
 
+// Moved together with the end, so that a client whose clock is wrong does not take the token for one of the
+// future. 0 is none.
+std::int64_t begin_of(const token::Token& token, const Times& times) {
+  const std::int64_t moved = token.not_before + times.expires_on - token.expires_on;
+  return token.not_before == 0 ? 0 : std::max<std::int64_t>(moved, 0);
+}
+
 }  // namespace
 
-http::Response render(const token::Token& token, std::int64_t now_unix_seconds) {
+http::Response render(const token::Token& token, const Times& times) {
   http::Response response;
-  append_body(token, now_unix_seconds, response.body);
+  append_body(token, times, response.body);
   return response;
 }
 
-void append_body(const token::Token& token, std::int64_t now_unix_seconds, std::string& out) {
+void append_body(const token::Token& token, const Times& times, std::string& out) {
   out.reserve(out.size() + kNamesAndNumbers + token.access_token.size() + token.resource.size() +
               token.token_type.size() + token.client_id.size());
   append_member(out, R"({"access_token":)", token.access_token);
   // Anything but an empty one would switch Go clients to another grant.
   append_member(out, R"(,"refresh_token":)", "");
-  append_member(out, R"(,"expires_in":)", std::max<std::int64_t>(token.expires_on - now_unix_seconds, 0));
-  append_member(out, R"(,"expires_on":)", token.expires_on);
-  append_member(out, R"(,"not_before":)", token.not_before);
+  append_member(out, R"(,"expires_in":)", std::max<std::int64_t>(times.expires_on - times.now, 0));
+  append_member(out, R"(,"expires_on":)", times.expires_on);
+  append_member(out, R"(,"not_before":)", begin_of(token, times));
   append_member(out, R"(,"resource":)", token.resource);
   append_member(out, R"(,"token_type":)", token.token_type);
   if (!token.client_id.empty()) {

@@ -14,10 +14,16 @@
 // are numbers.
 namespace msi2imds::legacy {
 
-[[nodiscard]] http::Response render(const token::Token& token, std::int64_t now_unix_seconds);
+// By this machine's clock, in Unix seconds: so clients compare it.
+struct Times {
+  std::int64_t now = 0;
+  std::int64_t expires_on = 0;  // when the token ends
+};
+
+[[nodiscard]] http::Response render(const token::Token& token, const Times& times);
 
 // The body of the answer above, for whoever has memory to use again.
-void append_body(const token::Token& token, std::int64_t now_unix_seconds, std::string& out);
+void append_body(const token::Token& token, const Times& times, std::string& out);
 
 // IMDS's final answer, passed on as it is if clients will understand it.
 [[nodiscard]] http::Response render(const token::Refusal& refusal);

@@ -24,7 +24,8 @@ http::Response render(const token::FetchResult& result) {
                                                       : legacy::upstream_failure(failure.error.message());
   }
   if (const auto* token = std::get_if<std::shared_ptr<const token::Token>>(&*result); token != nullptr) {
-    return legacy::render(**token, unix_seconds(std::chrono::system_clock::now()));
+    return legacy::render(**token, {.now = unix_seconds(std::chrono::system_clock::now()),
+                                    .expires_on = result.expires_on.value_or((*token)->expires_on)});
   }
   return legacy::render(std::get<token::Refusal>(*result));
 }

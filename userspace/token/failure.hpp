@@ -40,6 +40,9 @@ struct FetchResult : boost::system::result<TokenResponse, Failure> {
   using Base::Base;
 
   Origin origin = Origin::imds;
+  // Of a token: when it ends by this machine's clock, in Unix seconds, from a source that keeps more than one
+  // clock. Clients compare it with this machine's clock.
+  std::optional<std::int64_t> expires_on;
 };
 
 }  // namespace msi2imds::token

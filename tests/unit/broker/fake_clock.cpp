@@ -70,6 +70,7 @@ void FakeClock::settle() {
 
 void FakeClock::move_to(SteadyTime time) {
   wall_ += time - steady_;
+  boot_ += time - steady_;
   steady_ = time;
 }
 

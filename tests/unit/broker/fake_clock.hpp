@@ -23,8 +23,8 @@ class FakeClock final : public Clock {
   [[nodiscard]] WallTime wall() const override {
     return wall_;
   }
-  [[nodiscard]] std::chrono::seconds uptime() const override {
-    return uptime_;
+  [[nodiscard]] BootTime boot() const override {
+    return boot_;
   }
   [[nodiscard]] std::unique_ptr<Alarm> make_alarm() override;
 
@@ -39,7 +39,13 @@ class FakeClock final : public Clock {
     wall_ = wall;
   }
   void set_uptime(std::chrono::seconds uptime) {
-    uptime_ = uptime;
+    boot_ = BootTime(uptime);
+  }
+
+  // The machine is suspended: no alarm rings meanwhile, and the steady clock stands still.
+  void sleep(std::chrono::nanoseconds duration) {
+    boot_ += duration;
+    wall_ += duration;
   }
 
  private:
@@ -51,7 +57,7 @@ class FakeClock final : public Clock {
   asio::io_context& io_;
   SteadyTime steady_{std::chrono::hours(1)};
   WallTime wall_{std::chrono::seconds(1'800'000'000)};
-  std::chrono::seconds uptime_{std::chrono::hours(1)};
+  BootTime boot_{std::chrono::hours(1)};
   std::shared_ptr<Due> due_ = std::make_shared<Due>();  // coroutines of the io_context may outlive the clock
 };
 

@@ -37,6 +37,22 @@ TokenRequest bypassing(std::string resource) {
   return request;
 }
 
+Settings without_max_age() {
+  Settings settings;
+  settings.max_age = hours(24 * 36500);
+  return settings;
+}
+
+TokenPtr make_token_with(WallTime expires_on, std::optional<seconds> expires_in, WallTime not_before) {
+  auto token = std::make_shared<token::Token>();
+  token->expires_on = unix_seconds(expires_on);
+  token->not_before = unix_seconds(not_before);
+  if (expires_in) {
+    token->expires_in = expires_in->count();
+  }
+  return token;
+}
+
 TokenPtr make_token(WallTime expires, std::string text) {
   auto token = std::make_shared<token::Token>();
   token->access_token.assign(text.begin(), text.end());

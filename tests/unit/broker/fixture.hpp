@@ -32,7 +32,13 @@ TokenRequest request_for(std::string resource, std::uint32_t uid = kAlice);
 TokenRequest request_as(std::string identity);
 TokenRequest bypassing(std::string resource);
 
+// Of tests that are not about max_age.
+Settings without_max_age();
+
 TokenPtr make_token(WallTime expires, std::string text = "secret");
+
+// As IMDS says it, whatever its clock shows.
+TokenPtr make_token_with(WallTime expires_on, std::optional<seconds> expires_in, WallTime not_before = {});
 FetchResult failure(token::Remedy remedy = token::Remedy::retry_later,
                     std::optional<seconds> retry_after = std::nullopt);
 FetchResult refusal(std::string body = R"({"error":"invalid_resource"})");
@@ -111,7 +117,7 @@ class BrokerTest : public testing::Test {
   asio::io_context io_{1};
   FakeClock clock_{io_};
   FakeSource source_{io_, clock_};
-  Settings settings_;
+  Settings settings_ = without_max_age();
   TokenBroker broker_{io_, source_, clock_, settings_};
 };
 

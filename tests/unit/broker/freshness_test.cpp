@@ -161,6 +161,78 @@ TEST_F(FreshnessTest, ATokenFetchedUnderAClockFarBehindServesNoLongerOnceTheCloc
   EXPECT_NE(token_of(ask_now(request_for("vault"))), token);
 }
 
+TEST_F(FreshnessTest, AClockThatIsBehindDoesNotKeepADeadTokenAlive) {
+  const TokenPtr dying = make_token_with(clock_.wall() + hours(1) + seconds(20), seconds(20));
+  source_.answer_next(token::TokenResponse(dying));
+  const FetchResult first = ask_now(request_for("vault"));
+  EXPECT_EQ(token_of(first), dying);
+  EXPECT_EQ(first.expires_on, unix_seconds(clock_.wall()) + 20);
+  clock_.advance(seconds(5));
+  const FetchResult later = ask_now(request_for("vault"));
+  EXPECT_EQ(token_of(later), dying);
+  EXPECT_EQ(later.expires_on, unix_seconds(clock_.wall()) + 15);
+  source_.answer = [](const TokenRequest& /*request*/) { return failure(); };
+  clock_.advance(seconds(15));
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(75));
+  ASSERT_TRUE(call->result);
+  EXPECT_FALSE(*call->result);
+}
+
+TEST_F(FreshnessTest, AClockThatIsAheadRefusesNobody) {
+  source_.answer = [this](const TokenRequest& /*request*/) {
+    const WallTime theirs = clock_.wall() - hours(2);
+    return token::TokenResponse(make_token_with(theirs + hours(1), hours(1), theirs - minutes(5)));
+  };
+  const FetchResult first = ask_now(request_for("vault"));
+  ASSERT_TRUE(is_token(first));
+  EXPECT_EQ(first.expires_on, unix_seconds(clock_.wall()) + 3600);
+  clock_.advance(minutes(5));
+  EXPECT_EQ(token_of(ask_now(request_for("vault"))), token_of(first));
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(FreshnessTest, AnAnswerIsAsOldAsItsQuestion) {
+  source_.answer = [this](const TokenRequest& /*request*/) {
+    return token::TokenResponse(make_token_with(clock_.wall() + hours(1), seconds(30)));
+  };
+  source_.delay = seconds(8);
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(8));
+  ASSERT_TRUE(call->result && is_token(*call->result));
+  EXPECT_EQ(call->result->expires_on, unix_seconds(clock_.wall()) + 22);
+}
+
+TEST_F(FreshnessTest, ATokenThatImdsSaysIsOverIsAFailure) {
+  source_.answer = [this](const TokenRequest& /*request*/) {
+    return token::TokenResponse(make_token_with(clock_.wall() + hours(1), seconds(0)));
+  };
+  const CallPtr call = ask(request_for("vault"));
+  clock_.advance(seconds(75));
+  ASSERT_TRUE(call->result);
+  EXPECT_FALSE(*call->result);
+}
+
+TEST_F(FreshnessTest, ATokenAgesWhileTheMachineSleeps) {
+  warm_up_and_leave(seconds(1));
+  const WallTime asleep = clock_.wall();
+  clock_.sleep(hours(24));
+  clock_.set_wall(asleep);  // nobody has put it right yet
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(FreshnessTest, EachCallerIsToldWhenTheTokenEnds) {
+  const std::int64_t end = unix_seconds(clock_.wall() + hours(24));
+  source_.delay = seconds(1);
+  const CallPtr first = ask(request_for("vault"));
+  const CallPtr second = ask(request_for("vault"));
+  clock_.advance(seconds(1));
+  for (const FetchResult& result : {*first->result, *second->result, ask_now(request_for("vault"))}) {
+    EXPECT_EQ(result.expires_on, end + 1);
+  }
+}
+
 TEST_F(FreshnessTest, RefusalsAreNotKept) {
   source_.answer_next(refusal());
   EXPECT_TRUE(is_refusal(ask_now(request_for("vault"))));

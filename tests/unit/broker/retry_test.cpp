@@ -174,7 +174,7 @@ TEST_F(RetryTest, ARefusalAfterFailuresIsPassedOn) {
 }
 
 TEST_F(RetryTest, AnIdentityThatIsNotAssignedYetIsWaitedForAfterBoot) {
-  clock_.set_uptime(seconds(299));
+  clock_.set_uptime(seconds(290));
   source_.answer_next(refusal(kNotAssigned));
   source_.answer_next(refusal(kNotAssigned));
   const CallPtr call = ask_and_wait();

@@ -20,6 +20,9 @@ struct Day {
 
 class SimulatedDayTest : public BrokerTest {
  protected:
+  SimulatedDayTest() {
+    configure(Settings());
+  }
   asio::awaitable<void> ask_all(Day& day) {
     for (const TokenRequest& request : requests_) {
       const FetchResult result = co_await broker_.fetch(request);
@@ -62,6 +65,43 @@ TEST_F(SimulatedDayTest, TwoHundredCallersEverySecondCostImdsNextToNothing) {
   EXPECT_EQ(day.others, 0U);
   EXPECT_EQ(broker_.counters().asked, static_cast<std::uint64_t>(kDayKeys)) << "nobody waits once it is warm";
   EXPECT_LT(per_ten_thousand, 1);
+}
+
+// Each used every half an hour, by a user of its own.
+TEST_F(SimulatedDayTest, FiveThousandKeysOfAnHourStayFarInsideTheQuota) {
+  constexpr int kKeys = 5000;
+  constexpr int kParts = 100;
+  constexpr hours kDuration(8);  // all of a day would take minutes in a debug build
+  constexpr std::size_t kPart = kKeys / kParts;
+  constexpr seconds kPartStep = seconds(1800) / kParts;
+  for (int i = 0; i < kKeys; ++i) {
+    requests_.push_back(request_for("resource" + std::to_string(i), static_cast<std::uint32_t>(i)));
+  }
+  vary_lifetimes();
+  std::size_t tokens = 0;
+  std::vector<CallPtr> calls;
+  const SteadyTime begin = clock_.steady();
+  for (std::size_t at = 0; clock_.steady() < begin + kDuration; at = (at + kPart) % kKeys) {
+    calls.clear();
+    for (std::size_t i = at; i < at + kPart; ++i) {
+      calls.push_back(ask(requests_[i]));
+    }
+    clock_.advance(kPartStep);
+    for (const CallPtr& call : calls) {
+      ASSERT_TRUE(call->result && is_token(*call->result));
+      ++tokens;
+    }
+  }
+
+  const std::size_t refreshes = sent() - kKeys;
+  const double rate = static_cast<double>(refreshes) / std::chrono::duration<double>(kDuration).count();
+  std::printf(
+      "8 hours of %d keys, each asked for every 1800 s, replaced after an hour: %zu tokens given out, "
+      "%zu refreshes, %.2f a second on average, %zu at most in a second\n",
+      kKeys, tokens, refreshes, rate, most_starts_in_a_second());
+  EXPECT_EQ(broker_.counters().asked, static_cast<std::uint64_t>(kKeys)) << "nobody waits once it is warm";
+  EXPECT_LT(rate, 2.5);
+  EXPECT_LE(most_starts_in_a_second(), 20U);
 }
 
 }  // namespace

@@ -15,23 +15,29 @@ constexpr std::size_t kTokenBytes = 2000;
 class TokenCacheTest : public testing::Test {
  protected:
   void keep(const TokenRequest& request, seconds lifetime = hours(24)) {
-    cache_.store(request, make_token(now_.wall + lifetime, std::string(kTokenBytes, 'x')), now_, settings_);
+    const TokenPtr token = make_token(now_.wall + lifetime, std::string(kTokenBytes, 'x'));
+    cache_.store(request, {.token = token, .life = Life(*token, now_)}, now_);
   }
   bool is_fresh(const TokenRequest& request) {
     return cache_.find_fresh(key_of(request), now_) != nullptr;
   }
   void advance(seconds duration) {
-    now_.steady += duration;
+    now_.boot += duration;
     now_.wall += duration;
   }
 
-  Settings settings_;
+  TokenCacheTest() {
+    cache_.configure(settings_);
+  }
+
+  Settings settings_ = without_max_age();
   TokenCache cache_;
-  Moment now_{.steady = SteadyTime(hours(1)), .wall = WallTime(seconds(1'800'000'000))};
+  Moment now_{.boot = BootTime(hours(1)), .wall = WallTime(seconds(1'800'000'000))};
 };
 
 TEST_F(TokenCacheTest, TheLeastRecentlyUsedGoFirst) {
   settings_.max_bytes = 3 * (kTokenBytes + 1000);
+  cache_.configure(settings_);
   keep(request_for("a"));
   keep(request_for("b"));
   keep(request_for("c"));
@@ -45,6 +51,7 @@ TEST_F(TokenCacheTest, TheLeastRecentlyUsedGoFirst) {
 
 TEST_F(TokenCacheTest, NeverHoldsMoreThanItsBytes) {
   settings_.max_bytes = 100'000;
+  cache_.configure(settings_);
   for (int i = 0; i < 1000; ++i) {
     keep(request_for("resource" + std::to_string(i)));
     ASSERT_LE(cache_.bytes(), settings_.max_bytes);
@@ -55,6 +62,7 @@ TEST_F(TokenCacheTest, NeverHoldsMoreThanItsBytes) {
 
 TEST_F(TokenCacheTest, ATokenLargerThanTheWholeCacheIsNotKept) {
   settings_.max_bytes = 1000;
+  cache_.configure(settings_);
   keep(request_for("a"));
   EXPECT_EQ(cache_.count(), 0U);
   EXPECT_EQ(cache_.bytes(), 0U);
@@ -108,6 +116,33 @@ TEST_F(TokenCacheTest, ARequestThatCouldNotBeReplacedIsDueAgainAfterHalfAMinute)
   EXPECT_TRUE(cache_.due_for_refresh(now_).empty());
   advance(seconds(1));
   EXPECT_EQ(cache_.due_for_refresh(now_).size(), 1U);
+}
+
+TEST_F(TokenCacheTest, WhatHasHoursLeftIsTriedAgainLessOften) {
+  keep(request_for("a"));
+  (void)is_fresh(request_for("a"));
+  cache_.keep_serving(key_of(request_for("a")), now_);
+  advance(seconds(149));
+  EXPECT_TRUE(cache_.due_for_refresh(now_).empty());
+  advance(seconds(1));
+  EXPECT_EQ(cache_.due_for_refresh(now_).size(), 1U);
+}
+
+TEST_F(TokenCacheTest, LessMemoryTakesEffectAtOnce) {
+  keep(request_for("a"));
+  keep(request_for("b"));
+  settings_.max_bytes = kTokenBytes + 1000;
+  cache_.configure(settings_);
+  EXPECT_EQ(cache_.count(), 1U);
+}
+
+TEST_F(TokenCacheTest, TheOldestIsToldByWhenItCame) {
+  EXPECT_EQ(cache_.oldest(now_.boot), nanoseconds(0));
+  keep(request_for("a"));
+  advance(minutes(5));
+  keep(request_for("b"));
+  now_.wall += hours(1);
+  EXPECT_EQ(cache_.oldest(now_.boot), minutes(5));
 }
 
 TEST_F(TokenCacheTest, TheMostUrgentAreDueFirst) {

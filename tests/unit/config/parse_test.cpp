@@ -51,6 +51,7 @@ TEST(ParseTest, GivesTheDocumentedDefaultsForAnEmptyText) {
   EXPECT_EQ(config.imds.mark, 0U);
   EXPECT_TRUE(config.tokens.cache);
   EXPECT_EQ(config.tokens.expiry_margin, 300s);
+  EXPECT_EQ(config.tokens.max_age, 3600s);
   EXPECT_EQ(config.tokens.max_bytes, 16U * 1024 * 1024);
   EXPECT_EQ(config.responder.user, "msi2imds");
   EXPECT_EQ(config.responder.max_connections, 16384U);
@@ -95,6 +96,7 @@ mark = 4294967295
 [tokens]
 cache = false
 expiry_margin = 0
+max_age = 86400
 max_bytes = 65536
 )");
   EXPECT_EQ(config.imds.endpoint.text, "http://[fd00::1]:8080/");
@@ -110,6 +112,7 @@ max_bytes = 65536
   EXPECT_EQ(config.imds.mark, 4294967295U);
   EXPECT_FALSE(config.tokens.cache);
   EXPECT_EQ(config.tokens.expiry_margin, 0s);
+  EXPECT_EQ(config.tokens.max_age, 86400s);
   EXPECT_EQ(config.tokens.max_bytes, 65536U);
 }
 

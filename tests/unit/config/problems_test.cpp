@@ -110,6 +110,10 @@ TEST(ProblemsTest, SaysWhichRangeIsRight) {
             "f:1:29: responder.max_connections: 1000001 is out of range; expected 1 to 1000000");
   EXPECT_EQ(problems_in("imds.request_timeout = 3601"),
             "f:1:24: imds.request_timeout: 3601 is out of range; expected 1 to 3600");
+  EXPECT_EQ(problems_in("tokens.max_age = 0"),
+            "f:1:18: tokens.max_age: 0 is out of range; expected 1 to 86400");
+  EXPECT_EQ(problems_in("tokens.max_age = 86401"),
+            "f:1:18: tokens.max_age: 86401 is out of range; expected 1 to 86400");
   EXPECT_EQ(problems_in("responder.idle_timeout = -1"),
             "f:1:26: responder.idle_timeout: -1 is out of range; expected 1 to 3600");
 }

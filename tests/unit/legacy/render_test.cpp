@@ -24,6 +24,10 @@ token::Token token() {
           .expires_on = kNow + 3600};
 }
 
+Times at(std::int64_t now) {
+  return {.now = now, .expires_on = kNow + 3600};
+}
+
 std::string field(const http::Response& response, std::string_view name) {
   const boost::json::value body = boost::json::parse(response.body);
   return boost::json::value_to<std::string>(body.at(boost::json::string_view(name.data(), name.size())));
@@ -47,7 +51,7 @@ void expect_error(const http::Response& response, unsigned status, std::string_v
 }
 
 TEST(RenderTokenTest, IsOneFlatLineOfStrings) {
-  const http::Response response = render(token(), kNow);
+  const http::Response response = render(token(), at(kNow));
 
   EXPECT_EQ(response.status, 200U);
   EXPECT_TRUE(response.content_type.starts_with("application/json"));
@@ -63,23 +67,36 @@ TEST(RenderTokenTest, LeavesAnUnknownClientIdOut) {
   token::Token anonymous = token();
   anonymous.client_id.clear();
 
-  EXPECT_EQ(render(anonymous, kNow).body.find("client_id"), std::string::npos);
+  EXPECT_EQ(render(anonymous, at(kNow)).body.find("client_id"), std::string::npos);
 }
 
 TEST(RenderTokenTest, ComputesTheRemainingTimeAtReplyTime) {
-  EXPECT_EQ(field(render(token(), kNow + 600), "expires_in"), "3000");
-  EXPECT_EQ(field(render(token(), kNow + 600), "expires_on"), "1700003600");
+  EXPECT_EQ(field(render(token(), at(kNow + 600)), "expires_in"), "3000");
+  EXPECT_EQ(field(render(token(), at(kNow + 600)), "expires_on"), "1700003600");
 }
 
 TEST(RenderTokenTest, TheRemainingTimeIsNeverNegative) {
-  EXPECT_EQ(field(render(token(), kNow + 4000), "expires_in"), "0");
+  EXPECT_EQ(field(render(token(), at(kNow + 4000)), "expires_in"), "0");
+}
+
+TEST(RenderTokenTest, TellsItsTimesByThisMachinesClock) {
+  const Times behind = {.now = kNow - 3600, .expires_on = kNow};
+  EXPECT_EQ(field(render(token(), behind), "expires_in"), "3600");
+  EXPECT_EQ(field(render(token(), behind), "expires_on"), "1700000000");
+  EXPECT_EQ(field(render(token(), behind), "not_before"), "1699996100");
+}
+
+TEST(RenderTokenTest, AnUnknownBeginStaysUnknown) {
+  token::Token endless = token();
+  endless.not_before = 0;
+  EXPECT_EQ(field(render(endless, {.now = kNow, .expires_on = kNow + 7200}), "not_before"), "0");
 }
 
 TEST(RenderTokenTest, EscapesWhatJsonRequires) {
   token::Token odd = token();
   odd.resource = "a\"b\\c\n\x01 caf\xC3\xA9";
 
-  const http::Response response = render(odd, kNow);
+  const http::Response response = render(odd, at(kNow));
 
   EXPECT_NE(response.body.find(R"("a\"b\\c\u000a\u0001 caf)"), std::string::npos);
   EXPECT_EQ(field(response, "resource"), odd.resource);
@@ -87,9 +104,9 @@ TEST(RenderTokenTest, EscapesWhatJsonRequires) {
 
 TEST(RenderTokenTest, AppendsBehindWhatIsThere) {
   std::string out = "head ";
-  append_body(token(), kNow, out);
+  append_body(token(), at(kNow), out);
 
-  EXPECT_EQ(out, "head " + render(token(), kNow).body);
+  EXPECT_EQ(out, "head " + render(token(), at(kNow)).body);
 }
 
 TEST(RenderRefusalTest, PassesStatusAndJsonThrough) {

@@ -37,6 +37,12 @@ TEST_F(SessionTest, AsksTheSourceForWhatTheClientWants) {
   EXPECT_EQ(tokens_.requests[0].resource, "https://a");
 }
 
+TEST_F(SessionTest, TellsWhenATokenEndsAsTheSourceSays) {
+  tokens_.reply.expires_on = 4'000'000'000;  // IMDS says something else
+  const std::string answer = connect().ask(kRequest);
+  EXPECT_NE(answer.find(R"("expires_on":"4000000000")"), std::string::npos) << answer;
+}
+
 TEST_F(SessionTest, AnswersOneRequestAfterTheOther) {
   auto client = connect();
   for (int i = 0; i < 3; ++i) {
