@@ -22,6 +22,7 @@ using std::chrono::seconds;
 constexpr seconds kRefreshInterval{10};
 // IMDS's documentation asks for exponential waits of two seconds; then it may be an update of 70 s.
 constexpr std::array<seconds, 5> kBackOff = {seconds(2), seconds(6), seconds(14), seconds(30), seconds(20)};
+constexpr seconds kLeastPause{2};
 constexpr seconds kBriefBackOff{1};
 constexpr int kBriefAttempts = 3;
 // An identity that may have been assigned just now: after 0, 1 and 3 s.
@@ -64,6 +65,17 @@ token::FetchResult leave_alone(nanoseconds time, const token::Failure& failure) 
       .error = failure.error.within("leave IMDS alone for " + std::to_string(whole.count()) + " s"),
       .remedy = token::Remedy::leave_alone,
       .retry_after = whole};
+}
+
+// When to ask again: as wanted, but no slow attempt is to be under way at the last chance. One over a kept
+// connection may take twice as long as the one before.
+SteadyTime next_attempt(SteadyTime earliest, SteadyTime wanted, nanoseconds last_took,
+                        SteadyTime last_chance) {
+  if (last_took < kLeastPause || wanted + 2 * last_took + kLeastPause <= last_chance) {
+    return std::min(wanted, last_chance);
+  }
+  const SteadyTime latest = last_chance - 2 * last_took - kLeastPause;
+  return latest >= earliest ? latest : last_chance;
 }
 
 token::Failure busy(std::chrono::milliseconds wait) {
@@ -420,9 +432,8 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
   if (last_chance - started < seconds(1)) {
     co_return false;
   }
-  // One that takes as long as the last one did is not to be under way at the last chance.
-  const bool ends_in_time = started + wait + (started - flight->last_began) < last_chance;
-  const SteadyTime until = ends_in_time ? started + wait : last_chance;
+  const SteadyTime until = next_attempt(std::max(started + kLeastPause, flight->left_alone_until),
+                                        started + wait, started - flight->last_began, last_chance);
   while (clock_.steady() < until && !flight->waiters.empty()) {
     co_await flight->alarm->wait_until(until);
   }

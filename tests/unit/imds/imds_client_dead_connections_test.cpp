@@ -23,11 +23,10 @@ constexpr milliseconds kNeverInATest{60'000};
 class ImdsClientDeadConnectionsTest : public ImdsClientFixture {
  protected:
   ImdsClientDeadConnectionsTest() {
-    configure({.first_byte = kAtOnce});
+    configure({.host = "imds.test", .first_byte = kAtOnce});
   }
 
   void configure(Settings settings) {
-    settings.host = "imds.test";
     settings.request_timeout = kRequestTimeout;
     client_.configure(std::move(settings));
   }
@@ -79,7 +78,7 @@ TEST_F(ImdsClientDeadConnectionsTest, AllThatAreAsOldGoWithIt) {
 }
 
 TEST_F(ImdsClientDeadConnectionsTest, OneThatWasUsedAfterTheRequestWasSentStays) {
-  configure({.first_byte = milliseconds(500)});
+  configure({.host = "imds.test", .first_byte = milliseconds(500)});
   make_idle_connections(2);
   server_.add({.bytes = "", .then = Then::hang});
   support::Started<token::FetchResult> asking(io_, fetching());
@@ -161,7 +160,7 @@ TEST_F(ImdsClientDeadConnectionsTest, ANewConnectionHasTheWholeTime) {
 
 // Of those that may all be dead, the first one shows it to all.
 TEST_F(ImdsClientDeadConnectionsTest, OneOldConnectionAtATimeIsTried) {
-  configure({.first_byte = kNeverInATest});
+  configure({.host = "imds.test", .first_byte = kNeverInATest});
   make_idle_connections(5);
   let_them_grow_old();
   server_.add({.bytes = ""});
@@ -177,7 +176,7 @@ TEST_F(ImdsClientDeadConnectionsTest, OneOldConnectionAtATimeIsTried) {
 }
 
 TEST_F(ImdsClientDeadConnectionsTest, ConnectionsThatAnsweredJustNowAreUsedTogether) {
-  configure({.first_byte = kNeverInATest});
+  configure({.host = "imds.test", .first_byte = kNeverInATest});
   make_idle_connections(2);
   server_.add({.bytes = ""});
   const support::Started<token::FetchResult> first(io_, fetching());
@@ -187,7 +186,7 @@ TEST_F(ImdsClientDeadConnectionsTest, ConnectionsThatAnsweredJustNowAreUsedToget
 
 // However lately they have answered: all of them may fall silent together.
 TEST_F(ImdsClientDeadConnectionsTest, ATurnIsLeftForANewConnection) {
-  configure({.max_in_flight = 3, .first_byte = kNeverInATest});
+  configure({.host = "imds.test", .max_in_flight = 3, .first_byte = kNeverInATest});
   make_idle_connections(3);
   std::vector<std::unique_ptr<support::Started<token::FetchResult>>> asking;
   for (int i = 0; i < 2; ++i) {
@@ -222,7 +221,7 @@ TEST_F(ImdsClientDeadConnectionsTest, ATimeOutIsFollowedByANewConnectionAtOnce) 
 }
 
 TEST_F(ImdsClientDeadConnectionsTest, AConnectionIsClosedAfterAWhileWithoutUse) {
-  configure({.idle_time = kAtOnce});
+  configure({.host = "imds.test", .idle_time = kAtOnce});
   const auto before = support::count_open_descriptors();
   make_idle_connections(3);
   EXPECT_TRUE(support::run_until(io_, [this] { return server_.left() == 3; }));
