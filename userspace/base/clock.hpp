@@ -13,13 +13,10 @@ namespace msi2imds {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 
-// Time since the machine started, the time in which it slept included. Never set, never standing still.
+// Time since the machine started, the time in which it was suspended included. Nobody can set it.
 struct BootClock {
   using duration = std::chrono::nanoseconds;
-  using rep = duration::rep;
-  using period = duration::period;
   using time_point = std::chrono::time_point<BootClock>;
-  static constexpr bool is_steady = true;
 
   [[nodiscard]] static time_point now() noexcept;
 };
