@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "imds_emulator/control_endpoint.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cctype>
+#include <optional>
 
 #include "imds_emulator/fault_parser.hpp"
 #include "imds_emulator/text.hpp"
@@ -40,6 +43,48 @@ Reply identities(Emulator& emulator, const Request& /*request*/) {
     list.push_back(std::move(item));
   }
   return json_reply(std::move(list));
+}
+
+// {"name": "..."}
+std::optional<std::string> name_in(const Request& request) {
+  boost::system::error_code ec;
+  const json::value document = json::parse(request.body, ec);
+  const json::object* object = ec ? nullptr : document.if_object();
+  const json::value* name = object != nullptr && object->size() == 1 ? object->if_contains("name") : nullptr;
+  const json::string* text = name != nullptr ? name->if_string() : nullptr;
+  const auto is_plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+  };
+  return text != nullptr && !text->empty() && std::all_of(text->begin(), text->end(), is_plain)
+             ? std::optional(std::string(*text))
+             : std::nullopt;
+}
+
+Reply refuse_name() {
+  return refuse(400, "invalid_identity",
+                R"(Expected {"name": "..."} with letters, digits, hyphens and underscores)", "");
+}
+
+Reply assign_identity(Emulator& emulator, const Request& request) {
+  const auto name = name_in(request);
+  if (!name) {
+    return refuse_name();
+  }
+  if (emulator.token_endpoint.identities().assign(*name) == nullptr) {
+    return refuse(409, "identity_exists", "The VM has that identity already", "");
+  }
+  return identities(emulator, request);
+}
+
+Reply unassign_identity(Emulator& emulator, const Request& request) {
+  const auto name = name_in(request);
+  if (!name) {
+    return refuse_name();
+  }
+  if (!emulator.token_endpoint.identities().unassign(*name)) {
+    return refuse(404, "no_such_identity", "The VM has no user-assigned identity of that name", "");
+  }
+  return identities(emulator, request);
 }
 
 Reply reset(Emulator& emulator, const Request& /*request*/) {
@@ -96,6 +141,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/emulator/stats", stats},
     {"GET", "/emulator/requests", requests},
     {"GET", "/emulator/identities", identities},
+    {"POST", "/emulator/identities", assign_identity},
+    {"DELETE", "/emulator/identities", unassign_identity},
     {"POST", "/emulator/reset", reset},
     {"GET", "/emulator/faults", show_faults},
     {"POST", "/emulator/faults", set_faults},

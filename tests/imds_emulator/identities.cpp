@@ -63,21 +63,48 @@ Identities::Identities(const IdentityOptions& options) : options_(options) {
                .msi_res_id = ""});
   }
   for (std::size_t i = 1; i <= options.user_assigned; ++i) {
-    const std::string name = "identity-" + std::to_string(i);
-    (void)add({.client_id = derive_guid("client of " + name),
-               .object_id = derive_guid("object of " + name),
-               .msi_res_id = user_assigned_resource_id(name)});
+    (void)assign("identity-" + std::to_string(i));
   }
+}
+
+const Identity* Identities::assign(const std::string& name) {
+  Identity identity{.client_id = derive_guid("client of " + name),
+                    .object_id = derive_guid("object of " + name),
+                    .msi_res_id = user_assigned_resource_id(name)};
+  return by_selector_.contains(index_key(SelectorKind::msi_res_id, identity.msi_res_id))
+             ? nullptr
+             : &add(std::move(identity));
+}
+
+bool Identities::unassign(std::string_view name) {
+  const std::string resource_id = user_assigned_resource_id(name);
+  const auto found =
+      std::find_if(identities_.begin(), identities_.end(), [&resource_id](const Identity& identity) {
+        return !identity.is_made_up && equal_ignoring_case(identity.msi_res_id, resource_id);
+      });
+  if (found == identities_.end()) {
+    return false;
+  }
+  identities_.erase(found);
+  by_selector_.clear();
+  for (const Identity& identity : identities_) {
+    index(identity);
+  }
+  return true;
 }
 
 const Identity& Identities::add(Identity identity) {
   const Identity& added = identities_.emplace_back(std::move(identity));
-  by_selector_[index_key(SelectorKind::client_id, added.client_id)] = &added;
-  by_selector_[index_key(SelectorKind::object_id, added.object_id)] = &added;
-  if (!added.msi_res_id.empty()) {
-    by_selector_[index_key(SelectorKind::msi_res_id, added.msi_res_id)] = &added;
-  }
+  index(added);
   return added;
+}
+
+void Identities::index(const Identity& identity) {
+  by_selector_[index_key(SelectorKind::client_id, identity.client_id)] = &identity;
+  by_selector_[index_key(SelectorKind::object_id, identity.object_id)] = &identity;
+  if (!identity.msi_res_id.empty()) {
+    by_selector_[index_key(SelectorKind::msi_res_id, identity.msi_res_id)] = &identity;
+  }
 }
 
 Identities::Selection Identities::select(SelectorKind kind, std::string_view value) {
@@ -93,10 +120,20 @@ Identities::Selection Identities::select(SelectorKind kind, std::string_view val
 }
 
 Identities::Selection Identities::select_default() const {
-  if (options_.system_assigned || options_.user_assigned == 1) {
-    return {.identity = &identities_.front(), .problem = {}};
+  const Identity* only = nullptr;
+  for (const Identity& identity : identities_) {
+    if (identity.is_made_up) {
+      continue;
+    }
+    if (identity.msi_res_id.empty()) {
+      return {.identity = &identity, .problem = {}};
+    }
+    if (only != nullptr) {
+      return {.identity = nullptr, .problem = kAmbiguous};
+    }
+    only = &identity;
   }
-  return {.identity = nullptr, .problem = options_.user_assigned == 0 ? kNotFound : kAmbiguous};
+  return {.identity = only, .problem = only == nullptr ? kNotFound : std::string_view()};
 }
 
 const Identity* Identities::make_up(SelectorKind kind, std::string_view value) {
@@ -106,7 +143,8 @@ const Identity* Identities::make_up(SelectorKind kind, std::string_view value) {
   const std::string seed = lower_case(value);
   Identity identity{.client_id = derive_guid("client of " + seed),
                     .object_id = derive_guid("object of " + seed),
-                    .msi_res_id = user_assigned_resource_id(seed)};
+                    .msi_res_id = user_assigned_resource_id(seed),
+                    .is_made_up = true};
   if (kind == SelectorKind::client_id) {
     identity.client_id = value;
   } else if (kind == SelectorKind::object_id) {

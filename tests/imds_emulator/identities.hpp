@@ -23,7 +23,8 @@ enum class SelectorKind : std::uint8_t { none, client_id, object_id, msi_res_id 
 struct Identity {
   std::string client_id;
   std::string object_id;
-  std::string msi_res_id;  // empty: system-assigned
+  std::string msi_res_id;   // empty: system-assigned
+  bool is_made_up = false;  // by accept_any: not assigned to the VM
 };
 
 struct IdentityOptions {
@@ -43,7 +44,15 @@ class Identities {
   };
   [[nodiscard]] Selection select(SelectorKind kind, std::string_view value);
 
-  // The system-assigned one first; those that accept_any made up are at the end.
+  // Assigns the user-assigned identity of that name: the same name is always the same identity. Nothing: it
+  // is assigned already.
+  const Identity* assign(const std::string& name);
+
+  // Takes away the user-assigned identity of that name, after which no pointer to any identity is valid.
+  // False: it is not assigned.
+  bool unassign(std::string_view name);
+
+  // The system-assigned one first; also those that accept_any made up.
   [[nodiscard]] const std::deque<Identity>& all() const {
     return identities_;
   }
@@ -51,10 +60,11 @@ class Identities {
  private:
   [[nodiscard]] Selection select_default() const;
   const Identity& add(Identity identity);
+  void index(const Identity& identity);
   const Identity* make_up(SelectorKind kind, std::string_view value);
 
   IdentityOptions options_;
-  std::deque<Identity> identities_;  // never moves what it holds
+  std::deque<Identity> identities_;  // moves what it holds in unassign() only
   std::unordered_map<std::string, const Identity*> by_selector_;
 };
 

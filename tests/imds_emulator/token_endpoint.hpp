@@ -21,6 +21,10 @@ class TokenEndpoint {
   [[nodiscard]] const Identities& identities() const {
     return identities_;
   }
+  // To assign and take away identities at run time.
+  [[nodiscard]] Identities& identities() {
+    return identities_;
+  }
   [[nodiscard]] const TokenFactory& tokens() const {
     return tokens_;
   }

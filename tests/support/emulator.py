@@ -54,6 +54,15 @@ class EmulatorControls:
         """Those the VM has; the system-assigned one is without an msi_res_id."""
         return self._call("GET", "/emulator/identities")
 
+    def assign(self, name):
+        """Assigns a user-assigned identity while it runs, as an Azure Policy does; returns it."""
+        known = self.identities()
+        return next(entry for entry in self._call("POST", "/emulator/identities", {"name": name}) if entry not in known)
+
+    def unassign(self, name):
+        """Takes a user-assigned identity away; those of the start are identity-1, identity-2 and so on."""
+        self._call("DELETE", "/emulator/identities", {"name": name})
+
     def reset(self):
         self._call("POST", "/emulator/reset")
 

@@ -30,6 +30,20 @@ TEST_F(ControlEndpointTest, ListsTheIdentities) {
   EXPECT_EQ(document("/emulator/identities").as_array().size(), 4U);
 }
 
+TEST_F(ControlEndpointTest, AssignsAndTakesAwayIdentities) {
+  EXPECT_EQ(call("POST", "/emulator/identities", R"({"name":"policy"})").status, 200U);
+  EXPECT_EQ(document("/emulator/identities").as_array().size(), 5U);
+  EXPECT_EQ(call("POST", "/emulator/identities", R"({"name":"policy"})").status, 409U);
+  EXPECT_EQ(call("DELETE", "/emulator/identities", R"({"name":"policy"})").status, 200U);
+  EXPECT_EQ(document("/emulator/identities").as_array().size(), 4U);
+  EXPECT_EQ(call("DELETE", "/emulator/identities", R"({"name":"policy"})").status, 404U);
+  for (const std::string body :
+       {"", "{}", R"({"name":""})", R"({"name":"a/b"})", R"({"name":1})", R"({"name":"a","other":1})"}) {
+    EXPECT_EQ(call("POST", "/emulator/identities", body).status, 400U) << body;
+    EXPECT_EQ(call("DELETE", "/emulator/identities", body).status, 400U) << body;
+  }
+}
+
 TEST_F(ControlEndpointTest, ZeroesStatisticsAndLogOnReset) {
   (void)answer_malformed(emulator_, "GET /metadata/identity/oauth2/token?resource=a b HTTP/1.1", "bad", 1);
   ASSERT_EQ(document("/emulator/stats").at("token_requests").as_int64(), 1);

@@ -63,6 +63,42 @@ TEST(IdentitiesTest, HasNoChoiceBetweenSeveralUserAssignedOnes) {
   EXPECT_TRUE(selection.problem.starts_with("Multiple user assigned identities exist"));
 }
 
+TEST(IdentitiesTest, HasNoChoiceFromTheMomentASecondOneIsAssigned) {
+  Identities identities({.user_assigned = 1, .system_assigned = false});
+  const std::string first = identities.all().front().client_id;
+  const Identity* second = identities.assign("policy");
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(
+      identities.select(SelectorKind::none, "").problem,
+      "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity "
+      "in the token request");
+  EXPECT_EQ(identities.select(SelectorKind::client_id, second->client_id).identity, second);
+  EXPECT_EQ(identities.assign("policy"), nullptr) << "it is there";
+
+  const std::string gone = second->client_id;
+  EXPECT_TRUE(identities.unassign("POLICY")) << "IMDS minds no letter case";
+  EXPECT_FALSE(identities.unassign("policy"));
+  EXPECT_EQ(identities.select(SelectorKind::client_id, gone).problem, "Identity not found");
+  EXPECT_EQ(identities.select(SelectorKind::none, "").identity->client_id, first);
+}
+
+TEST(IdentitiesTest, PrefersTheSystemAssignedOneWhateverIsAssigned) {
+  Identities identities({.user_assigned = 1});
+  const std::string system = identities.all().front().client_id;
+  ASSERT_NE(identities.assign("policy"), nullptr);
+  EXPECT_EQ(identities.select(SelectorKind::none, "").identity->client_id, system);
+  EXPECT_TRUE(identities.unassign("identity-1"));
+  EXPECT_EQ(identities.select(SelectorKind::none, "").identity->client_id, system);
+  EXPECT_FALSE(identities.unassign(""));
+}
+
+TEST(IdentitiesTest, DoesNotCountWhatItMadeUpAsAssigned) {
+  Identities identities({.user_assigned = 1, .system_assigned = false, .accept_any = true});
+  const std::string first = identities.all().front().client_id;
+  (void)identities.select(SelectorKind::client_id, "aaaaaaaa-2222-3333-4444-555555555555");
+  EXPECT_EQ(identities.select(SelectorKind::none, "").identity->client_id, first);
+}
+
 TEST(IdentitiesTest, FindsNothingOnAVmWithoutIdentities) {
   Identities identities({.user_assigned = 0, .system_assigned = false});
   EXPECT_EQ(identities.select(SelectorKind::none, "").problem, "Identity not found");
