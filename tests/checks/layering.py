@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "broker": {"base", "token"},
     "http": {"base"},
     "control": {"base"},
-    "config": {"base", "accounts"},
+    "config": {"base", "accounts", "token"},
     "policy": {"base", "token", "caller"},
     "audit": {"base", "caller"},
     "usage": {"base", "caller"},

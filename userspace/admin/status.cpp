@@ -47,6 +47,7 @@ std::string to_json(const Status& status) {
         {"connections", status.connections},
         {"accepted", status.accepted},
         {"requests", requests_to_json(status.requests)}}},
+      {"identity", {{"default", status.default_identity}, {"rules", status.identity_rules}}},
       {"tokens",
        {{"cached", status.tokens_cached},
         {"from_cache", status.tokens_from_cache},
@@ -66,6 +67,7 @@ Result<Status> parse_status(std::string_view text) {
     const json::object& object = value.as_object();
     const json::object& responder = object.at("responder").as_object();
     const json::object& tokens = object.at("tokens").as_object();
+    const json::object& identity = object.at("identity").as_object();
     const json::object& imds = object.at("imds").as_object();
     Status status;
     status.version = json::value_to<std::string>(object.at("version"));
@@ -82,6 +84,8 @@ Result<Status> parse_status(std::string_view text) {
     status.connections = responder.at("connections").to_number<std::uint64_t>();
     status.accepted = responder.at("accepted").to_number<std::uint64_t>();
     status.requests = requests_from_json(responder.at("requests").as_object());
+    status.default_identity = json::value_to<std::string>(identity.at("default"));
+    status.identity_rules = identity.at("rules").to_number<std::uint64_t>();
     status.tokens_cached = tokens.at("cached").to_number<std::uint64_t>();
     status.tokens_from_cache = tokens.at("from_cache").to_number<std::uint64_t>();
     status.tokens_joined = tokens.at("joined").to_number<std::uint64_t>();

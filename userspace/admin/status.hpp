@@ -40,6 +40,8 @@ struct Status {
   std::uint64_t connections = 0;
   std::uint64_t accepted = 0;
   std::map<std::uint16_t, std::uint64_t> requests;  // by the port that was dialled
+  std::string default_identity;      // of callers that name none, "KIND VALUE"; empty: as IMDS decides
+  std::uint64_t identity_rules = 0;  // that name one for some callers
   std::uint64_t tokens_cached = 0;
   std::uint64_t tokens_from_cache = 0;  // answers
   std::uint64_t tokens_joined = 0;      // answers that waited for somebody else's request

@@ -115,6 +115,7 @@ void append(std::string& out, const Record& record, Format format) {
   line.text("unit", unit_of(caller));
   line.text("resource", record.resource);
   line.text("identity", record.identity);
+  line.text("identity_by", record.identity_by);
   line.text("outcome", record.outcome);
   line.text("source", record.source);
   line.number("duration_us", record.duration.count());
@@ -122,6 +123,7 @@ void append(std::string& out, const Record& record, Format format) {
     line.optional_text("comm", caller.comm);
   }
   line.optional_text("container", caller.container);
+  line.optional_text("identity_rule", record.identity_rule);
   line.optional_text("policy", record.policy);
   line.optional_text("rule", record.rule);
   line.optional_text("unknown", caller.unknown_because);

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "policy/identity_choice.hpp"
 #include "policy/policy.hpp"
 
 namespace msi2imds::cli {
 
-// The configuration's rules, ready to judge.
 [[nodiscard]] policy::Policy make_policy(const config::Config& config);
+[[nodiscard]] policy::IdentityChoice make_identity_choice(const config::Config& config);
 
 }  // namespace msi2imds::cli

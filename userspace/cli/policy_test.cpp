@@ -9,8 +9,10 @@
 #include <system_error>
 
 #include "accounts/accounts.hpp"
+#include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy.hpp"
+#include "config/selector.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::cli {
@@ -69,6 +71,85 @@ std::string outcome_of(const policy::Policy& policy, const policy::Decision& dec
                            : "allowed, since policy.mode is \"audit\"; \"enforce\" would refuse it by " + by;
 }
 
+// "client_id X, by identity.default"; of a nobody why there is no identity.
+std::string describe(const policy::Choice& choice) {
+  const std::string rule = "identity.rule '" + escape::control_characters(choice.rule) + "'";
+  const std::string identity = std::string(config::key_of(choice.identity.kind)) + " " +
+                               escape::control_characters(choice.identity.value);
+  switch (choice.by) {
+    case policy::ChosenBy::client:
+      return escape::control_characters(choice.identity.value) + ", which the caller names";
+    case policy::ChosenBy::rule:
+      return identity + ", by " + rule;
+    case policy::ChosenBy::default_:
+      return identity + ", by identity.default";
+    case policy::ChosenBy::imds:
+      return "as IMDS decides, since nobody names one";
+    case policy::ChosenBy::nobody:
+      break;
+  }
+  return "not known, since " + rule + " cannot be decided: " + choice.unknown;
+}
+
+// What becomes of a request.
+struct Verdict {
+  policy::Choice choice;
+  std::vector<std::string> choice_lines;  // for each rule
+  std::vector<std::string> lines;
+  policy::Decision decision;
+  std::string outcome;
+  bool is_allowed = false;  // whatever the mode
+  bool is_served = false;
+};
+
+Verdict judge(const config::Config& config, const caller::Identity& caller, token::TokenRequest request) {
+  const policy::IdentityChoice identities = make_identity_choice(config);
+  const policy::Policy policy = make_policy(config);
+  Verdict verdict;
+  verdict.choice = identities.choose(caller, request);
+  verdict.choice_lines = identities.explain(caller, request);
+  if (verdict.choice.by == policy::ChosenBy::nobody) {
+    verdict.outcome = "answered with 500: the identity is " + describe(verdict.choice);
+    return verdict;
+  }
+  request.identity = verdict.choice.identity;
+  verdict.decision = policy.decide(caller, request);
+  verdict.lines = policy.explain(caller, request);
+  verdict.outcome = outcome_of(policy, verdict.decision);
+  verdict.is_allowed = verdict.decision.is_allowed || !policy.is_in_force();
+  verdict.is_served = verdict.is_allowed || !policy.enforces();
+  return verdict;
+}
+
+void print_json(const config::Config& config, const Verdict& verdict) {
+  const bool enforces = config.policy.mode == config::PolicyMode::enforce;
+  const json::object object = {{"allowed", verdict.is_served},
+                               {"allowed_by_rules", verdict.is_allowed},
+                               {"mode", enforces ? "enforce" : "audit"},
+                               {"identity", verdict.choice.identity.value},
+                               {"identity_by", policy::to_string(verdict.choice.by)},
+                               {"identity_rule", verdict.choice.rule},
+                               {"identity_rules", json::value_from(verdict.choice_lines)},
+                               {"rule", verdict.decision.rule},
+                               {"rules", json::value_from(verdict.lines)},
+                               {"outcome", verdict.outcome}};
+  fmt::print("{}\n", json::serialize(object));
+}
+
+// Of identities only where the configuration speaks of them.
+void print_text(const config::Config& config, const Verdict& verdict) {
+  for (const std::string& line : verdict.choice_lines) {
+    fmt::print("{}\n", line);
+  }
+  if (config.identity != config::Identity()) {
+    fmt::print("the identity is {}\n", describe(verdict.choice));
+  }
+  for (const std::string& line : verdict.lines) {
+    fmt::print("{}\n", line);
+  }
+  fmt::print("{}\n", verdict.outcome);
+}
+
 }  // namespace
 
 int policy_test(const ConfigFile& file, const PolicyTestOptions& options) {
@@ -80,26 +161,13 @@ int policy_test(const ConfigFile& file, const PolicyTestOptions& options) {
   if (!caller) {
     return kUsage;
   }
-  const policy::Policy policy = make_policy(*config);
-  const token::TokenRequest request = request_of(options);
-  const policy::Decision decision = policy.decide(*caller, request);
-  const bool is_allowed = decision.is_allowed || !policy.is_in_force();  // whatever the mode
-  const std::vector<std::string> lines = policy.explain(*caller, request);
+  const Verdict verdict = judge(*config, *caller, request_of(options));
   if (options.json) {
-    const json::object object = {{"allowed", is_allowed || !policy.enforces()},
-                                 {"allowed_by_rules", is_allowed},
-                                 {"mode", policy.enforces() ? "enforce" : "audit"},
-                                 {"rule", decision.rule},
-                                 {"rules", json::value_from(lines)},
-                                 {"outcome", outcome_of(policy, decision)}};
-    fmt::print("{}\n", json::serialize(object));
+    print_json(*config, verdict);
   } else {
-    for (const std::string& line : lines) {
-      fmt::print("{}\n", line);
-    }
-    fmt::print("{}\n", outcome_of(policy, decision));
+    print_text(*config, verdict);
   }
-  return is_allowed ? kGood : kFailed;
+  return verdict.is_allowed ? kGood : kFailed;
 }
 
 }  // namespace msi2imds::cli

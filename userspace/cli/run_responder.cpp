@@ -16,6 +16,7 @@
 #include "broker/token_broker.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy.hpp"
+#include "config/selector.hpp"
 #include "imds/imds_client.hpp"
 #include "responder/responder.hpp"
 #include "responder/sandbox.hpp"
@@ -69,6 +70,7 @@ responder::Settings responder_settings(const config::Config& config) {
   settings.rules.require_metadata_header = config.legacy.require_metadata_header;
   settings.rules.extra_hosts = config.legacy.hosts;
   settings.legacy_ports = config.legacy.ports;
+  settings.identities = make_identity_choice(config);
   settings.policy = make_policy(config);
   settings.audit.format =
       config.audit.format == config::AuditFormat::json ? audit::Format::json : audit::Format::text;
@@ -128,6 +130,11 @@ class ResponderProgram {
     status.version = MSI2IMDS_VERSION;
     status.legacy_ports = config_.legacy.ports;
     status.cgroups = config_.redirect.cgroups;
+    const token::IdentitySelector& identity = config_.identity.default_;
+    if (identity.kind != token::SelectorKind::none) {
+      status.default_identity = std::string(config::key_of(identity.kind)) + " " + identity.value;
+    }
+    status.identity_rules = config_.identity.rules.size();
     status.tokens_cached = broker_.cache().count();
     status.tokens_from_cache = broker_.counters().from_cache;
     status.tokens_joined = broker_.counters().joined;

@@ -57,6 +57,7 @@ void print_json(const StatusReport& report) {
                            {"connections", status.connections},
                            {"accepted", status.accepted},
                            {"requests", std::move(requests)}};
+    object["identity"] = {{"default", status.default_identity}, {"rules", status.identity_rules}};
     object["tokens"] = {{"cached", status.tokens_cached},
                         {"from_cache", status.tokens_from_cache},
                         {"joined", status.tokens_joined}};
@@ -109,6 +110,11 @@ void print_text(const StatusReport& report) {
   }
   fmt::print("  responder              pid {}, up {} s, {} connections open, {} accepted\n",
              status.responder_pid, status.uptime_seconds, status.connections, status.accepted);
+  if (!status.default_identity.empty() || status.identity_rules != 0) {
+    fmt::print("  identity               {} where none is named{}\n",
+               status.default_identity.empty() ? "as IMDS decides" : status.default_identity,
+               status.identity_rules == 0 ? "" : fmt::format(", save by {} rules", status.identity_rules));
+  }
   fmt::print("  tokens                 {} cached, {} answers from the cache, {} joined\n",
              status.tokens_cached, status.tokens_from_cache, status.tokens_joined);
   fmt::print("  IMDS                   {}, {} requests, {} failed{}\n", status.imds_endpoint,

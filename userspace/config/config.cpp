@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "config/allow.hpp"
 #include "config/keys.hpp"
 #include "config/reader.hpp"
+#include "config/rules.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -41,6 +41,11 @@ std::string to_toml(const Config& config) {
   }
   if (!config.allow.empty()) {
     root.push_back({std::string(kAllowTable), {}, write_allow(config.allow)});
+  }
+  if (!config.identity.rules.empty()) {
+    const KeyName name = split(kIdentityRuleTable);
+    table_at(root, name.table)
+        .push_back({std::string(name.leaf), {}, write_identity_rules(config.identity.rules)});
   }
   return write_toml(root);
 }

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "config/endpoint.hpp"
+#include "token/token.hpp"
 
 // What the operator may choose: one plain struct per module, each with its defaults.
 namespace msi2imds::config {
@@ -91,11 +92,9 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
-// An [[allow]] table. Who meets all the kinds of condition that are given, by one of the values of each, is
-// allowed. Names of users and groups are looked up when the file is read.
-struct Allow {
-  std::string name;
-  std::string origin;  // "FILE:LINE"
+// What a rule asks: all the kinds of condition that are given, by one of the values of each. Names of users
+// and groups are looked up when the file is read.
+struct Conditions {
   std::vector<std::uint32_t> uids;
   std::vector<std::uint32_t> gids;
   std::vector<std::string> units;
@@ -103,7 +102,38 @@ struct Allow {
   std::vector<std::string> resources;
   std::vector<std::string> identities;
 
+  [[nodiscard]] bool are_given() const {
+    return *this != Conditions();
+  }
+
+  friend bool operator==(const Conditions&, const Conditions&) = default;
+};
+
+// An [[allow]] table: who meets its conditions is allowed.
+struct Allow {
+  std::string name;
+  std::string origin;  // "FILE:LINE"
+  Conditions conditions;
+
   friend bool operator==(const Allow&, const Allow&) = default;
+};
+
+// An [[identity.rule]] table: who meets its conditions, and names no identity, gets this one.
+struct IdentityRule {
+  std::string name;
+  std::string origin;  // "FILE:LINE"
+  Conditions conditions;
+  token::IdentitySelector identity;
+
+  friend bool operator==(const IdentityRule&, const IdentityRule&) = default;
+};
+
+// Which identity a caller gets that names none.
+struct Identity {
+  token::IdentitySelector default_;  // whom no rule matches; of kind none: IMDS decides
+  std::vector<IdentityRule> rules;
+
+  friend bool operator==(const Identity&, const Identity&) = default;
 };
 
 enum class AuditFormat : std::uint8_t { text, json };
@@ -158,6 +188,7 @@ struct Config {
   Admin admin;
   Policy policy;
   std::vector<Allow> allow;
+  Identity identity;
   Audit audit;
   Callers callers;
   Metrics metrics;

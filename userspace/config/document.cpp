@@ -98,6 +98,19 @@ toml::table to_toml(const Table& table) {
   return nodes;
 }
 
+// The value of a key stays in the line of the key.
+void write_values_inline(toml::table& nodes) {
+  for (auto&& [name, node] : nodes) {
+    if (toml::table* table = node.as_table(); table != nullptr) {
+      for (auto&& [key, value] : *table) {
+        if (toml::table* inner = value.as_table(); inner != nullptr) {
+          inner->is_inline(true);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view type_name(const Value& value) {
@@ -113,7 +126,8 @@ boost::system::result<Table, SyntaxError> read_toml(std::string_view text) {
 }
 
 std::string write_toml(const Table& table) {
-  const toml::table nodes = to_toml(table);
+  toml::table nodes = to_toml(table);
+  write_values_inline(nodes);
   std::ostringstream out;
   out << toml::toml_formatter(nodes, toml::format_flags::none) << '\n';
   return out.str();

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "config/selector.hpp"
+
 namespace msi2imds::config {
 namespace {
 
@@ -108,6 +110,8 @@ std::vector<Key> make_keys() {
           "policy.mode", Choice(kPolicyModes), [](auto& c) -> auto& { return c.policy.mode; }),
       key(
           "policy.default", Choice(kPolicyDefaults), [](auto& c) -> auto& { return c.policy.default_; }),
+      key(
+          "identity.default", IdentityName{}, [](auto& c) -> auto& { return c.identity.default_; }),
       key(
           "audit.file", Text{check_optional_file}, [](auto& c) -> auto& { return c.audit.file; }),
       key(

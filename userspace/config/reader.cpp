@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "config/allow.hpp"
 #include "config/keys.hpp"
+#include "config/rules.hpp"
 #include "config/suggest.hpp"
 #include "config/validate.hpp"
 
@@ -53,6 +53,11 @@ void Reader::read_member(std::string_view table, const Member& member, const std
     origins_.insert_or_assign(name, Origin{file_name, member.position});
     if (auto rules = read_allow(member.value, file_name, problems_)) {
       config_.allow = std::move(*rules);
+    }
+  } else if (name == kIdentityRuleTable) {
+    origins_.insert_or_assign(name, Origin{file_name, member.position});
+    if (auto rules = read_identity_rules(member.value, file_name, problems_)) {
+      config_.identity.rules = std::move(*rules);
     }
   } else if (const Key* key = find_key(name)) {
     origins_.insert_or_assign(name, Origin{file_name, member.position});

@@ -5,8 +5,8 @@
 #include <numeric>
 #include <vector>
 
-#include "config/allow.hpp"
 #include "config/keys.hpp"
+#include "config/rules.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -29,11 +29,21 @@ std::string list(const std::vector<std::string_view>& words) {
   return text;
 }
 
-std::vector<std::string_view> keys_of(std::string_view table) {
-  std::vector<std::string_view> leaves;
+// All that may stand in a table.
+std::vector<std::string_view> names() {
+  std::vector<std::string_view> all;
   for (const Key& key : keys()) {
-    if (split(key.name).table == table) {
-      leaves.push_back(split(key.name).leaf);
+    all.push_back(key.name);
+  }
+  all.push_back(kIdentityRuleTable);
+  return all;
+}
+
+std::vector<std::string_view> leaves_of(std::string_view table) {
+  std::vector<std::string_view> leaves;
+  for (const std::string_view name : names()) {
+    if (split(name).table == table) {
+      leaves.push_back(split(name).leaf);
     }
   }
   return leaves;
@@ -63,17 +73,18 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
 
 std::string suggest_key(std::string_view name) {
   const KeyName wanted = split(name);
+  const std::vector<std::string_view> known = names();
   const auto nearest =
-      std::ranges::min_element(keys(), {}, [&](const Key& key) { return distance(wanted, split(key.name)); });
-  const KeyName found = split(nearest->name);
+      std::ranges::min_element(known, {}, [&](std::string_view key) { return distance(wanted, split(key)); });
+  const KeyName found = split(*nearest);
   const bool may_differ = wanted.table.empty() || wanted.table == found.table;
   if (edit_distance(wanted.leaf, found.leaf) <= (may_differ ? tolerance(wanted.leaf) : 0)) {
-    return "did you mean " + std::string(nearest->name) + "?";
+    return "did you mean " + std::string(*nearest) + "?";
   }
   if (wanted.table.empty()) {
     return "expected a key of one of the tables " + list(tables());
   }
-  return "the keys of " + std::string(wanted.table) + " are " + list(keys_of(wanted.table));
+  return "the keys of " + std::string(wanted.table) + " are " + list(leaves_of(wanted.table));
 }
 
 std::string suggest_table(std::string_view name) {

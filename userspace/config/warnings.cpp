@@ -45,21 +45,29 @@ std::optional<Warning> fault_of(const std::string& program) {
   return std::nullopt;
 }
 
-// Of a rule none of whose programs can be a caller's; another one may be meant for another machine.
-std::optional<Warning> unreachable(const Allow& rule) {
+// Of conditions none of whose programs can be a caller's; another one may be meant for another machine.
+std::optional<Warning> fault_of(const Conditions& conditions) {
   std::optional<Warning> first;
-  for (const std::string& program : rule.programs) {
+  for (const std::string& program : conditions.programs) {
     std::optional<Warning> fault = fault_of(program);
     if (!fault) {
       return std::nullopt;
     }
     first = first ? std::move(first) : std::move(fault);
   }
-  if (first) {
-    const std::string name = rule.name.empty() ? "" : " \"" + rule.name + "\"";
-    first->what = "the rule" + name + " (" + rule.origin + ") allows nobody, since " + first->what;
-  }
   return first;
+}
+
+// `effect`: what the rule does for nobody.
+template <typename Rule>
+void warn_if_unreachable(const Rule& rule, const std::string& effect, std::vector<Warning>& warnings) {
+  std::optional<Warning> fault = fault_of(rule.conditions);
+  if (!fault) {
+    return;
+  }
+  const std::string name = rule.name.empty() ? "" : " \"" + rule.name + "\"";
+  fault->what = "the rule" + name + " (" + rule.origin + ") " + effect + " nobody, since " + fault->what;
+  warnings.push_back(std::move(*fault));
 }
 
 }  // namespace
@@ -76,9 +84,10 @@ std::vector<Warning> warnings_of(const Config& config) {
          .remedy = "add an [[allow]] rule, or set policy.mode = \"audit\" or policy.default = \"allow\""});
   }
   for (const Allow& rule : config.allow) {
-    if (std::optional<Warning> warning = unreachable(rule)) {
-      warnings.push_back(std::move(*warning));
-    }
+    warn_if_unreachable(rule, "allows", warnings);
+  }
+  for (const IdentityRule& rule : config.identity.rules) {
+    warn_if_unreachable(rule, "chooses for", warnings);
   }
   return warnings;
 }

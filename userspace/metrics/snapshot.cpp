@@ -19,6 +19,11 @@ void add_requests(Text& text, const Snapshot& now) {
   for (const auto& [source, durations] : now.durations) {
     text.add(durations, {{"source", source}});
   }
+  text.counter("msi2imds_identity_choices_total",
+               "Token requests by who chose the identity: the client, a rule, the default, IMDS or nobody.");
+  for (const auto& [by, count] : now.choices) {
+    text.add(number(count), {{"by", by}});
+  }
   text.counter("msi2imds_policy_would_refuse_total",
                "Requests that the rules would refuse if they were enforced.");
   text.add(number(now.would_be_refused));

@@ -22,6 +22,7 @@ struct Snapshot {
   std::uint64_t accepted = 0;
   std::map<std::pair<std::string, std::string>, std::uint64_t> requests;  // by outcome and source
   std::map<std::string, Histogram> durations;                             // by source
+  std::map<std::string, std::uint64_t> choices;                           // of an identity, by who chose
   std::uint64_t would_be_refused = 0;                                     // by the rules, in audit mode
   double last_request = 0;                                                // Unix seconds, 0: none yet
   std::uint64_t callers = 0;

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
 #include "caller/identity.hpp"
+#include "policy/conditions.hpp"
 #include "token/token.hpp"
 
 // Who may ask for what.
 namespace msi2imds::policy {
 
-// Who meets all kinds of condition that are given, by one of the values of each, is allowed. What is not
-// known of a caller meets no condition.
+// Who meets the conditions is allowed. What is not known of a caller meets no condition.
 struct Rule {
   std::string name;    // for people; may be empty
   std::string origin;  // "FILE:LINE"
-  std::vector<uid_t> uids;
-  std::vector<gid_t> gids;
-  // "backup.service": the system's unit of that name, not a user's own; with a '/' in front, the whole path
-  // of the socket's cgroup.
-  std::vector<std::string> units;
-  std::vector<std::string> programs;    // paths of executables that were verified
-  std::vector<std::string> resources;   // patterns
-  std::vector<std::string> identities;  // patterns, in any letter case; "none" for requests that name none
+  Conditions conditions;
 };
 
 enum class Mode { audit, enforce };

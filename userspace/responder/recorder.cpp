@@ -15,6 +15,9 @@ constexpr std::array<std::string_view, 4> kSources = {"cache", "joined", "imds",
 constexpr std::array kOutcomes = {Outcome::token,  Outcome::refused,     Outcome::denied,
                                   Outcome::failed, Outcome::bad_request, Outcome::observed};
 
+constexpr std::array kChoices = {policy::ChosenBy::client, policy::ChosenBy::rule, policy::ChosenBy::default_,
+                                 policy::ChosenBy::imds, policy::ChosenBy::nobody};
+
 // Of requests that nobody had to answer for.
 bool is_without_source(Outcome outcome) {
   return outcome == Outcome::denied || outcome == Outcome::bad_request || outcome == Outcome::observed;
@@ -51,7 +54,7 @@ void Answered::begin() {
   time = std::chrono::system_clock::now();
   began = std::chrono::steady_clock::now();
   resource.clear();
-  identity.clear();
+  choice.reset();
   outcome = Outcome::bad_request;
   origin.reset();
   decision.reset();
@@ -63,6 +66,9 @@ void Recorder::record(const Answered& answered, const CallerLookupPtr& lookup, b
   counters_.durations[source].observe(answered.duration);
   counters_.would_be_refused += answered.decision && !answered.decision->is_allowed && !enforced ? 1 : 0;
   counters_.last_request = unix_seconds(answered.time);
+  if (answered.choice) {
+    ++counters_.by_choice[answered.choice->by];
+  }
   if (lookup->identity() != nullptr) {
     keep(answered, *lookup, enforced);
   } else {
@@ -79,10 +85,14 @@ void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool e
   ++counters_.by_port[dialled ? dialled->port() : std::uint16_t{0}];
   const std::shared_ptr<const caller::Identity>& caller = lookup.shared_identity();
   const std::string_view outcome = to_string(answered.outcome);
+  const policy::Choice* choice = answered.choice ? &*answered.choice : nullptr;
+  const std::string_view identity = choice != nullptr ? std::string_view(choice->identity.value) : "";
   audit_.write({.time = answered.time,
                 .caller = *caller,
                 .resource = answered.resource,
-                .identity = answered.identity,
+                .identity = identity,
+                .identity_by = choice != nullptr ? policy::to_string(choice->by) : "",
+                .identity_rule = choice != nullptr ? std::string_view(choice->rule) : "",
                 .outcome = outcome,
                 .source = answered.origin ? token::to_string(*answered.origin) : std::string_view(),
                 .duration = answered.duration,
@@ -92,7 +102,7 @@ void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool e
   callers_.record({.time = unix_seconds(answered.time),
                    .caller = *caller,
                    .resource = answered.resource,
-                   .identity = answered.identity,
+                   .identity = identity,
                    .outcome = outcome});
   changed_ = true;
   flush_soon();
@@ -111,7 +121,8 @@ void Recorder::record_observed(const CallerLookup& lookup) {
 void Recorder::measure(metrics::Snapshot& now) const {
   for (const Outcome outcome : kOutcomes) {
     for (const std::string_view source : kSources) {
-      if ((source == kNoSource) == is_without_source(outcome)) {
+      const bool nobody_was_asked = source == kNoSource;
+      if (outcome == Outcome::failed || nobody_was_asked == is_without_source(outcome)) {
         now.requests[{std::string(to_string(outcome)), std::string(source)}] = 0;
       }
     }
@@ -126,6 +137,10 @@ void Recorder::measure(metrics::Snapshot& now) const {
   }
   for (const auto& [source, durations] : counters_.durations) {
     now.durations[std::string(source)] = durations;
+  }
+  for (const policy::ChosenBy by : kChoices) {
+    const auto count = counters_.by_choice.find(by);
+    now.choices[std::string(policy::to_string(by))] = count == counters_.by_choice.end() ? 0 : count->second;
   }
   now.would_be_refused = counters_.would_be_refused;
   now.last_request = static_cast<double>(counters_.last_request);

@@ -14,6 +14,7 @@
 #include "base/histogram.hpp"
 #include "base/socket_address.hpp"
 #include "metrics/snapshot.hpp"
+#include "policy/identity_choice.hpp"
 #include "policy/policy.hpp"
 #include "responder/caller_book.hpp"
 #include "token/failure.hpp"
@@ -32,7 +33,7 @@ struct Answered {
   std::chrono::steady_clock::time_point began;
   std::chrono::microseconds duration{};
   std::string resource;
-  std::string identity;
+  std::optional<policy::Choice> choice;  // nothing: it was no token request
   Outcome outcome = Outcome::bad_request;
   std::optional<token::Origin> origin;  // of the answer; nothing: nobody was asked
   std::optional<policy::Decision> decision;
@@ -74,6 +75,7 @@ class Recorder {
     std::map<std::uint16_t, std::uint64_t> by_port;  // that was dialled
     std::map<Outcome, std::map<std::string_view, std::uint64_t>> by_outcome_and_source;
     std::map<std::string_view, Histogram> durations;  // by source
+    std::map<policy::ChosenBy, std::uint64_t> by_choice;
     std::uint64_t would_be_refused = 0;
     std::int64_t last_request = 0;  // Unix seconds
   };

@@ -40,7 +40,8 @@ Session::Session(StreamSocket socket, const SocketAddress& peer, Services& servi
       services_(services),
       connection_(std::move(socket), services.settings.limits, services.deadlines) {
   caller_ = identify_caller();
-  lookup_is_fresh_ = services_.settings.policy.needs_process();
+  lookup_is_fresh_ =
+      services_.settings.policy.needs_process() || services_.settings.identities.needs_process();
   lookup_ = services_.callers.look_up(caller_, lookup_is_fresh_);
   answered_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
 }
@@ -50,7 +51,7 @@ caller::Caller Session::identify_caller() const {
                              : caller::Caller();
 }
 
-// One token request, start to finish: parse, judge, fetch, render.
+// One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
 asio::awaitable<http::Response> Session::respond(const http::Request& request) {
   answered_.begin();
   auto token_request = legacy::parse(request, services_.settings.rules);
@@ -58,9 +59,12 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
     co_return legacy::render(token_request.error());
   }
   answered_.resource = token_request->resource;
-  answered_.identity = token_request->identity.value;
-  const bool is_allowed = co_await judge(*token_request);
-  if (!is_allowed) {
+  const caller::Identity known = co_await know_caller(*token_request);
+  if (!choose_identity(known, *token_request)) {
+    answered_.outcome = Outcome::failed;
+    co_return legacy::upstream_failure("It cannot be told which identity this caller is to have.");
+  }
+  if (!judge(known, *token_request)) {
     answered_.outcome = Outcome::denied;
     co_return legacy::not_allowed();
   }
@@ -77,24 +81,45 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
   co_return render(result);
 }
 
-// Whether the caller may ask for that. Waits for what the rules need to know, and for nothing without rules.
-asio::awaitable<bool> Session::judge(const token::TokenRequest& request) {
-  const policy::Policy& policy = services_.settings.policy;
-  if (!policy.is_in_force()) {
-    co_return true;
-  }
-  caller::Identity known;
-  known.uid = caller_.uid;
-  known.unknown_because = caller_.unknown_because;
-  if (policy.needs_process()) {
+// What the rules may go by. Waits for the process only where one of them asks for it.
+asio::awaitable<caller::Identity> Session::know_caller(const token::TokenRequest& request) {
+  const bool is_choice = request.identity.kind == token::SelectorKind::none;
+  if (services_.settings.policy.needs_process() ||
+      (is_choice && services_.settings.identities.needs_process())) {
     if (!std::exchange(lookup_is_fresh_, true)) {  // the rules are newer than the connection
       lookup_ = services_.callers.look_up(caller_, true);
     }
     co_await services_.callers.wait(lookup_);
-    known = *lookup_->identity();
+    co_return *lookup_->identity();
+  }
+  caller::Identity known;
+  known.uid = caller_.uid;
+  known.unknown_because = caller_.unknown_because;
+  co_return known;
+}
+
+// Gives the request the identity that it is to have, whoever names it. False: too little is known of the
+// caller.
+bool Session::choose_identity(const caller::Identity& known, token::TokenRequest& request) {
+  const policy::Choice& choice =
+      answered_.choice.emplace(services_.settings.identities.choose(known, request));
+  if (choice.by == policy::ChosenBy::nobody) {
+    log::warn("choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
+              choice.rule, choice.unknown);
+    return false;
+  }
+  request.identity = choice.identity;
+  return true;
+}
+
+// Whether the caller may ask for that.
+bool Session::judge(const caller::Identity& known, const token::TokenRequest& request) {
+  const policy::Policy& policy = services_.settings.policy;
+  if (!policy.is_in_force()) {
+    return true;
   }
   answered_.decision = policy.decide(known, request);
-  co_return answered_.decision->is_allowed || !policy.enforces();
+  return answered_.decision->is_allowed || !policy.enforces();
 }
 
 // What became of a request; after the answer, which it must not delay.
@@ -103,10 +128,12 @@ void Session::record(unsigned status) {
       std::chrono::steady_clock::now() - answered_.began);
   services_.recorder.record(answered_, lookup_, services_.settings.policy.enforces());
   if (log::enabled(log::Level::debug)) {
-    lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *answered_.dialled] {
+    lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *answered_.dialled,
+                   choice = answered_.choice.value_or(policy::Choice())] {
       const auto known = lookup.lock();
-      log::debug("answer {} to {}, who dialled {}", status, peer.to_string(),
-                 (known ? known->dialled().value_or(dialled) : dialled).to_string());
+      log::debug("answer {} to {}, who dialled {}; identity '{}' by {}", status, peer.to_string(),
+                 (known ? known->dialled().value_or(dialled) : dialled).to_string(), choice.identity.value,
+                 policy::to_string(choice.by));
     });
   }
 }

@@ -46,7 +46,9 @@ class Session
 
  private:
   asio::awaitable<http::Response> respond(const http::Request& request);
-  asio::awaitable<bool> judge(const token::TokenRequest& request);
+  asio::awaitable<caller::Identity> know_caller(const token::TokenRequest& request);
+  [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
+  [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
   [[nodiscard]] caller::Caller identify_caller() const;
   void record(unsigned status);
 

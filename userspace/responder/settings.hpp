@@ -8,6 +8,7 @@
 #include "audit/log.hpp"
 #include "http/limits.hpp"
 #include "legacy/parse.hpp"
+#include "policy/identity_choice.hpp"
 #include "policy/policy.hpp"
 
 namespace msi2imds::responder {
@@ -18,6 +19,7 @@ struct Settings {
   legacy::Rules rules;
   std::size_t max_connections = 16384;
   std::vector<std::uint16_t> legacy_ports;
+  policy::IdentityChoice identities;
   policy::Policy policy;
   audit::Settings audit;
 };

@@ -155,7 +155,8 @@ control::Message Supervisor::describe_redirection() {
   if (warnings_.size() == 1) {
     text += "\n" + warnings_.front();
   } else if (!warnings_.empty()) {  // a message has no room for many
-    text += "\n" + std::to_string(warnings_.size()) + " rules allow nobody; msi2imds check-config says which";
+    text += "\n" + std::to_string(warnings_.size()) +
+            " rules allow nobody, or are for nobody; msi2imds check-config says which";
   }
   for (const std::string& remark : interception_.redirection->remarks()) {
     text += "\n" + remark;

@@ -23,6 +23,8 @@ Status full_status() {
   status.uptime_seconds = std::numeric_limits<std::int64_t>::max();
   status.connections = 3;
   status.accepted = std::numeric_limits<std::uint64_t>::max();
+  status.default_identity = "client_id a";
+  status.identity_rules = 2;
   status.imds_endpoint = "http://169.254.169.254";
   status.imds_requests = 7;
   status.imds_failures = 2;
@@ -47,6 +49,8 @@ TEST(StatusTest, SurvivesTheWayThroughJson) {
   EXPECT_EQ(status->uptime_seconds, sent.uptime_seconds);
   EXPECT_EQ(status->connections, sent.connections);
   EXPECT_EQ(status->accepted, sent.accepted);
+  EXPECT_EQ(status->default_identity, sent.default_identity);
+  EXPECT_EQ(status->identity_rules, sent.identity_rules);
   EXPECT_EQ(status->imds_endpoint, sent.imds_endpoint);
   EXPECT_EQ(status->imds_requests, sent.imds_requests);
   EXPECT_EQ(status->imds_failures, sent.imds_failures);

@@ -30,6 +30,8 @@ std::string line_of(const caller::Identity& caller, Format format, std::string_v
           .caller = caller,
           .resource = resource,
           .identity = "",
+          .identity_by = "imds",
+          .identity_rule = "",
           .outcome = "token",
           .source = "cache",
           .duration = std::chrono::microseconds(85),
@@ -43,15 +45,16 @@ TEST(AuditLineTest, IsReadableByPeople) {
   EXPECT_EQ(
       line_of(backup(), Format::text),
       "2025-11-25T12:00:00.000123Z pid=4711 uid=34 user=backup program=/usr/bin/backup unit=backup.service "
-      "resource=https://r/ identity=- outcome=token source=cache duration_us=85\n");
+      "resource=https://r/ identity=- identity_by=imds outcome=token source=cache duration_us=85\n");
 }
 
 TEST(AuditLineTest, HasTheKeysThatScriptsRelyOn) {
-  EXPECT_EQ(line_of(backup(), Format::json),
-            R"({"time":"2025-11-25T12:00:00.000123Z","pid":4711,"uid":34,"user":"backup",)"
-            R"("program":"/usr/bin/backup","unit":"backup.service","resource":"https://r/","identity":"",)"
-            R"("outcome":"token","source":"cache","duration_us":85})"
-            "\n");
+  EXPECT_EQ(
+      line_of(backup(), Format::json),
+      R"({"time":"2025-11-25T12:00:00.000123Z","pid":4711,"uid":34,"user":"backup",)"
+      R"("program":"/usr/bin/backup","unit":"backup.service","resource":"https://r/","identity":"","identity_by":"imds",)"
+      R"("outcome":"token","source":"cache","duration_us":85})"
+      "\n");
 }
 
 TEST(AuditLineTest, SaysWhatIsNotKnownAndWhy) {
@@ -61,7 +64,8 @@ TEST(AuditLineTest, SaysWhatIsNotKnownAndWhy) {
   caller.unknown_because = "process 4711 has ended";
   EXPECT_EQ(line_of(caller, Format::text, "r", "would be refused", "f:3"),
             "2025-11-25T12:00:00.000123Z pid=- uid=- user=- program=- unit=/user.slice resource=r identity=- "
-            "outcome=token source=cache duration_us=85 comm=curl policy=\"would be refused\" rule=f:3 "
+            "identity_by=imds outcome=token source=cache duration_us=85 comm=curl policy=\"would be "
+            "refused\" rule=f:3 "
             "unknown=\"process 4711 has ended\"\n");
   EXPECT_NE(line_of(caller, Format::json).find(R"("pid":null,"uid":null)"), std::string::npos);
 }
@@ -83,6 +87,26 @@ TEST(AuditLineTest, StaysOneLineWhateverStrangersChoose) {
   EXPECT_EQ(document.at("comm").as_string(), "a\nb\x1b[31m<script> \"\\\xc3\xbf");
   EXPECT_NE(line_of(caller, Format::text).find(R"(unit="a\x0ab\x1b[31m<script> \"\\\xff")"),
             std::string::npos);
+}
+
+TEST(AuditLineTest, TellsWhoseIdentityItWasAndWhoChoseIt) {
+  const caller::Identity caller;
+  std::string out;
+  append(out,
+         {.time = kTime,
+          .caller = caller,
+          .resource = "r",
+          .identity = "id",
+          .identity_by = "rule",
+          .identity_rule = "for backups",
+          .outcome = "token",
+          .source = "imds",
+          .duration = std::chrono::microseconds(1),
+          .policy = "allowed",
+          .rule = "all"},
+         Format::text);
+  EXPECT_NE(out.find(" identity=id identity_by=rule outcome=token "), std::string::npos) << out;
+  EXPECT_NE(out.find(" identity_rule=\"for backups\" policy=allowed rule=all"), std::string::npos) << out;
 }
 
 TEST(AuditLineTest, TellsHowManyWereLeftOut) {

@@ -25,7 +25,7 @@ TEST(ProblemsTest, FindsAKeyThatBelongsIntoATable) {
 TEST(ProblemsTest, ListsTheTablesForAStrayKey) {
   EXPECT_EQ(problems_in("nonsense = 1"),
             "f:1:1: nonsense: unknown key; expected a key of one of the tables legacy, redirect, imds, "
-            "tokens, responder, admin, policy, audit, callers, metrics, retire, waagent, log");
+            "tokens, responder, admin, policy, identity, audit, callers, metrics, retire, waagent, log");
 }
 
 TEST(ProblemsTest, SuggestsTheNearestTableForAnUnknownOne) {
@@ -35,7 +35,7 @@ TEST(ProblemsTest, SuggestsTheNearestTableForAnUnknownOne) {
 TEST(ProblemsTest, ListsTheTablesWhenNoneIsNear) {
   EXPECT_EQ(problems_in("[nonsense]"),
             "f:1:2: nonsense: unknown table; the tables are legacy, redirect, imds, tokens, responder, "
-            "admin, policy, audit, callers, metrics, retire, waagent, log, allow");
+            "admin, policy, identity, audit, callers, metrics, retire, waagent, log, allow");
 }
 
 TEST(ProblemsTest, DoesNotTakeAQuotedDotForATable) {

@@ -28,10 +28,11 @@ TEST(SuggestTest, FindsTheSameNameInAnotherTable) {
 TEST(SuggestTest, SuggestsNothingFarFetched) {
   EXPECT_TRUE(suggest_key("redirect.foo").starts_with("the keys of redirect are backend, listen_port"));
   EXPECT_EQ(suggest_key("log.x"), "the keys of log are level, format");
-  EXPECT_EQ(suggest_table("foo"),
-            "the tables are legacy, redirect, imds, tokens, responder, admin, policy, audit, callers, "
-            "metrics, retire, "
-            "waagent, log, allow");
+  EXPECT_EQ(
+      suggest_table("foo"),
+      "the tables are legacy, redirect, imds, tokens, responder, admin, policy, identity, audit, callers, "
+      "metrics, retire, waagent, log, allow");
+  EXPECT_EQ(suggest_key("identity.whatever"), "the keys of identity are default, rule");
 }
 
 }  // namespace

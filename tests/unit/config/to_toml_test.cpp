@@ -28,9 +28,20 @@ Config unusual_config() {
                       std::chrono::seconds(8)};
   config.admin = {"/tmp/admin.sock"};
   config.policy = {PolicyMode::enforce, PolicyDefault::allow};
-  config.allow = {
-      {"backup", "f:3", {1, 4'000'000'000}, {2}, {"a.service", "/b/c"}, {"/bin/d"}, {"https://*"}, {"none"}},
-      {"", "g:4", {}, {}, {}, {}, {"x"}, {}}};
+  config.allow = {{"backup",
+                   "f:3",
+                   {{1, 4'000'000'000}, {2}, {"a.service", "/b/c"}, {"/bin/d"}, {"https://*"}, {"none"}}},
+                  {"", "g:4", {{}, {}, {}, {}, {"x"}, {}}}};
+  const std::string guid = "01234567-89ab-cdef-0123-456789abcdef";
+  const std::string resource_id =
+      "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
+  config.identity = {
+      {token::SelectorKind::client_id, guid},
+      {{"backup",
+        "f:5",
+        {{1}, {2}, {"a.service"}, {"/bin/d"}, {"r"}, {}},
+        {token::SelectorKind::object_id, guid}},
+       {"", "f:9", {{3}, {}, {}, {}, {}, {}}, {token::SelectorKind::resource_id, resource_id}}}};
   config.audit = {"/tmp/audit", AuditFormat::json, 7};
   config.callers = {"/tmp/callers", "/a"};
   config.metrics = {9342};
@@ -53,6 +64,19 @@ TEST(ToTomlTest, IsReadBackToTheDefaults) {
 
 TEST(ToTomlTest, IsReadBackWhenEveryKeyIsUnusual) {
   expect_round_trip(unusual_config());
+}
+
+TEST(ToTomlTest, WritesAnIdentityInTheLineOfItsKey) {
+  Config config;
+  config.identity.default_ = {token::SelectorKind::object_id, "01234567-89ab-cdef-0123-456789abcdef"};
+  const std::string text = to_toml(config);
+  EXPECT_NE(text.find("default = { object_id = "), std::string::npos) << text;
+}
+
+TEST(ToTomlTest, IsReadBackWithRulesAlone) {
+  Config config;
+  config.identity.rules = unusual_config().identity.rules;
+  expect_round_trip(config);
 }
 
 TEST(ToTomlTest, KeepsStringsThatNeedEscapes) {

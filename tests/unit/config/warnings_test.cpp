@@ -76,6 +76,15 @@ TEST_F(ProgramWarningsTest, SaysThatADirectoryAndAScriptAreNobodysProgram) {
                   "user = instead"});
 }
 
+TEST_F(ProgramWarningsTest, SaysThatALinkChoosesForNobody) {
+  EXPECT_EQ(
+      warnings_in("[[identity.rule]]\nname = 'n'\nprogram = '" + link +
+                  "'\nclient_id = '01234567-89ab-cdef-0123-456789abcdef'"),
+      Texts{"the rule \"n\" (f:1) chooses for nobody, since callers are known by the path without symbolic "
+            "links, and " +
+            link + " is one with them; name program = \"" + program + "\""});
+}
+
 TEST_F(ProgramWarningsTest, IsSilentWhereAnotherProgramOfTheRuleMayCall) {
   EXPECT_EQ(with_programs("'" + link + "', '" + program + "'"), Texts());
   EXPECT_EQ(with_programs("'" + link + "', '/not/there'"), Texts());

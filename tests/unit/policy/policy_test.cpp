@@ -34,36 +34,37 @@ template <typename Field, typename Value>
 Rule with(Field field, Value value) {
   Rule rule;
   rule.origin = "f:1";
-  rule.*field = {std::move(value)};
+  rule.conditions.*field = {std::move(value)};
   return rule;
 }
 
 TEST(RuleTest, IsMetByTheUid) {
-  EXPECT_TRUE(allows(with(&Rule::uids, 34U), backup()));
-  EXPECT_FALSE(allows(with(&Rule::uids, 35U), backup()));
-  EXPECT_FALSE(allows(with(&Rule::uids, 0U), caller::Identity())) << "unknown is not root";
+  EXPECT_TRUE(allows(with(&Conditions::uids, 34U), backup()));
+  EXPECT_FALSE(allows(with(&Conditions::uids, 35U), backup()));
+  EXPECT_FALSE(allows(with(&Conditions::uids, 0U), caller::Identity())) << "unknown is not root";
 }
 
 TEST(RuleTest, IsMetByAnyGroup) {
-  EXPECT_TRUE(allows(with(&Rule::gids, 100U), backup()));
-  EXPECT_FALSE(allows(with(&Rule::gids, 0U), backup()));
-  EXPECT_FALSE(allows(with(&Rule::gids, 0U), caller::Identity()));
+  EXPECT_TRUE(allows(with(&Conditions::gids, 100U), backup()));
+  EXPECT_FALSE(allows(with(&Conditions::gids, 0U), backup()));
+  EXPECT_FALSE(allows(with(&Conditions::gids, 0U), caller::Identity()));
 }
 
 TEST(RuleTest, IsMetByTheSystemsUnitOnly) {
-  const Rule rule = with(&Rule::units, std::string("backup.service"));
+  const Rule rule = with(&Conditions::units, std::string("backup.service"));
   EXPECT_TRUE(allows(rule, backup()));
   caller::Identity of_a_user = backup();
   of_a_user.cgroup = "/user.slice/user-1000.slice/user@1000.service/app.slice/backup.service";
   of_a_user.unit = "user@1000.service";
   EXPECT_FALSE(allows(rule, of_a_user));
-  EXPECT_TRUE(allows(with(&Rule::units, of_a_user.cgroup), of_a_user));
-  EXPECT_FALSE(allows(with(&Rule::units, std::string("/system.slice")), backup())) << "a part of the path";
+  EXPECT_TRUE(allows(with(&Conditions::units, of_a_user.cgroup), of_a_user));
+  EXPECT_FALSE(allows(with(&Conditions::units, std::string("/system.slice")), backup()))
+      << "a part of the path";
   EXPECT_FALSE(allows(rule, caller::Identity()));
 }
 
 TEST(RuleTest, IsMetByAVerifiedProgramOnly) {
-  const Rule rule = with(&Rule::programs, std::string("/usr/bin/backup"));
+  const Rule rule = with(&Conditions::programs, std::string("/usr/bin/backup"));
   EXPECT_TRUE(allows(rule, backup()));
   caller::Identity replaced = backup();
   replaced.program_is_verified = false;
@@ -74,40 +75,40 @@ TEST(RuleTest, IsMetByAVerifiedProgramOnly) {
 }
 
 TEST(RuleTest, IsMetByTheResourceAsSent) {
-  const Rule rule = with(&Rule::resources, std::string("https://*.azure.net/"));
+  const Rule rule = with(&Conditions::resources, std::string("https://*.azure.net/"));
   EXPECT_TRUE(allows(rule, backup()));
   EXPECT_FALSE(allows(rule, backup(), request("https://vault.azure.net")));
   EXPECT_FALSE(allows(rule, backup(), request("https://VAULT.AZURE.NET/")));
 }
 
 TEST(RuleTest, IsMetByTheIdentityInAnyLetterCase) {
-  EXPECT_TRUE(allows(with(&Rule::identities, std::string("ABC-*")), backup(), request("r", "abc-1")));
-  EXPECT_FALSE(allows(with(&Rule::identities, std::string("none")), backup(), request("r", "abc-1")));
-  EXPECT_TRUE(allows(with(&Rule::identities, std::string("none")), backup()));
+  EXPECT_TRUE(allows(with(&Conditions::identities, std::string("ABC-*")), backup(), request("r", "abc-1")));
+  EXPECT_FALSE(allows(with(&Conditions::identities, std::string("none")), backup(), request("r", "abc-1")));
+  EXPECT_TRUE(allows(with(&Conditions::identities, std::string("none")), backup()));
 }
 
 TEST(RuleTest, DoesNotTakeAClientIdNoneForNoIdentity) {
-  EXPECT_FALSE(allows(with(&Rule::identities, std::string("none")), backup(), request("r", "none")));
-  EXPECT_FALSE(allows(with(&Rule::identities, std::string("None")), backup(), request("r", "NONE")));
-  EXPECT_TRUE(allows(with(&Rule::identities, std::string("NONE")), backup()));
-  EXPECT_TRUE(allows(with(&Rule::identities, std::string("*")), backup()));
-  EXPECT_TRUE(allows(with(&Rule::identities, std::string("*")), backup(), request("r", "none")));
+  EXPECT_FALSE(allows(with(&Conditions::identities, std::string("none")), backup(), request("r", "none")));
+  EXPECT_FALSE(allows(with(&Conditions::identities, std::string("None")), backup(), request("r", "NONE")));
+  EXPECT_TRUE(allows(with(&Conditions::identities, std::string("NONE")), backup()));
+  EXPECT_TRUE(allows(with(&Conditions::identities, std::string("*")), backup()));
+  EXPECT_TRUE(allows(with(&Conditions::identities, std::string("*")), backup(), request("r", "none")));
 }
 
 TEST(RuleTest, NeedsAllKindsOfConditionAndAnyValueOfEach) {
-  Rule rule = with(&Rule::uids, 34U);
-  rule.uids = {1, 34};
-  rule.units = {"other.service"};
+  Rule rule = with(&Conditions::uids, 34U);
+  rule.conditions.uids = {1, 34};
+  rule.conditions.units = {"other.service"};
   EXPECT_FALSE(allows(rule, backup()));
-  rule.units.emplace_back("backup.service");
+  rule.conditions.units.emplace_back("backup.service");
   EXPECT_TRUE(allows(rule, backup()));
 }
 
 TEST(PolicyTest, LetsTheFirstRuleThatIsMetDecide) {
-  Rule other = with(&Rule::uids, 1U);
-  Rule first = with(&Rule::uids, 34U);
+  Rule other = with(&Conditions::uids, 1U);
+  Rule first = with(&Conditions::uids, 34U);
   first.name = "first";
-  Rule second = with(&Rule::uids, 34U);
+  Rule second = with(&Conditions::uids, 34U);
   second.origin = "f:9";
   EXPECT_EQ(Policy(Mode::audit, Default::deny, {other, first, second}).decide(backup(), request()).rule,
             "first");
@@ -115,7 +116,7 @@ TEST(PolicyTest, LetsTheFirstRuleThatIsMetDecide) {
 }
 
 TEST(PolicyTest, FallsBackToItsDefault) {
-  const Rule other = with(&Rule::uids, 1U);
+  const Rule other = with(&Conditions::uids, 1U);
   EXPECT_FALSE(Policy(Mode::enforce, Default::deny, {other}).decide(backup(), request()).is_allowed);
   EXPECT_TRUE(Policy(Mode::enforce, Default::allow, {other}).decide(backup(), request()).is_allowed);
   EXPECT_FALSE(Policy(Mode::enforce, Default::deny, {}).decide(backup(), request()).is_allowed);
@@ -124,24 +125,24 @@ TEST(PolicyTest, FallsBackToItsDefault) {
 TEST(PolicyTest, KnowsWhetherItMatters) {
   EXPECT_FALSE(Policy().is_in_force());
   EXPECT_TRUE(Policy(Mode::enforce, Default::deny, {}).is_in_force());
-  EXPECT_TRUE(Policy(Mode::audit, Default::deny, {with(&Rule::uids, 1U)}).is_in_force());
-  EXPECT_FALSE(Policy(Mode::audit, Default::deny, {with(&Rule::uids, 1U)}).enforces());
-  EXPECT_FALSE(Policy(Mode::audit, Default::deny, {with(&Rule::uids, 1U)}).needs_process());
-  for (const Rule& rule : {with(&Rule::gids, 1U), with(&Rule::units, std::string("a.service")),
-                           with(&Rule::programs, std::string("/a"))}) {
+  EXPECT_TRUE(Policy(Mode::audit, Default::deny, {with(&Conditions::uids, 1U)}).is_in_force());
+  EXPECT_FALSE(Policy(Mode::audit, Default::deny, {with(&Conditions::uids, 1U)}).enforces());
+  EXPECT_FALSE(Policy(Mode::audit, Default::deny, {with(&Conditions::uids, 1U)}).needs_process());
+  for (const Rule& rule : {with(&Conditions::gids, 1U), with(&Conditions::units, std::string("a.service")),
+                           with(&Conditions::programs, std::string("/a"))}) {
     EXPECT_TRUE(Policy(Mode::audit, Default::deny, {rule}).needs_process());
   }
 }
 
 TEST(PolicyTest, ExplainsEachRule) {
-  Rule by_unit = with(&Rule::units, std::string("a.service"));
+  Rule by_unit = with(&Conditions::units, std::string("a.service"));
   by_unit.name = "unit";
   caller::Identity caller = backup();
   caller.unit = "x\n\x1b[31m.service";
   caller.program_is_verified = false;
   const Policy policy(
       Mode::audit, Default::deny,
-      {by_unit, with(&Rule::programs, std::string("/usr/bin/backup")), with(&Rule::uids, 34U)});
+      {by_unit, with(&Conditions::programs, std::string("/usr/bin/backup")), with(&Conditions::uids, 34U)});
   const auto lines = policy.explain(caller, request());
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_EQ(lines[0],
@@ -154,10 +155,10 @@ TEST(PolicyTest, ExplainsEachRule) {
 }
 
 TEST(PolicyTest, ExplainsTheFirstConditionThatIsNotMet) {
-  Rule rule = with(&Rule::uids, 34U);
-  rule.gids = {4, 100};
-  rule.resources = {"https://storage*"};
-  rule.identities = {"abc"};
+  Rule rule = with(&Conditions::uids, 34U);
+  rule.conditions.gids = {4, 100};
+  rule.conditions.resources = {"https://storage*"};
+  rule.conditions.identities = {"abc"};
   const auto explained = [&rule](const caller::Identity& caller, const token::TokenRequest& wanted) {
     return Policy(Mode::audit, Default::deny, {rule}).explain(caller, wanted).front();
   };

@@ -107,6 +107,49 @@ TEST_F(SessionTest, AsksNobodyForARequestThatTheGuardsRefuse) {
   EXPECT_TRUE(tokens_.requests.empty());
 }
 
+TEST_F(SessionTest, AsksForTheDefaultIdentityOfWhoNamesNone) {
+  const token::IdentitySelector identity{.kind = token::SelectorKind::client_id, .value = "default"};
+  settings_.identities = policy::IdentityChoice({}, identity);
+  auto client = connect();
+  (void)client.ask(kRequest);
+  (void)client.ask(
+      "GET /oauth2/token?resource=r&object_id=own HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n\r\n");
+  ASSERT_EQ(tokens_.requests.size(), 2U);
+  EXPECT_EQ(tokens_.requests[0].identity, identity);
+  EXPECT_EQ(tokens_.requests[1].identity.value, "own");
+}
+
+TEST_F(SessionTest, LetsTheRulesSeeTheIdentityThatWasChosen) {
+  settings_.identities =
+      policy::IdentityChoice({}, {.kind = token::SelectorKind::client_id, .value = "default"});
+  policy::Rule rule;
+  rule.origin = "f:1";
+  rule.conditions.identities = {"none"};
+  settings_.policy = policy::Policy(policy::Mode::enforce, policy::Default::deny, {rule});
+  EXPECT_TRUE(connect().ask(kRequest).starts_with("HTTP/1.1 403 "));
+  rule.conditions.identities = {"DEF*"};
+  settings_.policy = policy::Policy(policy::Mode::enforce, policy::Default::deny, {rule});
+  EXPECT_TRUE(connect().ask(kRequest).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(SessionTest, GivesNoTokenWhereARuleOfIdentitiesCannotBeDecided) {
+  policy::IdentityRule rule;
+  rule.origin = "f:1";
+  rule.conditions.units = {"a.service"};
+  rule.identity = {.kind = token::SelectorKind::client_id, .value = "special"};
+  settings_.identities =
+      policy::IdentityChoice({rule}, {.kind = token::SelectorKind::client_id, .value = "default"});
+  auto client = connect();
+  const std::string answer = client.ask(kRequest);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 ")) << answer;
+  EXPECT_TRUE(tokens_.requests.empty());
+  EXPECT_TRUE(client
+                  .ask("GET /oauth2/token?resource=r&object_id=own HTTP/1.1\r\nHost: localhost\r\n"
+                       "Metadata: true\r\n\r\n")
+                  .starts_with("HTTP/1.1 200 "))
+      << "who names an identity needs no rule";
+}
+
 TEST_F(SessionTest, AnswersBytesThatAreNoRequestAndCloses) {
   auto client = connect();
   client.send("nonsense\r\n\r\n");

@@ -22,21 +22,21 @@ TEST(AllowTest, ReadsOneValueOrSeveral) {
   const Allow& first = config->allow[0];
   EXPECT_EQ(first.name, "backup");
   EXPECT_EQ(first.origin, "f:1");
-  EXPECT_EQ(first.uids, (std::vector<std::uint32_t>{34}));
-  EXPECT_EQ(first.gids, (std::vector<std::uint32_t>{1, 2}));
-  EXPECT_EQ(first.units, (std::vector<std::string>{"backup.service"}));
+  EXPECT_EQ(first.conditions.uids, (std::vector<std::uint32_t>{34}));
+  EXPECT_EQ(first.conditions.gids, (std::vector<std::uint32_t>{1, 2}));
+  EXPECT_EQ(first.conditions.units, (std::vector<std::string>{"backup.service"}));
   const Allow& second = config->allow[1];
   EXPECT_EQ(second.origin, "f:6");
-  EXPECT_EQ(second.programs, (std::vector<std::string>{"/bin/a", "/bin/b"}));
-  EXPECT_EQ(second.resources, (std::vector<std::string>{"https://*"}));
-  EXPECT_EQ(second.identities, (std::vector<std::string>{"none"}));
+  EXPECT_EQ(second.conditions.programs, (std::vector<std::string>{"/bin/a", "/bin/b"}));
+  EXPECT_EQ(second.conditions.resources, (std::vector<std::string>{"https://*"}));
+  EXPECT_EQ(second.conditions.identities, (std::vector<std::string>{"none"}));
 }
 
 TEST(AllowTest, LooksNamesUp) {
   const auto config = parse("[[allow]]\nuser = ['root']\ngroup = 'root'", "f");
   ASSERT_TRUE(config) << config.error().message();
-  EXPECT_EQ(config->allow[0].uids, (std::vector<std::uint32_t>{0}));
-  EXPECT_EQ(config->allow[0].gids, (std::vector<std::uint32_t>{0}));
+  EXPECT_EQ(config->allow[0].conditions.uids, (std::vector<std::uint32_t>{0}));
+  EXPECT_EQ(config->allow[0].conditions.gids, (std::vector<std::uint32_t>{0}));
 }
 
 TEST(AllowTest, NamesWhatIsWrongAndWhere) {

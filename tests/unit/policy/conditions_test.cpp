@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "policy/conditions.hpp"
+
+#include <gtest/gtest.h>
+
+namespace msi2imds::policy {
+namespace {
+
+token::TokenRequest some_request() {
+  token::TokenRequest request;
+  request.resource = "https://vault.azure.net/";
+  return request;
+}
+
+caller::Identity known_caller() {
+  caller::Identity caller;
+  caller.uid = 34;
+  caller.gids = {34};
+  caller.program = "/usr/bin/backup";
+  caller.program_is_verified = true;
+  caller.cgroup = "/system.slice/backup.service";
+  caller.unit = "backup.service";
+  return caller;
+}
+
+template <typename Field, typename Value>
+Conditions only(Field field, Value value) {
+  Conditions conditions;
+  conditions.*field = {std::move(value)};
+  return conditions;
+}
+
+Met met_by(const Conditions& conditions, const caller::Identity& caller) {
+  return meet(conditions, caller, some_request());
+}
+
+TEST(ConditionsTest, AreMetByEverybodyWithoutAny) {
+  EXPECT_EQ(met_by({}, {}), Met::yes);
+}
+
+TEST(ConditionsTest, LeaveOpenWhatIsNotKnown) {
+  const std::string unit = "backup.service";
+  const std::string program = "/usr/bin/backup";
+  for (const Conditions& conditions :
+       {only(&Conditions::uids, 34U), only(&Conditions::gids, 34U), only(&Conditions::units, unit),
+        only(&Conditions::units, "/system.slice/" + unit), only(&Conditions::programs, program)}) {
+    EXPECT_EQ(met_by(conditions, {}), Met::unknown);
+    EXPECT_EQ(met_by(conditions, known_caller()), Met::yes);
+  }
+}
+
+TEST(ConditionsTest, AreRefutedByWhatIsKnown) {
+  const std::string other = "/other";
+  for (const Conditions& conditions :
+       {only(&Conditions::uids, 1U), only(&Conditions::gids, 1U), only(&Conditions::units, other),
+        only(&Conditions::units, std::string("other.service")), only(&Conditions::programs, other),
+        only(&Conditions::resources, other), only(&Conditions::identities, other)}) {
+    EXPECT_EQ(met_by(conditions, known_caller()), Met::no);
+  }
+  caller::Identity replaced = known_caller();
+  replaced.program_is_verified = false;
+  EXPECT_EQ(met_by(only(&Conditions::programs, replaced.program), replaced), Met::no) << "it is another file";
+  caller::Identity without_unit = known_caller();
+  without_unit.unit.clear();
+  without_unit.cgroup = "/user.slice";
+  EXPECT_EQ(met_by(only(&Conditions::units, std::string("backup.service")), without_unit), Met::no);
+}
+
+TEST(ConditionsTest, DoNotTakeAUnitForItsWholePath) {
+  caller::Identity caller;
+  caller.unit = "backup.service";
+  EXPECT_EQ(met_by(only(&Conditions::units, std::string("other.service")), caller), Met::no);
+  EXPECT_EQ(met_by(only(&Conditions::units, std::string("/a/backup.service")), caller), Met::unknown);
+}
+
+TEST(ConditionsTest, AreRefutedByOneWhateverElseIsUnknown) {
+  Conditions conditions = only(&Conditions::programs, std::string("/usr/bin/backup"));
+  conditions.uids = {34};
+  caller::Identity caller;
+  caller.unknown_because = "process 5 has ended";
+  caller.uid = 1;
+  EXPECT_EQ(met_by(conditions, caller), Met::no);
+  EXPECT_EQ(explain(conditions, caller, some_request()), "uid is 1; wanted: 34");
+  caller.uid = 34;
+  EXPECT_EQ(met_by(conditions, caller), Met::unknown);
+  EXPECT_EQ(explain(conditions, caller, some_request()),
+            "program is not known: process 5 has ended; wanted: /usr/bin/backup");
+  conditions.resources = {"https://storage*"};
+  EXPECT_EQ(met_by(conditions, caller), Met::no);
+}
+
+}  // namespace
+}  // namespace msi2imds::policy
