@@ -70,6 +70,23 @@ def test_another_identity_is_a_difference(idle_service, extension):
     assert "DIFFERENT" in text and "No request was seen yet" in text
 
 
+@pytest.mark.parametrize("extension", [("--default", "identity-2")], indirect=True)
+def test_names_the_line_for_the_identity_that_the_extension_uses(idle_service, extension, emulator):
+    identity = next(entry for entry in emulator.identities() if entry["msi_res_id"].endswith("/identity-2"))
+    line = f'identity.default = {{ client_id = "{identity["client_id"]}" }}'
+    code, report = verify(idle_service, "--resource", RESOURCE)
+    assert (code, [comparison["setting"] for comparison in report["comparisons"]]) == (1, [line])
+
+    plain = idle_service.config.read_text()
+    wrong = emulator.user_assigned()
+    assert wrong != identity
+    idle_service.config.write_text(f"{plain}[identity]\ndefault = {{ client_id = \"{wrong['client_id']}\" }}\n")
+    assert verify(idle_service, "--resource", RESOURCE)[1]["comparisons"][0]["setting"] == line
+    idle_service.config.write_text(line + "\n" + plain)
+    code, report = verify(idle_service, "--resource", RESOURCE)
+    assert (code, outcomes(report)) == (0, ["same"])
+
+
 def test_asks_what_callers_asked_for(idle_service, extension, emulator, host):
     identity = emulator.user_assigned()
     idle_service.start()

@@ -61,7 +61,8 @@ Check check_tokens(const config::Config& config) {
 // What callers were seen to ask for, without the extension.
 Check check_imds(const config::Config& config, const std::vector<token::TokenRequest>& requests) {
   for (const token::TokenRequest& request : requests) {
-    const token::FetchResult answer = migration::ask_token(config.imds, request);
+    const token::FetchResult answer =
+        migration::ask_token(config.imds, migration::with_default(request, config.identity));
     if (!answer) {
       return {false, "IMDS does not answer: " + answer.error().error.message(),
               "find out why: msi2imds doctor"};
@@ -126,8 +127,8 @@ Retirement assess(const config::Config& config) {
   retirement.checks.push_back(check_interception(status));
   if (retirement.is_removed) {
     const usage::Table nothing;
-    retirement.checks.push_back(
-        check_imds(config, migration::requests_in_use(callers ? callers->table : nothing, 8)));
+    retirement.checks.push_back(check_imds(
+        config, migration::requests_in_use(callers ? callers->table : nothing, 8, config.identity.default_)));
     retirement.checks.push_back(check_last_answer(status));
   } else {
     retirement.checks.push_back(check_tokens(config));

@@ -60,7 +60,8 @@ json::object to_json(const Comparison& comparison) {
           {"identity", comparison.identity},
           {"port", comparison.port},
           {"outcome", migration::to_string(comparison.outcome)},
-          {"reasons", json::value_from(comparison.reasons)}};
+          {"reasons", json::value_from(comparison.reasons)},
+          {"setting", comparison.setting}};
 }
 
 const char* word_for(Comparison::Outcome outcome) {
@@ -116,7 +117,7 @@ Verification verify_all(const config::Config& config, std::vector<token::TokenRe
     const Result<CallersReport> callers = make_report(config);
     const usage::Table nothing;
     const usage::Table& table = callers ? callers->table : nothing;
-    requests = migration::requests_in_use(table, kMostRequests);
+    requests = migration::requests_in_use(table, kMostRequests, config.identity.default_);
     verification.is_guess = std::ranges::none_of(
         table.rows(), [](const usage::Row& row) { return !row.resources.named.empty(); });
   }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "doctor/identities.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <set>
 #include <variant>
 #include <vector>
+
+#include "config/selector.hpp"
+#include "http/message.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -15,13 +19,15 @@ constexpr const char* kIdentitiesCheck = "identity";
 constexpr const char* kResource = "https://management.azure.com/";
 constexpr std::size_t kMostIdentities = 16;  // IMDS allows 20 requests a second
 constexpr std::string_view kCut = "...";
+constexpr std::string_view kAmbiguous = "Multiple user assigned identities exist";  // IMDS's words
 
 using token::SelectorKind;
 
 struct Outcome {
   bool answers = false;
-  bool refused = false;  // by IMDS, for good
-  std::string why;
+  bool refused = false;       // by IMDS, for good
+  bool is_ambiguous = false;  // since the machine has several identities
+  std::string why = {};
 };
 
 // Nothing of the body but its `error`.
@@ -35,36 +41,62 @@ std::string error_of(const std::string& body) {
   return text != nullptr ? std::string(*text).substr(0, kLongest) : "no error code";
 }
 
-Outcome ask(const Case& patient, SelectorKind kind, const std::string& name) {
+Outcome ask(const Case& patient, const token::IdentitySelector& identity) {
   token::TokenRequest request;
   request.resource = kResource;
-  request.identity = {.kind = kind, .value = name};
+  request.identity = identity;
   const token::FetchResult result = migration::ask_token(patient.config.imds, request);
   if (!result) {
-    return {.answers = false, .refused = false, .why = result.error().error.message()};
+    return {.why = result.error().error.message()};
   }
   const auto* refusal = std::get_if<token::Refusal>(&*result);
-  return refusal == nullptr
-             ? Outcome{.answers = true, .refused = false, .why = {}}
-             : Outcome{.answers = false,
-                       .refused = true,
-                       .why = "status " + std::to_string(refusal->status) + ", " + error_of(refusal->body)};
+  if (refusal == nullptr) {
+    return {.answers = true};
+  }
+  return {.refused = true,
+          .is_ambiguous = refusal->body.find(kAmbiguous) != std::string::npos,
+          .why = "status " + std::to_string(refusal->status) + ", " + error_of(refusal->body)};
 }
 
 // The table does not tell whether a GUID is a client's or an object's.
 Outcome ask_by_name(const Case& patient, const std::string& name) {
   if (name.starts_with('/')) {
-    return ask(patient, SelectorKind::resource_id, name);
+    return ask(patient, {.kind = SelectorKind::resource_id, .value = name});
   }
-  Outcome outcome = ask(patient, SelectorKind::client_id, name);
-  return outcome.refused ? ask(patient, SelectorKind::object_id, name) : outcome;
+  Outcome outcome = ask(patient, {.kind = SelectorKind::client_id, .value = name});
+  return outcome.refused ? ask(patient, {.kind = SelectorKind::object_id, .value = name}) : outcome;
 }
 
-std::set<std::string> named_identities(const usage::Table& callers) {
+// An identity that the configuration names, and where.
+struct Configured {
+  std::string key;
+  token::IdentitySelector identity;
+};
+
+// Each once.
+std::vector<Configured> configured_identities(const config::Identity& settings) {
+  std::vector<Configured> all;
+  if (settings.default_.kind != SelectorKind::none) {
+    all.push_back({"identity.default", settings.default_});
+  }
+  for (const config::IdentityRule& rule : settings.rules) {
+    if (std::ranges::find(all, rule.identity, &Configured::identity) == all.end()) {
+      all.push_back({"identity.rule " + (rule.name.empty() ? rule.origin : rule.name), rule.identity});
+    }
+  }
+  return all;
+}
+
+// That callers have named, or got without naming one: the configuration's are told apart from them.
+std::set<std::string> named_identities(const usage::Table& callers,
+                                       const std::vector<Configured>& configured) {
   std::set<std::string> names;
   for (const usage::Row& row : callers.rows()) {
     for (const usage::Use& use : row.identities.named) {
-      if (!use.name.empty() && !use.name.ends_with(kCut)) {
+      const bool is_configured = std::ranges::any_of(configured, [&use](const Configured& one) {
+        return http::equal_ignoring_case(one.identity.value, use.name);
+      });
+      if (!use.name.empty() && !use.name.ends_with(kCut) && !is_configured) {
         names.insert(use.name);
       }
     }
@@ -76,10 +108,32 @@ Finding judge_unnamed(const Outcome& outcome) {
   if (outcome.answers) {
     return ok(kIdentitiesCheck, "IMDS gives a token to callers that name no identity.");
   }
+  if (outcome.is_ambiguous) {
+    return warning(
+        kIdentitiesCheck,
+        "IMDS gives no token to callers that name no identity: this machine has several "
+        "user-assigned identities, and identity.default is not set.",
+        "Set identity.default to the identity that such callers are to have; msi2imds verify names "
+        "the one that the extension uses.");
+  }
   return warning(
       kIdentitiesCheck, "IMDS gives no token to callers that name no identity: " + outcome.why + ".",
       outcome.refused ? "Such callers need a system-assigned identity, or exactly one user-assigned."
                       : "Look at what else doctor says of IMDS.");
+}
+
+Finding judge_configured(const Configured& configured, const Outcome& outcome) {
+  const std::string what = configured.key + " (" + std::string(config::key_of(configured.identity.kind)) +
+                           " " + configured.identity.value + ")";
+  if (outcome.answers) {
+    return ok(kIdentitiesCheck, "IMDS gives a token for " + what + ".");
+  }
+  if (outcome.refused) {
+    return error(kIdentitiesCheck, "IMDS gives no token for " + what + ": " + outcome.why + ".",
+                 "Assign that identity to this machine, or correct the configuration.");
+  }
+  return warning(kIdentitiesCheck, "IMDS gives no token for " + what + ": " + outcome.why + ".",
+                 "Look at what else doctor says of IMDS.");
 }
 
 Finding judge_named(const std::string& name, const Outcome& outcome) {
@@ -94,19 +148,33 @@ Finding judge_named(const std::string& name, const Outcome& outcome) {
 }  // namespace
 
 Findings check_identities(const Case& patient) {
-  const Outcome unnamed = ask(patient, SelectorKind::none, "");
-  Findings findings{judge_unnamed(unnamed)};
-  bool any_answers = unnamed.answers;
+  Findings findings;
+  bool any_answers = false;
   std::size_t asked = 0;
-  for (const std::string& name : named_identities(patient.callers)) {
-    if (++asked > kMostIdentities) {
-      findings.push_back(ok(kIdentitiesCheck, "Callers have named more identities; only the first " +
-                                                  std::to_string(kMostIdentities) + " were asked for."));
-      break;
+  const std::vector<Configured> configured = configured_identities(patient.config.identity);
+  if (patient.config.identity.default_.kind == SelectorKind::none) {
+    const Outcome unnamed = ask(patient, {});
+    findings.push_back(judge_unnamed(unnamed));
+    any_answers = unnamed.answers;
+  }
+  for (const Configured& one : configured) {
+    if (++asked <= kMostIdentities) {
+      const Outcome outcome = ask(patient, one.identity);
+      any_answers = any_answers || outcome.answers;
+      findings.push_back(judge_configured(one, outcome));
     }
-    const Outcome outcome = ask_by_name(patient, name);
-    any_answers = any_answers || outcome.answers;
-    findings.push_back(judge_named(name, outcome));
+  }
+  for (const std::string& name : named_identities(patient.callers, configured)) {
+    if (++asked <= kMostIdentities) {
+      const Outcome outcome = ask_by_name(patient, name);
+      any_answers = any_answers || outcome.answers;
+      findings.push_back(judge_named(name, outcome));
+    }
+  }
+  if (asked > kMostIdentities) {
+    findings.push_back(
+        ok(kIdentitiesCheck, "More identities are named by rules and callers; only the first " +
+                                 std::to_string(kMostIdentities) + " were asked for."));
   }
   if (!any_answers) {
     findings.push_back(

@@ -3,13 +3,16 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "base/escape.hpp"
 #include "base/secret.hpp"
+#include "config/selector.hpp"
 
 namespace msi2imds::migration {
 namespace {
@@ -101,6 +104,26 @@ Result<Claims> read_claims(std::string_view token) {
       number_of(*object, "iat") != 0 ? number_of(*object, "iat") : number_of(*object, "nbf");
   claims.lifetime = issued != 0 ? number_of(*object, "exp") - issued : 0;
   return claims;
+}
+
+token::IdentitySelector identity_of(const Claims& claims) {
+  using token::SelectorKind;
+  // The client id goes first: with it, IMDS's answers are compared with what was asked.
+  constexpr std::array<std::pair<std::string_view, SelectorKind>, 4> kClaims = {
+      {{"appid", SelectorKind::client_id},
+       {"azp", SelectorKind::client_id},
+       {"oid", SelectorKind::object_id},
+       {"xms_mirid", SelectorKind::resource_id}}};
+  for (const auto& [claim, kind] : kClaims) {
+    const auto found = claims.names.find(claim);
+    if (found != claims.names.end()) {
+      token::IdentitySelector identity{.kind = kind, .value = found->second};
+      if (!config::check_identity(identity)) {
+        return identity;
+      }
+    }
+  }
+  return {};
 }
 
 std::vector<std::string> differences(const Claims& extension, const Claims& imds) {

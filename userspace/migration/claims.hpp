@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "token/token.hpp"
 
 namespace msi2imds::migration {
 
@@ -23,6 +24,9 @@ inline constexpr std::string_view kComparedClaims[] = {"aud", "iss", "tid",  // 
 
 // Reads the payload of a JSON web token, whose signature is the services' business.
 [[nodiscard]] Result<Claims> read_claims(std::string_view token);
+
+// How a caller would name the identity that these are of; of kind none where they do not tell.
+[[nodiscard]] token::IdentitySelector identity_of(const Claims& claims);
 
 // One sentence for each claim that is not the same in both; empty: to a service they are the same caller.
 [[nodiscard]] std::vector<std::string> differences(const Claims& extension, const Claims& imds);

@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "base/escape.hpp"
+#include "config/selector.hpp"
+#include "http/message.hpp"
 #include "migration/claims.hpp"
 #include "migration/extension.hpp"
 #include "migration/imds.hpp"
@@ -74,6 +76,40 @@ void compare_answers(const token::TokenResponse& theirs, const token::TokenRespo
   }
 }
 
+// Where callers that name no identity would get another one than the extension's, or none: finds out which
+// one that is, and whether IMDS gives it.
+void advise(const config::Config& config, const token::TokenRequest& request,
+            const token::TokenResponse& theirs, Comparison& comparison) {
+  const auto* their_token = std::get_if<TokenPtr>(&theirs);
+  const Result<Claims> extension =
+      their_token != nullptr ? read_claims((*their_token)->access_token) : Result<Claims>(Error({}, ""));
+  if (!extension) {
+    return;
+  }
+  token::TokenRequest by_name = request;
+  by_name.identity = identity_of(*extension);
+  if (by_name.identity.kind == token::SelectorKind::none || by_name.identity == config.identity.default_) {
+    return;
+  }
+  const std::string identity =
+      std::string(config::key_of(by_name.identity.kind)) + " " + by_name.identity.value;
+  const token::FetchResult ours = ask_token(config.imds, by_name);
+  const auto* our_token = ours ? std::get_if<TokenPtr>(&*ours) : nullptr;
+  if (our_token == nullptr) {
+    comparison.reasons.push_back("the extension uses the identity of " + identity +
+                                 ", for which IMDS gives no token either");
+    return;
+  }
+  const Result<Claims> imds = read_claims((*our_token)->access_token);
+  if (imds && differences(*extension, *imds).empty()) {
+    comparison.setting = "identity.default = " + config::to_toml(by_name.identity);
+    comparison.reasons.push_back(
+        "callers that name no identity get the extension's with this line in "
+        "/etc/msi2imds/conf.d/identity.toml:");
+    comparison.reasons.push_back(comparison.setting);
+  }
+}
+
 bool is_refused(const token::FetchResult& result) {
   return result && std::holds_alternative<token::Refusal>(*result);
 }
@@ -107,7 +143,8 @@ Comparison compare(const config::Config& config, std::uint16_t port, token::Toke
   comparison.resource = request.resource;
   comparison.identity = request.identity.value;
   comparison.port = port;
-  token::FetchResult ours = ask_token(config.imds, request);
+  const bool names_none = request.identity.kind == token::SelectorKind::none;
+  token::FetchResult ours = ask_token(config.imds, with_default(request, config.identity));
   if (request.identity.kind == token::SelectorKind::client_id && is_refused(ours)) {
     // Which kind of id it was the record of callers does not tell.
     token::TokenRequest by_object = request;
@@ -125,10 +162,21 @@ Comparison compare(const config::Config& config, std::uint16_t port, token::Toke
     return comparison;
   }
   compare_answers(*theirs, *ours, comparison);
+  if (names_none && comparison.outcome == Comparison::Outcome::different) {
+    advise(config, request, *theirs, comparison);
+  }
   return comparison;
 }
 
-std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std::size_t most) {
+token::TokenRequest with_default(token::TokenRequest request, const config::Identity& identity) {
+  if (request.identity.kind == token::SelectorKind::none) {
+    request.identity = identity.default_;
+  }
+  return request;
+}
+
+std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std::size_t most,
+                                                 const token::IdentitySelector& default_identity) {
   std::vector<token::TokenRequest> requests;
   for (const usage::Row* row : table.latest_first()) {
     for (const usage::Use& resource : row->resources.named) {
@@ -139,6 +187,9 @@ std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std:
         add_once(requests, resource.name, "", most);
       }
       for (const usage::Use& identity : row->identities.named) {
+        if (http::equal_ignoring_case(identity.name, default_identity.value)) {
+          add_once(requests, resource.name, "", most);
+        }
         add_once(requests, resource.name, identity.name, most);
       }
     }

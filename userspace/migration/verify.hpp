@@ -23,17 +23,26 @@ struct Comparison {
   std::uint16_t port = 0;
   Outcome outcome = Outcome::not_comparable;
   std::vector<std::string> reasons;  // sentences; for `same` what is worth knowing
+  // The line of the configuration with which callers that name no identity get the extension's; empty: there
+  // is none to write.
+  std::string setting;
 };
 
 [[nodiscard]] const char* to_string(Comparison::Outcome outcome);
 
-// Asks both, the extension around our own redirection.
+// Asks both, the extension around our own redirection, and IMDS as msi2imds asks it: for identity.default
+// where the request names none.
 [[nodiscard]] Comparison compare(const config::Config& config, std::uint16_t port,
                                  token::TokenRequest request);
 
 // The requests that callers have made, as far as they were seen: each resource with each identity of the same
-// caller, each once, at most `most`. Where nothing was seen, Azure's management API without an identity.
-[[nodiscard]] std::vector<token::TokenRequest> requests_in_use(const usage::Table& table, std::size_t most);
+// caller, each once, at most `most`. Where nothing was seen, Azure's management API without an identity. Who
+// got `default_identity` may have named none.
+[[nodiscard]] std::vector<token::TokenRequest> requests_in_use(
+    const usage::Table& table, std::size_t most, const token::IdentitySelector& default_identity = {});
+
+// The request as msi2imds passes it on for callers whom no rule matches.
+[[nodiscard]] token::TokenRequest with_default(token::TokenRequest request, const config::Identity& identity);
 
 // How a text names an identity: a resource id by its slash, else a client id.
 [[nodiscard]] token::IdentitySelector selector_of(const std::string& identity);

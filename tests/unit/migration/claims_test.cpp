@@ -27,6 +27,27 @@ TEST(ClaimsTest, OfWhatIsNoTokenAreAnErrorWithoutIt) {
   }
 }
 
+TEST(ClaimsTest, NameTheIdentityThatTheyAreOf) {
+  using token::IdentitySelector;
+  using token::SelectorKind;
+  const std::string guid = "01234567-89ab-cdef-0123-456789abcdef";
+  const std::string other = "11111111-2222-3333-4444-555555555555";
+  const std::string resource_id =
+      "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
+  const auto of = [](std::map<std::string, std::string, std::less<>> names) {
+    return identity_of(Claims{.names = std::move(names), .lifetime = 0});
+  };
+  EXPECT_EQ(of({{"appid", guid}, {"oid", other}, {"xms_mirid", resource_id}}),
+            (IdentitySelector{SelectorKind::client_id, guid}));
+  EXPECT_EQ(of({{"azp", guid}}), (IdentitySelector{SelectorKind::client_id, guid}));
+  EXPECT_EQ(of({{"appid", "a\"}\n"}, {"oid", other}}), (IdentitySelector{SelectorKind::object_id, other}))
+      << "a text that is none is not passed on";
+  EXPECT_EQ(of({{"xms_mirid", resource_id}}), (IdentitySelector{SelectorKind::resource_id, resource_id}));
+  EXPECT_EQ(of({{"xms_mirid", "/subscriptions/s/providers/Microsoft.Compute/virtualMachines/vm"}}),
+            IdentitySelector());
+  EXPECT_EQ(of({}), IdentitySelector());
+}
+
 TEST(ClaimsTest, DifferInNothing) {
   const auto claims = read_claims(kToken);
   EXPECT_TRUE(differences(*claims, *claims).empty());

@@ -31,6 +31,29 @@ TEST(RequestsInUseTest, AreEachOnceAndNotTooMany) {
   EXPECT_EQ(requests_in_use(table, 10).size(), 4U) << "each resource with each identity of the caller";
 }
 
+TEST(RequestsInUseTest, NameNoneAsWellWhereTheDefaultWasUsed) {
+  const std::string id = "aaaaaaaa-2222-3333-4444-555555555555";
+  const auto table = table_with({{"https://a", id}});
+  EXPECT_EQ(
+      requests_in_use(table, 10, {token::SelectorKind::client_id, "11111111-2222-3333-4444-555555555555"})
+          .size(),
+      1U);
+  const auto requests =
+      requests_in_use(table, 10, {token::SelectorKind::client_id, "AAAAAAAA-2222-3333-4444-555555555555"});
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0].identity.kind, token::SelectorKind::none);
+  EXPECT_EQ(requests[1].identity.value, id);
+}
+
+TEST(WithDefaultTest, NamesAnIdentityForWhoNamesNone) {
+  config::Identity settings;
+  settings.default_ = {token::SelectorKind::client_id, "default"};
+  token::TokenRequest request;
+  EXPECT_EQ(with_default(request, settings).identity, settings.default_);
+  request.identity = {token::SelectorKind::object_id, "own"};
+  EXPECT_EQ(with_default(request, settings), request);
+}
+
 TEST(SelectorTest, IsTakenFromItsText) {
   EXPECT_EQ(selector_of("").kind, token::SelectorKind::none);
   EXPECT_EQ(selector_of("/subscriptions/s").kind, token::SelectorKind::resource_id);
