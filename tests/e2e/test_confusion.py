@@ -48,7 +48,7 @@ def a_fault(chance):
                 {"kind": "wrong_resource", "resource": chance.choice([*RESOURCES, OTHER_RESOURCE])},
                 # Over a new connection, nobody could tell who was asked for otherwise.
                 {"kind": "wrong_client_id", "match": "&client_id="},
-                {"kind": chance.choice(["truncated", "stale_close", "reset", "close"])},
+                {"kind": chance.choice(["truncated", "stale_close", "reset", "close", "dead_connection"])},
             ]
         ),
         "count": chance.randint(1, 20),

@@ -11,6 +11,7 @@ RETRY_AFTER_SECONDS = 5
 # IMDS is away, busy or out of reach: asked again until it answers.
 TRANSIENT = {
     "404": status(404),
+    "408": status(408),
     "410": status(410),
     "429": status(429),
     "429, Retry-After": status(429, retry_after=RETRY_AFTER_SECONDS),
@@ -50,4 +51,7 @@ MIX_UPS = {
     "answer twice": {"kind": "duplicate", "ms": 54},
     ANOTHER_RESOURCE: {"kind": "wrong_resource", "resource": OTHER_RESOURCE},
 }
-ALL = {**TRANSIENT, **NONSENSE, **MIX_UPS}
+
+# Of five kept connections the first ones used, or all, say nothing any more; new ones are served.
+DEAD_CONNECTIONS = {"dead kept connections": {"kind": "dead_connection"}}
+ALL = {**TRANSIENT, **NONSENSE, **MIX_UPS, **DEAD_CONNECTIONS}
