@@ -17,9 +17,9 @@ struct Record {
   std::chrono::system_clock::time_point time;
   const caller::Identity& caller;
   std::string_view resource;
-  std::string_view identity;       // that IMDS was to be asked for; empty: none was named
-  std::string_view identity_by;    // who named it; empty: it was no token request
-  std::string_view identity_rule;  // that named it
+  std::string_view identity;            // that IMDS was to be asked for; empty: none was named
+  std::string_view identity_by = {};    // who named it; empty: it was no token request
+  std::string_view identity_rule = {};  // that named it
   std::string_view outcome;
   std::string_view source;  // of the answer; empty: nobody was asked
   std::chrono::microseconds duration{};
