@@ -142,6 +142,7 @@ TEST_F(MaxAgeTest, NewClientsGoBeforeThoseWhoHaveAnOldToken) {
   clock_.advance(hours(6));
   const std::size_t before = sent();
   std::vector<CallPtr> calls;
+  calls.reserve(kTokens);
   for (int i = 0; i < kTokens; ++i) {
     calls.push_back(ask(request_for("resource" + std::to_string(i))));
   }
