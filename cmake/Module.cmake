@@ -1,9 +1,35 @@
+# msi2imds_join(RESULT NAME SOURCES...): where a module is compiled at once, one file that includes the sources, by names
+# from the userspace/ root; else the sources. CMake's own joining file would have the checkout's directory in it, and the
+# debug information a check sum of that.
+function(msi2imds_join result name)
+  set(sources ${ARGN})
+  if(CMAKE_UNITY_BUILD)
+    cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
+    set(includes "")
+    set(alone "")
+    foreach(source ${ARGN})
+      get_source_file_property(is_alone ${source} SKIP_UNITY_BUILD_INCLUSION)
+      if(is_alone OR IS_ABSOLUTE ${source})
+        list(APPEND alone ${source})
+      else()
+        string(APPEND includes "#include \"${folder}/${source}\"\n")
+      endif()
+    endforeach()
+    set(joined ${CMAKE_CURRENT_BINARY_DIR}/${name}_joined.cpp)
+    file(CONFIGURE OUTPUT ${joined} CONTENT "${includes}")
+    set(sources ${joined} ${alone})
+  endif()
+  set(${result} ${sources} PARENT_SCOPE)
+endfunction()
+
 # msi2imds_module(NAME [SMALL] SOURCES... DEPENDS...): userspace/NAME as one static library.
 # DEPENDS names what its headers may include; PRIVATE what only its .cpp files use. SMALL: no request passes through it,
 # so that a release has it compiled for size.
 function(msi2imds_module name)
   cmake_parse_arguments(arg "SMALL" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
-  add_library(${name} STATIC ${arg_SOURCES})
+  msi2imds_join(sources ${name} ${arg_SOURCES})
+  add_library(${name} STATIC ${sources})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/userspace)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE msi2imds_options ${arg_PRIVATE})
   set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "${MSI2IMDS_CLANG_TIDY}")
