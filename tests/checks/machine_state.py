@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 # What the machine's package manager and its other services keep there; a name of ours is told even there.
@@ -31,6 +32,7 @@ NOT_OURS = [
 OF_IPROUTE = ("/run/netns",)
 OUR_NAME = re.compile(r"msi2imds|imds-emulator|ManagedIdentity-Settings")
 NAMED = {"/tmp": 1, "/var/cache": 1, "/var/log": 1, "/var/tmp": 1, "/dev/shm": 1, "/sys/fs/cgroup": 2, "/sys/fs/bpf": 3}
+SECONDS_TO_END = 20
 COMMANDS = {
     "nftables": ("nft", "list", "ruleset"),
     "iptables": ("iptables-legacy-save",),
@@ -120,9 +122,9 @@ def processes():
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             cgroup = (process / "cgroup").read_text()
-            begun = stat_of(process)[19]
+            begun = int(stat_of(process)[19]) / os.sysconf("SC_CLK_TCK")  # seconds after the boot
             if command and int(process.name) not in runner and is_ours(process, command, cgroup):
-                yield f"process {process.name} (started at {begun}): {command[:120]}"
+                yield f"process {process.name}: {command[:120]}", begun
         except OSError:  # it has ended, or is nobody's to look at
             continue
 
@@ -143,19 +145,33 @@ def state():
         lines = lines_of(command)
         # Equal lines, such as closing braces, are numbered.
         things.update({f"{name} {line} ({lines[:place].count(line)})": [] for place, line in enumerate(lines)})
-    for line in (*bpf_objects(), *processes(), *mounts()):
+    for line in (*bpf_objects(), *mounts()):
         things[line] = []
+    things.update(processes())
     reserved = pathlib.Path("/proc/sys/net/ipv4/ip_local_reserved_ports").read_text().strip()
     things[f"reserved ports: {reserved or 'none'}"] = []
     return things
 
 
-def compare(before, after):
-    """What is different, a line each."""
-    new = [f"left behind: {name}" for name in after if name not in before]
+def compare(before, after, saved_at):
+    """What is different, a line each. A process counts if it was started since, and never by its end."""
+    new = [
+        f"left behind: {name}"
+        for name, found in after.items()
+        if name not in before and not (name.startswith("process ") and found < saved_at)
+    ]
     gone = [f"gone: {name}" for name in before if name not in after and not name.startswith("process ")]
     changed = [f"changed: {name}" for name in before if name in after and before[name] != after[name]]
     return sorted(new + gone + changed)
+
+
+def uptime():
+    return float(pathlib.Path("/proc/uptime").read_text().split()[0])
+
+
+def now():
+    # Through JSON, so that both sides of a comparison are of the same types.
+    return json.loads(json.dumps(state()))
 
 
 def main(arguments):
@@ -163,12 +179,16 @@ def main(arguments):
         print("usage: machine_state.py save FILE | compare FILE", file=sys.stderr)
         return 2
     file = pathlib.Path(arguments[1])
-    # Through JSON, so that both sides are of the same types.
-    now = json.loads(json.dumps(state()))
     if arguments[0] == "save":
-        file.write_text(json.dumps(now))
+        file.write_text(json.dumps({"saved_at": uptime(), "state": now()}))
         return 0
-    different = compare(json.loads(file.read_text()), now)
+    saved = json.loads(file.read_text())
+    deadline = time.monotonic() + SECONDS_TO_END
+    # What a test has ended may take a moment to be gone.
+    while different := compare(saved["state"], now(), saved["saved_at"]):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
     print("\n".join(different) or "the machine is as it was")
     return 1 if different else 0
 

@@ -72,7 +72,7 @@ Result<std::string> get(const std::string& socket_path, const std::string& targe
   return ask(socket_path, target, head_of("GET", target) + "\r\n", timeout);
 }
 
-Result<std::string> post(const std::string& socket_path, const std::string& target, std::string body,
+Result<std::string> post(const std::string& socket_path, const std::string& target, const std::string& body,
                          std::chrono::milliseconds timeout) {
   const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
   return ask(socket_path, target, head_of("POST", target) + length + body, timeout);

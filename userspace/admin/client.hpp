@@ -17,7 +17,7 @@ namespace msi2imds::admin {
 
 // The same for POST with a JSON body.
 [[nodiscard]] Result<std::string> post(const std::string& socket_path, const std::string& target,
-                                       std::string body, std::chrono::milliseconds timeout);
+                                       const std::string& body, std::chrono::milliseconds timeout);
 
 // The process that listens on the admin socket, as the kernel knows it.
 [[nodiscard]] Result<pid_t> server_process(const std::string& socket_path);
