@@ -62,18 +62,33 @@ std::optional<std::string> find_mount() {
   return std::nullopt;
 }
 
+// Where cgroup2 is mounted for a moment; gone with what had to be made for it.
+class OwnMountPoint {
+ public:
+  OwnMountPoint() : made_run_directory_(::mkdir(kRunDirectory, 0755) == 0) {
+    (void)::mkdir(kOwnMount, 0700);  // mount() tells when it could not be made
+  }
+  OwnMountPoint(const OwnMountPoint&) = delete;
+  OwnMountPoint& operator=(const OwnMountPoint&) = delete;
+  ~OwnMountPoint() {
+    (void)::rmdir(kOwnMount);
+    if (made_run_directory_) {
+      (void)::rmdir(kRunDirectory);
+    }
+  }
+
+ private:
+  bool made_run_directory_;
+};
+
 // The open directory keeps working when the mount is gone.
 Result<UniqueFd> open_own_root() {
-  (void)::mkdir(kRunDirectory, 0755);  // it may be there; mount() tells when it could not be made
-  (void)::mkdir(kOwnMount, 0700);
+  const OwnMountPoint place;
   if (::mount("msi2imds", kOwnMount, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
-    const int err = errno;
-    (void)::rmdir(kOwnMount);
-    return Error::from_errno(err, "mount cgroup2, which nobody has mounted here");
+    return Error::from_errno(errno, "mount cgroup2, which nobody has mounted here");
   }
   Result<UniqueFd> root = open_directory(kOwnMount);
   (void)::umount2(kOwnMount, MNT_DETACH);
-  (void)::rmdir(kOwnMount);
   return root;
 }
 

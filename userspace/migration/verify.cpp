@@ -33,8 +33,8 @@ std::string describe(const token::Refusal& refusal) {
                           : std::string());
 }
 
-std::string minutes(std::int64_t seconds) {
-  return std::to_string(seconds / 60) + " minutes";
+std::string minutes(std::int64_t age) {
+  return std::to_string(age / 60) + " minutes";
 }
 
 void compare_tokens(const token::Token& theirs, const token::Token& ours, Comparison& comparison) {
