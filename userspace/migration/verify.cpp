@@ -103,7 +103,7 @@ void advise(const config::Config& config, const token::TokenRequest& request,
   const Result<Claims> imds = read_claims((*our_token)->access_token);
   if (imds && differences(*extension, *imds).empty()) {
     comparison.setting = "identity.default = " + config::to_toml(by_name.identity);
-    comparison.reasons.push_back(
+    comparison.reasons.emplace_back(
         "callers that name no identity get the extension's with this line in "
         "/etc/msi2imds/conf.d/identity.toml:");
     comparison.reasons.push_back(comparison.setting);
