@@ -139,5 +139,7 @@ def test_an_old_token_serves_while_imds_cannot_answer(connection, emulator, faul
         return emulator.token_requests() >= 2
 
     wait_until(imds_was_asked, 30, "it is tried to replace the token")
-    assert emulator.stats()["in_flight"] == (1 if fault["kind"] == "hang" else 0), "nobody waits for a request that hangs"
+    # Over the kept connection, and after two seconds over a new one.
+    in_flight = (1, 2) if fault["kind"] == "hang" else (0,)
+    assert emulator.stats()["in_flight"] in in_flight, "nobody waits for a request that hangs"
     assert token_of(ask(connection)) == token_of(first)

@@ -253,9 +253,10 @@ ImdsClient::Outcome ImdsClient::check(token::FetchResult result, const token::To
   if (token == nullptr) {
     return {.result = std::move(result)};
   }
-  Match fit = match(**token, request);
-  fit.is_same_resource = fit.is_same_resource || is_known_name((*token)->resource, request.resource);
-  if (is_reused && !fit.is_exact()) {
+  const Match fit = match(**token, request);
+  const bool fits = fit.is_exact() || (fit.identity == Match::Identity::same &&
+                                       is_known_name((*token)->resource, request.resource));
+  if (is_reused && !fits) {
     ++health_.mix_ups;
     distrust_connections();
     return {.result = failure(Error(Errc::mixed_up, "check an answer of IMDS"), Remedy::retry_briefly),
