@@ -106,7 +106,7 @@ struct TokenBroker::Flight {
   Moment sent;                                      // its request, or the first of two
   int times_missing = 0;                            // the identity
   seconds next_wait{};                              // for it
-  SteadyTime left_alone_until = SteadyTime::min();  // as IMDS asked for
+  SteadyTime left_alone_until;                      // as IMDS asked for
   bool is_flushed = false;                          // while it flew: its token is not kept
   bool is_refresh = false;                          // nobody waited when it began
 

@@ -134,21 +134,21 @@ Result<std::vector<std::string>> IptablesRedirector::remove_but(std::optional<bo
   std::optional<Error> failure;
   std::set<std::pair<bool, int>> seen;  // one program may go by two names
   for (const std::string& flavour : options_.flavours) {
-    for (const NatFamily& family : {kIpv4, kIpv6}) {
-      const IptablesTool programs = tool(family, flavour);
+    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
+      const IptablesTool programs = tool(*family, flavour);
       const Result<bool> speaks_nftables = programs.speaks_nftables();
-      if (!speaks_nftables || kept == *speaks_nftables || seen.contains({*speaks_nftables, family.domain}) ||
-          !has_nat_table(*options_.runner, *speaks_nftables, family)) {
+      if (!speaks_nftables || kept == *speaks_nftables || seen.contains({*speaks_nftables, family->domain}) ||
+          !has_nat_table(*options_.runner, *speaks_nftables, *family)) {
         continue;
       }
       const Result<IptablesNat> found = programs.look();
       if (found) {
-        seen.emplace(*speaks_nftables, family.domain);
+        seen.emplace(*speaks_nftables, family->domain);
       }
       if (found && !found->chains.empty()) {
-        leftovers.push_back({.rules = std::make_unique<IptablesRules>(family, plan.legacy_ports,
+        leftovers.push_back({.rules = std::make_unique<IptablesRules>(*family, plan.legacy_ports,
                                                                       plan.listen_port, programs, nullptr),
-                             .names = names_of(*found, family)});
+                             .names = names_of(*found, *family)});
       } else if (!found && found.error().code() != Errc::no_nat) {
         failure = found.error();
       }

@@ -55,11 +55,11 @@ Result<std::vector<std::string>> NftablesRedirector::remove_leftovers(const Plan
     return listing.error();
   }
   std::vector<NatLeftover> leftovers;
-  for (const NatFamily& family : {kIpv4, kIpv6}) {
-    NatLeftover leftover{.rules = nullptr, .names = our_nft_tables(family, *listing)};
+  for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
+    NatLeftover leftover{.rules = nullptr, .names = our_nft_tables(*family, *listing)};
     if (!leftover.names.empty()) {
       leftover.rules =
-          std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, runner_, nullptr);
+          std::make_unique<NftRules>(*family, plan.legacy_ports, plan.listen_port, runner_, nullptr);
       leftovers.push_back(std::move(leftover));
     }
   }
