@@ -102,13 +102,13 @@ struct TokenBroker::Flight {
   std::optional<Life> life;                       // of the token that the last attempt brought
   std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
   int attempts = 0;
-  SteadyTime last_began;                            // the last of them
-  Moment sent;                                      // its request, or the first of two
-  int times_missing = 0;                            // the identity
-  seconds next_wait{};                              // for it
-  SteadyTime left_alone_until;                      // as IMDS asked for
-  bool is_flushed = false;                          // while it flew: its token is not kept
-  bool is_refresh = false;                          // nobody waited when it began
+  SteadyTime last_began;        // the last of them
+  Moment sent;                  // its request, or the first of two
+  int times_missing = 0;        // the identity
+  seconds next_wait{};          // for it
+  SteadyTime left_alone_until;  // as IMDS asked for
+  bool is_flushed = false;      // while it flew: its token is not kept
+  bool is_refresh = false;      // nobody waited when it began
 
   // Nobody would hear the answer.
   [[nodiscard]] bool is_abandoned() const {
