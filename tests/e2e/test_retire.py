@@ -61,7 +61,7 @@ def test_a_kept_connection_is_in_the_way(service, extension, host):
 def test_what_is_not_cut_over_cannot_be_removed(extension, new_service):
     idle = new_service({"waagent.root": str(extension.root)})
     code, report = retire(idle)
-    assert code == 1
+    assert code == 1, report
     assert "do not arrive at msi2imds" in wrong(report)[0]
     text = idle.run("retire").stdout
     assert "The extension cannot be removed yet." in text and "az vm" not in text
@@ -96,7 +96,7 @@ def test_disabled_it_is_still_to_be_removed(service, extension):
 @pytest.mark.emulator_arguments("--scale-set", "front")
 def test_names_the_scale_set(service):
     code, report = retire(service)
-    assert code == 0
+    assert code == 0, report
     assert "az vmss extension delete" in report["commands"]["az"][0]
     assert "--vmss-name front" in report["commands"]["az"][0]
 

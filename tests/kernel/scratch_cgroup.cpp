@@ -2,12 +2,15 @@
 #include "kernel/scratch_cgroup.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdio>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
+#include <iostream>
 
 #include "base/unique_fd.hpp"
 
@@ -50,6 +53,25 @@ std::string home_cgroup() {
   return "/";
 }
 
+// A task that is exiting is not moved along, and keeps its cgroup until it is gone: the kernel tells when, by
+// an event on cgroup.events.
+bool remove_when_empty(const std::string& directory) {
+  constexpr int kMillisecondsForAnEvent = 5000;
+  const UniqueFd events{::open((directory + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC)};
+  while (::rmdir(directory.c_str()) != 0) {
+    std::array<char, 128> unread{};
+    (void)::pread(events.get(), unread.data(), unread.size(), 0);  // from here on, a change is an event
+    if (::rmdir(directory.c_str()) == 0) {
+      break;
+    }
+    pollfd event{.fd = events.get(), .events = POLLPRI, .revents = 0};
+    if (errno != EBUSY || ::poll(&event, 1, kMillisecondsForAnEvent) <= 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string& home() {
   static std::string path;
   return path;
@@ -70,9 +92,13 @@ ScratchCgroup::ScratchCgroup() {
 }
 
 ScratchCgroup::~ScratchCgroup() {
-  if (!current_path().empty()) {
-    (void)move_to(home());
-    (void)::rmdir((mount_point() + current_path()).c_str());
+  if (current_path().empty()) {
+    return;
+  }
+  const std::string directory = mount_point() + current_path();
+  (void)move_to(home());
+  if (!remove_when_empty(directory)) {
+    std::cerr << "cannot remove " << directory << ": " << std::strerror(errno) << '\n';
   }
 }
 

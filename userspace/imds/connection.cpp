@@ -52,7 +52,7 @@ Error failure_of(const Error& error) {
   if (error.code() == http::Errc::too_large) {
     return {Errc::too_large, "read an answer of IMDS"};
   }
-  return {Errc::not_http, error.message()};
+  return error.within("read an answer of IMDS");
 }
 
 }  // namespace

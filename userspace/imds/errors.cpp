@@ -19,8 +19,6 @@ class Category final : public boost::system::error_category {
         return "IMDS did not answer in time";
       case Errc::connection_lost:
         return "IMDS closed the connection before its answer was complete";
-      case Errc::not_http:
-        return "IMDS sent something that is not HTTP";
       case Errc::too_large:
         return "IMDS sent an answer that is too large";
       case Errc::unavailable:

@@ -11,7 +11,6 @@ enum class Errc {
   cannot_connect = 1,  // not reachable, or refused
   timed_out,           // no whole answer in time
   connection_lost,     // closed or reset before the whole answer was here
-  not_http,            // the bytes are not a valid HTTP response
   too_large,           // more than kMaxReply
   unavailable,         // 404, 408, 410, 429 or 5xx: an update, a throttle, a fault; may work later
   unexpected_status,   // one that IMDS is not documented to send

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/match.hpp"
 #include "imds/reply.hpp"
@@ -228,13 +229,13 @@ ImdsClient::Outcome ImdsClient::evaluate(Exchange& exchange, const token::TokenR
 ImdsClient::Outcome ImdsClient::evaluate_failure(const Exchange& exchange) {
   const Error& error = exchange.answer.error();
   if (exchange.is_reused) {
-    if (error.code() == Errc::not_http) {  // such as the rest of an earlier answer
+    if (error.code() == http::Errc::not_http) {  // such as the rest of an earlier answer
       distrust_connections();
     }
     (void)pool_.forget_unused_since(exchange.began);
     log::debug("ask IMDS over a new connection: {}", error.message());
   }
-  const bool is_senseless = error.code() == Errc::too_large || error.code() == Errc::not_http;
+  const bool is_senseless = error.code() == Errc::too_large || error.code() == http::Errc::not_http;
   return {.result = failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later),
           .is_no_answer = exchange.is_reused};
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "migration/established.hpp"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
+#include <cstdint>
 
 #include "netlink/tcp_sockets.hpp"
 #include "resolver/holders.hpp"
@@ -22,15 +25,26 @@ bool is_extensions(const netlink::TcpSocket& socket,
          });
 }
 
-Established describe(const netlink::TcpSocket& server, const std::vector<netlink::TcpSocket>& all) {
-  Established found{.client = server.remote, .pid = 0, .program = {}};
+// 0: no process holds it, or it is not of this namespace.
+std::uint64_t inode_of_client(const netlink::TcpSocket& server, const std::vector<netlink::TcpSocket>& all) {
   const auto client = std::ranges::find_if(all, [&server](const netlink::TcpSocket& socket) {
     return socket.local == server.remote && socket.remote == server.local;
   });
-  if (client == all.end() || client->socket.inode == 0) {
+  return client == all.end() ? 0 : client->socket.inode;
+}
+
+// A server that has not closed its end yet, of a connection that its client has given up. A client that only
+// said that it has sent all still holds its socket.
+bool is_left_by_client(const netlink::TcpSocket& server, std::uint64_t client_inode) {
+  return server.socket.state == TCP_CLOSE_WAIT && client_inode == 0;
+}
+
+Established describe(const netlink::TcpSocket& server, std::uint64_t client_inode) {
+  Established found{.client = server.remote, .pid = 0, .program = {}};
+  if (client_inode == 0) {
     return found;
   }
-  const auto holders = resolver::find_holders(kProc, {client->socket.inode});
+  const auto holders = resolver::find_holders(kProc, {client_inode});
   if (holders.empty()) {
     return found;
   }
@@ -51,8 +65,12 @@ Result<std::vector<Established>> connections_to_extension(
   }
   std::vector<Established> found;
   for (const netlink::TcpSocket& socket : *all) {
-    if (is_extensions(socket, processes)) {
-      found.push_back(describe(socket, *all));
+    if (!is_extensions(socket, processes)) {
+      continue;
+    }
+    const std::uint64_t client_inode = inode_of_client(socket, *all);
+    if (!is_left_by_client(socket, client_inode)) {
+      found.push_back(describe(socket, client_inode));
     }
   }
   return found;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/imds_client.hpp"
 #include "unit/imds/scripted_imds.hpp"
@@ -84,7 +85,8 @@ TEST_F(ImdsClientFailuresTest, RefusesAHeadThatIsTooLarge) {
 }
 
 TEST_F(ImdsClientFailuresTest, RefusesWhatIsNotHttp) {
-  EXPECT_EQ(failure_through({.bytes = "SSH-2.0-OpenSSH_9.2\r\n\r\n", .then = Then::close}), Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = "SSH-2.0-OpenSSH_9.2\r\n\r\n", .then = Then::close}),
+            http::Errc::not_http);
 }
 
 TEST_F(ImdsClientFailuresTest, RefusesAnotherContentType) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <boost/asio/steady_timer.hpp>
 
+#include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/imds_client.hpp"
 #include "unit/imds/code_of.hpp"
@@ -91,8 +92,8 @@ TEST_F(ImdsClientMixUpsTest, RefusesTooManyInterimAnswersAndAnotherProtocol) {
   for (int i = 0; i < 9; ++i) {
     nine += kEarlyHints;
   }
-  EXPECT_EQ(failure_through({.bytes = nine + token_reply()}), Errc::not_http);
-  EXPECT_EQ(failure_through({.bytes = "HTTP/1.1 101 Switching Protocols\r\n\r\n"}), Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = nine + token_reply()}), http::Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = "HTTP/1.1 101 Switching Protocols\r\n\r\n"}), http::Errc::not_http);
   EXPECT_TRUE(fetch_through({.bytes = token_reply()}));
   EXPECT_EQ(server_.accepted(), 3U);
 }
@@ -109,8 +110,8 @@ TEST_F(ImdsClientMixUpsTest, GivesInterimAnswersNoTimeOfTheirOwn) {
 }
 
 TEST_F(ImdsClientMixUpsTest, RefusesLengthsThatCouldBeUnderstoodDifferently) {
-  EXPECT_EQ(failure_through({.bytes = token_reply("Transfer-Encoding: chunked\r\n")}), Errc::not_http);
-  EXPECT_EQ(failure_through({.bytes = token_reply("Content-Length: 1\r\n")}), Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = token_reply("Transfer-Encoding: chunked\r\n")}), http::Errc::not_http);
+  EXPECT_EQ(failure_through({.bytes = token_reply("Content-Length: 1\r\n")}), http::Errc::not_http);
 }
 
 TEST_F(ImdsClientMixUpsTest, UsesNoConnectionAgainAfterAnAnswerWithoutABody) {
