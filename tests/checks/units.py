@@ -21,6 +21,7 @@ OLDEST = 208
 LESS_PROTECTION = "one protection less"
 # What a unit may say to versions that do not know it, and what comes of that there.
 HARMLESS_IF_IGNORED = {
+    "FileDescriptorStoreMax": "tokens do not outlast a restart",
     **dict.fromkeys(("StateDirectory", "StateDirectoryMode", "LogsDirectory", "LogsDirectoryMode"), "setup makes them"),
     **dict.fromkeys(
         (

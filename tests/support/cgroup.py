@@ -2,8 +2,11 @@
 """Cgroups of version 2 that the tests make."""
 
 import contextlib
+import errno
 import os
 import pathlib
+
+from waiting import wait_until
 
 
 def _find_root():
@@ -35,12 +38,22 @@ def make(path):
 
 
 def remove(path):
-    """Moves what is still in it to the root, then removes it."""
+    """Moves what is still in it to the root, then removes it. A task that is exiting cannot be moved, and is waited for."""
     directory = directory_of(path)
     for pid in (directory / "cgroup.procs").read_text().split():
         with contextlib.suppress(ProcessLookupError):
             move(pid, "/")
-    directory.rmdir()
+    wait_until(lambda: _is_removed(directory), 10, f"nothing is left in cgroup {path}")
+
+
+def _is_removed(directory):
+    try:
+        directory.rmdir()
+    except OSError as failure:
+        if failure.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def own_scratch():

@@ -24,11 +24,12 @@ class HeldSockets:
     def __exit__(self, *_):
         self._stack.close()
 
-    def launch_options(self):
-        """For Service.start() and launch()."""
-        fds = [listener.fileno() for listener in self.listeners]
+    def launch_options(self, store=None):
+        """For Service.start() and launch(); with a DescriptorStore, what that holds is passed on, too."""
+        fds = [listener.fileno() for listener in self.listeners] + list(store.held().values() if store else [])
         wrapper = ["/usr/bin/python3", "-B", WITH_LISTEN_FDS, ",".join(map(str, fds))]
-        return {"wrapper": wrapper, "pass_fds": fds}
+        environment = {"NOTIFY_SOCKET": str(store.path)} if store else {}
+        return {"wrapper": wrapper, "pass_fds": fds, "environment": environment}
 
-    def start(self, service):
-        return service.start(**self.launch_options())
+    def start(self, service, store=None):
+        return service.start(**self.launch_options(store))

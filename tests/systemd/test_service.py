@@ -3,7 +3,11 @@
 
 import json
 
+import pytest
+
+import faults
 from callers import Callers
+from emulator import EmulatorControls
 from waiting import wait_until
 
 
@@ -69,6 +73,45 @@ def test_restarts_lose_no_request(service):
     print(f"five restarts: {callers}")
     assert callers.outcomes == {"token": len(callers.results)}
     assert callers.longest_wait < 2
+
+
+@pytest.fixture
+def emulator(machine):
+    controls = EmulatorControls(machine.network)
+    controls.reset()
+    yield controls
+    controls.clear_faults()
+
+
+def test_restarts_and_crashes_keep_tokens_while_imds_is_away(service, emulator):
+    service.start("sk_lookup")
+    with Callers(service.machine, count=1) as callers:
+        callers.wait_for("token", 10, count=1)
+    emulator.set_faults(faults.status(503))
+    with Callers(service.machine) as callers:
+        for way in (("restart", "msi2imds"), ("kill", "--signal=SIGKILL", "--kill-who=main", "msi2imds")) * 2:
+            before = service.pid
+            service.machine.run("systemctl", *way)
+            wait_until(lambda: service.pid not in (0, before), 15, "another process runs")  # noqa: B023
+            service.wait_intercepting()
+            service.machine.run("systemctl", "reset-failed", "msi2imds")
+            callers.wait_for("token", 10)
+    print(f"two restarts and two crashes without IMDS: {callers}")
+    assert set(callers.outcomes) <= {"token", "reset", "closed"}
+    assert service.show("NFileDescriptorStore") == "1"
+
+
+def test_a_stop_for_good_keeps_no_token(service, emulator):
+    service.start()
+    with Callers(service.machine, count=1) as callers:
+        callers.wait_for("token", 10, count=1)
+    service.stop()
+    assert service.show("NFileDescriptorStore") == "0"
+    before = emulator.token_requests()
+    service.start()
+    with Callers(service.machine, count=1) as callers:
+        callers.wait_for("token", 10, count=1)
+    assert emulator.token_requests() == before + 1
 
 
 def test_supervisor_that_hangs_is_replaced(service):

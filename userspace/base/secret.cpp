@@ -2,12 +2,16 @@
 #include "base/secret.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory_resource>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -24,12 +28,8 @@ class SecretPages final : public std::pmr::memory_resource {
     if (pages == MAP_FAILED) {
       throw std::bad_alloc();
     }
-    (void)::madvise(pages, bytes, MADV_DONTDUMP);  // the process makes no core dumps anyway
-    if (::mlock(pages, bytes) != 0 && !warned_) {
-      warned_ = true;
-      log::warn("lock the memory of tokens into RAM: {}; they may be swapped out",
-                std::system_category().message(errno));
-    }
+    leave_out_of_dumps(pages, bytes);
+    lock_into_ram(pages, bytes);
     return pages;
   }
   void do_deallocate(void* pages, std::size_t bytes, std::size_t /*alignment*/) override {
@@ -38,8 +38,6 @@ class SecretPages final : public std::pmr::memory_resource {
   [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override {
     return this == &other;
   }
-
-  bool warned_ = false;
 };
 
 // Lives as long as the process: tokens may be wiped by the last destructors.
@@ -50,7 +48,48 @@ std::pmr::memory_resource& secret_pool() {
   return *pool;
 }
 
+Error failure_to_wipe() {
+  return Error::from_errno(errno, "overwrite the memory of tokens");
+}
+
 }  // namespace
+
+void leave_out_of_dumps(void* memory, std::size_t bytes) noexcept {
+  (void)::madvise(memory, bytes, MADV_DONTDUMP);  // the process makes no core dumps anyway
+}
+
+void lock_into_ram(void* memory, std::size_t bytes) noexcept {
+  static bool warned = false;
+  if (::mlock(memory, bytes) != 0 && !std::exchange(warned, true)) {
+    log::warn("lock the memory of tokens into RAM: {}; they may be swapped out",
+              std::system_category().message(errno));
+  }
+}
+
+Result<void> wipe_file(int file, std::uint64_t begin, std::uint64_t end) {
+  constexpr std::array<char, 4096> kZeros{};
+  auto at = static_cast<off_t>(begin);
+  while (at < static_cast<off_t>(end)) {
+    at = ::lseek(file, at, SEEK_DATA);
+    if (at < 0 && errno == ENXIO) {  // a hole to the end
+      return {};
+    }
+    const off_t hole = at < 0 ? at : ::lseek(file, at, SEEK_HOLE);
+    if (hole < 0) {
+      return failure_to_wipe();
+    }
+    const off_t last = std::min(hole, static_cast<off_t>(end));
+    while (at < last) {
+      const auto size = std::min(kZeros.size(), static_cast<std::size_t>(last - at));
+      const ssize_t written = ::pwrite(file, kZeros.data(), size, at);
+      if (written <= 0) {
+        return failure_to_wipe();
+      }
+      at += written;
+    }
+  }
+  return {};
+}
 
 void* allocate_secret(std::size_t bytes) {
   return secret_pool().allocate(bytes);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+
+#include "base/error.hpp"
 
 namespace msi2imds {
 
@@ -10,6 +13,15 @@ namespace msi2imds {
 // not), and wiped when it is given back.
 [[nodiscard]] void* allocate_secret(std::size_t bytes);
 void deallocate_secret(void* memory, std::size_t bytes) noexcept;
+
+// Leaves mapped memory out of core dumps.
+void leave_out_of_dumps(void* memory, std::size_t bytes) noexcept;
+
+// Locks it into RAM where the limit allows; that it does not is logged once.
+void lock_into_ram(void* memory, std::size_t bytes) noexcept;
+
+// Overwrites what a file in memory holds between two places with zeros. Holes stay holes.
+[[nodiscard]] Result<void> wipe_file(int file, std::uint64_t begin, std::uint64_t end);
 
 template <typename T>
 struct SecretAllocator {

@@ -54,6 +54,24 @@ Life::Life(const token::Token& token, const Moment& asked)
   }
 }
 
+Life::Record Life::record() const {
+  return {.stated = stated_,
+          .asked = asked_.time_since_epoch().count(),
+          .length = length_.count(),
+          .believes_wall = believes_wall_};
+}
+
+std::optional<Life> Life::from(const Record& record, const Moment& now) {
+  Life life;
+  life.stated_ = record.stated;
+  life.asked_ = BootTime(nanoseconds(record.asked));
+  life.length_ = nanoseconds(record.length);
+  life.believes_wall_ = record.believes_wall;
+  const bool is_possible = record.stated >= 0 && life.asked_ >= BootTime() && life.asked_ <= now.boot &&
+                           life.length_ > nanoseconds(0) && life.length_ <= seconds(kLatest);
+  return is_possible ? std::optional(life) : std::nullopt;
+}
+
 nanoseconds Life::age(const Moment& now) const {
   const nanoseconds age = now.boot - asked_;
   if (!believes_wall_) {

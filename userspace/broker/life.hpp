@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "base/clock.hpp"
 #include "token/token.hpp"
@@ -16,6 +17,18 @@ class Life {
  public:
   // `asked` is when IMDS was asked for the token: its answer may have been long on its way.
   Life(const token::Token& token, const Moment& asked);
+
+  // All that a life is made of, for a process that goes on with it before the machine starts again.
+  struct Record {
+    std::int64_t stated = 0;
+    std::int64_t asked = 0;   // nanoseconds since the machine started
+    std::int64_t length = 0;  // nanoseconds
+    bool believes_wall = true;
+  };
+  [[nodiscard]] Record record() const;
+
+  // The life of that record; nothing, if no life can be like that.
+  [[nodiscard]] static std::optional<Life> from(const Record& record, const Moment& now);
 
   // From when it was asked for; nothing or less: it never lived.
   [[nodiscard]] std::chrono::nanoseconds length() const {
@@ -32,10 +45,16 @@ class Life {
   // When it ends, in Unix seconds by this machine's clock, right or wrong: what IMDS says if that agrees.
   [[nodiscard]] std::int64_t expires_on(const Moment& now) const;
 
+  [[nodiscard]] BootTime asked() const {
+    return asked_;
+  }
+
  private:
-  std::int64_t stated_;  // expires_on, as IMDS says it
+  Life() = default;
+
+  std::int64_t stated_ = 0;  // expires_on, as IMDS says it
   BootTime asked_;
-  std::chrono::nanoseconds length_;
+  std::chrono::nanoseconds length_{};
   bool believes_wall_ = true;
 };
 

@@ -164,7 +164,11 @@ class TokenBroker::FlightQuota final : public token::Quota {
 
 TokenBroker::TokenBroker(asio::io_context& io, token::Upstream& upstream, Clock& clock,
                          const Settings& settings)
-    : io_(io), upstream_(upstream), clock_(clock), turns_(io, clock), refresh_alarm_(clock.make_alarm()) {
+    : io_(io),
+      upstream_(upstream),
+      clock_(clock),
+      turns_(io, clock, memory_),
+      refresh_alarm_(clock.make_alarm()) {
   configure(settings);
 }
 
@@ -177,6 +181,20 @@ void TokenBroker::configure(const Settings& settings) {
   if (!settings.cache) {
     (void)flush({}, {});
   }
+}
+
+void TokenBroker::keep_in(UniqueFd memory) {
+  if (!memory || !settings_.cache) {
+    cache_.keep_nowhere();
+    return;
+  }
+  const Result<void> kept = cache_.keep_in(std::move(memory), clock_.now());
+  if (!kept) {
+    log::warn("tokens do not outlast this process: {}", kept.error().message());
+    return;
+  }
+  turns_.go_on();
+  keep_fresh();
 }
 
 std::size_t TokenBroker::flush(std::string_view resource, std::string_view identity) {
@@ -381,10 +399,7 @@ void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
   const bool is_new = token != nullptr && result.origin == token::Origin::imds;
   if (is_new && settings_.cache && !flight.is_flushed) {
     cache_.store(flight.request, {.token = *token, .life = *flight.life}, now);
-    if (!refreshing_) {
-      refreshing_ = true;
-      asio::co_spawn(io_, refresh(), asio::detached);
-    }
+    keep_fresh();
   }
   flight.result = result;
   if (is_new) {
@@ -438,6 +453,13 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
     co_await flight->alarm->wait_until(until);
   }
   co_return !flight->waiters.empty();
+}
+
+void TokenBroker::keep_fresh() {
+  if (cache_.count() > 0 && !refreshing_) {
+    refreshing_ = true;
+    asio::co_spawn(io_, refresh(), asio::detached);
+  }
 }
 
 // Replaces tokens before anybody has to wait for it. Runs as long as there are tokens.

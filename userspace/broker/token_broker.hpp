@@ -15,6 +15,7 @@
 #include "broker/key.hpp"
 #include "broker/settings.hpp"
 #include "broker/token_cache.hpp"
+#include "broker/token_memory.hpp"
 #include "broker/turns.hpp"
 #include "token/token_source.hpp"
 #include "token/upstream.hpp"
@@ -46,6 +47,10 @@ class TokenBroker final : public token::TokenSource {
   // Tokens stay.
   void configure(const Settings& settings);
 
+  // Takes over what a process before this one has left in `memory`, a file of anonymous memory, and keeps
+  // tokens and the quota's next turn there; without one, nothing outlasts this process.
+  void keep_in(UniqueFd memory);
+
   // Forgets tokens, all or those of one resource or identity (empty: any); returns how many. What is being
   // fetched meanwhile is not kept.
   std::size_t flush(std::string_view resource, std::string_view identity);
@@ -75,13 +80,15 @@ class TokenBroker final : public token::TokenSource {
   void finish(Flight& flight, const token::FetchResult& result);
   [[nodiscard]] std::optional<std::chrono::seconds> wait_for_assignment(Flight& flight);
   asio::awaitable<bool> pause(FlightPtr flight);
+  void keep_fresh();
   asio::awaitable<void> refresh();
 
   asio::io_context& io_;
   token::Upstream& upstream_;
   Clock& clock_;
   Settings settings_;
-  TokenCache cache_;
+  TokenMemory memory_;
+  TokenCache cache_{memory_};
   Assignments assignments_;
   Turns turns_;
   std::unordered_map<Key, FlightPtr, KeyHash> flights_;  // keys refer to the flights

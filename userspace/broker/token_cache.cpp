@@ -67,26 +67,67 @@ const LivingToken* TokenCache::find_valid(const Key& key, const Moment& now) {
 }
 
 void TokenCache::store(const token::TokenRequest& request, LivingToken token, const Moment& now) {
-  Key key = key_of(request);
-  key.bypass = false;
+  TokenRecord record{.request = request, .living = std::move(token), .received = now.boot};
+  record.request.bypass_cache = false;
   BootTime last_used = now.boot;
-  if (const auto old = index_.find(key); old != index_.end()) {
+  // The new one is there before the old one goes, so that whoever comes after a crash finds one of them.
+  std::optional<TokenMemory::Place> place = memory_.put(record);
+  if (const auto old = index_.find(key_of(record.request)); old != index_.end()) {
     last_used = old->second->last_used;  // a refresh is no use
     erase(old->second);
+    place = place ? place : memory_.put(record);
   }
-  Entry entry{.request = request,
-              .living = std::move(token),
-              .received = now.boot,
+  add(std::move(record), last_used, place);
+  evict();
+}
+
+void TokenCache::keep_nowhere() {
+  memory_.close();
+  for (Entry& entry : entries_) {
+    entry.place.reset();
+  }
+}
+
+Result<void> TokenCache::keep_in(UniqueFd file, const Moment& now) {
+  keep_nowhere();
+  Result<std::vector<TokenMemory::Found>> found = memory_.open(std::move(file), now);
+  if (!found) {
+    return found.error();
+  }
+  for (TokenMemory::Found& one : *found) {
+    const auto same = index_.find(key_of(one.record.request));
+    if (same == index_.end()) {
+      add(std::move(one.record), now.boot, one.place);  // it may have been used a moment ago
+    } else if (same->second->place && same->second->living.life.asked() < one.record.living.life.asked()) {
+      erase(same->second);
+      add(std::move(one.record), now.boot, one.place);
+    } else {
+      memory_.wipe(one.place);
+    }
+  }
+  for (Entry& entry : entries_) {
+    if (!entry.place) {
+      entry.place =
+          memory_.put({.request = entry.request, .living = entry.living, .received = entry.received});
+    }
+  }
+  evict();
+  return {};
+}
+
+void TokenCache::add(TokenRecord record, BootTime last_used, std::optional<TokenMemory::Place> place) {
+  Entry entry{.request = std::move(record.request),
+              .living = std::move(record.living),
+              .received = record.received,
               .serve_for = {},
               .refresh_at = {},
-              .last_used = last_used};
-  entry.request.bypass_cache = false;
+              .last_used = last_used,
+              .place = place};
   judge(entry);
   entry.bytes = bytes_of(entry.request, *entry.living.token);
   bytes_ += entry.bytes;
   entries_.push_front(std::move(entry));
   index_.emplace(key_of(entries_.front().request), entries_.begin());
-  evict();
 }
 
 void TokenCache::judge(Entry& entry) {
@@ -154,6 +195,9 @@ std::size_t TokenCache::flush(std::string_view resource, std::string_view identi
 }
 
 void TokenCache::erase(Entries::iterator entry) {
+  if (entry->place) {
+    memory_.wipe(*entry->place);
+  }
   bytes_ -= entry->bytes;
   index_.erase(key_of(entry->request));
   entries_.erase(entry);

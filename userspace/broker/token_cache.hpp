@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <list>
-#include <memory>
+#include <optional>
 #include <random>
 #include <string_view>
 #include <unordered_map>
@@ -13,21 +13,26 @@
 #include "broker/key.hpp"
 #include "broker/life.hpp"
 #include "broker/settings.hpp"
+#include "broker/token_memory.hpp"
+#include "broker/token_record.hpp"
 #include "token/token.hpp"
 
 namespace msi2imds::broker {
-
-using TokenPtr = std::shared_ptr<const token::Token>;
-
-struct LivingToken {
-  TokenPtr token;
-  Life life;
-};
 
 // Tokens by key, bounded by bytes; the least recently used go first. Pointers to them are good until the
 // cache changes.
 class TokenCache {
  public:
+  // What is cached is kept in `memory`, too, as far as that has room; it must outlive this.
+  explicit TokenCache(TokenMemory& memory) : memory_(memory) {}
+
+  // Takes over the tokens that another process has left in `file`, and keeps all of them there. Fails where
+  // it cannot be used; what is cached stays.
+  [[nodiscard]] Result<void> keep_in(UniqueFd file, const Moment& now);
+
+  // What is cached stays, and nothing outlasts this process.
+  void keep_nowhere();
+
   // Tokens stay, and are judged anew.
   void configure(const Settings& settings);
 
@@ -69,15 +74,18 @@ class TokenCache {
     std::chrono::nanoseconds refresh_at;  // age at which to replace it
     BootTime last_used;
     std::size_t bytes = 0;
+    std::optional<TokenMemory::Place> place;  // in the memory
   };
   using Entries = std::list<Entry>;  // most recently used first
 
+  void add(TokenRecord record, BootTime last_used, std::optional<TokenMemory::Place> place);
   Entry* find(const Key& key);
   void erase(Entries::iterator entry);
   void evict();
   void judge(Entry& entry);
   std::chrono::nanoseconds refresh_age(const Entry& entry);
 
+  TokenMemory& memory_;
   Settings settings_;
   Entries entries_;
   std::unordered_map<Key, Entries::iterator, KeyHash> index_;  // keys refer to the entries

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <optional>
 #include <utility>
 
 namespace msi2imds::broker {
@@ -14,8 +15,15 @@ constexpr double kSafety = 0.9;
 
 }  // namespace
 
-Turns::Turns(asio::io_context& io, Clock& clock)
-    : io_(io), clock_(clock), next_start_(clock.steady()), wake_up_(clock.make_alarm()) {}
+Turns::Turns(asio::io_context& io, Clock& clock, TokenMemory& memory)
+    : io_(io), clock_(clock), memory_(memory), next_start_(clock.steady()), wake_up_(clock.make_alarm()) {}
+
+void Turns::go_on() {
+  constexpr std::chrono::seconds kLongestSpacing{2};
+  if (const std::optional<SteadyTime> noted = memory_.next_request()) {
+    next_start_ = std::max(next_start_, std::min(*noted, clock_.steady() + kLongestSpacing));
+  }
+}
 
 void Turns::configure(unsigned max_rate, unsigned max_in_flight) {
   spacing_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -97,6 +105,7 @@ asio::awaitable<void> Turns::give_turns() {
       continue;
     }
     next_start_ = now + spacing_;
+    memory_.note_next_request(next_start_);
     ticket->turn_ = take_turn();
     withdraw(*ticket);
   }

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "broker/token_memory.hpp"
 #include "token/upstream.hpp"
 
 namespace msi2imds::broker {
@@ -33,7 +34,11 @@ class Turns {
     token::Turn turn_;
   };
 
-  Turns(asio::io_context& io, Clock& clock);
+  // When the next turn is to be is noted in `memory`, which must outlive this.
+  Turns(asio::io_context& io, Clock& clock, TokenMemory& memory);
+
+  // Takes over what a process before this one has noted there.
+  void go_on();
 
   void configure(unsigned max_rate, unsigned max_in_flight);
 
@@ -64,6 +69,7 @@ class Turns {
 
   asio::io_context& io_;
   Clock& clock_;
+  TokenMemory& memory_;
   std::chrono::nanoseconds spacing_{};
   unsigned max_in_flight_ = 1;
   unsigned in_flight_ = 0;

@@ -22,7 +22,7 @@ namespace {
 // The service manager may hold the sockets into which an earlier process of ours redirected connections: with
 // nobody to serve them, they must not wait there.
 void let_connections_through() {
-  if (!supervisor::take_inherited_sockets().empty()) {
+  if (!supervisor::take_inherited_descriptors().empty()) {
     (void)redirect::remove_all_leftovers(supervisor::redirect_plan({}));
   }
 }
@@ -87,7 +87,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
     }
     return loaded;
   };
-  supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_sockets(),
+  supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_descriptors(),
                                     options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
   int exit_code = kFailed;
   asio::co_spawn(io, supervisor.run(), [&](const std::exception_ptr& exception, const Result<void>& result) {

@@ -92,7 +92,8 @@ class ResponderProgram {
                     .describe = [this](admin::Status& status) { describe(status); },
                     .flush = [this](std::string_view resource,
                                     std::string_view identity) { return broker_.flush(resource, identity); },
-                    .measure = [this](metrics::Snapshot& now) { measure(now); }}) {}
+                    .measure = [this](metrics::Snapshot& now) { measure(now); },
+                    .keep_tokens_in = [this](UniqueFd memory) { broker_.keep_in(std::move(memory)); }}) {}
 
   int run() {
     int exit_code = kFailed;

@@ -62,6 +62,7 @@ struct Tokens {
   std::chrono::seconds expiry_margin{300};
   std::chrono::seconds max_age{3600};
   std::uint32_t max_bytes = 16U * 1024 * 1024;
+  bool survive_restart = true;
 
   friend bool operator==(const Tokens&, const Tokens&) = default;
 };

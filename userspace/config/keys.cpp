@@ -93,6 +93,8 @@ std::vector<Key> make_keys() {
           "tokens.max_bytes", Number<std::uint32_t>{65'536, 1'073'741'824},
           [](auto& c) -> auto& { return c.tokens.max_bytes; }),
       key(
+          "tokens.survive_restart", Flag{}, [](auto& c) -> auto& { return c.tokens.survive_restart; }),
+      key(
           "responder.user", Text{check_user}, [](auto& c) -> auto& { return c.responder.user; }),
       key(
           "responder.max_connections", Number<std::uint32_t>{1, 1'000'000},

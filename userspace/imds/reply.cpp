@@ -16,9 +16,6 @@ namespace json = boost::json;
 
 constexpr std::string_view kTokenPath = "/metadata/identity/oauth2/token?api-version=2018-02-01";
 
-// 9999-12-31, the last second that four digits of a year can show.
-constexpr std::int64_t kLastSecond = 253402300799;
-
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
          c == '_' || c == '~';
@@ -95,7 +92,7 @@ Result<std::int64_t> seconds_field(const json::object& object, std::string_view 
   std::int64_t seconds = 0;
   const char* end = text->data() + text->size();
   const auto [parsed, ec] = std::from_chars(text->data(), end, seconds);
-  if (ec != std::errc() || parsed != end || seconds < 0 || seconds > kLastSecond) {
+  if (ec != std::errc() || parsed != end || seconds < 0 || seconds > token::kLastSecond) {
     return bad_token("field " + std::string(name) + " is not a whole number of seconds");
   }
   return seconds;

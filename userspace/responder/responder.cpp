@@ -79,6 +79,9 @@ Result<void> Responder::handle(control::Received received) {
         metrics_.stop();
       }
       return {};
+    case control::Kind::token_memory:
+      hooks_.keep_tokens_in(std::move(received.descriptor));
+      return {};
     case control::Kind::audit_file:
       sessions_.recorder().audit_log().use_file(std::move(received.descriptor));
       return {};

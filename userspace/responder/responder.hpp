@@ -26,6 +26,7 @@ class Responder {
     std::function<void(admin::Status&)> describe;
     std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
     std::function<void(metrics::Snapshot&)> measure;  // adds what only others measure
+    std::function<void(UniqueFd memory)> keep_tokens_in;
   };
   Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks);
 

@@ -236,6 +236,7 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
     return sent;
   }
   hand_over_records(channel, true);
+  hand_over_token_memory(channel);
   // Without it callers stay unknown, which is no reason not to serve them.
   const Result<UniqueFd> sock_diag = netlink::SockDiag::open_socket();
   if (sock_diag) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "base/log.hpp"
@@ -70,6 +71,27 @@ void Supervisor::hand_over_records(control::Channel& channel, bool to_new_respon
     } else {
       log::error("{}: who calls is not kept", file.error().message());
     }
+  }
+}
+
+bool Supervisor::keeps_tokens() const {
+  return mode_ == Mode::serve && config_.tokens.cache && config_.tokens.survive_restart;
+}
+
+void Supervisor::hand_over_token_memory(control::Channel& channel) {
+  control::Message message;
+  message.kind = control::Kind::token_memory;
+  if (!keeps_tokens()) {
+    (void)channel.send(message);
+    token_memory_.give_up();
+    return;
+  }
+  const std::string directory = std::filesystem::path(config_.admin.socket).parent_path().string();
+  const Result<int> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
+  if (memory) {
+    (void)channel.send(message, *memory);
+  } else {
+    log::info("tokens do not outlast a responder: {}", memory.error().message());
   }
 }
 

@@ -66,6 +66,7 @@ Result<void> Supervisor::apply(config::Config config) {
     interception_ = std::move(*interception);
   }
 
+  const bool kept_tokens = keeps_tokens();
   const bool observe_anew = intercept_anew || config.callers.cgroup != config_.callers.cgroup;
   config_ = std::move(config);
   if (mode_ == Mode::observe) {
@@ -87,6 +88,9 @@ Result<void> Supervisor::apply(config::Config config) {
   }
   const Result<void> configured = send_configuration(responder_->channel());
   hand_over_records(responder_->channel(), false);
+  if (keeps_tokens() != kept_tokens) {
+    hand_over_token_memory(responder_->channel());
+  }
   const Result<void> sent = configured && intercept_anew ? send_listeners(responder_->channel()) : configured;
   if (!sent) {
     log::error("reload: replace the responder, which does not take the configuration: {}",

@@ -7,10 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "base/command.hpp"
 #include "base/log.hpp"
@@ -38,13 +41,8 @@ bool is_meant_for_us(const char* pid_variable) {
   return pid && *pid == ::getpid();
 }
 
-}  // namespace
-
-bool has_service_manager() {
-  return std::getenv("NOTIFY_SOCKET") != nullptr;
-}
-
-void notify_service_manager(std::string_view state) {
+// With a descriptor, if that is not -1.
+void send_to_service_manager(std::string_view state, int descriptor) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   if (path == nullptr) {
     return;
@@ -59,12 +57,44 @@ void notify_service_manager(std::string_view state) {
   if (address.sun_path[0] == '@') {
     address.sun_path[0] = '\0';  // the abstract namespace
   }
+  iovec text{.iov_base = const_cast<char*>(state.data()), .iov_len = state.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptor)> control{};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  }
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  if (!socket || ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
-                          reinterpret_cast<const sockaddr*>(&address), size) < 0) {
+  if (!socket || ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
     log::warn("notify the service manager at {}: {}", path, std::strerror(errno));
   }
+}
+
+}  // namespace
+
+bool has_service_manager() {
+  return std::getenv("NOTIFY_SOCKET") != nullptr;
+}
+
+void notify_service_manager(std::string_view state) {
+  send_to_service_manager(state, -1);
+}
+
+void store_descriptor(std::string_view name, int descriptor) {
+  send_to_service_manager("FDSTORE=1\nFDNAME=" + std::string(name), descriptor);
+}
+
+void remove_stored_descriptor(std::string_view name) {
+  send_to_service_manager("FDSTOREREMOVE=1\nFDNAME=" + std::string(name), -1);
 }
 
 std::optional<std::chrono::microseconds> watchdog_interval() {
@@ -78,20 +108,20 @@ std::optional<std::chrono::microseconds> watchdog_interval() {
   return std::chrono::microseconds(*microseconds / 2);
 }
 
-std::vector<UniqueFd> take_inherited_sockets() {
-  std::vector<UniqueFd> sockets;
+std::vector<UniqueFd> take_inherited_descriptors() {
+  std::vector<UniqueFd> descriptors;
   const auto count = number_in_environment<int>("LISTEN_FDS");
   if (count && is_meant_for_us("LISTEN_PID")) {
     for (int fd = kFirstInherited; fd < kFirstInherited + std::min(*count, kMaxInherited); ++fd) {
       if (::fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) {  // fails for a descriptor that is not there
-        sockets.emplace_back(fd);
+        descriptors.emplace_back(fd);
       }
     }
   }
   for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
     (void)::unsetenv(name);
   }
-  return sockets;
+  return descriptors;
 }
 
 bool are_inherited_sockets_going() {

@@ -17,11 +17,18 @@ namespace msi2imds::supervisor {
 // sd_notify(3): sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing without one.
 void notify_service_manager(std::string_view state);
 
+// sd_pid_notify_with_fds(3), FDSTORE: has systemd hold the descriptor for the next process of this service,
+// as far as FileDescriptorStoreMax= allows (systemd 219). Those before 233 do not know names.
+void store_descriptor(std::string_view name, int descriptor);
+
+// Has systemd hold those of that name no longer (systemd 236).
+void remove_stored_descriptor(std::string_view name);
+
 // How often systemd wants to hear WATCHDOG=1: half of $WATCHDOG_USEC (sd_watchdog_enabled(3)).
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();
 
-// sd_listen_fds(3): takes over the sockets that systemd opened for us, once.
-[[nodiscard]] std::vector<UniqueFd> take_inherited_sockets();
+// sd_listen_fds(3): takes over the sockets that systemd opened for us and what it holds for us, once.
+[[nodiscard]] std::vector<UniqueFd> take_inherited_descriptors();
 
 // Whether systemd is about to close those sockets: msi2imds.socket is being stopped or restarted. Asks
 // systemctl, which takes some milliseconds. False where nobody can tell.

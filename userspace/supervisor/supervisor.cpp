@@ -16,6 +16,8 @@ namespace msi2imds::supervisor {
 namespace {
 
 constexpr std::chrono::seconds kWatchInterval{1};
+// So many responders in a row that ended before they served may have ended of what is kept for them.
+constexpr int kStartsBeforeDoubt = 2;
 
 }  // namespace
 
@@ -25,6 +27,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       config_(std::move(config)),
       load_(std::move(load)),
       mode_(mode),
+      token_memory_(inherited),
       sockets_(std::move(inherited)),
       callers_(io),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
@@ -52,6 +55,9 @@ asio::awaitable<Result<void>> Supervisor::run() {
   if (!stopping_) {
     fail_open();
     give_back_inheritance();
+  }
+  if (stopping_ && !tokens_stay_) {
+    token_memory_.give_up();
   }
   sockets_.close_all();
   signals_.cancel();
@@ -142,6 +148,9 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   }
   responder_ = std::move(*process);
   ++responders_started_;
+  if (starts_in_vain_++ >= kStartsBeforeDoubt) {
+    token_memory_.wipe();
+  }
   const Result<void> handed_over = hand_over(responder_->channel());
   if (handed_over) {
     co_await follow_responder(responder_->channel());
@@ -197,6 +206,7 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
 }
 
 void Supervisor::on_ready() {
+  starts_in_vain_ = 0;
   if (responder_ready_ || stopping_) {
     return;
   }
@@ -249,6 +259,8 @@ void Supervisor::stop(bool for_good) {
   log::info("stop: drain for up to {} s", config_.responder.drain_timeout.count());
   // Callers that wait in sockets which are about to be closed have to be answered by us.
   const bool is_last = for_good || (sockets_.are_some_held_by_others() && are_inherited_sockets_going());
+  // Whoever waits for our word holds what we have given it until the next process comes, or none will.
+  tokens_stay_ = !is_last && has_service_manager();
   const bool successor_serves = !is_last && hand_over_to_successor();
   interception_.redirection.reset();
   if (successor_serves && reserved_ports_) {

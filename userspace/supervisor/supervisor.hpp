@@ -20,6 +20,7 @@
 #include "redirect/redirector.hpp"
 #include "supervisor/admin_socket.hpp"
 #include "supervisor/caller_directory.hpp"
+#include "supervisor/kept_memory.hpp"
 #include "supervisor/listening_sockets.hpp"
 #include "supervisor/record_files.hpp"
 #include "supervisor/reserved_ports.hpp"
@@ -76,6 +77,8 @@ class Supervisor {
   void keep_in_force();
   [[nodiscard]] control::Message describe_redirection();
   void hand_over_records(control::Channel& channel, bool to_new_responder);
+  void hand_over_token_memory(control::Channel& channel);
+  [[nodiscard]] bool keeps_tokens() const;
   control::Message open_callers_state(UniqueFd& descriptor);
   void save_callers(std::uint64_t size);
   void set_callers_aside(std::string_view why);
@@ -105,6 +108,8 @@ class Supervisor {
   Load load_;
   std::vector<std::string> warnings_;  // of the configuration
   Mode mode_;
+  KeptMemory token_memory_;
+  int starts_in_vain_ = 0;  // of responders, in a row
   ListeningSockets sockets_;
   User user_;
   std::optional<AdminSocket> admin_socket_;
@@ -134,6 +139,7 @@ class Supervisor {
   asio::steady_timer look_timer_;
   bool announced_ = false;  // READY=1 was sent
   bool stopping_ = false;
+  bool tokens_stay_ = false;  // for a successor
   std::chrono::steady_clock::time_point drain_deadline_;
 };
 

@@ -33,7 +33,10 @@ struct TokenRequest {
   friend bool operator==(const TokenRequest&, const TokenRequest&) = default;
 };
 
-// A token as IMDS issued it. Times are Unix seconds.
+// 9999-12-31, the last second that four digits of a year can show.
+inline constexpr std::int64_t kLastSecond = 253402300799;
+
+// A token as IMDS issued it. Times are Unix seconds, up to kLastSecond.
 struct Token {
   SecretString access_token;
   std::string token_type;

@@ -180,6 +180,16 @@ class Clients:
 
 
 @contextlib.contextmanager
+def without_imds():
+    """Clients get the tokens that are there."""
+    run("systemctl", "stop", "imds-emulator")
+    try:
+        yield
+    finally:
+        run("systemctl", "start", "imds-emulator")
+
+
+@contextlib.contextmanager
 def extension():
     """The extension's simulator on its port."""
     command = [sys.executable, str(HERE / "msi-extension"), "--port", str(EXTENSION_PORT)]
@@ -290,7 +300,7 @@ def tampered_repository_is_refused(package, *_):
 
 
 def restart_loses_nothing(*_):
-    with Clients() as clients:
+    with Clients() as clients, without_imds():
         for _ in range(2):
             run("systemctl", "restart", "msi2imds")
             wait_for_service()
@@ -302,7 +312,7 @@ def upgrade_loses_nothing(package, _, new):
     package.publish_newer()
     pid = shown("msi2imds.service", "MainPID")
     CONFIGURATION.write_text(CONFIGURATION.read_text() + "# ours\n")
-    with Clients() as clients:
+    with Clients() as clients, without_imds():
         package.install(new)
         wait_for_service()
         clients.wait_for_more()
@@ -313,7 +323,7 @@ def upgrade_loses_nothing(package, _, new):
 
 
 def downgrade_loses_nothing(package, old, _):
-    with Clients() as clients:
+    with Clients() as clients, without_imds():
         package.downgrade(old)
         wait_for_service()
         clients.wait_for_more()

@@ -31,7 +31,8 @@ class TokenCacheTest : public testing::Test {
   }
 
   Settings settings_ = without_max_age();
-  TokenCache cache_;
+  TokenMemory memory_;
+  TokenCache cache_{memory_};
   Moment now_{.boot = BootTime(hours(1)), .wall = WallTime(seconds(1'800'000'000))};
 };
 

@@ -53,6 +53,7 @@ TEST(ParseTest, GivesTheDocumentedDefaultsForAnEmptyText) {
   EXPECT_EQ(config.tokens.expiry_margin, 300s);
   EXPECT_EQ(config.tokens.max_age, 3600s);
   EXPECT_EQ(config.tokens.max_bytes, 16U * 1024 * 1024);
+  EXPECT_TRUE(config.tokens.survive_restart);
   EXPECT_EQ(config.responder.user, "msi2imds");
   EXPECT_EQ(config.responder.max_connections, 16384U);
   EXPECT_EQ(config.responder.request_timeout, 10s);
@@ -98,6 +99,7 @@ cache = false
 expiry_margin = 0
 max_age = 86400
 max_bytes = 65536
+survive_restart = false
 )");
   EXPECT_EQ(config.imds.endpoint.text, "http://[fd00::1]:8080/");
   EXPECT_EQ(config.imds.endpoint.address, "fd00::1");
@@ -114,6 +116,7 @@ max_bytes = 65536
   EXPECT_EQ(config.tokens.expiry_margin, 0s);
   EXPECT_EQ(config.tokens.max_age, 86400s);
   EXPECT_EQ(config.tokens.max_bytes, 65536U);
+  EXPECT_FALSE(config.tokens.survive_restart);
 }
 
 TEST(ParseTest, ReadsEveryKeyOfResponder) {

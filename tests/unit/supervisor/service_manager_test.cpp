@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "base/log.hpp"
@@ -61,9 +63,9 @@ class ServiceManagerTest : public testing::Test {
     (void)::close(5);
     ::setenv("LISTEN_PID", pid.c_str(), 1);
     ::setenv("LISTEN_FDS", count.c_str(), 1);
-    const std::vector<UniqueFd> taken = take_inherited_sockets();
+    const std::vector<UniqueFd> taken = take_inherited_descriptors();
     bool right =
-        taken.size() == expected && ::getenv("LISTEN_FDS") == nullptr && take_inherited_sockets().empty();
+        taken.size() == expected && ::getenv("LISTEN_FDS") == nullptr && take_inherited_descriptors().empty();
     for (std::size_t i = 0; i < taken.size() && right; ++i) {
       right = taken[i].get() == static_cast<int>(i) + 3 && ::fcntl(taken[i].get(), F_GETFD) == FD_CLOEXEC;
     }
@@ -84,6 +86,39 @@ TEST_F(ServiceManagerTest, NotifiesAnAbstractSocket) {
   const UniqueFd socket = receive_at("@msi2imds-test-" + std::to_string(::getpid()));
   notify_service_manager("STOPPING=1");
   EXPECT_EQ(received(socket), "STOPPING=1");
+}
+
+TEST_F(ServiceManagerTest, HasADescriptorHeldUnderAName) {
+  const support::TemporaryDirectory directory;
+  const UniqueFd socket = receive_at(directory.file("notify"));
+  const UniqueFd held(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  store_descriptor("some-name", held.get());
+
+  std::array<char, 256> text{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec room{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &room;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t size = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(std::string(text.data(), static_cast<std::size_t>(size)), "FDSTORE=1\nFDNAME=some-name");
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  ASSERT_NE(header, nullptr);
+  ASSERT_EQ(header->cmsg_type, SCM_RIGHTS);
+  int descriptor = -1;
+  std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+  const UniqueFd received_one(descriptor);
+  struct stat sent {};
+  struct stat came {};
+  ASSERT_EQ(::fstat(held.get(), &sent), 0);
+  ASSERT_EQ(::fstat(received_one.get(), &came), 0);
+  EXPECT_EQ(sent.st_ino, came.st_ino);
+
+  remove_stored_descriptor("some-name");
+  EXPECT_EQ(received(socket), "FDSTOREREMOVE=1\nFDNAME=some-name");
 }
 
 TEST_F(ServiceManagerTest, SaysNothingWithoutAServiceManager) {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::supervisor {
+
+// Anonymous memory that outlasts each responder, which keeps tokens there, and with a service manager that
+// holds descriptors for us (systemd 219) this process, too. Nothing is read from it here, nor is it mapped.
+class KeptMemory {
+ public:
+  // Takes what the service manager has held for us out of `inherited`.
+  explicit KeptMemory(std::vector<UniqueFd>& inherited);
+
+  // A file with room for tokens of so many bytes, made where there is none yet, and given to the service
+  // manager to hold. Kernels without memfd (before 3.17) need a `directory` on a tmpfs. It stays ours.
+  [[nodiscard]] Result<int> prepare(std::uint64_t tokens_bytes, const std::string& directory);
+
+  // Overwrites what is kept.
+  void wipe();
+
+  // Overwrites it, and gives the memory back.
+  void give_up();
+
+ private:
+  UniqueFd memory_;
+};
+
+}  // namespace msi2imds::supervisor
