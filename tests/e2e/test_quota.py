@@ -2,6 +2,7 @@
 """IMDS's quota holds whatever comes in, and users take turns in using it."""
 
 import json
+import shutil
 import threading
 
 import pytest
@@ -77,14 +78,22 @@ def test_who_would_wait_too_long_is_told_when_to_come_back(service, host, emulat
 
 
 # Two users.
-ASK = CHECKOUT / "tests" / "support" / "ask_for_resources.py"
+ASK = ("ask_for_resources.py", "raw_http.py")
 GREED = 100  # requests that wait at any time: at IMDS's rate more than the modest user's patience
 PATIENCE_SECONDS = 3
 
 
-def as_user(uid, *arguments):
-    user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-    return [*user, "/usr/bin/python3", "-B", ASK, *arguments]
+@pytest.fixture
+def as_user(service):
+    """The program, run as another user, who may have no access to the checkout."""
+    for name in ASK:
+        shutil.copy(CHECKOUT / "tests" / "support" / name, service.directory)
+
+    def command(uid, *arguments):
+        user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        return [*user, "/usr/bin/python3", "-B", service.directory / ASK[0], *arguments]
+
+    return command
 
 
 @SLOW_IMDS
@@ -92,7 +101,7 @@ def as_user(uid, *arguments):
 @pytest.mark.parametrize(
     "arguments", [("greedy", "0"), ("invalid", "0"), ("greedy", "0", "bypass")], ids=["new", "invalid", "bypass"]
 )
-def test_a_user_who_asks_without_end_delays_only_himself(service, host, emulator, capsys, arguments):
+def test_a_user_who_asks_without_end_delays_only_himself(service, host, emulator, capsys, as_user, arguments):
     greedy = start_in(host, *as_user(4001, *arguments))
     try:
         wait_until(lambda: service.status_json()["responder"]["connections"] >= GREED, 20, "a long queue")
