@@ -65,6 +65,14 @@ def store():
 
 
 @pytest.fixture
+def memory(held_service, store):
+    """The memory that is held for the service, which is to have a token first."""
+    file = store.memory()
+    yield file
+    os.close(file)
+
+
+@pytest.fixture
 def settings(pins):
     return {"redirect.backend": "sk_lookup", "redirect.pin_directory": str(pins)}
 
@@ -169,10 +177,9 @@ def test_only_the_responder_maps_it(service, host):
     assert os.stat(memory_of(service.pid)).st_mode & 0o777 == 0o600
 
 
-def test_a_flush_wipes_it(held_service, store, host):
+def test_a_flush_wipes_it(held_service, memory, host):
     with clients(host, WARM) as crowd:
         ask_at_once(crowd, [ask_for(resource_number(number)) for number in range(WARM)])
-    [memory] = store.held().values()
     assert has_token(memory)
     assert held_service.flush() == WARM
     assert not has_token(memory)
@@ -205,61 +212,89 @@ def test_a_stop_for_good_wipes_it(how, request, emulator, new_service, store, ho
 def test_a_setting_turns_it_off(setting, emulator, new_service, host):
     service = new_service({setting: False}).start()
     token_of(ask(host))
-    assert not memory_of(service.pid) and not memory_of(service.responder())
+    memory = os.open(memory_of(service.pid), os.O_RDONLY)
+    assert not has_token(memory)
+    os.close(memory)
     kill_responder(service)
     token_of(ask(host))
     assert emulator.token_requests() == 2
 
 
-def test_a_reload_turns_it_off_and_on(held_service, settings, store, emulator, host):
+def reload(service, settings):
+    service.configure(settings)
+    before = service.log_text().count("reload: done")
+    os.kill(service.pid, signal.SIGHUP)
+    wait_until(lambda: service.log_text().count("reload: done") > before, 10, "it has read its configuration again")
+
+
+def test_a_reload_turns_it_off_and_on(held_service, settings, memory, emulator, host):
     first = token_of(ask(host))
-    [memory] = store.held().values()
-    memory = os.dup(memory)
-    held_service.configure({**settings, "tokens.survive_restart": False})
-    os.kill(held_service.pid, signal.SIGHUP)
-    wait_until(lambda: not store.held(), 10, "nothing is held any longer")
-    wait_until(lambda: not memory_of(held_service.responder()), 10, "the responder has let it go")
-    assert not has_token(memory)
-    os.close(memory)
+    reload(held_service, {**settings, "tokens.survive_restart": False})
+    wait_until(lambda: not has_token(memory), 10, "the token is wiped")
     assert token_of(ask(host)) == first, "this responder goes on with its tokens"
-    held_service.configure(settings)
-    os.kill(held_service.pid, signal.SIGHUP)
-    wait_until(lambda: store.held(), 10, "memory is held again")
-    [memory] = store.held().values()
-    wait_until(lambda: has_token(memory), 10, "what was there before is kept in it")
+    reload(held_service, settings)
+    wait_until(lambda: has_token(memory), 10, "what was there before is kept again")
     kill_responder(held_service)
     assert token_of(ask(host)) == first
     assert emulator.token_requests() == 1
 
 
-def test_turned_off_while_it_was_away_it_is_wiped(held_service, settings, held, store, emulator, host):
+def test_turned_off_while_it_was_away_it_is_wiped(held_service, settings, memory, held, store, emulator, host):
     token_of(ask(host))
-    memory = os.dup(next(iter(store.held().values())))
     held_service.stop()
     assert has_token(memory), "a successor is expected"
     held_service.configure({**settings, "tokens.survive_restart": False})
     held.start(held_service, store)
     assert not has_token(memory)
-    os.close(memory)
     token_of(ask(host))
     assert emulator.token_requests() == 2
 
 
-@pytest.mark.parametrize("damage", ["noise", "short", "empty"])
-def test_damage_means_empty(damage, held_service, held, store, emulator, host):
+@pytest.mark.parametrize("how", ["reload", "restart"])
+@pytest.mark.parametrize("max_bytes", [65536, 64 * 1024 * 1024])
+def test_another_limit_keeps_the_tokens(how, max_bytes, held_service, settings, held, store, emulator, host):
+    first = token_of(ask(host))
+    emulator.set_faults(IMDS_IS_AWAY)
+    other = {**settings, "tokens.max_bytes": max_bytes}
+    if how == "reload":
+        reload(held_service, other)
+        kill_responder(held_service)
+    else:
+        held_service.configure(other)
+        restart(held_service, held, store)
+    assert token_of(ask(host)) == first
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_tokens_of_another_imds_are_not_given_out(how, held_service, settings, memory, held, store, host):
+    """Such as an emulator that somebody has tried first."""
     token_of(ask(host))
-    [memory] = store.held().values()
+    other = {**settings, "imds.endpoint": "http://127.0.0.1:9", "imds.deadline": 1, "imds.connect_timeout": 1}
+    if how == "reload":
+        reload(held_service, other)
+        wait_until(lambda: ask(host).status == 500, 10, "nobody answers there")
+    else:
+        held_service.configure(other)
+        restart(held_service, held, store)
+        assert ask(host).status == 500
+    assert not has_token(memory)
+
+
+@pytest.mark.parametrize("damage", ["noise", "short", "empty", "endless"])
+def test_damage_means_empty(damage, held_service, memory, held, store, emulator, host):
+    token_of(ask(host))
     held_service.stop()
     size = os.fstat(memory).st_size
     if damage == "noise":
         os.pwrite(memory, random.Random(2).randbytes(size), 0)
     else:
-        os.ftruncate(memory, 8192 if damage == "short" else 0)
+        os.ftruncate(memory, {"short": 8192, "empty": 0, "endless": 1 << 40}[damage])
     held.start(held_service, store)
     token_of(ask(host))
     kill_responder(held_service)
     token_of(ask(host))
-    assert emulator.token_requests() == 2, "what was fetched then is kept again"
+    # Of the one that was enlarged, what was there is good.
+    assert emulator.token_requests() == (1 if damage == "endless" else 2), "what was fetched then is kept again"
 
 
 @pytest.mark.emulator_arguments("--token-lifetime", "2")

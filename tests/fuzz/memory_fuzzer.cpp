@@ -35,6 +35,7 @@ UniqueFd twin_of(const UniqueFd& file) {
 void read_record(std::string_view bytes) {
   const std::optional<TokenRecord> record = decode(bytes, kNow);
   if (record) {
+    (void)record->living.life.expires_on(kNow);
     const SecretString again = encode(*record);
     require(decode(again, kNow)->living.token->access_token == record->living.token->access_token);
   }
@@ -45,11 +46,11 @@ void read_file(std::string_view bytes, off_t at, bool has_header) {
   require(::ftruncate(file.get(), kFileSize) == 0);
   if (has_header) {
     TokenMemory first;
-    require(first.open(twin_of(file), kNow).has_value());
+    require(first.open(twin_of(file), "issuer", kNow).has_value());
   }
   require(::pwrite(file.get(), bytes.data(), bytes.size(), at) == static_cast<ssize_t>(bytes.size()));
   TokenMemory memory;
-  const auto found = memory.open(twin_of(file), kNow);
+  const auto found = memory.open(twin_of(file), "issuer", kNow);
   require(found.has_value());
   for (const TokenMemory::Found& one : *found) {
     memory.wipe(one.place);
@@ -63,7 +64,7 @@ void read_file(std::string_view bytes, off_t at, bool has_header) {
                     .received = kNow.boot})
               .has_value());
   TokenMemory next;
-  const auto kept = next.open(twin_of(file), kNow);
+  const auto kept = next.open(twin_of(file), "issuer", kNow);
   require(kept.has_value() && kept->size() == 1 && kept->front().record.request.resource == "r");
 }
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Plays the part of systemd that holds descriptors for a service (FDSTORE=1) while that comes and goes."""
+"""Plays the part of systemd that holds descriptors for a service (FDSTORE=1) while that comes and goes.
+
+Like those before 234 it takes only what can be watched.
+"""
 
 import array
 import contextlib
 import os
 import pathlib
+import select
 import socket
 import tempfile
 
@@ -31,6 +35,13 @@ class DescriptorStore:
                 self._take(*self._receive())
         return dict(self._held)
 
+    def memory(self):
+        """The file in the one that is held; whoever asks closes it."""
+        [holder] = self.held().values()
+        with socket.socket(fileno=os.dup(holder)) as twin:
+            _, ancillary, _, _ = twin.recvmsg(256, socket.CMSG_SPACE(4), socket.MSG_PEEK)
+        return array.array("i", ancillary[0][2])[0]
+
     def _receive(self):
         room = array.array("i", [0])
         text, ancillary, _, _ = self._socket.recvmsg(4096, socket.CMSG_SPACE(room.itemsize))
@@ -43,6 +54,8 @@ class DescriptorStore:
         name = said.get("FDNAME", "stored")
         if "FDSTORE" in said:
             assert name not in self._held and len(descriptors) == 1, "FileDescriptorStoreMax=1"
+            with select.epoll() as watch:
+                watch.register(descriptors[0])
             self._held[name] = descriptors[0]
         if "FDSTOREREMOVE" in said and name in self._held:
             os.close(self._held.pop(name))

@@ -67,26 +67,19 @@ void lock_into_ram(void* memory, std::size_t bytes) noexcept {
 }
 
 Result<void> wipe_file(int file, std::uint64_t begin, std::uint64_t end) {
-  constexpr std::array<char, 4096> kZeros{};
-  auto at = static_cast<off_t>(begin);
-  while (at < static_cast<off_t>(end)) {
-    at = ::lseek(file, at, SEEK_DATA);
-    if (at < 0 && errno == ENXIO) {  // a hole to the end
-      return {};
+  constexpr std::uint64_t kPage = 4096;
+  constexpr std::array<char, kPage> kZeros{};
+  while (begin < end) {
+    const off_t data = ::lseek(file, static_cast<off_t>(begin), SEEK_DATA);
+    if (data < 0) {
+      return errno == ENXIO ? Result<void>() : failure_to_wipe();  // a hole to the end
     }
-    const off_t hole = at < 0 ? at : ::lseek(file, at, SEEK_HOLE);
-    if (hole < 0) {
+    begin = static_cast<std::uint64_t>(data);
+    const std::uint64_t size = std::min(kPage - begin % kPage, end - std::min(begin, end));
+    if (size > 0 && ::pwrite(file, kZeros.data(), size, data) != static_cast<ssize_t>(size)) {
       return failure_to_wipe();
     }
-    const off_t last = std::min(hole, static_cast<off_t>(end));
-    while (at < last) {
-      const auto size = std::min(kZeros.size(), static_cast<std::size_t>(last - at));
-      const ssize_t written = ::pwrite(file, kZeros.data(), size, at);
-      if (written <= 0) {
-        return failure_to_wipe();
-      }
-      at += written;
-    }
+    begin += std::max<std::uint64_t>(size, 1);
   }
   return {};
 }

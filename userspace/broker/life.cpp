@@ -67,8 +67,10 @@ std::optional<Life> Life::from(const Record& record, const Moment& now) {
   life.asked_ = BootTime(nanoseconds(record.asked));
   life.length_ = nanoseconds(record.length);
   life.believes_wall_ = record.believes_wall;
+  // Where this machine's clock is believed, it ends where that says so.
+  const seconds longest(life.believes_wall_ ? std::min(record.stated, kLatest) : kLatest);
   const bool is_possible = record.stated >= 0 && life.asked_ >= BootTime() && life.asked_ <= now.boot &&
-                           life.length_ > nanoseconds(0) && life.length_ <= seconds(kLatest);
+                           life.length_ > nanoseconds(0) && life.length_ <= longest;
   return is_possible ? std::optional(life) : std::nullopt;
 }
 
@@ -82,7 +84,10 @@ nanoseconds Life::age(const Moment& now) const {
 }
 
 std::int64_t Life::expires_on(const Moment& now) const {
-  const auto end = std::chrono::floor<seconds>(now.wall.time_since_epoch() + left(now)).count();
+  using std::chrono::microseconds;  // nanoseconds do not go so far
+  const auto end = std::chrono::floor<seconds>(std::chrono::floor<microseconds>(now.wall.time_since_epoch()) +
+                                               std::chrono::floor<microseconds>(left(now)))
+                       .count();
   return std::abs(end - std::min(stated_, kLatest)) <= kAgreement ? stated_ : end;
 }
 

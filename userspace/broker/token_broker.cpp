@@ -183,12 +183,8 @@ void TokenBroker::configure(const Settings& settings) {
   }
 }
 
-void TokenBroker::keep_in(UniqueFd memory) {
-  if (!memory || !settings_.cache) {
-    cache_.keep_nowhere();
-    return;
-  }
-  const Result<void> kept = cache_.keep_in(std::move(memory), clock_.now());
+void TokenBroker::keep_in(UniqueFd memory, std::string_view issuer) {
+  const Result<void> kept = cache_.keep_in(std::move(memory), issuer, clock_.now());
   if (!kept) {
     log::warn("tokens do not outlast this process: {}", kept.error().message());
     return;

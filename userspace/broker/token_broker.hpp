@@ -47,9 +47,9 @@ class TokenBroker final : public token::TokenSource {
   // Tokens stay.
   void configure(const Settings& settings);
 
-  // Takes over what a process before this one has left in `memory`, a file of anonymous memory, and keeps
-  // tokens and the quota's next turn there; without one, nothing outlasts this process.
-  void keep_in(UniqueFd memory);
+  // Takes over what a process before this one has left in `memory`, a file of anonymous memory, if its tokens
+  // came from the same issuer, and keeps tokens and the quota's next turn there.
+  void keep_in(UniqueFd memory, std::string_view issuer);
 
   // Forgets tokens, all or those of one resource or identity (empty: any); returns how many. What is being
   // fetched meanwhile is not kept.

@@ -22,7 +22,7 @@ constexpr nanoseconds kNever = nanoseconds::max();
 
 std::size_t bytes_of(const token::TokenRequest& request, const token::Token& token) {
   return kEntryOverhead + request.resource.size() + request.identity.value.size() +
-         token.access_token.size() + token.resource.size() + token.client_id.size();
+         token.access_token.size() + token.token_type.size() + token.resource.size() + token.client_id.size();
 }
 
 }  // namespace
@@ -33,6 +33,7 @@ void TokenCache::configure(const Settings& settings) {
     judge(entry);
   }
   evict();
+  keep_or_wipe();
 }
 
 nanoseconds TokenCache::oldest(BootTime now) const {
@@ -71,48 +72,71 @@ void TokenCache::store(const token::TokenRequest& request, LivingToken token, co
   record.request.bypass_cache = false;
   BootTime last_used = now.boot;
   // The new one is there before the old one goes, so that whoever comes after a crash finds one of them.
-  std::optional<TokenMemory::Place> place = memory_.put(record);
+  std::optional<TokenMemory::Place> place = put(record);
   if (const auto old = index_.find(key_of(record.request)); old != index_.end()) {
     last_used = old->second->last_used;  // a refresh is no use
     erase(old->second);
-    place = place ? place : memory_.put(record);
+    place = place ? place : put(record);
   }
   add(std::move(record), last_used, place);
   evict();
 }
 
-void TokenCache::keep_nowhere() {
-  memory_.close();
+// Where there is no room, the least recently used give theirs: they stay as long as this process.
+std::optional<TokenMemory::Place> TokenCache::put(const TokenRecord& record) {
+  if (!is_to_outlast() || !memory_.is_open()) {
+    return std::nullopt;
+  }
+  std::optional<TokenMemory::Place> place = memory_.put(record);
+  for (auto entry = entries_.rbegin(); !place && entry != entries_.rend(); ++entry) {
+    if (entry->place) {
+      memory_.wipe(*std::exchange(entry->place, std::nullopt));
+      place = memory_.put(record);
+    }
+  }
+  return place;
+}
+
+Result<void> TokenCache::keep_in(UniqueFd file, std::string_view issuer, const Moment& now) {
   for (Entry& entry : entries_) {
     entry.place.reset();
   }
-}
-
-Result<void> TokenCache::keep_in(UniqueFd file, const Moment& now) {
-  keep_nowhere();
-  Result<std::vector<TokenMemory::Found>> found = memory_.open(std::move(file), now);
+  Result<std::vector<TokenMemory::Found>> found = memory_.open(std::move(file), issuer, now);
   if (!found) {
     return found.error();
   }
   for (TokenMemory::Found& one : *found) {
-    const auto same = index_.find(key_of(one.record.request));
-    if (same == index_.end()) {
-      add(std::move(one.record), now.boot, one.place);  // it may have been used a moment ago
-    } else if (same->second->place && same->second->living.life.asked() < one.record.living.life.asked()) {
-      erase(same->second);
-      add(std::move(one.record), now.boot, one.place);
-    } else {
-      memory_.wipe(one.place);
-    }
+    take_over(std::move(one), now);
   }
-  for (Entry& entry : entries_) {
-    if (!entry.place) {
-      entry.place =
-          memory_.put({.request = entry.request, .living = entry.living, .received = entry.received});
-    }
-  }
+  keep_or_wipe();
   evict();
   return {};
+}
+
+// As far as it is not there already, or newer.
+void TokenCache::take_over(TokenMemory::Found found, const Moment& now) {
+  const auto same = index_.find(key_of(found.record.request));
+  const bool is_news =
+      same == index_.end() || same->second->living.life.asked() < found.record.living.life.asked();
+  if (!is_to_outlast() || !is_news) {
+    memory_.wipe(found.place);
+    return;
+  }
+  if (same != index_.end()) {
+    erase(same->second);
+  }
+  add(std::move(found.record), now.boot, found.place);  // it may have been used a moment ago
+}
+
+void TokenCache::keep_or_wipe() {
+  for (Entry& entry : entries_) {
+    if (is_to_outlast() && !entry.place) {
+      entry.place =
+          memory_.put({.request = entry.request, .living = entry.living, .received = entry.received});
+    } else if (!is_to_outlast() && entry.place) {
+      memory_.wipe(*std::exchange(entry.place, std::nullopt));
+    }
+  }
 }
 
 void TokenCache::add(TokenRecord record, BootTime last_used, std::optional<TokenMemory::Place> place) {

@@ -26,12 +26,9 @@ class TokenCache {
   // What is cached is kept in `memory`, too, as far as that has room; it must outlive this.
   explicit TokenCache(TokenMemory& memory) : memory_(memory) {}
 
-  // Takes over the tokens that another process has left in `file`, and keeps all of them there. Fails where
-  // it cannot be used; what is cached stays.
-  [[nodiscard]] Result<void> keep_in(UniqueFd file, const Moment& now);
-
-  // What is cached stays, and nothing outlasts this process.
-  void keep_nowhere();
+  // Keeps all tokens in `file` from here on, if they are to outlast this process, and takes over those of the
+  // same issuer that another one has left there. Fails where it cannot be used; what is cached stays.
+  [[nodiscard]] Result<void> keep_in(UniqueFd file, std::string_view issuer, const Moment& now);
 
   // Tokens stay, and are judged anew.
   void configure(const Settings& settings);
@@ -78,6 +75,12 @@ class TokenCache {
   };
   using Entries = std::list<Entry>;  // most recently used first
 
+  [[nodiscard]] bool is_to_outlast() const {
+    return settings_.cache && settings_.survive_restart;
+  }
+  std::optional<TokenMemory::Place> put(const TokenRecord& record);
+  void take_over(TokenMemory::Found found, const Moment& now);
+  void keep_or_wipe();
   void add(TokenRecord record, BootTime last_used, std::optional<TokenMemory::Place> place);
   Entry* find(const Key& key);
   void erase(Entries::iterator entry);

@@ -50,6 +50,8 @@ struct Header {
   std::array<char, 8> magic = kMagic;
   std::uint64_t size = 0;
   std::uint32_t version = kVersion;
+  std::uint32_t issuer_sum = 0;
+  std::uint32_t reserved = 0;
   std::uint32_t sum = 0;  // of all before it
 };
 
@@ -101,7 +103,8 @@ TokenMemory::~TokenMemory() {
   close();
 }
 
-Result<std::vector<TokenMemory::Found>> TokenMemory::open(UniqueFd file, const Moment& now) {
+Result<std::vector<TokenMemory::Found>> TokenMemory::open(UniqueFd file, std::string_view issuer,
+                                                          const Moment& now) {
   close();
   struct stat found {};
   if (::fstat(file.get(), &found) != 0) {
@@ -112,12 +115,20 @@ Result<std::vector<TokenMemory::Found>> TokenMemory::open(UniqueFd file, const M
     return Error::from_errno(EINVAL, "keep tokens in a memory of " + std::to_string(size) + " bytes");
   }
   file_ = std::move(file);
-  Result<void> usable = map(size);
-  if (usable && !has_our_header()) {
-    usable = begin_anew();
+  issuer_sum_ = sum_of(issuer);
+  size_ = size;
+  map();
+  size_ = laid_out_size();
+  Result<std::vector<Found>> kept = std::vector<Found>();
+  if (size_ != 0) {
+    kept = take_over(now);
   }
-  Result<std::vector<Found>> kept = usable ? take_over(now) : Result<std::vector<Found>>(usable.error());
+  if (kept && size_ != size) {
+    size_ = size;
+    kept = lay_out_anew(std::move(*kept));
+  }
   if (!kept) {
+    (void)wipe_file(file_.get(), 0, size);
     close();
   }
   return kept;
@@ -125,30 +136,33 @@ Result<std::vector<TokenMemory::Found>> TokenMemory::open(UniqueFd file, const M
 
 void TokenMemory::close() {
   if (mapped_ != nullptr) {
-    (void)::munmap(std::exchange(mapped_, nullptr), size_);
+    (void)::munmap(std::exchange(mapped_, nullptr), mapped_size_);
   }
   file_.reset();
   size_ = 0;
+  locked_up_to_ = 0;
   records_.clear();
   room_ = Room();
   places_ = Room();
 }
 
-Result<void> TokenMemory::map(std::uint64_t size) {
-  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file_.get(), 0);
-  if (mapped == MAP_FAILED) {
-    return Error::from_errno(errno, "map the memory for tokens");
+// Without it, nothing can be locked.
+void TokenMemory::map() {
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file_.get(), 0);
+  if (mapped != MAP_FAILED) {
+    mapped_ = mapped;
+    mapped_size_ = size_;
+    leave_out_of_dumps(mapped_, mapped_size_);
   }
-  mapped_ = mapped;
-  size_ = size;
-  leave_out_of_dumps(mapped_, size_);
-  return {};
 }
 
-bool TokenMemory::has_our_header() const {
+// The part of the file that is in use: less than all of it, where that has grown; 0: nothing in it is ours.
+std::uint64_t TokenMemory::laid_out_size() const {
   Header header;
-  return read_part(file_.get(), 0, header) && header.magic == kMagic && header.version == kVersion &&
-         header.size == size_;
+  const bool is_ours = read_part(file_.get(), 0, header) && header.magic == kMagic &&
+                       header.version == kVersion && header.issuer_sum == issuer_sum_;
+  const bool is_inside = header.size >= kSmallestFile && header.size <= size_ && header.size % kPage == 0;
+  return is_ours && is_inside ? header.size : 0;
 }
 
 Result<void> TokenMemory::begin_anew() {
@@ -158,9 +172,34 @@ Result<void> TokenMemory::begin_anew() {
   }
   Header header;
   header.size = size_;
+  header.issuer_sum = issuer_sum_;
   header.sum = sum_of_part(header);
-  return write(0, bytes_of_part(header)) ? Result<void>()
-                                         : Error::from_errno(errno, "write to the memory for tokens");
+  if (!write(0, bytes_of_part(header))) {
+    return Error::from_errno(errno, "write to the memory for tokens");
+  }
+  records_.clear();
+  room_ = Room();
+  places_ = Room();
+  find_places();
+  return find_room();
+}
+
+Result<std::vector<TokenMemory::Found>> TokenMemory::lay_out_anew(std::vector<Found> found) {
+  const std::optional<SteadyTime> next = next_request();
+  const Result<void> begun = begin_anew();
+  if (!begun) {
+    return begun.error();
+  }
+  if (next) {
+    note_next_request(*next);
+  }
+  std::vector<Found> kept;
+  for (Found& one : found) {
+    if (const std::optional<Place> place = put(one.record)) {
+      kept.push_back({.place = *place, .record = std::move(one.record)});
+    }
+  }
+  return kept;
 }
 
 TokenMemory::Directory TokenMemory::read_directory() const {
@@ -214,7 +253,7 @@ Result<std::vector<TokenMemory::Found>> TokenMemory::take_over(const Moment& now
       continue;
     }
     records_.emplace(entry.place, extent);
-    lock(extent);
+    lock_up_to(extent.end());
     found.push_back({.place = entry.place, .record = *std::move(record)});
   }
   for (const Place place : directory.damaged) {
@@ -274,7 +313,7 @@ std::optional<TokenMemory::Place> TokenMemory::put(const TokenRecord& record) {
     wipe(place);
     return std::nullopt;
   }
-  lock(*extent);
+  lock_up_to(extent->end());
   return place;
 }
 
@@ -301,9 +340,14 @@ bool TokenMemory::write(std::uint64_t at, std::string_view bytes) {
          static_cast<ssize_t>(bytes.size());
 }
 
-void TokenMemory::lock(Extent extent) const {
-  const std::uint64_t page = extent.at / kPage * kPage;
-  lock_into_ram(static_cast<char*>(mapped_) + page, extent.end() - page);
+// All from the first record on, as one: the kernel keeps a list of what is locked and what is not.
+void TokenMemory::lock_up_to(std::uint64_t end) {
+  end = round_up(end, kPage);
+  const std::uint64_t begin = std::max(locked_up_to_, records_at(size_));
+  if (mapped_ != nullptr && end > begin && end <= mapped_size_) {
+    lock_into_ram(static_cast<char*>(mapped_) + begin, end - begin);
+    locked_up_to_ = end;
+  }
 }
 
 void TokenMemory::note_next_request(SteadyTime time) {

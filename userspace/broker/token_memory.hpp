@@ -35,9 +35,14 @@ class TokenMemory {
   TokenMemory& operator=(const TokenMemory&) = delete;
   ~TokenMemory();
 
-  // Keeps tokens in `file` from here on, and returns those that it holds. What is damaged is overwritten: all
-  // of it, where the file is of another version or size. Fails where it cannot be used; nothing is kept then.
-  [[nodiscard]] Result<std::vector<Found>> open(UniqueFd file, const Moment& now);
+  // Keeps tokens of `issuer` in `file` from here on, and returns those that it holds. What is damaged is
+  // overwritten: all of it, where the file is of another version or of another issuer. Fails where it cannot
+  // be used; nothing is kept then.
+  [[nodiscard]] Result<std::vector<Found>> open(UniqueFd file, std::string_view issuer, const Moment& now);
+
+  [[nodiscard]] bool is_open() const {
+    return static_cast<bool>(file_);
+  }
 
   // Keeps nothing from here on. The file stays as it is.
   void close();
@@ -56,9 +61,10 @@ class TokenMemory {
   struct Entry;
   struct Directory;
 
-  Result<void> map(std::uint64_t size);
-  [[nodiscard]] bool has_our_header() const;
+  void map();
+  [[nodiscard]] std::uint64_t laid_out_size() const;
   Result<void> begin_anew();
+  Result<std::vector<Found>> lay_out_anew(std::vector<Found> found);
   [[nodiscard]] Directory read_directory() const;
   [[nodiscard]] std::optional<TokenRecord> read_record(const Entry& entry, const Moment& now) const;
   Result<std::vector<Found>> take_over(const Moment& now);
@@ -66,11 +72,14 @@ class TokenMemory {
   void find_places();
   bool write(std::uint64_t at, std::string_view bytes);
   void clear(Place place);
-  void lock(Extent extent) const;
+  void lock_up_to(std::uint64_t end);
 
   UniqueFd file_;
   std::uint64_t size_ = 0;
+  std::uint32_t issuer_sum_ = 0;
   void* mapped_ = nullptr;  // for the lock alone: touching a page that cannot be had would end the process
+  std::uint64_t mapped_size_ = 0;
+  std::uint64_t locked_up_to_ = 0;
   std::map<Place, Extent> records_;
   Room room_;    // for records, in bytes
   Room places_;  // that are free

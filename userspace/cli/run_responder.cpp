@@ -57,6 +57,7 @@ broker::Settings broker_settings(const config::Config& config) {
           .expiry_margin = config.tokens.expiry_margin,
           .max_age = config.tokens.max_age,
           .max_bytes = config.tokens.max_bytes,
+          .survive_restart = config.tokens.survive_restart,
           .max_rate = config.imds.max_rate,
           .max_in_flight = config.imds.max_in_flight,
           .deadline = config.imds.deadline,
@@ -93,7 +94,7 @@ class ResponderProgram {
                     .flush = [this](std::string_view resource,
                                     std::string_view identity) { return broker_.flush(resource, identity); },
                     .measure = [this](metrics::Snapshot& now) { measure(now); },
-                    .keep_tokens_in = [this](UniqueFd memory) { broker_.keep_in(std::move(memory)); }}) {}
+                    .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); }}) {}
 
   int run() {
     int exit_code = kFailed;
@@ -119,11 +120,19 @@ class ResponderProgram {
     if (!config) {
       return config.error();
     }
+    const bool is_same_issuer = config->imds.endpoint.text == config_.imds.endpoint.text;
     config_ = std::move(*config);
+    if (!is_same_issuer) {
+      (void)broker_.flush({}, {});
+    }
     log::start({.level = config_.log.level, .format = config_.log.format}, "msi2imds-responder");
     imds_.configure(imds_settings(config_));
     broker_.configure(broker_settings(config_));
     return responder_settings(config_);
+  }
+
+  void keep_tokens_in(UniqueFd memory) {
+    broker_.keep_in(std::move(memory), config_.imds.endpoint.text);
   }
 
   void describe(admin::Status& status) const {

@@ -229,6 +229,9 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
   if (!configured) {
     return configured;
   }
+  if (mode_ == Mode::serve) {
+    hand_over_token_memory(channel);  // before anybody can ask for a flush
+  }
   control::Message message;
   message.kind = control::Kind::admin_socket;
   Result<void> sent = channel.send(message, admin_socket_->fd());
@@ -236,7 +239,6 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
     return sent;
   }
   hand_over_records(channel, true);
-  hand_over_token_memory(channel);
   // Without it callers stay unknown, which is no reason not to serve them.
   const Result<UniqueFd> sock_diag = netlink::SockDiag::open_socket();
   if (sock_diag) {

@@ -4,17 +4,19 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/message.hpp"
 #include "base/secret.hpp"
 #include "supervisor/service_manager.hpp"
 
@@ -28,18 +30,39 @@ constexpr const char* kMemoryName = "msi2imds-tokens";
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-// Older service managers do not tell names: a file that has none is known by its kind.
 bool is_memory(const UniqueFd& file) {
   struct stat found {};
   return ::fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink == 0;
 }
 
+// systemd watches what it holds, and before 234 takes nothing that cannot be watched, such as a file. So it
+// is given a socket with a message in which the file is.
+Result<UniqueFd> wrap(int file) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
+    return Error::from_errno(errno, "make a socket pair");
+  }
+  UniqueFd holder(ends[0]);
+  const UniqueFd sender(ends[1]);
+  if (!send_message(sender.get(), kMemoryName, file)) {
+    return Error::from_errno(errno, "wrap the memory for tokens");
+  }
+  return holder;
+}
+
+// It stays in there as well. Empty: that is no such socket.
+UniqueFd unwrap(const UniqueFd& holder) {
+  std::array<char, 64> text{};
+  return receive_message(holder.get(), text, MSG_PEEK).descriptor;
+}
+
 // The system call itself, since C libraries of the machines that we are built on may not know it.
 UniqueFd make_memfd() {
   for (const unsigned flags : {MFD_CLOEXEC | MFD_NOEXEC_SEAL, MFD_CLOEXEC}) {
-    const long made = ::syscall(SYS_memfd_create, kMemoryName, flags);
-    if (made >= 0 || errno != EINVAL) {  // EINVAL: before Linux 6.3
-      return UniqueFd(static_cast<int>(made));
+    UniqueFd made(static_cast<int>(::syscall(SYS_memfd_create, kMemoryName, flags)));
+    if (made || errno != EINVAL) {                          // EINVAL: before Linux 6.3
+      (void)::fcntl(made.get(), F_ADD_SEALS, F_SEAL_SEAL);  // nobody can make it unchangeable
+      return made;
     }
   }
   return {};
@@ -77,50 +100,80 @@ std::uint64_t size_for(std::uint64_t tokens_bytes) {
   return (tokens_bytes + tokens_bytes / 4) / kPage * kPage + 16 * kPage;
 }
 
-}  // namespace
-
-KeptMemory::KeptMemory(std::vector<UniqueFd>& inherited) {
-  const auto found = std::find_if(inherited.begin(), inherited.end(), is_memory);
-  if (found != inherited.end()) {
-    memory_ = std::move(*found);
-    inherited.erase(found);
-  }
+// A description of its own: flags such as O_APPEND belong to that.
+UniqueFd open_again(int file) {
+  UniqueFd again(::open(("/proc/self/fd/" + std::to_string(file)).c_str(), O_RDWR | O_CLOEXEC));
+  return again ? std::move(again) : UniqueFd(::fcntl(file, F_DUPFD_CLOEXEC, 0));
 }
 
-Result<int> KeptMemory::prepare(std::uint64_t tokens_bytes, const std::string& directory) {
-  if (!memory_) {
-    memory_ = make_memory(directory);
-    if (!memory_) {
-      return Error::from_errno(errno, "make memory for tokens");
-    }
-    store_descriptor(kMemoryName, memory_.get());
-  }
+off_t size_of(const UniqueFd& file) {
   struct stat found {};
-  const auto size = static_cast<off_t>(size_for(tokens_bytes));
-  if (::fstat(memory_.get(), &found) == 0 && found.st_size != size) {
-    wipe();
-    if (::ftruncate(memory_.get(), size) != 0) {
-      return Error::from_errno(errno, "make room for tokens");
-    }
-  }
-  return memory_.get();
+  return ::fstat(file.get(), &found) == 0 ? found.st_size : 0;
 }
 
-void KeptMemory::wipe() {
-  struct stat found {};
-  if (!memory_ || ::fstat(memory_.get(), &found) != 0) {
-    return;
-  }
-  const Result<void> wiped = wipe_file(memory_.get(), 0, static_cast<std::uint64_t>(found.st_size));
+void overwrite(const UniqueFd& memory) {
+  const Result<void> wiped = wipe_file(memory.get(), 0, static_cast<std::uint64_t>(size_of(memory)));
   if (!wiped) {
     log::error("{}", wiped.error().message());
   }
 }
 
+}  // namespace
+
+// One is expected; what more there is was forgotten.
+KeptMemory::KeptMemory(std::vector<UniqueFd>& inherited) {
+  std::erase_if(inherited, [this](UniqueFd& one) {
+    UniqueFd memory = is_memory(one) ? std::move(one) : unwrap(one);
+    if (!is_memory(memory)) {
+      return false;
+    }
+    if (memory_) {
+      overwrite(memory);
+    } else {
+      memory_ = std::move(memory);
+    }
+    return true;
+  });
+}
+
+Result<UniqueFd> KeptMemory::prepare(std::uint64_t tokens_bytes, const std::string& directory) {
+  if (!memory_) {
+    memory_ = make_memory(directory);
+    if (!memory_) {
+      return Error::from_errno(errno, "make memory for tokens");
+    }
+    const Result<UniqueFd> holder = wrap(memory_.get());
+    if (holder) {
+      store_descriptor(kMemoryName, holder->get());
+    } else {
+      log::warn("tokens do not outlast this process: {}", holder.error().message());
+    }
+  }
+  // It only grows, since what is kept stays; one that is far too large was not made so here.
+  constexpr off_t kLargest = 2L * 1024 * 1024 * 1024;
+  const auto wanted = static_cast<off_t>(size_for(tokens_bytes));
+  const off_t size = size_of(memory_);
+  if ((size < wanted || size > kLargest) && ::ftruncate(memory_.get(), wanted) != 0) {
+    return Error::from_errno(errno, "make room for tokens");
+  }
+  UniqueFd for_responder = open_again(memory_.get());
+  return for_responder ? Result<UniqueFd>(std::move(for_responder))
+                       : Error::from_errno(errno, "open the memory for tokens");
+}
+
+void KeptMemory::wipe() {
+  if (memory_) {
+    const off_t size = size_of(memory_);
+    overwrite(memory_);
+    (void)(::ftruncate(memory_.get(), 0) == 0 &&
+           ::ftruncate(memory_.get(), size) == 0);  // gives the pages back
+  }
+}
+
 void KeptMemory::give_up() {
   if (memory_) {
-    wipe();
-    (void)::ftruncate(memory_.get(), 0);
+    overwrite(memory_);
+    (void)!::ftruncate(memory_.get(), 0);
     remove_stored_descriptor(kMemoryName);
     memory_.reset();
   }

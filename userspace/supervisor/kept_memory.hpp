@@ -17,11 +17,12 @@ class KeptMemory {
   // Takes what the service manager has held for us out of `inherited`.
   explicit KeptMemory(std::vector<UniqueFd>& inherited);
 
-  // A file with room for tokens of so many bytes, made where there is none yet, and given to the service
-  // manager to hold. Kernels without memfd (before 3.17) need a `directory` on a tmpfs. It stays ours.
-  [[nodiscard]] Result<int> prepare(std::uint64_t tokens_bytes, const std::string& directory);
+  // For the next responder: a file with room for tokens of so many bytes at least, made where there is none
+  // yet, and given to the service manager to hold. Kernels without memfd (before 3.17) need a `directory` on
+  // a tmpfs. What a responder does to its descriptor concerns no other one.
+  [[nodiscard]] Result<UniqueFd> prepare(std::uint64_t tokens_bytes, const std::string& directory);
 
-  // Overwrites what is kept.
+  // Overwrites what is kept. No responder may have it.
   void wipe();
 
   // Overwrites it, and gives the memory back.

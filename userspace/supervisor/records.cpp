@@ -74,22 +74,13 @@ void Supervisor::hand_over_records(control::Channel& channel, bool to_new_respon
   }
 }
 
-bool Supervisor::keeps_tokens() const {
-  return mode_ == Mode::serve && config_.tokens.cache && config_.tokens.survive_restart;
-}
-
 void Supervisor::hand_over_token_memory(control::Channel& channel) {
   control::Message message;
   message.kind = control::Kind::token_memory;
-  if (!keeps_tokens()) {
-    (void)channel.send(message);
-    token_memory_.give_up();
-    return;
-  }
   const std::string directory = std::filesystem::path(config_.admin.socket).parent_path().string();
-  const Result<int> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
+  const Result<UniqueFd> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
   if (memory) {
-    (void)channel.send(message, *memory);
+    (void)channel.send(message, memory->get());  // a responder that does not read is ended by watch()
   } else {
     log::info("tokens do not outlast a responder: {}", memory.error().message());
   }

@@ -66,7 +66,8 @@ Result<void> Supervisor::apply(config::Config config) {
     interception_ = std::move(*interception);
   }
 
-  const bool kept_tokens = keeps_tokens();
+  const bool other_tokens = config.imds.endpoint.text != config_.imds.endpoint.text ||
+                            config.tokens.max_bytes != config_.tokens.max_bytes;
   const bool observe_anew = intercept_anew || config.callers.cgroup != config_.callers.cgroup;
   config_ = std::move(config);
   if (mode_ == Mode::observe) {
@@ -88,7 +89,7 @@ Result<void> Supervisor::apply(config::Config config) {
   }
   const Result<void> configured = send_configuration(responder_->channel());
   hand_over_records(responder_->channel(), false);
-  if (keeps_tokens() != kept_tokens) {
+  if (other_tokens && mode_ == Mode::serve) {
     hand_over_token_memory(responder_->channel());
   }
   const Result<void> sent = configured && intercept_anew ? send_listeners(responder_->channel()) : configured;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -17,6 +16,7 @@
 
 #include "base/command.hpp"
 #include "base/log.hpp"
+#include "base/message.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -57,24 +57,10 @@ void send_to_service_manager(std::string_view state, int descriptor) {
   if (address.sun_path[0] == '@') {
     address.sun_path[0] = '\0';  // the abstract namespace
   }
-  iovec text{.iov_base = const_cast<char*>(state.data()), .iov_len = state.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptor)> control{};
-  msghdr message{};
-  message.msg_name = &address;
-  message.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof descriptor);
-    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-  }
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket || ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+  if (!socket || !send_message(socket.get(), state, descriptor,
+                               {.address = reinterpret_cast<const sockaddr*>(&address), .size = size})) {
     log::warn("notify the service manager at {}: {}", path, std::strerror(errno));
   }
 }

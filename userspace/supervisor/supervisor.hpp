@@ -78,7 +78,6 @@ class Supervisor {
   [[nodiscard]] control::Message describe_redirection();
   void hand_over_records(control::Channel& channel, bool to_new_responder);
   void hand_over_token_memory(control::Channel& channel);
-  [[nodiscard]] bool keeps_tokens() const;
   control::Message open_callers_state(UniqueFd& descriptor);
   void save_callers(std::uint64_t size);
   void set_callers_aside(std::string_view why);

@@ -9,6 +9,8 @@
 
 namespace msi2imds::broker {
 
+inline constexpr const char* kIssuer = "http://169.254.169.254";
+
 // A memory of tokens that outlasts whoever keeps them there; what is in it can be seen and damaged.
 class MemoryFile {
  public:

@@ -16,16 +16,17 @@
 namespace msi2imds::broker {
 namespace {
 
+
 class SurvivalTest : public BrokerTest {
  protected:
   SurvivalTest() {
-    broker_.keep_in(file_.descriptor());
+    broker_.keep_in(file_.descriptor(), kIssuer);
   }
 
   // A process that starts once the one before it has ended without a word; it asks the same IMDS.
   TokenBroker& next_process() {
     processes_.push_back(std::make_unique<TokenBroker>(io_, source_, clock_, settings_));
-    processes_.back()->keep_in(file_.descriptor());
+    processes_.back()->keep_in(file_.descriptor(), kIssuer);
     return *processes_.back();
   }
 
@@ -80,10 +81,9 @@ TEST_F(SurvivalTest, OfTwoThatWereLeftTheLaterIsThereAndTheOtherWiped) {
   clock_.advance(seconds(10));
   const TokenRecord later = record("later-token");
   for (const auto& order : {std::pair(earlier, later), std::pair(later, earlier)}) {
-    broker_.keep_in({});
     {
       TokenMemory memory;
-      ASSERT_TRUE(memory.open(file_.descriptor(), clock_.now()));
+      ASSERT_TRUE(memory.open(file_.descriptor(), kIssuer, clock_.now()));
       ASSERT_TRUE(memory.put(order.first));
       ASSERT_TRUE(memory.put(order.second));
     }
@@ -126,34 +126,55 @@ TEST_F(SurvivalTest, WhatHasNoRoomInTheCacheLeavesTheMemory) {
   EXPECT_TRUE(holds("token-of-c"));
 }
 
-TEST_F(SurvivalTest, WithoutACacheNothingIsKept) {
-  (void)ask(broker_, request_for("a"));
-  settings_.cache = false;
-  configure(settings_);
-  EXPECT_EQ(next_process().cache().count(), 0U);
-  (void)ask(broker_, request_for("a"));
-  settings_.cache = true;
-  EXPECT_EQ(next_process().cache().count(), 0U);
-}
-
-TEST_F(SurvivalTest, TokensThatWereThereBeforeTheMemoryAreKeptInIt) {
-  broker_.keep_in({});
-  const FetchResult first = ask(broker_, request_for("a"));
-  ASSERT_TRUE(is_token(first));
-  broker_.keep_in(file_.descriptor());
-  EXPECT_EQ(token_of(ask(next_process(), request_for("a")))->access_token, token_of(first)->access_token);
-}
-
-TEST_F(SurvivalTest, WithoutTheMemoryAnyLongerTokensStayAndNothingMoreIsWritten) {
+TEST_F(SurvivalTest, TokensLeaveTheMemoryAndComeBackWithTheSettings) {
   source_.answer = [this](const TokenRequest& request) {
     return FetchResult(
         token::TokenResponse(make_token(clock_.wall() + hours(1), "token-of-" + request.resource)));
   };
   (void)ask(broker_, request_for("a"));
-  broker_.keep_in({});
+  settings_.survive_restart = false;
+  configure(settings_);
+  EXPECT_FALSE(holds("token-of-a"));
   (void)ask(broker_, request_for("b"));
-  EXPECT_EQ(broker_.cache().count(), 2U);
   EXPECT_FALSE(holds("token-of-b"));
+  EXPECT_EQ(broker_.cache().count(), 2U) << "this process has them";
+  settings_.survive_restart = true;
+  configure(settings_);
+  EXPECT_TRUE(holds("token-of-a"));
+  EXPECT_TRUE(holds("token-of-b"));
+  settings_.cache = false;
+  configure(settings_);
+  EXPECT_FALSE(holds("token-of-"));
+}
+
+TEST_F(SurvivalTest, WhoIsNotToKeepTokensWipesThoseItFinds) {
+  (void)ask(broker_, request_for("a"));
+  settings_.survive_restart = false;
+  EXPECT_EQ(next_process().cache().count(), 0U);
+  settings_.survive_restart = true;
+  EXPECT_EQ(next_process().cache().count(), 0U);
+}
+
+TEST_F(SurvivalTest, TokensThatWereThereBeforeTheMemoryAreKeptInIt) {
+  TokenBroker late(io_, source_, clock_, settings_);
+  const FetchResult first = ask(late, request_for("a"));
+  ASSERT_TRUE(is_token(first));
+  late.keep_in(file_.descriptor(), kIssuer);
+  EXPECT_EQ(token_of(ask(next_process(), request_for("a")))->access_token, token_of(first)->access_token);
+}
+
+// What somebody else has put there must not keep out what is in use.
+TEST_F(SurvivalTest, TheLeastRecentlyUsedGiveTheirRoom) {
+  source_.answer = [this](const TokenRequest& request) {
+    return FetchResult(token::TokenResponse(
+        make_token(clock_.wall() + hours(1), "token-of-" + request.resource + std::string(300'000, 'x'))));
+  };
+  for (const char* name : {"a", "b", "c", "d"}) {
+    (void)ask(broker_, request_for(name));
+  }
+  EXPECT_EQ(broker_.cache().count(), 4U);
+  EXPECT_FALSE(holds("token-of-a"));
+  EXPECT_TRUE(holds("token-of-d"));
 }
 
 TEST_F(SurvivalTest, ASuccessorsTokensAreRefreshedInTime) {
@@ -161,7 +182,6 @@ TEST_F(SurvivalTest, ASuccessorsTokensAreRefreshedInTime) {
   (void)ask(broker_, request_for("a"));
   (void)next_process();
   ASSERT_EQ(sent(), 1U);
-  broker_.keep_in({});
   (void)broker_.flush({}, {});
   clock_.advance(hours(1));
   EXPECT_GT(sent(), 1U);
@@ -169,6 +189,7 @@ TEST_F(SurvivalTest, ASuccessorsTokensAreRefreshedInTime) {
 
 // However often processes end: IMDS counts requests, not processes.
 TEST_F(SurvivalTest, TheQuotaHoldsOverManyProcesses) {
+  settings_.survive_restart = false;  // which is about tokens
   settings_.max_rate = 20;
   for (int process = 0; process < 100; ++process) {
     EXPECT_TRUE(is_token(ask(next_process(), request_for("of process " + std::to_string(process)))));
@@ -179,7 +200,7 @@ TEST_F(SurvivalTest, TheQuotaHoldsOverManyProcesses) {
 
 TEST_F(SurvivalTest, ANoteFromFarAheadDelaysNobodyForLong) {
   TokenMemory memory;
-  ASSERT_TRUE(memory.open(file_.descriptor(), clock_.now()));
+  ASSERT_TRUE(memory.open(file_.descriptor(), kIssuer, clock_.now()));
   memory.note_next_request(clock_.steady() + hours(100));
   EXPECT_TRUE(is_token(ask(next_process(), request_for("a"))));
 }

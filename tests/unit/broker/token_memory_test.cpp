@@ -31,7 +31,7 @@ class TokenMemoryTest : public testing::Test {
   // What the next process finds: token by resource.
   std::map<std::string, std::string> found() {
     TokenMemory next;
-    const auto kept = next.open(file_.descriptor(), now_);
+    const auto kept = next.open(file_.descriptor(), kIssuer, now_);
     EXPECT_TRUE(kept) << kept.error().message();
     std::map<std::string, std::string> tokens;
     for (const TokenMemory::Found& one : kept ? *kept : std::vector<TokenMemory::Found>()) {
@@ -40,7 +40,7 @@ class TokenMemoryTest : public testing::Test {
     return tokens;
   }
   void open() {
-    ASSERT_TRUE(memory_.open(file_.descriptor(), now_));
+    ASSERT_TRUE(memory_.open(file_.descriptor(), kIssuer, now_));
   }
   void advance(seconds duration) {
     now_.boot += duration;
@@ -71,7 +71,7 @@ TEST_F(TokenMemoryTest, TheNextProcessFindsWhatWasPutThere) {
 
   advance(seconds(400));
   TokenMemory next;
-  const auto kept = next.open(file_.descriptor(), now_);
+  const auto kept = next.open(file_.descriptor(), kIssuer, now_);
   ASSERT_TRUE(kept);
   ASSERT_EQ(kept->size(), 2U);
   const TokenRecord& first = kept->front().record;
@@ -185,7 +185,7 @@ TEST_F(TokenMemoryTest, PlacesThatShareARecordAreOne) {
     file_.write(kDirectory + place.place * kPlace, forge(place));
   }
   TokenMemory next;
-  const auto kept = next.open(file_.descriptor(), now_);
+  const auto kept = next.open(file_.descriptor(), kIssuer, now_);
   ASSERT_TRUE(kept);
   ASSERT_EQ(kept->size(), 1U);
   next.wipe(kept->front().place);
@@ -211,7 +211,7 @@ TEST_F(TokenMemoryTest, PlacesThatPointElsewhereDoNotCount) {
 }
 
 TEST_F(TokenMemoryTest, WithADamagedHeaderAllOfItIsWiped) {
-  for (const std::size_t at : {0U, 8U, 16U, 20U}) {
+  for (const std::size_t at : {0U, 8U, 16U, 20U, 24U, 28U}) {
     open();
     ASSERT_TRUE(memory_.put(record_of("a", "token-of-a")));
     file_.write(at, "\xff");
@@ -220,20 +220,43 @@ TEST_F(TokenMemoryTest, WithADamagedHeaderAllOfItIsWiped) {
   }
 }
 
-TEST_F(TokenMemoryTest, OfAnotherSizeItIsEmpty) {
+TEST_F(TokenMemoryTest, OnceTheFileHasGrownAllOfItIsUsed) {
   open();
   ASSERT_TRUE(memory_.put(record_of("a", "token-of-a")));
+  memory_.note_next_request(SteadyTime(seconds(5)));
   file_.resize(2048UL * 1024);
+  EXPECT_EQ(found(), (Tokens{{"a", "token-of-a"}}));
+  open();
+  EXPECT_EQ(memory_.next_request(), SteadyTime(seconds(5)));
+  EXPECT_TRUE(memory_.put(record_of("large", std::string(1500UL * 1024, 'x'))));
+  EXPECT_EQ(found().size(), 2U);
+}
+
+TEST_F(TokenMemoryTest, WhatWasCutOffIsLostAndTheRestWiped) {
+  open();
+  ASSERT_TRUE(memory_.put(record_of("a", "token-of-a")));
+  file_.resize(512UL * 1024);
   EXPECT_EQ(found(), Tokens());
   EXPECT_FALSE(holds("token-of-a"));
 }
 
+TEST_F(TokenMemoryTest, TokensOfAnotherIssuerAreWiped) {
+  open();
+  ASSERT_TRUE(memory_.put(record_of("a", "token-of-a")));
+  TokenMemory other;
+  const auto kept = other.open(file_.descriptor(), "http://127.0.0.1:8080", now_);
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->empty());
+  EXPECT_FALSE(holds("token-of-a"));
+  EXPECT_EQ(found(), Tokens());
+}
+
 TEST_F(TokenMemoryTest, CannotUseAFileThatIsTooSmallOrNone) {
   for (const std::uint64_t size : {0UL, 4096UL, 100'000UL}) {
-    EXPECT_FALSE(memory_.open(MemoryFile(size).descriptor(), now_)) << size;
+    EXPECT_FALSE(memory_.open(MemoryFile(size).descriptor(), kIssuer, now_)) << size;
     EXPECT_FALSE(memory_.put(record_of("a", "token-of-a")));
   }
-  EXPECT_FALSE(memory_.open(UniqueFd(), now_));
+  EXPECT_FALSE(memory_.open(UniqueFd(), kIssuer, now_));
 }
 
 TEST_F(TokenMemoryTest, WithoutAFileNothingIsKept) {
@@ -283,12 +306,28 @@ TEST_F(TokenMemoryTest, ManyComeAndGoAndAllThatShouldBeThereIs) {
   EXPECT_EQ(found(), expected);
 }
 
+// Of a forged life: no sum of times overflows, and nobody is told of a time before 1970.
+TEST_F(TokenMemoryTest, LivesThatNoTokenCanHaveAreNone) {
+  constexpr std::int64_t kLong = 9'000'000'000'000'000'000;
+  for (const std::int64_t stated : {std::int64_t{0}, std::int64_t{1'900'000'000}, token::kLastSecond}) {
+    for (const std::int64_t length : {std::int64_t{1}, kLong, kLong + 1}) {
+      for (const bool believes_wall : {true, false}) {
+        const auto life = Life::from(
+            {.stated = stated, .asked = 0, .length = length, .believes_wall = believes_wall}, now_);
+        if (life && life->left(now_) > nanoseconds(0)) {
+          EXPECT_GE(life->expires_on(now_), unix_seconds(now_.wall));
+        }
+      }
+    }
+  }
+}
+
 TEST_F(TokenMemoryTest, RemembersFromWhenIMDSMayBeAsked) {
   open();
   EXPECT_FALSE(memory_.next_request());
   memory_.note_next_request(SteadyTime(nanoseconds(123'456'789)));
   TokenMemory next;
-  ASSERT_TRUE(next.open(file_.descriptor(), now_));
+  ASSERT_TRUE(next.open(file_.descriptor(), kIssuer, now_));
   EXPECT_EQ(next.next_request(), SteadyTime(nanoseconds(123'456'789)));
 }
 
@@ -316,10 +355,10 @@ TEST_F(TokenMemoryTest, AnyBytesAreReadWithoutHarm) {
     for (char& byte : noise) {
       byte = static_cast<char>(random());
     }
-    file_.write(round % 2 == 0 ? 24 : kDirectory + kPlace, noise);
+    file_.write(round % 2 == 0 ? 32 : kDirectory + kPlace, noise);
     (void)found();
     TokenMemory next;
-    ASSERT_TRUE(next.open(file_.descriptor(), now_));
+    ASSERT_TRUE(next.open(file_.descriptor(), kIssuer, now_));
     ASSERT_TRUE(next.put(record_of("b", "token-of-b")));
     EXPECT_TRUE(found().contains("b"));
   }
