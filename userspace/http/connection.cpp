@@ -103,6 +103,20 @@ void Connection::close_when_idle() {
   }
 }
 
+void Connection::stop_reading() {
+  reads_no_more_ = true;
+  draining_ = true;
+  if (phase_ != Phase::answer) {
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+  }
+}
+
+void Connection::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
 // Without waiting. True when there is something to parse.
 bool Connection::receive_what_is_there() {
   if (!input_.empty()) {
@@ -120,19 +134,31 @@ asio::awaitable<bool> Connection::receive() {
   const std::size_t had = input_.size();
   input_.resize(had + kReadChunk);
   const asio::mutable_buffer room(input_.data() + had, kReadChunk);
-  auto [ec, count] = co_await socket_.async_read_some(room, kAsTuple);
+  boost::system::error_code ec = asio::error::operation_aborted;
+  std::size_t count = 0;
+  if (!reads_no_more_) {
+    const auto [failure, received] = co_await socket_.async_read_some(room, kAsTuple);
+    ec = failure;
+    count = received;
+  }
   if (ec == asio::error::operation_aborted && draining_ && !expired_) {
-    count = socket_.read_some(room, ec);  // a request may have come just before the drain
+    count = socket_.read_some(room, ec);  // a request may have come just before
   }
   input_.resize(had + (ec ? 0 : count));
   co_return !ec;
 }
 
 ReadFailure Connection::receive_failure() const {
-  if (expired_ && phase_ == Phase::request) {
+  if (phase_ != Phase::request) {
+    return {};
+  }
+  if (expired_) {
     return {.status = 408,
             .reason =
                 "the request was not complete after " + std::to_string(limits_.request_time.count()) + " s"};
+  }
+  if (reads_no_more_) {
+    return {.status = 408, .reason = "the request was not complete when the service was restarted"};
   }
   return {};
 }

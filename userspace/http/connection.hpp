@@ -52,6 +52,12 @@ class Connection final : public Expiring {
   // connected and not asked yet gets a moment to do so.
   void close_when_idle();
 
+  // Waits for no byte of a request any more; who has sent a part of one is told so (408).
+  void stop_reading();
+
+  // Ends it now, in whatever it does.
+  void close();
+
  private:
   enum class Phase { idle, request, answer };
   struct Parser;
@@ -70,6 +76,7 @@ class Connection final : public Expiring {
   Phase phase_ = Phase::idle;
   bool expired_ = false;
   bool draining_ = false;
+  bool reads_no_more_ = false;
   bool last_ = false;
   bool served_ = false;  // a request was read
   unsigned version_ = 11;

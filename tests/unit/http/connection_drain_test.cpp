@@ -70,6 +70,56 @@ TEST_F(ConnectionDrainTest, ServesARequestThatCameBetweenAnswerAndDrain) {
   EXPECT_TRUE(read());
 }
 
+class UnreadRestTest : public ConnectionDrainTest, public testing::WithParamInterface<std::string_view> {};
+
+TEST_P(UnreadRestTest, IsSaidNotToHaveCome) {
+  send(GetParam());
+  Reading reading(io_, connection_->read(request_));
+  connection_->stop_reading();
+  const ReadResult result = reading.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 408U);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfHeadAndBody, UnreadRestTest,
+                         testing::Values("GET / HTT",
+                                         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na"));
+
+TEST_F(ConnectionDrainTest, ClosesWhoHasSentNothingOnceNothingIsReadAnyMore) {
+  Reading reading(io_, connection_->read(request_));
+  connection_->stop_reading();
+  const ReadResult result = reading.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 0U);
+}
+
+TEST_F(ConnectionDrainTest, ServesWhatIsThereWhenNothingIsReadAnyMore) {
+  Reading reading(io_, connection_->read(request_));
+  send(kRequest);
+  connection_->stop_reading();
+  EXPECT_TRUE(reading.get());
+  ASSERT_TRUE(write({}));
+  EXPECT_TRUE(connection_->is_last());
+}
+
+TEST_F(ConnectionDrainTest, WaitsNotForTheRestOfAPipelinedRequestOnceNothingIsReadAnyMore) {
+  ASSERT_TRUE(read(std::string(kRequest) + "GET / HT"));
+  connection_->stop_reading();
+  ASSERT_TRUE(write({}));
+  EXPECT_EQ(status_of(""), 408U);
+}
+
+TEST_F(ConnectionDrainTest, ClosesInTheMiddleOfAnAnswer) {
+  ASSERT_TRUE(read(kRequest));
+  Response response;
+  response.body.assign(std::size_t{64} * 1024 * 1024, 'x');
+  support::Started<bool> writing(io_, connection_->write(response));
+  EXPECT_FALSE(writing.is_done());
+  connection_->close();
+  EXPECT_FALSE(writing.get());
+  EXPECT_FALSE(connection_->has_unread_input());
+}
+
 TEST_F(ConnectionDrainTest, ServesTheFirstRequestOfAConnectionTakenFromTheBacklog) {
   send(kRequest);
   connection_->close_when_idle();
