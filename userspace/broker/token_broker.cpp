@@ -200,6 +200,15 @@ std::size_t TokenBroker::flush(std::string_view resource, std::string_view ident
   return cache_.flush(resource, identity);
 }
 
+void TokenBroker::end_waits() {
+  waits_ended_ = true;
+  for (const auto& [key, flight] : flights_) {
+    for (const Waiter* waiter : flight->waiters) {
+      waiter->alarm->ring();
+    }
+  }
+}
+
 asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest request) {
   if (settings_.cache && !request.bypass_cache) {
     const Moment now = clock_.now();
@@ -209,7 +218,7 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
     }
   }
   const bool joins = flights_.contains(key_of(request));
-  const FlightPtr flight = find_or_start(request);
+  const FlightPtr flight = waits_ended_ ? nullptr : find_or_start(request);
   if (!flight) {
     co_return answer_without(nullptr, request);
   }
@@ -222,7 +231,7 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
     co_await waiter.alarm->wait_until(patience);
   }
   const bool leaves_with_old = !flight->result && find_old(request);
-  if (!flight->result && !leaves_with_old) {
+  if (!flight->result && !leaves_with_old && !waits_ended_) {
     co_await waiter.alarm->wait_until(waiter.deadline);
   }
   flight->waiters.erase(place);
@@ -246,6 +255,9 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
 token::FetchResult TokenBroker::answer_without(const Flight* flight, const token::TokenRequest& request) {
   if (std::optional<token::FetchResult> old = find_old(request)) {
     return *std::move(old);
+  }
+  if (waits_ended_) {  // no last answer: it may be a refusal that would have passed, and is final to clients
+    return token::cut_short();
   }
   if (flight != nullptr && flight->last_answer) {
     const nanoseconds alone = flight->left_alone_until - clock_.steady();

@@ -55,6 +55,10 @@ class TokenBroker final : public token::TokenSource {
   // fetched meanwhile is not kept.
   std::size_t flush(std::string_view resource, std::string_view identity);
 
+  // Nobody waits for IMDS any more, now or later: whoever would gets a token that is still valid, or
+  // cut_short().
+  void end_waits();
+
   [[nodiscard]] const Counters& counters() const {
     return counters_;
   }
@@ -96,6 +100,7 @@ class TokenBroker final : public token::TokenSource {
   std::unique_ptr<Alarm> refresh_alarm_;
   bool refreshing_ = false;
   bool clocks_differ_ = false;  // and it was said
+  bool waits_ended_ = false;
 };
 
 }  // namespace msi2imds::broker

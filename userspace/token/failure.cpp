@@ -15,6 +15,10 @@ std::string_view to_string(Origin origin) {
   return "";
 }
 
+Failure cut_short() {
+  return {.error = Error({}, "msi2imds is being restarted: ask again"), .remedy = {}, .retry_after = {}};
+}
+
 void throw_exception_from_error(const Failure& failure, const boost::source_location& where) {
   msi2imds::throw_exception_from_error(failure.error, where);
 }

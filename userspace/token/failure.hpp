@@ -29,6 +29,9 @@ struct Failure {
 };
 [[noreturn]] void throw_exception_from_error(const Failure& failure, const boost::source_location& where);
 
+// A wait that was ended because the service restarts: whoever asks again is answered by the next process.
+[[nodiscard]] Failure cut_short();
+
 // What brought the answer.
 enum class Origin : std::uint8_t { imds, joined, cache };  // joined: somebody else's request to IMDS
 
