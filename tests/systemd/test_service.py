@@ -8,6 +8,9 @@ import pytest
 import faults
 from callers import Callers
 from emulator import EmulatorControls
+from legacy_port import PORT
+from raw_http import RawConnection, request, token_target
+from tokens import assert_legacy_error
 from waiting import wait_until
 
 
@@ -112,6 +115,25 @@ def test_a_stop_for_good_keeps_no_token(service, emulator):
     with Callers(service.machine, count=1) as callers:
         callers.wait_for("token", 10, count=1)
     assert emulator.token_requests() == before + 1
+
+
+def test_a_restart_waits_for_nobody_who_waits_for_imds(service, emulator):
+    network = service.machine.network
+    held = "https://held.example/"
+    service.configure("sk_lookup", {"responder.drain_timeout": 60})
+    service.machine.run("systemctl", "start", "msi2imds")
+    service.wait_intercepting()
+    emulator.set_faults({"kind": "hang", "match": "held.example"})
+    with RawConnection(network.connect("127.0.0.1", PORT, 30)) as waiting, Callers(service.machine) as callers:
+        waiting.send(request(target=token_target(held)))
+        wait_until(lambda: held in [one["resource"] for one in emulator.requests()], 10, "the request is at IMDS")
+        callers.wait_for("token", 10)
+        service.machine.run("systemctl", "restart", "msi2imds")
+        assert_legacy_error(waiting.read_reply(), 500, "unknown")
+        callers.wait_for("token", 10)
+    print(f"a restart while somebody waits for IMDS: {callers}")
+    assert callers.outcomes == {"token": len(callers.results)}
+    assert callers.longest_wait < 2
 
 
 def test_supervisor_that_hangs_is_replaced(service):

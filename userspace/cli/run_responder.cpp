@@ -94,7 +94,8 @@ class ResponderProgram {
                     .flush = [this](std::string_view resource,
                                     std::string_view identity) { return broker_.flush(resource, identity); },
                     .measure = [this](metrics::Snapshot& now) { measure(now); },
-                    .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); }}) {}
+                    .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); },
+                    .end_waits = [this] { broker_.end_waits(); }}) {}
 
   int run() {
     int exit_code = kFailed;

@@ -51,26 +51,42 @@ void CallerLookup::then(std::function<void()> next) {
 
 void CallerLookup::finish(std::shared_ptr<const caller::Identity> identity,
                           std::optional<SocketAddress> dialled) {
+  if (identity_) {  // given up before the answer came
+    return;
+  }
   identity_ = std::move(identity);
   dialled_ = dialled;
+  unlink();
   for (const auto& next : std::exchange(waiting_, {})) {
     next();
   }
 }
 
+void CallerLookup::finish_without(const std::string& reason) {
+  finish(known_without(caller_, reason), std::nullopt);
+}
+
+void CallerLookup::give_up() {
+  was_given_up_ = true;
+  finish_without("the service was restarted meanwhile");
+}
+
 CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh) {
-  auto lookup = std::make_shared<CallerLookup>();
-  if (!ask_) {
-    lookup->finish(known_without(caller, "there is nobody to ask"), std::nullopt);
-    return lookup;
+  auto lookup = std::make_shared<CallerLookup>(caller);
+  if (gave_up_) {
+    lookup->give_up();
+  } else if (!ask_) {
+    lookup->finish_without("there is nobody to ask");
+  } else {
+    unfinished_.push_back(*lookup);
+    pending_.push_back({is_fresh, lookup});
+    flush_soon();
   }
-  pending_.push_back({caller, is_fresh, lookup});
-  flush_soon();
   return lookup;
 }
 
 asio::awaitable<CallerLookupPtr> CallerBook::look_up(control::CallerAnswer answer) {
-  const Pending pending{.caller = {}, .is_fresh = false, .lookup = std::make_shared<CallerLookup>()};
+  const Pending pending{.is_fresh = false, .lookup = std::make_shared<CallerLookup>(caller::Caller())};
   co_await finish(answer, pending);
   co_return pending.lookup;
 }
@@ -83,6 +99,20 @@ asio::awaitable<void> CallerBook::wait(CallerLookupPtr lookup) {
   lookup->then([&over] { over.cancel(); });
   while (lookup->identity() == nullptr) {
     (void)co_await over.async_wait(kAsTuple);
+  }
+}
+
+asio::awaitable<void> CallerBook::wait_for_all() {
+  while (!unfinished_.empty()) {
+    CallerLookupPtr first = unfinished_.front().shared_from_this();
+    co_await wait(std::move(first));
+  }
+}
+
+void CallerBook::give_up() {
+  gave_up_ = true;
+  while (!unfinished_.empty()) {
+    unfinished_.front().shared_from_this()->give_up();
   }
 }
 
@@ -109,8 +139,9 @@ void CallerBook::flush() {
 
 asio::awaitable<void> CallerBook::ask_about(std::vector<Pending> batch) {
   std::vector<control::CallerQuestion> questions(batch.size());
-  std::transform(batch.begin(), batch.end(), questions.begin(),
-                 [](const Pending& pending) { return question_about(pending.caller, pending.is_fresh); });
+  std::transform(batch.begin(), batch.end(), questions.begin(), [](const Pending& pending) {
+    return question_about(pending.lookup->caller_, pending.is_fresh);
+  });
   control::Message message;
   message.kind = control::Kind::ask_callers;
   control::set_records(message, std::span<const control::CallerQuestion>(questions));
@@ -124,8 +155,7 @@ asio::awaitable<void> CallerBook::ask_about(std::vector<Pending> batch) {
       co_await finish((*answers)[i], std::move(batch[i]));
     } else {
       const std::string why = received ? "its answer makes no sense" : received.error().message();
-      batch[i].lookup->finish(known_without(batch[i].caller, "the supervisor was no help: " + why),
-                              std::nullopt);
+      batch[i].lookup->finish_without("the supervisor was no help: " + why);
     }
   }
 }
@@ -133,7 +163,7 @@ asio::awaitable<void> CallerBook::ask_about(std::vector<Pending> batch) {
 asio::awaitable<void> CallerBook::finish(control::CallerAnswer answer, Pending pending) {
   std::shared_ptr<const caller::Identity> identity = co_await find_identity(answer.identity);
   if (!identity) {
-    identity = known_without(pending.caller, "the supervisor did not answer");
+    identity = known_without(pending.lookup->caller_, "the supervisor did not answer");
   }
   pending.lookup->finish(std::move(identity), answer.dialled());
 }

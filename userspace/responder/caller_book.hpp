@@ -2,11 +2,14 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/asio.hpp"
@@ -19,14 +22,22 @@
 namespace msi2imds::responder {
 
 // What is being found out about the caller at the other end of a connection.
-class CallerLookup {
+class CallerLookup
+    : public std::enable_shared_from_this<CallerLookup>,
+      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
+  explicit CallerLookup(caller::Caller caller) : caller_(std::move(caller)) {}
+
   // Nothing, until the lookup is over.
   [[nodiscard]] const caller::Identity* identity() const {
     return identity_.get();
   }
   [[nodiscard]] const std::shared_ptr<const caller::Identity>& shared_identity() const {
     return identity_;
+  }
+  // It was over before its time: less is known of the caller than could be.
+  [[nodiscard]] bool was_given_up() const {
+    return was_given_up_;
   }
   // What the client dialled, where only the redirection knows it.
   [[nodiscard]] const std::optional<SocketAddress>& dialled() const {
@@ -39,7 +50,11 @@ class CallerLookup {
  private:
   friend class CallerBook;
   void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
+  void finish_without(const std::string& reason);
+  void give_up();
 
+  caller::Caller caller_;
+  bool was_given_up_ = false;
   std::shared_ptr<const caller::Identity> identity_;
   std::optional<SocketAddress> dialled_;
   std::vector<std::function<void()>> waiting_;
@@ -63,16 +78,20 @@ class CallerBook {
   // nothing may come from memory, since a rule depends on it.
   CallerLookupPtr look_up(const caller::Caller& caller, bool is_fresh);
 
-  // Waits until the lookup is over.
+  // Waits until the lookup is over, or all are.
   asio::awaitable<void> wait(CallerLookupPtr lookup);
+  asio::awaitable<void> wait_for_all();
+
+  // Ends all lookups, now and from here on, with what the kernel has told of the caller.
+  void give_up();
 
   // Callers of whom the supervisor tells unasked.
   asio::awaitable<CallerLookupPtr> look_up(control::CallerAnswer answer);
 
  private:
   using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<const caller::Identity>>;
+  using Unfinished = boost::intrusive::list<CallerLookup, boost::intrusive::constant_time_size<false>>;
   struct Pending {
-    caller::Caller caller;
     bool is_fresh = false;
     CallerLookupPtr lookup;
   };
@@ -86,6 +105,8 @@ class CallerBook {
   asio::io_context& io_;
   Ask ask_;
   std::vector<Pending> pending_;
+  Unfinished unfinished_;  // those of pending_, and those that were asked about
+  bool gave_up_ = false;
   std::size_t in_flight_ = 0;
   bool is_flush_posted_ = false;
   Identities identities_;

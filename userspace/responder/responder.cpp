@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <sstream>
 #include <utility>
 
@@ -20,6 +21,13 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::size_t kMostConfiguration = std::size_t{4} * 1024 * 1024;
+
+// Of a drain with a successor. Most answers of IMDS take less; whoever waits longer would most likely wait
+// for long, and everybody else with him.
+constexpr std::chrono::milliseconds kGrace{300};
+// For answers that are being sent then: only a client that does not read his needs any time.
+constexpr std::chrono::milliseconds kLastWords{100};
+static_assert(kGrace + kLastWords < control::kHandOver);
 
 bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<Listener>& b) {
   return a->address() == b->address();
@@ -160,11 +168,25 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog) {
   }
   listeners_.clear();
   sessions_.close_when_idle();
+  if (backlog == control::Backlog::leave) {
+    asio::co_spawn(io_, make_way(), asio::detached);
+  }
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
   (void)co_await callers_state_.save();  // what is lost is ten seconds of them
   drained_ = true;
   link_.stop_receiving();
+}
+
+// The successor begins when we are gone: until then all who dial wait, whatever one of our clients waits for.
+asio::awaitable<void> Responder::make_way() {
+  asio::steady_timer timer(io_, kGrace);
+  (void)co_await timer.async_wait(kAsTuple);
+  hooks_.end_waits();
+  sessions_.stop_waiting();
+  timer.expires_after(kLastWords);
+  (void)co_await timer.async_wait(kAsTuple);
+  sessions_.close();
 }
 
 asio::awaitable<void> Responder::heartbeat() {

@@ -27,6 +27,7 @@ class Responder {
     std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
     std::function<void(metrics::Snapshot&)> measure;  // adds what only others measure
     std::function<void(UniqueFd memory)> keep_tokens_in;
+    std::function<void()> end_waits;  // from here on a fetch waits for nothing
   };
   Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks);
 
@@ -39,6 +40,7 @@ class Responder {
   Result<void> collect_listener(UniqueFd socket);
   void serve();
   asio::awaitable<void> drain(control::Backlog backlog);
+  asio::awaitable<void> make_way();
   asio::awaitable<void> heartbeat();
   asio::awaitable<admin::Status> status();
   asio::awaitable<std::string> measure();

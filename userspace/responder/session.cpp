@@ -59,12 +59,15 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
     co_return legacy::render(token_request.error());
   }
   answered_.resource = token_request->resource;
-  const caller::Identity known = co_await know_caller(*token_request);
-  if (!choose_identity(known, *token_request)) {
+  const std::optional<caller::Identity> known = co_await know_caller(*token_request);
+  if (!known) {
+    co_return fail(token::cut_short());
+  }
+  if (!choose_identity(*known, *token_request)) {
     answered_.outcome = Outcome::failed;
     co_return legacy::upstream_failure("It cannot be told which identity this caller is to have.");
   }
-  if (!judge(known, *token_request)) {
+  if (!judge(*known, *token_request)) {
     answered_.outcome = Outcome::denied;
     co_return legacy::not_allowed();
   }
@@ -72,17 +75,23 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
   const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
   answered_.origin = result.origin;
   if (!result) {
-    answered_.outcome = Outcome::failed;
-    log::warn("get token for {}: {}", peer_.to_string(), result.error().error.message());
-  } else {
-    const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(*result);
-    answered_.outcome = is_token ? Outcome::token : Outcome::refused;
+    co_return fail(result);
   }
+  const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(*result);
+  answered_.outcome = is_token ? Outcome::token : Outcome::refused;
   co_return render(result);
 }
 
-// What the rules may go by. Waits for the process only where one of them asks for it.
-asio::awaitable<caller::Identity> Session::know_caller(const token::TokenRequest& request) {
+// The answer to a request for which there is neither a token nor a refusal.
+http::Response Session::fail(const token::FetchResult& result) {
+  answered_.outcome = Outcome::failed;
+  log::warn("get token for {}: {}", peer_.to_string(), result.error().error.message());
+  return render(result);
+}
+
+// What the rules may go by; nothing if that is not to be waited for any more. Waits for the process only
+// where one of them asks for it.
+asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
   const bool is_choice = request.identity.kind == token::SelectorKind::none;
   if (services_.settings.policy.needs_process() ||
       (is_choice && services_.settings.identities.needs_process())) {
@@ -90,7 +99,7 @@ asio::awaitable<caller::Identity> Session::know_caller(const token::TokenRequest
       lookup_ = services_.callers.look_up(caller_, true);
     }
     co_await services_.callers.wait(lookup_);
-    co_return *lookup_->identity();
+    co_return lookup_->was_given_up() ? std::nullopt : std::optional(*lookup_->identity());
   }
   caller::Identity known;
   known.uid = caller_.uid;

@@ -39,6 +39,13 @@ class Session
   void close_when_idle() {
     connection_.close_when_idle();
   }
+  void stop_reading() {
+    connection_.stop_reading();
+  }
+  // Ends it, even in the middle of an answer.
+  void close() {
+    connection_.close();
+  }
 
   [[nodiscard]] const SocketAddress& peer() const {
     return peer_;
@@ -46,7 +53,8 @@ class Session
 
  private:
   asio::awaitable<http::Response> respond(const http::Request& request);
-  asio::awaitable<caller::Identity> know_caller(const token::TokenRequest& request);
+  [[nodiscard]] http::Response fail(const token::FetchResult& result);
+  asio::awaitable<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
   [[nodiscard]] caller::Caller identify_caller() const;

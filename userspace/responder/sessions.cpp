@@ -62,10 +62,24 @@ void Sessions::close_when_idle() {
   }
 }
 
+void Sessions::stop_waiting() {
+  services_.callers.give_up();
+  for (Session& session : sessions_) {
+    session.stop_reading();
+  }
+}
+
+void Sessions::close() {
+  for (Session& session : sessions_) {
+    session.close();
+  }
+}
+
 asio::awaitable<void> Sessions::wait_until_empty() {
   while (!sessions_.empty()) {
     (void)co_await room_.async_wait(kAsTuple);
   }
+  co_await services_.callers.wait_for_all();
 }
 
 bool Sessions::contains(const SocketAddress& peer) const {

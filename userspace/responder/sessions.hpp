@@ -45,7 +45,13 @@ class Sessions {
   // No connection waits for another request any more.
   void close_when_idle();
 
-  // Returns once the last session has ended.
+  // No connection waits for a request any more, and no request for what is not known of its caller.
+  void stop_waiting();
+
+  // Ends all sessions, even in the middle of an answer.
+  void close();
+
+  // Returns once the last session has ended and what it did is recorded.
   asio::awaitable<void> wait_until_empty();
 
   // Whether a connection from `peer` is open here.

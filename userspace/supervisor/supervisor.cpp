@@ -33,6 +33,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       back_off_(io),
       watch_timer_(io),
+      drain_timer_(io),
       service_manager_timer_(io),
       look_timer_(io) {
   signals_.add(SIGQUIT);  // another key of the terminal
@@ -62,6 +63,7 @@ asio::awaitable<Result<void>> Supervisor::run() {
   sockets_.close_all();
   signals_.cancel();
   watch_timer_.cancel();
+  drain_timer_.cancel();
   service_manager_timer_.cancel();
   look_timer_.cancel();
   callers_.stop_reports();
@@ -254,9 +256,7 @@ void Supervisor::stop(bool for_good) {
     return;
   }
   stopping_ = true;
-  drain_deadline_ = std::chrono::steady_clock::now() + config_.responder.drain_timeout;
   notify_service_manager("STOPPING=1");
-  log::info("stop: drain for up to {} s", config_.responder.drain_timeout.count());
   // Callers that wait in sockets which are about to be closed have to be answered by us.
   const bool is_last = for_good || (sockets_.are_some_held_by_others() && are_inherited_sockets_going());
   // Whoever waits for our word holds what we have given it until the next process comes, or none will.
@@ -269,7 +269,11 @@ void Supervisor::stop(bool for_good) {
   reserved_ports_.reset();
   sockets_.close_all();
   back_off_.cancel();
+  const std::chrono::milliseconds limit =
+      successor_serves ? control::kHandOver : config_.responder.drain_timeout;
+  log::info("stop: drain for up to {} ms", limit.count());
   if (responder_) {
+    asio::co_spawn(io_, limit_drain(limit), asio::detached);
     control::Message message;
     message.kind = control::Kind::drain;
     message.value =
@@ -281,7 +285,17 @@ void Supervisor::stop(bool for_good) {
   }
 }
 
-// Ends a responder that hangs, or drains for too long.
+// Ends a responder that drains for too long.
+asio::awaitable<void> Supervisor::limit_drain(std::chrono::milliseconds limit) {
+  drain_timer_.expires_after(limit);
+  const auto [ec] = co_await drain_timer_.async_wait(kAsTuple);
+  if (!ec && responder_) {
+    log::warn("responder {} still has requests after {} ms: end it", responder_->pid(), limit.count());
+    responder_->kill();
+  }
+}
+
+// Ends a responder that hangs.
 asio::awaitable<void> Supervisor::watch() {
   while (true) {
     watch_timer_.expires_after(kWatchInterval);
@@ -302,10 +316,6 @@ asio::awaitable<void> Supervisor::watch() {
       log::error("responder {} has not answered for {} s: end it", responder_->pid(),
                  control::kHeartbeatMissed.count());
       responder_hung_ = true;
-      responder_->kill();
-    } else if (stopping_ && now >= drain_deadline_) {
-      log::warn("responder {} still has requests after {} s: end it", responder_->pid(),
-                config_.responder.drain_timeout.count());
       responder_->kill();
     }
   }

@@ -97,6 +97,7 @@ class Supervisor {
 
   asio::awaitable<void> handle_signals();
   asio::awaitable<void> watch();
+  asio::awaitable<void> limit_drain(std::chrono::milliseconds limit);
   asio::awaitable<void> feed_service_manager();
   void stop(bool for_good);
   void reload();
@@ -134,12 +135,12 @@ class Supervisor {
   asio::signal_set signals_;
   asio::steady_timer back_off_;
   asio::steady_timer watch_timer_;
+  asio::steady_timer drain_timer_;
   asio::steady_timer service_manager_timer_;
   asio::steady_timer look_timer_;
   bool announced_ = false;  // READY=1 was sent
   bool stopping_ = false;
   bool tokens_stay_ = false;  // for a successor
-  std::chrono::steady_clock::time_point drain_deadline_;
 };
 
 }  // namespace msi2imds::supervisor

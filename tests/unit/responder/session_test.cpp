@@ -6,6 +6,11 @@
 namespace msi2imds::responder {
 namespace {
 
+asio::awaitable<Result<control::Received>> no_answer(asio::steady_timer& never) {
+  (void)co_await never.async_wait(kAsTuple);
+  co_return Error::from_errno(ETIMEDOUT, "wait for the supervisor's answer");
+}
+
 class SessionTest : public ServiceFixture {
  protected:
   void TearDown() override {
@@ -148,6 +153,28 @@ TEST_F(SessionTest, GivesNoTokenWhereARuleOfIdentitiesCannotBeDecided) {
                        "Metadata: true\r\n\r\n")
                   .starts_with("HTTP/1.1 200 "))
       << "who names an identity needs no rule";
+}
+
+// Neither as who is unknown, whom a rule refuses for good, nor with a token.
+TEST_F(SessionTest, AnswersWhoseCallerIsNotWaitedForAnyMoreAsWhenImdsFails) {
+  policy::Rule rule;
+  rule.origin = "f:1";
+  rule.conditions.units = {"a.service"};
+  settings_.policy = policy::Policy(policy::Mode::enforce, policy::Default::deny, {rule});
+  asio::steady_timer never(io_, asio::steady_timer::time_point::max());
+  int questions = 0;
+  sessions_.callers().ask_with([&](const control::Message& /*question*/) {
+    ++questions;
+    return no_answer(never);
+  });
+  auto client = connect();
+  client.send(kRequest);
+  EXPECT_TRUE(support::run_until(io_, [&] { return questions > 0; }));
+  settle();
+  sessions_.stop_waiting();
+  const std::string answer = client.read_to_end();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 ")) << answer;
+  EXPECT_TRUE(tokens_.requests.empty());
 }
 
 TEST_F(SessionTest, AnswersBytesThatAreNoRequestAndCloses) {
