@@ -129,6 +129,14 @@ TEST_F(DrainTest, RecordsWhatItEnded) {
   EXPECT_EQ(count_in_audit("outcome=failed"), 1U) << "though nobody has told who asked";
 }
 
+TEST_F(DrainTest, RecordsWhatWasAnsweredBeforeItWasKnownWhoAsked) {
+  EXPECT_TRUE(connect().ask(kRequest).starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(count_in_audit("outcome=token"), 0U);
+  drain(control::Backlog::leave);
+  EXPECT_TRUE(leaves());
+  EXPECT_EQ(count_in_audit("outcome=token"), 1U);
+}
+
 TEST_F(DrainTest, AnswersWhatGetsItsTokenSoonEnough) {
   auto client = connect_and_wait();
   drain(control::Backlog::leave);
