@@ -19,7 +19,7 @@ MAY_INCLUDE = {
     "config": {"base", "accounts", "token"},
     "policy": {"base", "token", "caller"},
     "audit": {"base", "caller"},
-    "usage": {"base", "caller"},
+    "usage": {"base", "caller", "token"},
     "metrics": {"base"},
     "admin": {"base", "http"},
     "waagent": {"base", "config", "netlink", "resolver"},

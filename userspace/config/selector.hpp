@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,13 +12,9 @@
 // How a table names an identity: by one of the keys client_id, object_id and msi_res_id.
 namespace msi2imds::config {
 
-inline constexpr std::array<std::string_view, 3> kSelectorKeys = {"client_id", "object_id", "msi_res_id"};
-
-// "client_id"; nothing for the kind none.
-[[nodiscard]] std::string_view key_of(token::SelectorKind kind);
-
-// The kind none for any other key.
-[[nodiscard]] token::SelectorKind selector_kind_of(std::string_view key);
+using token::key_of;
+using token::kSelectorKeys;
+using token::selector_kind_of;
 
 // What is wrong with the name of an identity and what would be right, or nothing.
 [[nodiscard]] std::optional<std::string> check_identity(const token::IdentitySelector& identity);

@@ -36,8 +36,9 @@ struct Comparison {
                                  token::TokenRequest request);
 
 // The requests that callers have made, as far as they were seen: each resource with each identity of the same
-// caller, each once, at most `most`. Where nothing was seen, Azure's management API without an identity. Who
-// got `default_identity` may have named none.
+// caller, each once, at most `most`. That may be one too many: exact requests are recorded of the last days'
+// tokens only (usage/grants.hpp), while this looks back for months, also on what was refused. Where nothing
+// was seen, Azure's management API without an identity. Who got `default_identity` may have named none.
 [[nodiscard]] std::vector<token::TokenRequest> requests_in_use(
     const usage::Table& table, std::size_t most, const token::IdentitySelector& default_identity = {});
 

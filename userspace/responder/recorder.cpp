@@ -30,6 +30,12 @@ std::string_view policy_text(const std::optional<policy::Decision>& decision, bo
   return decision->is_allowed ? "allowed" : enforced ? "refused" : "would be refused";
 }
 
+// The identity as the caller asked for it, whatever was chosen where it named none.
+const token::IdentitySelector& named_by_caller(const policy::Choice& choice) {
+  static const token::IdentitySelector none;
+  return choice.by == policy::ChosenBy::client ? choice.identity : none;
+}
+
 }  // namespace
 
 std::string_view to_string(Outcome outcome) {
@@ -103,7 +109,10 @@ void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool e
                    .caller = *caller,
                    .resource = answered.resource,
                    .identity = identity,
-                   .outcome = outcome});
+                   .outcome = outcome,
+                   .granted = answered.outcome == Outcome::token && choice != nullptr
+                                  ? &named_by_caller(*choice)
+                                  : nullptr});
   changed_ = true;
   flush_soon();
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/secret.hpp"
@@ -13,6 +15,15 @@ namespace msi2imds::token {
 
 // How a caller names an identity; `none` is the system-assigned one, or the only one there is.
 enum class SelectorKind : std::uint8_t { none, client_id, object_id, resource_id };
+
+// What IMDS calls the kinds, and so do our files.
+inline constexpr std::array<std::string_view, 3> kSelectorKeys = {"client_id", "object_id", "msi_res_id"};
+
+// "client_id"; nothing for the kind none.
+[[nodiscard]] std::string_view key_of(SelectorKind kind);
+
+// The kind none for any other key.
+[[nodiscard]] SelectorKind selector_kind_of(std::string_view key);
 
 struct IdentitySelector {
   SelectorKind kind = SelectorKind::none;

@@ -10,47 +10,12 @@ namespace {
 
 namespace json = boost::json;
 
-void append_member(std::string& out, std::string_view name, std::string_view text) {
-  out += ",\"";
-  out += name;
-  out += "\":";
-  append_json_string(out, text);
-}
-
-void append_member(std::string& out, std::string_view name, std::uint64_t number) {
-  out += ",\"";
-  out += name;
-  out += "\":";
-  out += std::to_string(number);
-}
-
-void append_member(std::string& out, std::string_view name, std::int64_t number) {
-  append_member(out, name, static_cast<std::uint64_t>(number));
-}
-
 void append(std::string& out, const Use& use) {
   out += "{\"name\":";
   append_json_string(out, use.name);
   append_member(out, "requests", use.requests);
   append_member(out, "last_seen", use.last_seen);
   out += '}';
-}
-
-// Appends elements in brackets, each by `append_one`.
-template <typename Elements, typename AppendOne>
-void append_array(std::string& out, std::string_view name, const Elements& elements, AppendOne append_one) {
-  out += ",\"";
-  out += name;
-  out += "\":[";
-  bool is_first = true;
-  for (const auto& element : elements) {
-    if (!is_first) {
-      out += ',';
-    }
-    is_first = false;
-    append_one(out, element);
-  }
-  out += ']';
 }
 
 void append_tally(std::string& out, const std::string& name, const Tally& tally) {
@@ -61,46 +26,8 @@ void append_tally(std::string& out, const std::string& name, const Tally& tally)
   }
 }
 
-std::string parse_text(const json::value& value, const std::string& where) {
-  if (!value.is_string()) {
-    throw Damage{where + " is not a text"};
-  }
-  std::string text(value.get_string());
-  if (!is_clean(text)) {
-    throw Damage{where + " is longer than " + std::to_string(kMaxText) + " bytes"};
-  }
-  return text;
-}
-
-std::string member_text(const json::value& object, std::string_view name, const std::string& where) {
-  return parse_text(member(object, name, where), where + "." + std::string(name));
-}
-
-bool member_bool(const json::value& object, std::string_view name, const std::string& where) {
-  const json::value& value = member(object, name, where);
-  if (!value.is_bool()) {
-    throw Damage{where + "." + std::string(name) + " is neither true nor false"};
-  }
-  return value.get_bool();
-}
-
-std::int64_t member_number(const json::value& object, std::string_view name, std::int64_t most,
-                           const std::string& where) {
-  return parse_number(member(object, name, where), most, where + "." + std::string(name));
-}
-
 std::uint64_t member_count(const json::value& object, std::string_view name, const std::string& where) {
   return static_cast<std::uint64_t>(member_number(object, name, kMaxCount, where));
-}
-
-// "callers[3].days[0]"
-std::string element_of(std::string where, std::string_view name, std::size_t index) {
-  where += '.';
-  where += name;
-  where += '[';
-  where += std::to_string(index);
-  where += ']';
-  return where;
 }
 
 Use parse_use(const json::value& value, const std::string& where) {
@@ -149,38 +76,6 @@ std::vector<Day> parse_days(const json::value& object, const std::string& where)
 }
 
 }  // namespace
-
-const json::value& member(const json::value& object, std::string_view name, const std::string& where) {
-  const json::object* members = object.if_object();
-  if (members == nullptr) {
-    throw Damage{where + " is not an object"};
-  }
-  const json::value* value = members->if_contains(name);
-  if (value == nullptr) {
-    throw Damage{where + " has no \"" + std::string(name) + "\""};
-  }
-  return *value;
-}
-
-const json::array& member_array(const json::value& object, std::string_view name, std::size_t most,
-                                const std::string& where) {
-  const json::array* array = member(object, name, where).if_array();
-  if (array == nullptr) {
-    throw Damage{where + "." + std::string(name) + " is not an array"};
-  }
-  if (array->size() > most) {
-    throw Damage{where + "." + std::string(name) + " has more than " + std::to_string(most) + " elements"};
-  }
-  return *array;
-}
-
-std::int64_t parse_number(const json::value& value, std::int64_t most, const std::string& where) {
-  const std::int64_t* number = value.if_int64();
-  if (number == nullptr || *number < 0 || *number > most) {
-    throw Damage{where + " is not a number from 0 to " + std::to_string(most)};
-  }
-  return *number;
-}
 
 void append_json(std::string& out, const Row& row) {
   out += "{\"is_others\":";

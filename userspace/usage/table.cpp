@@ -82,6 +82,9 @@ void Table::record(const Request& request) {
     row.identities.add(CleanText(request.identity).view(), 1, time, kMaxIdentities);
   }
   row.add_to_day(time / kSecondsPerDay, 1);
+  if (request.granted != nullptr) {
+    grants_.add(caller, request.resource, *request.granted, time);
+  }
 }
 
 Row& Table::row_of(const Key& key, std::int64_t time) {
@@ -125,6 +128,7 @@ void Table::mark_recording(std::int64_t now) {
   for (Row& row : rows_) {
     row.bring_back(now);
   }
+  grants_.bring_to(now);
   std::erase_if(recorded_, [now](const Period& period) { return period.from > now; });
   for (Period& period : recorded_) {
     period.to = std::min(period.to, now);

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "caller/identity.hpp"
+#include "usage/grants.hpp"
 #include "usage/row.hpp"
 
 // Who uses the legacy endpoint, over months: what says whether it can be retired.
@@ -25,6 +26,8 @@ struct Request {
   std::string_view resource;  // empty: not known
   std::string_view identity;  // empty: none was named
   std::string_view outcome;   // one of kOutcomes; another one counts as a request only
+  // What the caller itself named, where it got a token.
+  const token::IdentitySelector* granted = nullptr;
 };
 
 // When requests were being recorded, both ends included.
@@ -61,6 +64,9 @@ class Table {
     return recorded_;
   }
   [[nodiscard]] std::vector<const Row*> latest_first() const;
+  [[nodiscard]] const Grants& grants() const {
+    return grants_;
+  }
 
  private:
   Row& row_of(const Key& key, std::int64_t time);
@@ -69,6 +75,7 @@ class Table {
   std::vector<Row> rows_;
   std::vector<std::size_t> hashes_;  // of the keys of rows_, side by side
   std::vector<Period> recorded_;
+  Grants grants_;
 };
 
 }  // namespace msi2imds::usage

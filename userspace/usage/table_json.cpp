@@ -76,7 +76,7 @@ std::string Table::to_json() const {
     out += out.back() == ']' ? "," : "";
     out += "[" + std::to_string(period.from) + "," + std::to_string(period.to) + "]";
   }
-  out += R"(],"callers":[)";
+  out += R"(],"granted":)" + grants_.to_json() + R"(,"callers":[)";
   // The rows seen last come first: what does not fit any more is the oldest.
   Row others;
   others.is_others = true;
@@ -110,6 +110,9 @@ Result<Table> Table::parse(std::string_view text) {
     Table table;
     table.recorded_ = parse_recorded(document);
     table.rows_ = parse_rows(document);
+    if (document.get_object().contains("granted")) {  // it is younger than the format
+      table.grants_ = Grants::parse(member_array(document, "granted", kMaxGrants, "document"), "granted");
+    }
     for (const Row& row : table.rows_) {
       table.hashes_.push_back(hash(key_of(row)));
     }

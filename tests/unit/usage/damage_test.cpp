@@ -17,6 +17,10 @@ std::string a_document() {
   for (int i = 0; i < 20; ++i) {
     ask(table, a_caller("unit-0"), kNow, "https://" + std::to_string(i));
   }
+  const token::IdentitySelector named{.kind = token::SelectorKind::client_id, .value = "client"};
+  caller::Identity without_uid = a_caller("unit-0");
+  without_uid.uid.reset();
+  table.record({kNow, without_uid, "https://vault.azure.net", named.value, "token", &named});
   table.mark_recording(kNow + 5 * kDay);
   return table.to_json();
 }
