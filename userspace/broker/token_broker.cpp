@@ -251,6 +251,24 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
   co_return answer_without(flight.get(), request);
 }
 
+// While a machine's identities may still be missing, a refusal of one is none.
+asio::awaitable<token::FetchResult> TokenBroker::fetch_ahead(token::TokenRequest request) {
+  const FlightPtr flight = start(request);
+  flight->is_refresh = true;
+  co_await fly(flight);
+  if (is_not_assigned_yet(*flight->result) && clock_.boot() < BootTime(settings_.boot_grace)) {
+    const token::Failure missing{.error = Error({}, "IMDS does not find the identity yet"),
+                                 .remedy = token::Remedy::retry_later,
+                                 .retry_after = {}};
+    co_return missing;
+  }
+  co_return *flight->result;
+}
+
+bool TokenBroker::has(const token::TokenRequest& request) {
+  return find_old(request).has_value();
+}
+
 // What a caller gets whose flight did not end in time, or could not begin.
 token::FetchResult TokenBroker::answer_without(const Flight* flight, const token::TokenRequest& request) {
   if (std::optional<token::FetchResult> old = find_old(request)) {

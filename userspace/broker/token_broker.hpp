@@ -44,6 +44,19 @@ class TokenBroker final : public token::TokenSource {
 
   asio::awaitable<token::FetchResult> fetch(token::TokenRequest request) override;
 
+  // Fetches a token that nobody asks for yet, behind all who ask; not while is_asking_for() it.
+  asio::awaitable<token::FetchResult> fetch_ahead(token::TokenRequest request);
+
+  // Whether there is a token that can still be given out.
+  [[nodiscard]] bool has(const token::TokenRequest& request);
+  [[nodiscard]] bool is_asking_for(const token::TokenRequest& request) const {
+    return flights_.contains(key_of(request));
+  }
+  // Whether one more token might push another one out.
+  [[nodiscard]] bool is_nearly_full() const {
+    return cache_.bytes() > settings_.max_bytes - settings_.max_bytes / 8;
+  }
+
   // Tokens stay.
   void configure(const Settings& settings);
 
