@@ -10,9 +10,12 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "broker/prefetcher.hpp"
 #include "broker/token_broker.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy.hpp"
@@ -88,14 +91,21 @@ class ResponderProgram {
         connector_(link_),
         imds_(io_, connector_, {}),
         broker_(io_, imds_, clock_, {}),
-        responder_(io_, link_, broker_,
-                   {.configure = [this](const std::string& toml) { return configure(toml); },
-                    .describe = [this](admin::Status& status) { describe(status); },
-                    .flush = [this](std::string_view resource,
-                                    std::string_view identity) { return broker_.flush(resource, identity); },
-                    .measure = [this](metrics::Snapshot& now) { measure(now); },
-                    .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); },
-                    .end_waits = [this] { broker_.end_waits(); }}) {}
+        prefetcher_(io_, broker_, clock_),
+        responder_(
+            io_, link_, broker_,
+            {.configure = [this](const std::string& toml) { return configure(toml); },
+             .describe = [this](admin::Status& status) { describe(status); },
+             .flush = [this](std::string_view resource,
+                             std::string_view identity) { return broker_.flush(resource, identity); },
+             .measure = [this](metrics::Snapshot& now) { measure(now); },
+             .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); },
+             .end_waits = [this] { broker_.end_waits(); },
+             .prefetch =
+                 [this](std::vector<token::TokenRequest> requests) {
+                   const bool wanted = config_.tokens.cache && config_.tokens.prefetch;
+                   prefetcher_.prefetch(wanted ? std::move(requests) : std::vector<token::TokenRequest>());
+                 }}) {}
 
   int run() {
     int exit_code = kFailed;
@@ -177,6 +187,7 @@ class ResponderProgram {
   SupervisedConnector connector_;
   imds::ImdsClient imds_;
   broker::TokenBroker broker_;
+  broker::Prefetcher prefetcher_;
   responder::Responder responder_;
 };
 

@@ -63,6 +63,7 @@ struct Tokens {
   std::chrono::seconds max_age{3600};
   std::uint32_t max_bytes = 16U * 1024 * 1024;
   bool survive_restart = true;
+  bool prefetch = true;  // at the start, what callers used lately
 
   friend bool operator==(const Tokens&, const Tokens&) = default;
 };

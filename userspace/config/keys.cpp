@@ -95,6 +95,8 @@ std::vector<Key> make_keys() {
       key(
           "tokens.survive_restart", Flag{}, [](auto& c) -> auto& { return c.tokens.survive_restart; }),
       key(
+          "tokens.prefetch", Flag{}, [](auto& c) -> auto& { return c.tokens.prefetch; }),
+      key(
           "responder.user", Text{check_user}, [](auto& c) -> auto& { return c.responder.user; }),
       key(
           "responder.max_connections", Number<std::uint32_t>{1, 1'000'000},

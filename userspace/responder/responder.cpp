@@ -15,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "responder/prefetch_list.hpp"
 #include "responder/read_all.hpp"
 
 namespace msi2imds::responder {
@@ -127,6 +128,7 @@ Result<void> Responder::configure(UniqueFd pipe) {
   }
   settings_ = std::move(*settings);
   sessions_.recorder().audit_log().configure(settings_.audit);
+  prefetch();
   return {};
 }
 
@@ -160,6 +162,15 @@ void Responder::serve() {
     }
   }
   collected_.clear();
+  prefetch();
+}
+
+// Who only observes asks IMDS for nothing.
+void Responder::prefetch() {
+  if (!listeners_.empty()) {
+    hooks_.prefetch(prefetch_list(sessions_.recorder().callers().grants(), settings_.identities,
+                                  settings_.policy, unix_seconds(std::chrono::system_clock::now())));
+  }
 }
 
 asio::awaitable<void> Responder::drain(control::Backlog backlog) {
@@ -167,6 +178,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog) {
     listener->close(backlog);
   }
   listeners_.clear();
+  hooks_.prefetch({});
   sessions_.close_when_idle();
   if (backlog == control::Backlog::leave) {
     asio::co_spawn(io_, make_way(), asio::detached);

@@ -28,6 +28,9 @@ class Responder {
     std::function<void(metrics::Snapshot&)> measure;  // adds what only others measure
     std::function<void(UniqueFd memory)> keep_tokens_in;
     std::function<void()> end_waits;  // from here on a fetch waits for nothing
+    // What callers will ask for, the likeliest first: when serving begins, after each change of the rules,
+    // and nothing when it ends.
+    std::function<void(std::vector<token::TokenRequest>)> prefetch;
   };
   Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks);
 
@@ -39,6 +42,7 @@ class Responder {
   Result<void> configure(UniqueFd pipe);
   Result<void> collect_listener(UniqueFd socket);
   void serve();
+  void prefetch();
   asio::awaitable<void> drain(control::Backlog backlog);
   asio::awaitable<void> make_way();
   asio::awaitable<void> heartbeat();

@@ -54,6 +54,7 @@ TEST(ParseTest, GivesTheDocumentedDefaultsForAnEmptyText) {
   EXPECT_EQ(config.tokens.max_age, 3600s);
   EXPECT_EQ(config.tokens.max_bytes, 16U * 1024 * 1024);
   EXPECT_TRUE(config.tokens.survive_restart);
+  EXPECT_TRUE(config.tokens.prefetch);
   EXPECT_EQ(config.responder.user, "msi2imds");
   EXPECT_EQ(config.responder.max_connections, 16384U);
   EXPECT_EQ(config.responder.request_timeout, 10s);
@@ -100,6 +101,7 @@ expiry_margin = 0
 max_age = 86400
 max_bytes = 65536
 survive_restart = false
+prefetch = false
 )");
   EXPECT_EQ(config.imds.endpoint.text, "http://[fd00::1]:8080/");
   EXPECT_EQ(config.imds.endpoint.address, "fd00::1");
@@ -117,6 +119,7 @@ survive_restart = false
   EXPECT_EQ(config.tokens.max_age, 86400s);
   EXPECT_EQ(config.tokens.max_bytes, 65536U);
   EXPECT_FALSE(config.tokens.survive_restart);
+  EXPECT_FALSE(config.tokens.prefetch);
 }
 
 TEST(ParseTest, ReadsEveryKeyOfResponder) {

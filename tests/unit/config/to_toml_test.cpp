@@ -23,7 +23,7 @@ Config unusual_config() {
                  std::chrono::seconds(76),
                  std::chrono::seconds(0),
                  8};
-  config.tokens = {false, std::chrono::seconds(301), std::chrono::seconds(86'400), 70'000, false};
+  config.tokens = {false, std::chrono::seconds(301), std::chrono::seconds(86'400), 70'000, false, false};
   config.responder = {"somebody", 5, std::chrono::seconds(6), std::chrono::seconds(7),
                       std::chrono::seconds(8)};
   config.admin = {"/tmp/admin.sock"};
