@@ -72,6 +72,22 @@ def test_clocks_that_agree_change_nothing(service, connection):
     assert "that of IMDS" not in service.log_text()
 
 
+def skew_in_metrics(service):
+    """How far this machine's clock is ahead of that of IMDS; None while the metrics do not say."""
+    text = service.run("metrics").stdout
+    found = re.search(r"^msi2imds_upstream_clock_skew_seconds (\S+)$", text, re.MULTILINE)
+    assert found or "clock_skew" not in text
+    return float(found[1]) if found else None
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, 0, HOUR])
+def test_metrics_have_the_difference_once_it_is_known(service, connection, emulator, ahead):
+    emulator.set_clock(-ahead)
+    assert skew_in_metrics(service) is None
+    ask(connection)
+    assert abs(skew_in_metrics(service) - ahead) <= ROUNDING_SECONDS
+
+
 @pytest.mark.settings({"imds.deadline": 4})
 @pytest.mark.parametrize("value", ["0", "-5", "soon", "1e3", "", 3600, None])
 def test_an_expires_in_that_makes_no_sense(connection, emulator, value):

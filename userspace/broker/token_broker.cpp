@@ -363,18 +363,20 @@ asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
   co_return result;
 }
 
-// Says once that this machine's clock and IMDS's differ, until they agree again.
+// IMDS's clock showed `theirs` at some time between question and answer. That this machine's clock differs is
+// said once, until they agree again.
 void TokenBroker::compare_clocks(const token::Token& token, const Moment& sent) {
   if (!token.expires_in) {
     return;
   }
-  const seconds theirs(token.expires_on - *token.expires_in);
-  const auto ahead = std::chrono::floor<seconds>(sent.wall.time_since_epoch()) - theirs;
-  const auto behind = theirs - std::chrono::floor<seconds>(clock_.wall().time_since_epoch());
-  const bool differ = std::max(ahead, behind) > kWorthSaying;
+  const std::int64_t theirs = token.expires_on - *token.expires_in;
+  const seconds ahead(std::max(unix_seconds(sent.wall) - theirs, std::int64_t{0}));
+  const seconds behind(std::max(theirs - unix_seconds(clock_.wall()), std::int64_t{0}));
+  clock_ahead_ = ahead - behind;
+  const bool differ = std::chrono::abs(*clock_ahead_) > kWorthSaying;
   if (differ && !std::exchange(clocks_differ_, true)) {
     log::warn("tell clients when tokens expire by this machine's clock, which is {} s {} that of IMDS",
-              std::max(ahead, behind).count(), ahead > behind ? "ahead of" : "behind");
+              std::chrono::abs(*clock_ahead_).count(), *clock_ahead_ > seconds(0) ? "ahead of" : "behind");
   }
   clocks_differ_ = differ;
 }

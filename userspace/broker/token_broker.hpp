@@ -78,6 +78,10 @@ class TokenBroker final : public token::TokenSource {
   [[nodiscard]] const TokenCache& cache() const {
     return cache_;
   }
+  // How far this machine's clock is ahead of that of IMDS, by the latest token that told; negative: behind.
+  [[nodiscard]] std::optional<std::chrono::seconds> clock_ahead() const {
+    return clock_ahead_;
+  }
 
  private:
   struct Waiter;
@@ -112,6 +116,7 @@ class TokenBroker final : public token::TokenSource {
   Counters counters_;
   std::unique_ptr<Alarm> refresh_alarm_;
   bool refreshing_ = false;
+  std::optional<std::chrono::seconds> clock_ahead_;
   bool clocks_differ_ = false;  // and it was said
   bool waits_ended_ = false;
 };

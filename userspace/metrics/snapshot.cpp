@@ -45,6 +45,11 @@ void add_upstream(Text& text, const Snapshot& now) {
   text.add(number(now.mismatches_refused), {{"outcome", "refused"}});
   text.histogram("msi2imds_upstream_duration_seconds", "How long IMDS took to answer.");
   text.add(now.upstream_durations);
+  if (now.clock_ahead) {
+    text.gauge("msi2imds_upstream_clock_skew_seconds",
+               "How far this machine's clock is ahead of that of IMDS; negative: behind.");
+    text.add(*now.clock_ahead);
+  }
   text.histogram("msi2imds_quota_wait_seconds", "How long requests to IMDS waited for their turn.");
   text.add(now.quota_waits);
   text.gauge("msi2imds_cached_tokens", "Tokens in the cache.");

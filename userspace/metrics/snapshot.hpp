@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,7 @@ struct Snapshot {
   std::uint64_t mismatches_served = 0;
   std::uint64_t mismatches_asked_anew = 0;
   std::uint64_t mismatches_refused = 0;
+  std::optional<double> clock_ahead = {};  // of that of IMDS, in seconds; nothing: not known yet
   Histogram quota_waits;
   std::uint64_t cached_tokens = 0;
   std::uint64_t cache_bytes = 0;

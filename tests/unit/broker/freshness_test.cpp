@@ -203,6 +203,27 @@ TEST_F(FreshnessTest, AnAnswerIsAsOldAsItsQuestion) {
   EXPECT_EQ(call->result->expires_on, unix_seconds(clock_.wall()) + 22);
 }
 
+TEST_F(FreshnessTest, TheClocksAreComparedWithEachTokenThatTells) {
+  const auto ahead_after = [this](seconds theirs, std::optional<seconds> expires_in) {
+    source_.answer = [=, this](const TokenRequest& /*request*/) {
+      return token::TokenResponse(make_token_with(clock_.wall() + theirs + hours(1), expires_in));
+    };
+    const CallPtr call = ask(bypassing("vault"));
+    clock_.advance(source_.delay + seconds(1));  // and for a turn
+    EXPECT_TRUE(call->result && is_token(*call->result));
+    return broker_.clock_ahead();
+  };
+  EXPECT_EQ(broker_.clock_ahead(), std::nullopt);
+  EXPECT_EQ(ahead_after(seconds(0), std::nullopt), std::nullopt);
+  EXPECT_EQ(ahead_after(seconds(0), hours(1)), seconds(0));
+  EXPECT_EQ(ahead_after(seconds(5), hours(1)), seconds(-5));
+  EXPECT_EQ(ahead_after(-minutes(30), hours(1)), minutes(30));
+  EXPECT_EQ(ahead_after(seconds(0), std::nullopt), minutes(30)) << "who does not tell changes nothing";
+  source_.delay = seconds(8);
+  EXPECT_EQ(ahead_after(seconds(0), hours(1)), seconds(0)) << "an answer is some time on its way";
+  EXPECT_EQ(ahead_after(-seconds(3), hours(1)), seconds(3));
+}
+
 TEST_F(FreshnessTest, ATokenThatImdsSaysIsOverIsAFailure) {
   source_.answer = [this](const TokenRequest& /*request*/) {
     return token::TokenResponse(make_token_with(clock_.wall() + hours(1), seconds(0)));

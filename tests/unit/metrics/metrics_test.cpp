@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "metrics/snapshot.hpp"
 #include "metrics/text.hpp"
 
@@ -52,6 +54,16 @@ TEST(TextTest, KeepsStrangersTextsWithinTheirQuotes) {
   text.add(1, {{"x", "a\nb\"} 5\n<script>\x1b\\"}});
   EXPECT_EQ(text.take(),
             "# HELP b Help.\n# TYPE b gauge\nb{x=\"a\\\\x0ab\\\"} 5\\\\x0a<script>\\\\x1b\\\\\\\\\"} 1\n");
+}
+
+TEST(SnapshotTest, SaysNothingOfClocksBeforeTheyWereCompared) {
+  const std::string name = "msi2imds_upstream_clock_skew_seconds";
+  EXPECT_EQ(render({}).find(name), std::string::npos);
+  Snapshot snapshot;
+  for (const std::string shown : {"-3600", "0", "61"}) {
+    snapshot.clock_ahead = std::stod(shown);
+    EXPECT_NE(render(snapshot).find("\n" + name + " " + shown + "\n"), std::string::npos) << shown;
+  }
 }
 
 TEST(SnapshotTest, CountsRestartsFromTheSecondStart) {
