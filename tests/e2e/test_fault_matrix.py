@@ -19,6 +19,8 @@ from service import Service
 from tokens import assert_legacy_error, assert_legacy_success, audience, claims
 
 TABLE = CHECKOUT / "build" / "logs" / "fault-matrix.md"
+DOCUMENTED = CHECKOUT / "docs" / "fault-matrix.md"
+ROWS = [*faults.ALL, *faults.CLOCKS]
 DURATIONS = {
     "once": {"count": 1},
     "three times": {"count": 3},
@@ -65,11 +67,12 @@ class Machine:
         self._service.start()
         self._clients = stack.enter_context(clients(host, len(durations), timeout=PATIENCE_SECONDS))
         client_id = self._emulator.user_assigned()["client_id"]
+        self._emulator.set_clock(faults.CLOCKS.get(fault, 0))
         self.outcomes = {
             duration: Outcome(resource=self.resource(duration), client_id=client_id) for duration in durations
         }
         self._threads = []
-        if fault in faults.DEAD_CONNECTIONS.values():
+        if fault in faults.DEAD_CONNECTIONS:
             keep_connections(host, self._emulator, client_id=client_id)
 
     @staticmethod
@@ -77,10 +80,12 @@ class Machine:
         return f"https://{duration.replace(' ', '-')}.example/"
 
     def begin(self):
-        set_up = [
-            {**self._fault, "match": duration.replace(" ", "-"), **DURATIONS[duration]} for duration in self._durations
-        ]
-        self._emulator.add_faults(*set_up)
+        if self._fault in faults.ALL:
+            set_up = [
+                {**faults.ALL[self._fault], "match": duration.replace(" ", "-"), **DURATIONS[duration]}
+                for duration in self._durations
+            ]
+            self._emulator.add_faults(*set_up)
         for outcome, client in zip(self.outcomes.values(), self._clients, strict=True):
             thread = threading.Thread(target=self._ask, args=(outcome, client))
             thread.start()
@@ -105,7 +110,7 @@ class Machine:
 
 def make_machines(stack, fault):
     """Who finds a dead connection spares the others, so each of these has a machine of its own."""
-    if fault in faults.DEAD_CONNECTIONS.values():
+    if fault in faults.DEAD_CONNECTIONS:
         return [Machine(stack, fault, [duration]) for duration in DURATIONS]
     return [Machine(stack, fault)]
 
@@ -114,33 +119,40 @@ def make_machines(stack, fault):
 def matrix():
     """{fault: {duration: Outcome}}, all of it played at once."""
     with contextlib.ExitStack() as stack:
-        machines = [(name, machine) for name, fault in faults.ALL.items() for machine in make_machines(stack, fault)]
+        machines = [(fault, machine) for fault in ROWS for machine in make_machines(stack, fault)]
         for _, machine in machines:
             machine.begin()
-        outcomes = {name: {} for name in faults.ALL}
-        for name, machine in machines:
+        outcomes = {fault: {} for fault in ROWS}
+        for fault, machine in machines:
             machine.end()
-            outcomes[name].update(machine.outcomes)
+            outcomes[fault].update(machine.outcomes)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_text(render(outcomes))
     return outcomes
 
 
 def render(outcomes):
-    lines = ["| IMDS | " + " | ".join(DURATIONS) + " |", "|---" * (1 + len(DURATIONS)) + "|"]
-    for name, row in outcomes.items():
-        lines.append(f"| {name} | " + " | ".join(str(outcome) for outcome in row.values()) + " |")
+    columns = ["IMDS", *DURATIONS, "longest wait"]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for fault, row in outcomes.items():
+        longest = max(outcome.seconds for outcome in row.values())
+        lines.append(f"| {fault} | " + " | ".join(str(outcome) for outcome in row.values()) + f" | {longest:.1f} s |")
     return "\n".join(lines) + "\n"
 
 
-everything = pytest.mark.parametrize(
-    "fault, duration", [(fault, duration) for fault in faults.ALL for duration in DURATIONS]
-)
+everything = pytest.mark.parametrize("fault, duration", [(fault, duration) for fault in ROWS for duration in DURATIONS])
+each_duration = pytest.mark.parametrize("duration", DURATIONS)
 
 
 def test_the_table_is_shown(matrix, capsys):
     with capsys.disabled():
         print("\n" + render(matrix))
+
+
+def test_the_documented_table_is_of_these_faults():
+    head, *rows = [line for line in DOCUMENTED.read_text().splitlines() if line.startswith("| ")]
+    assert head == render({}).splitlines()[0]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {fault}" for fault in ROWS]
 
 
 @everything
@@ -152,6 +164,8 @@ def test_a_client_sees_a_whole_token_or_a_server_error(matrix, fault, duration):
         is_renamed = fault == faults.ANOTHER_RESOURCE and outcome.reply.json()["resource"] == faults.OTHER_RESOURCE
         assert_legacy_success(outcome.reply, faults.OTHER_RESOURCE if is_renamed else outcome.resource)
         assert claims(outcome.reply.json()["access_token"])["appid"] == outcome.client_id
+    elif fault in faults.NOT_FOUND:
+        assert_legacy_error(outcome.reply, 400, "invalid_request")
     else:
         assert 500 <= outcome.status < 600
         assert_legacy_error(outcome.reply, outcome.status)
@@ -162,13 +176,13 @@ def test_the_answer_comes_within_the_deadline(matrix, fault, duration):
     assert matrix[fault][duration].seconds < DEADLINE_SECONDS + 2
 
 
-@pytest.mark.parametrize("duration", DURATIONS)
+@each_duration
 @pytest.mark.parametrize("fault", faults.TRANSIENT)
 def test_a_transient_fault_ends_in_a_token(matrix, fault, duration):
     assert matrix[fault][duration].status == 200
 
 
-@pytest.mark.parametrize("duration", DURATIONS)
+@each_duration
 @pytest.mark.parametrize("fault", faults.DEAD_CONNECTIONS)
 def test_a_dead_connection_is_replaced_once(matrix, fault, duration):
     outcome = matrix[fault][duration]
@@ -177,11 +191,37 @@ def test_a_dead_connection_is_replaced_once(matrix, fault, duration):
     assert outcome.seconds < 10, "less than imds.request_timeout"
 
 
-@pytest.mark.parametrize("duration", DURATIONS)
+@each_duration
 @pytest.mark.parametrize("fault", faults.MIX_UPS)
 def test_a_mix_up_is_asked_anew_at_most_once(matrix, fault, duration):
     assert matrix[fault][duration].status == 200
     assert len(matrix[fault][duration].asked) <= 2
+
+
+@pytest.mark.parametrize("fault", faults.NOT_FOUND)
+def test_an_identity_is_waited_for_briefly(matrix, fault):
+    seen = {duration: (outcome.status, len(outcome.asked)) for duration, outcome in matrix[fault].items()}
+    assert seen == {"once": (200, 2), "three times": (400, 3), "for 70 s": (400, 3)}
+
+
+@each_duration
+@pytest.mark.parametrize("fault", faults.LEFT_ALONE)
+def test_who_cannot_wait_so_long_is_told_at_once(matrix, fault, duration):
+    outcome = matrix[fault][duration]
+    assert outcome.status == 503
+    assert int(outcome.reply.header("Retry-After")) > DEADLINE_SECONDS
+    assert len(outcome.asked) == 1
+
+
+@each_duration
+@pytest.mark.parametrize("fault", faults.CLOCKS)
+def test_a_token_ends_by_the_more_cautious_clock(matrix, fault, duration):
+    outcome = matrix[fault][duration]
+    assert outcome.status == 200
+    assert len(outcome.asked) == 1
+    fields = outcome.reply.json()
+    earlier = claims(fields["access_token"])["exp"] - int(fields["expires_on"])
+    assert abs(earlier - max(faults.CLOCKS[fault], 0)) < faults.CLOCK_SECONDS / 2
 
 
 # A kept connection that ends before the answer does may only have been stale: the request goes out again at once.

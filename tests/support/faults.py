@@ -54,4 +54,14 @@ MIX_UPS = {
 
 # Of five kept connections the first ones used, or all, say nothing any more; new ones are served.
 DEAD_CONNECTIONS = {"dead kept connections": {"kind": "dead_connection"}}
-ALL = {**TRANSIENT, **NONSENSE, **MIX_UPS, **DEAD_CONNECTIONS}
+
+# IMDS does not know an identity yet, which is waited out for three seconds; after that it is the answer.
+UNKNOWN_IDENTITY = '{"error":"invalid_request","error_description":"Identity not found"}'
+NOT_FOUND = {"identity not found": status(400, body=UNKNOWN_IDENTITY)}
+# Longer than any client waits.
+LEFT_ALONE = {"429, Retry-After beyond the deadline": status(429, retry_after=300)}
+ALL = {**TRANSIENT, **NONSENSE, **MIX_UPS, **DEAD_CONNECTIONS, **NOT_FOUND, **LEFT_ALONE}
+
+# How far IMDS's clock is ahead of this machine's, all the time.
+CLOCK_SECONDS = 3600
+CLOCKS = {"its clock an hour ahead": CLOCK_SECONDS, "its clock an hour behind": -CLOCK_SECONDS}
