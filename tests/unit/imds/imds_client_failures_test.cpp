@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <cerrno>
+
 #include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/imds_client.hpp"
@@ -38,6 +40,13 @@ TEST_F(ImdsClientFailuresTest, ConnectsAnewForEachRequestAfterAFailure) {
 TEST_F(ImdsClientFailuresTest, GivesUpOnAnAnswerThatDoesNotCome) {
   client_.configure({.host = "imds.test", .request_timeout = std::chrono::seconds(1)});
   EXPECT_EQ(failure_through({.bytes = "", .then = Then::hang}), Errc::timed_out);
+}
+
+TEST_F(ImdsClientFailuresTest, TakesBackARequestWhoseTimeIsUp) {
+  client_.configure({.host = "imds.test", .request_timeout = std::chrono::seconds(1)});
+  (void)fetch_through({.bytes = "", .then = Then::hang});
+  EXPECT_EQ(server_.error_of_latest(), ECONNRESET);
+  EXPECT_EQ(quota_->taken, 0U);
 }
 
 TEST_F(ImdsClientFailuresTest, UsesNoConnectionAgainWhoseAnswerDidNotCome) {

@@ -77,6 +77,13 @@ void ScriptedImds::send(std::string_view bytes, std::size_t connection) {
   asio::write(connection == 0 ? *sockets_.back() : *sockets_[connection - 1], asio::buffer(bytes), ignored);
 }
 
+int ScriptedImds::error_of_latest() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  (void)::getsockopt(sockets_.back()->native_handle(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error;
+}
+
 void ScriptedImds::stop_listening() {
   acceptor_.close();
 }

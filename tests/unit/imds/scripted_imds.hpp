@@ -57,6 +57,9 @@ class ScriptedImds {
   [[nodiscard]] std::size_t accepted() const {
     return sockets_.size();
   }
+  // What the client has left the latest connection with: nothing, unless it was reset.
+  [[nodiscard]] int error_of_latest() const;
+
   // Connections that the client has closed while the server waited for a request.
   [[nodiscard]] std::size_t left() const {
     return left_;
