@@ -16,7 +16,6 @@
 namespace msi2imds::broker {
 namespace {
 
-
 class SurvivalTest : public BrokerTest {
  protected:
   SurvivalTest() {

@@ -23,6 +23,7 @@ class DrainTest : public testing::Test {
     link_.emplace(io_, std::move(ends->second));
     Responder::Hooks hooks;
     hooks.end_waits = [this] { end_waits(); };
+    hooks.prefetch = [](const std::vector<token::TokenRequest>& /*requests*/) {};
     responder_.emplace(io_, *link_, tokens_, std::move(hooks));
     running_.emplace(io_, responder_->run());
     asio::co_spawn(io_, supervise(), asio::detached);
