@@ -55,7 +55,7 @@ def assert_stopped(service):
 
 
 def test_requests_in_flight_get_their_tokens(service, in_flight):
-    service.machine.run("systemctl", "stop", "--no-block", "msi2imds.service", "msi2imds.socket")
+    service.machine.run("systemctl", "stop", "--no-block", "msi2imds.socket", "msi2imds.service")
     for resource, connection in in_flight.items():
         assert_legacy_success(connection.read_reply(), resource)
         connection.socket.close()  # NAT rules stay until their connections have ended
