@@ -25,7 +25,7 @@ IMDS_IS_AWAY = faults.status(503)
 MAX_RATE = 20
 WARM = 20
 # How many ends, and how many requests there are between two of them at most: with the latter, it takes ten minutes.
-SHORT, LONG = (30, 40), (200, 1800)
+SHORT, LONG = (30, 40), (200, 650)
 
 
 def ask(host):

@@ -164,7 +164,9 @@ TEST_F(KeptMemoryTest, AFileWithANameIsNoMemory) {
 TEST_F(KeptMemoryTest, OfSeveralOneIsTakenAndTheOthersAreWiped) {
   const UniqueFd first = written();
   KeptMemory other(nothing_);
-  const UniqueFd second = std::move(*other.prepare(kTokens, kNowhere));
+  Result<UniqueFd> prepared_one = other.prepare(kTokens, kNowhere);
+  ASSERT_TRUE(prepared_one);
+  const UniqueFd second = *std::move(prepared_one);
   ASSERT_EQ(::pwrite(second.get(), "secret", 6, 10'000), 6);
   std::vector<UniqueFd> inherited;
   inherited.push_back(twin_of(first.get()));
