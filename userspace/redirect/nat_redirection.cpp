@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -38,9 +39,26 @@ void wait_for_connections_to_end(std::uint16_t listen_port) {
   }
 }
 
-// Takes no new connection any more. True: there are connections, and something is left for finish().
-bool close(NatRules& rules, std::uint16_t listen_port) {
-  return count_open_connections(listen_port) > 0 && rules.close();
+// Those that take no new connection any more, and leave what others need. It comes before a look at
+// connections: one that came between that and the removal would be cut in half.
+std::vector<NatRules*> close(const std::vector<NatRules*>& all) {
+  std::vector<NatRules*> closing;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(closing),
+               [](NatRules* rules) { return static_cast<bool>(rules->close()); });
+  return closing;
+}
+
+Result<void> remove_all_but(const std::vector<NatRules*>& needed, const std::vector<NatRules*>& all) {
+  Result<void> result;
+  for (NatRules* rules : all) {
+    if (std::find(needed.begin(), needed.end(), rules) != needed.end()) {
+      continue;
+    }
+    if (Result<void> removed = rules->remove(); !removed) {
+      result = std::move(removed);
+    }
+  }
+  return result;
 }
 
 // What close() left redirects nothing, whether it goes or stays.
@@ -57,14 +75,8 @@ void finish_once_connections_have_ended(const std::vector<NatRules*>& closing, s
 
 // In the guard's process, where nobody is left to be told of a failure.
 void remove_for_a_process_that_is_gone(const std::vector<NatRules*>& all, std::uint16_t listen_port) {
-  std::vector<NatRules*> closing;
-  for (NatRules* rules : all) {
-    if (close(*rules, listen_port)) {
-      closing.push_back(rules);
-    } else {
-      (void)rules->remove();
-    }
-  }
+  const std::vector<NatRules*> closing = close(all);
+  (void)remove_all_but(closing, all);
   finish_once_connections_have_ended(closing, listen_port);
 }
 
@@ -73,15 +85,11 @@ void remove_for_a_process_that_is_gone(const std::vector<NatRules*>& all, std::u
 // The kernel translates connections that exist only while there is a NAT rule, so one stays until they have
 // ended; closing it is left to a process that may outlive us.
 Result<void> remove_gently(const std::vector<NatRules*>& all, std::uint16_t listen_port) {
-  std::vector<NatRules*> closing;
-  Result<void> result;
-  for (NatRules* rules : all) {
-    if (close(*rules, listen_port)) {
-      closing.push_back(rules);
-    } else if (Result<void> removed = rules->remove(); !removed) {
-      result = std::move(removed);
-    }
+  std::vector<NatRules*> closing = close(all);
+  if (count_open_connections(listen_port) == 0) {
+    closing.clear();
   }
+  Result<void> result = remove_all_but(closing, all);
   if (!closing.empty()) {
     const Result<void> detached =
         run_detached([&closing, listen_port] { finish_once_connections_have_ended(closing, listen_port); });

@@ -91,7 +91,7 @@ TEST_F(IptablesRedirectorTest, RemovesWhatAnEarlierProcessPutWithTheOtherKind) {
   offer("iptables", "-nft", ours);
   const auto redirection = redirector_.install(kPlan, kListeners);
   ASSERT_TRUE(redirection) << redirection.error().message();
-  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 1U);
+  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 2U) << "closed, and then removed";
 }
 
 TEST_F(IptablesRedirectorTest, LeavesItsOwnRulesUnderWhateverName) {

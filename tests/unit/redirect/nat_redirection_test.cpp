@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "redirect/errors.hpp"
 #include "support_cpp/sockets.hpp"
@@ -21,6 +22,8 @@ struct Table {
   int puts = 0;
   int closed = 0;
   int finished = 0;
+  int removed = 0;
+  std::function<void()> while_closing = {};
 };
 
 class FakeRules final : public NatRules {
@@ -36,6 +39,9 @@ class FakeRules final : public NatRules {
   }
   Result<void> close() override {
     ++table_.closed;
+    if (table_.while_closing) {
+      table_.while_closing();
+    }
     return set(false);
   }
   Result<void> finish() override {
@@ -43,6 +49,7 @@ class FakeRules final : public NatRules {
     return {};
   }
   Result<void> remove() override {
+    ++table_.removed;
     return set(false);
   }
 
@@ -106,8 +113,19 @@ TEST_F(NatLeftoversTest, GoAtOnceWhereNoConnectionNeedsThem) {
     ASSERT_TRUE(removed) << removed.error().message();
     EXPECT_EQ(*removed, (std::vector<std::string>{"one", "another", "a third"}));
     EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
-    EXPECT_EQ(ipv4_.closed, 0);
+    EXPECT_EQ(ipv4_.removed, 1);
   }
+}
+
+// Its packets would be translated no longer, and both ends would wait for one another.
+TEST_F(NatLeftoversTest, AConnectionThatComesAtTheLastMomentIsNotCutInHalf) {
+  const UniqueFd listener = support::listen_on_loopback();
+  const SocketAddress address = support::address_of(listener);
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ipv4_.while_closing = [&] { EXPECT_EQ(::connect(client.get(), address.get(), address.size()), 0); };
+  ASSERT_TRUE(remove_leftovers(Removal::gently, address.port()));
+  EXPECT_EQ(ipv4_.closed + ipv6_.closed, 2);
+  EXPECT_EQ(ipv4_.removed + ipv6_.removed, 0);
 }
 
 TEST_F(NatLeftoversTest, AreClosedWhereConnectionsNeedThem) {
