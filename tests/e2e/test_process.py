@@ -14,7 +14,7 @@ from kernel_state import bpf_objects, bpf_objects_of, children_of, is_running, p
 from legacy_port import a_token_is_served, another_server, assert_elsewhere, assert_refused
 from programs import start_in, stop
 from raw_http import RESOURCE, RawConnection, request, token_target
-from tokens import assert_legacy_success
+from tokens import assert_legacy_error, assert_legacy_success
 from waiting import wait_until
 
 sk_lookup = pytest.mark.settings({"redirect.backend": "sk_lookup"})
@@ -183,7 +183,10 @@ def test_the_drain_ends(new_service, emulator, host):
         connection.send(request())
         wait_until(lambda: emulator.token_requests() == 1, 5, "the request is in flight")
         service.process.terminate()
+        assert_legacy_error(connection.read_reply(), 500)
         assert service.wait_exit(8) == 0
+    [line] = service.audit_lines()
+    assert line["outcome"] == "failed"
 
 
 def test_processes_are_gone_after_a_stop(service):

@@ -24,7 +24,7 @@ NAME = "msi2imds-tokens"
 IMDS_IS_AWAY = faults.status(503)
 MAX_RATE = 20
 WARM = 20
-# How many ends, and how many requests there are between two of them at most: with the latter, it takes ten minutes.
+# How many ends, and how many requests there are between two of them at most: with the latter, it takes six minutes.
 SHORT, LONG = (30, 40), (200, 650)
 
 

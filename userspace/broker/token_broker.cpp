@@ -189,6 +189,9 @@ void TokenBroker::keep_in(UniqueFd memory, std::string_view issuer) {
     log::warn("tokens do not outlast this process: {}", kept.error().message());
     return;
   }
+  if (cache_.count() > 0) {
+    log::info("{} tokens have outlasted an earlier process", cache_.count());
+  }
   turns_.go_on();
   keep_fresh();
 }

@@ -126,6 +126,12 @@ void TokenCache::take_over(TokenMemory::Found found, const Moment& now) {
     erase(same->second);
   }
   add(std::move(found.record), now.boot, found.place);  // it may have been used a moment ago
+  Entry& entry = entries_.front();
+  if (entry.living.life.age(now) >=
+      entry.serve_for) {  // served all the same, as before, until IMDS was asked
+    keep_serving(key_of(entry.request), now);
+    entry.refresh_at = {};
+  }
 }
 
 void TokenCache::keep_or_wipe() {

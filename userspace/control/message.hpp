@@ -16,12 +16,12 @@ enum class Kind : std::uint32_t {
   admin_socket,    // descriptor: the listening admin socket
   metrics_socket,  // descriptor: the listening TCP socket for metrics; none: serve them there no more
   sock_diag,       // descriptor: a NETLINK_SOCK_DIAG socket, for this responder alone
-  token_memory,    // descriptor: anonymous memory for tokens, with what is kept there; none: keep nothing
+  token_memory,    // descriptor: anonymous memory for tokens, with what is kept there
   audit_file,      // descriptor: the file for audit lines; none: they go to the log
   callers_state,   // descriptor: what save_callers wrote last, to be read
   serve,           // accept from the listeners just collected, and from no others
   observed,        // connections that others serve: CallerAnswers (control/callers.hpp)
-  drain,           // finish what was accepted, then leave; value: Backlog
+  drain,  // finish what was accepted, then leave; value: Backlog; number: milliseconds until it is ended
   // responder to supervisor
   ready,            // accepting
   alive,            // every kHeartbeat

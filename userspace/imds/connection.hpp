@@ -23,7 +23,8 @@ inline constexpr std::size_t kMaxReply = 1024UL * 1024;
 class Connection;
 using ConnectionPtr = std::shared_ptr<Connection>;
 
-// One connection to IMDS, and what was asked over it. Its failures are of imds::Errc.
+// One connection to IMDS, and what was asked over it. Its failures are of imds::Errc, or
+// http::Errc::not_http.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `begun` is when somebody was asked to make the socket.

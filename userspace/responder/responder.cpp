@@ -23,12 +23,13 @@ namespace {
 
 constexpr std::size_t kMostConfiguration = std::size_t{4} * 1024 * 1024;
 
-// Of a drain with a successor. Most answers of IMDS take less; whoever waits longer would most likely wait
-// for long, and everybody else with him.
-constexpr std::chrono::milliseconds kGrace{300};
-// For answers that are being sent then: only a client that does not read his needs any time.
+// A drain's last part, in which nobody waits any more: answers are sent, which takes any time only where a
+// client does not read his; then what became of them is kept.
 constexpr std::chrono::milliseconds kLastWords{100};
-static_assert(kGrace + kLastWords < control::kHandOver);
+constexpr std::chrono::milliseconds kRecords{300};
+// With a successor that leaves 300 ms. Most answers of IMDS take less; whoever waits longer would most likely
+// wait for long, and everybody else with him.
+static_assert(control::kHandOver - kLastWords - kRecords >= std::chrono::milliseconds(300));
 
 bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<Listener>& b) {
   return a->address() == b->address();
@@ -110,7 +111,10 @@ Result<void> Responder::handle(control::Received received) {
       return link_.tell(control::Kind::ready);
     case control::Kind::drain:
       // Apart: requests in flight still need the supervisor's answers.
-      asio::co_spawn(io_, drain(static_cast<control::Backlog>(received.message.value)), asio::detached);
+      asio::co_spawn(io_,
+                     drain(static_cast<control::Backlog>(received.message.value),
+                           std::chrono::milliseconds(received.message.number)),
+                     asio::detached);
       return {};
     default:
       return Error::from_errno(EBADMSG, "understand the supervisor");
@@ -173,16 +177,14 @@ void Responder::prefetch() {
   }
 }
 
-asio::awaitable<void> Responder::drain(control::Backlog backlog) {
+asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::milliseconds limit) {
   for (const auto& listener : listeners_) {
     listener->close(backlog);
   }
   listeners_.clear();
   hooks_.prefetch({});
   sessions_.close_when_idle();
-  if (backlog == control::Backlog::leave) {
-    asio::co_spawn(io_, make_way(), asio::detached);
-  }
+  asio::co_spawn(io_, end_in_time(limit), asio::detached);
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
   (void)co_await callers_state_.save();  // what is lost is ten seconds of them
@@ -190,9 +192,10 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog) {
   link_.stop_receiving();
 }
 
-// The successor begins when we are gone: until then all who dial wait, whatever one of our clients waits for.
-asio::awaitable<void> Responder::make_way() {
-  asio::steady_timer timer(io_, kGrace);
+// Who still waits then is told so, rather than cut off. A successor begins when we are gone: until then all
+// who dial wait, whatever one of our clients waits for.
+asio::awaitable<void> Responder::end_in_time(std::chrono::milliseconds limit) {
+  asio::steady_timer timer(io_, limit - kLastWords - kRecords);
   (void)co_await timer.async_wait(kAsTuple);
   hooks_.end_waits();
   sessions_.stop_waiting();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -43,8 +44,8 @@ class Responder {
   Result<void> collect_listener(UniqueFd socket);
   void serve();
   void prefetch();
-  asio::awaitable<void> drain(control::Backlog backlog);
-  asio::awaitable<void> make_way();
+  asio::awaitable<void> drain(control::Backlog backlog, std::chrono::milliseconds limit);
+  asio::awaitable<void> end_in_time(std::chrono::milliseconds limit);
   asio::awaitable<void> heartbeat();
   asio::awaitable<admin::Status> status();
   asio::awaitable<std::string> measure();

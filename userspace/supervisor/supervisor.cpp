@@ -150,11 +150,12 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   }
   responder_ = std::move(*process);
   ++responders_started_;
-  if (starts_in_vain_++ >= kStartsBeforeDoubt) {
+  if (starts_in_vain_ >= kStartsBeforeDoubt) {
     token_memory_.wipe();
   }
   const Result<void> handed_over = hand_over(responder_->channel());
   if (handed_over) {
+    ++starts_in_vain_;
     co_await follow_responder(responder_->channel());
   } else {
     log::error("hand over to the responder: {}", handed_over.error().message());
@@ -278,6 +279,7 @@ void Supervisor::stop(bool for_good) {
     message.kind = control::Kind::drain;
     message.value =
         static_cast<std::int32_t>(successor_serves ? control::Backlog::leave : control::Backlog::serve);
+    message.number = static_cast<std::uint64_t>(limit.count());
     const Result<void> sent = responder_->channel().send(message);
     if (!sent) {
       responder_->kill();

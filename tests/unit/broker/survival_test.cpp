@@ -60,6 +60,24 @@ TEST_F(SurvivalTest, ASuccessorHasTheTokens) {
   EXPECT_EQ(sent(), 1U);
 }
 
+// Nobody waits anew for what IMDS could not give the process before.
+TEST_F(SurvivalTest, ATokenBeyondItsAgeIsServedAtOnceAndReplacedInTheBackground) {
+  settings_.max_age = seconds(100);
+  configure(settings_);
+  const FetchResult first = ask(broker_, request_for("a"));
+  clock_.sleep(seconds(200));
+  TokenBroker& next = next_process();
+  std::optional<FetchResult> result;
+  asio::co_spawn(
+      io_, next.fetch(request_for("a")),
+      [&result](const std::exception_ptr& /*none*/, FetchResult told) { result = std::move(told); });
+  clock_.settle();
+  ASSERT_TRUE(result) << "it waits";
+  EXPECT_EQ(token_of(*result)->access_token, token_of(first)->access_token);
+  clock_.advance(seconds(30));
+  EXPECT_NE(token_of(ask(next, request_for("a"))), token_of(*result));
+}
+
 TEST_F(SurvivalTest, OfTwoTokensForOneKeyTheLaterIsThere) {
   (void)ask(broker_, request_for("a"));
   const FetchResult later = ask(broker_, bypassing("a"));

@@ -39,7 +39,11 @@ class DrainTest : public testing::Test {
   }
 
   void drain(control::Backlog backlog) {
-    send(control::Kind::drain, -1, static_cast<std::int32_t>(backlog));
+    drain(backlog, backlog == control::Backlog::leave ? control::kHandOver : std::chrono::minutes(1));
+  }
+  void drain(control::Backlog backlog, std::chrono::milliseconds limit) {
+    send(control::Kind::drain, -1, static_cast<std::int32_t>(backlog),
+         static_cast<std::uint64_t>(limit.count()));
   }
   support::Client connect() {
     return support::Client::connect(io_, address_);
@@ -78,10 +82,11 @@ class DrainTest : public testing::Test {
     tokens_.reply = token::cut_short();
     tokens_.let_go();
   }
-  void send(control::Kind kind, int descriptor = -1, std::int32_t value = 0) {
+  void send(control::Kind kind, int descriptor = -1, std::int32_t value = 0, std::uint64_t number = 0) {
     control::Message message;
     message.kind = kind;
     message.value = value;
+    message.number = number;
     EXPECT_TRUE(supervisor_->send(message, descriptor));
   }
   asio::awaitable<void> supervise() {
@@ -182,6 +187,14 @@ TEST_F(DrainTest, DoesNotWaitForWhoReadsNothing) {
   drain(control::Backlog::leave);
   EXPECT_TRUE(leaves());
   EXPECT_EQ(count_in_audit("outcome=token"), tokens_.requests.size());
+}
+
+TEST_F(DrainTest, TellsWhoWaitsForTooLongWithoutASuccessor) {
+  auto client = connect_and_wait();
+  drain(control::Backlog::serve, std::chrono::milliseconds(500));
+  EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 500 "));
+  EXPECT_TRUE(leaves());
+  EXPECT_EQ(count_in_audit("outcome=failed"), 1U);
 }
 
 TEST_F(DrainTest, WaitsWhenThereIsNoSuccessor) {
