@@ -20,21 +20,12 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr seconds kRefreshInterval{10};
-// IMDS's documentation asks for exponential waits of two seconds; then it may be an update of 70 s.
-constexpr std::array<seconds, 5> kBackOff = {seconds(2), seconds(6), seconds(14), seconds(30), seconds(20)};
-constexpr seconds kLeastPause{2};
-constexpr seconds kBriefBackOff{1};
-constexpr int kBriefAttempts = 3;
 // An identity that may have been assigned just now: after 0, 1 and 3 s.
 constexpr std::array<seconds, 2> kAssignmentBackOff = {seconds(1), seconds(2)};
 constexpr seconds kGraceBackOff{2};
 constexpr std::size_t kGraceAttempts = 10;
-// What the last attempt needs before its callers' deadline.
-constexpr seconds kLastAttempt{3};
 // How long whoever could have the old token waits for a new one.
 constexpr seconds kPatienceWithOldToken{2};
-// Clocks that differ by more are worth a word.
-constexpr seconds kWorthSaying{60};
 
 bool is_not_assigned_yet(const token::FetchResult& result) {
   const auto* refusal = result ? std::get_if<token::Refusal>(&*result) : nullptr;
@@ -58,26 +49,6 @@ token::Failure expired() {
           .retry_after = {}};
 }
 
-// IMDS wants to be left alone for longer than a caller can wait, who is told so.
-token::FetchResult leave_alone(nanoseconds time, const token::Failure& failure) {
-  const auto whole = std::max(std::chrono::ceil<seconds>(time), seconds(1));
-  return token::Failure{
-      .error = failure.error.within("leave IMDS alone for " + std::to_string(whole.count()) + " s"),
-      .remedy = token::Remedy::leave_alone,
-      .retry_after = whole};
-}
-
-// When to ask again: as wanted, but no slow attempt is to be under way at the last chance. One over a kept
-// connection may take twice as long as the one before.
-SteadyTime next_attempt(SteadyTime earliest, SteadyTime wanted, nanoseconds last_took,
-                        SteadyTime last_chance) {
-  if (last_took < kLeastPause || wanted + 2 * last_took + kLeastPause <= last_chance) {
-    return std::min(wanted, last_chance);
-  }
-  const SteadyTime latest = last_chance - 2 * last_took - kLeastPause;
-  return latest >= earliest ? latest : last_chance;
-}
-
 token::Failure busy(std::chrono::milliseconds wait) {
   return {.error = Error({}, "the queue of requests to IMDS is too long"),
           .remedy = token::Remedy::come_back,
@@ -85,52 +56,6 @@ token::Failure busy(std::chrono::milliseconds wait) {
 }
 
 }  // namespace
-
-// Somebody who waits for a flight.
-struct TokenBroker::Waiter {
-  SteadyTime deadline;
-  std::unique_ptr<Alarm> alarm;
-};
-
-// One request to IMDS, with its retries, and all who wait for it.
-struct TokenBroker::Flight {
-  token::TokenRequest request;
-  std::shared_ptr<Turns::Ticket> ticket;
-  std::unique_ptr<Alarm> alarm;
-  std::list<Waiter*> waiters;
-  std::optional<token::FetchResult> result;       // set when it is over
-  std::optional<Life> life;                       // of the token that the last attempt brought
-  std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated
-  int attempts = 0;
-  SteadyTime last_began;        // the last of them
-  Moment sent;                  // its request, or the first of two
-  int times_missing = 0;        // the identity
-  seconds next_wait{};          // for it
-  SteadyTime left_alone_until;  // as IMDS asked for
-  bool is_flushed = false;      // while it flew: its token is not kept
-  bool is_refresh = false;      // nobody waited when it began
-
-  // Nobody would hear the answer.
-  [[nodiscard]] bool is_abandoned() const {
-    return waiters.empty() && !is_refresh;
-  }
-  // Who cannot wait for that is told at once.
-  void leave_imds_alone_until(SteadyTime time) {
-    left_alone_until = time;
-    for (const Waiter* waiter : waiters) {
-      if (waiter->deadline - kLastAttempt < time) {
-        waiter->alarm->ring();
-      }
-    }
-  }
-  [[nodiscard]] SteadyTime deadline() const {
-    SteadyTime last = SteadyTime::min();
-    for (const Waiter* waiter : waiters) {
-      last = std::max(last, waiter->deadline);
-    }
-    return last;
-  }
-};
 
 // Turns in the name of all who wait for a flight.
 class TokenBroker::FlightQuota final : public token::Quota {
@@ -282,7 +207,7 @@ token::FetchResult TokenBroker::answer_without(const Flight* flight, const token
   }
   if (flight != nullptr && flight->last_answer) {
     const nanoseconds alone = flight->left_alone_until - clock_.steady();
-    return alone > nanoseconds(0) && !*flight->last_answer ? leave_alone(alone, flight->last_answer->error())
+    return alone > nanoseconds(0) && !*flight->last_answer ? left_alone(alone, flight->last_answer->error())
                                                            : *flight->last_answer;
   }
   if (flight == nullptr || flight->attempts == 0) {
@@ -357,31 +282,13 @@ asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
   auto quota = std::make_shared<FlightQuota>(*this, flight);
   token::FetchResult result = co_await upstream_.fetch(flight->request, std::move(quota));
   if (const TokenPtr* token = token_in(result)) {
-    compare_clocks(**token, flight->sent);
+    clocks_.learn(**token, flight->sent.wall, clock_.wall());
     flight->life.emplace(**token, flight->sent);
     if (flight->life->left(clock_.now()) <= nanoseconds(0)) {
       co_return expired();
     }
   }
   co_return result;
-}
-
-// IMDS's clock showed `theirs` at some time between question and answer. That this machine's clock differs is
-// said once, until they agree again.
-void TokenBroker::compare_clocks(const token::Token& token, const Moment& sent) {
-  if (!token.expires_in) {
-    return;
-  }
-  const std::int64_t theirs = token.expires_on - *token.expires_in;
-  const seconds ahead(std::max(unix_seconds(sent.wall) - theirs, std::int64_t{0}));
-  const seconds behind(std::max(theirs - unix_seconds(clock_.wall()), std::int64_t{0}));
-  clock_ahead_ = ahead - behind;
-  const bool differ = std::chrono::abs(*clock_ahead_) > kWorthSaying;
-  if (differ && !std::exchange(clocks_differ_, true)) {
-    log::warn("tell clients when tokens expire by this machine's clock, which is {} s {} that of IMDS",
-              std::chrono::abs(*clock_ahead_).count(), *clock_ahead_ > seconds(0) ? "ahead of" : "behind");
-  }
-  clocks_differ_ = differ;
 }
 
 // Whether the flight is over with this result.
@@ -444,44 +351,12 @@ void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
 
 // Waits before the next attempt. False: there is no point in another one.
 asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
-  if (flight->waiters.empty() || !flight->last_answer) {
+  const std::optional<SteadyTime> until = flight->next_attempt(clock_.steady());
+  if (!until) {
     co_return false;
   }
-  const token::FetchResult answer = *flight->last_answer;
-  const SteadyTime started = clock_.steady();
-  const SteadyTime last_chance = flight->deadline() - kLastAttempt;
-  const auto number = static_cast<std::size_t>(std::max(flight->attempts - 1, 0));
-  seconds wait = kBackOff[std::min(number, kBackOff.size() - 1)];
-  if (answer) {
-    wait = flight->next_wait;
-  } else {
-    const token::Failure& failure = answer.error();
-    if (failure.remedy == token::Remedy::come_back) {  // its turn was given up just before somebody joined
-      co_return true;
-    }
-    if (failure.remedy == token::Remedy::retry_briefly) {
-      if (flight->attempts >= kBriefAttempts) {
-        co_return false;
-      }
-      wait = kBriefBackOff;
-    }
-    const seconds asked_for = failure.retry_after.value_or(seconds(0));
-    if (asked_for > seconds(0)) {
-      if (started + asked_for > last_chance) {
-        flight->last_answer = leave_alone(asked_for, failure);
-        co_return false;
-      }
-      flight->leave_imds_alone_until(started + asked_for);
-    }
-    wait = std::max(wait, asked_for);
-  }
-  if (last_chance - started < seconds(1)) {
-    co_return false;
-  }
-  const SteadyTime until = next_attempt(std::max(started + kLeastPause, flight->left_alone_until),
-                                        started + wait, started - flight->last_began, last_chance);
-  while (clock_.steady() < until && !flight->waiters.empty()) {
-    co_await flight->alarm->wait_until(until);
+  while (clock_.steady() < *until && !flight->waiters.empty()) {
+    co_await flight->alarm->wait_until(*until);
   }
   co_return !flight->waiters.empty();
 }

@@ -12,6 +12,8 @@
 #include "base/clock.hpp"
 #include "base/histogram.hpp"
 #include "broker/assignments.hpp"
+#include "broker/clock_comparison.hpp"
+#include "broker/flight.hpp"
 #include "broker/key.hpp"
 #include "broker/settings.hpp"
 #include "broker/token_cache.hpp"
@@ -78,14 +80,11 @@ class TokenBroker final : public token::TokenSource {
   [[nodiscard]] const TokenCache& cache() const {
     return cache_;
   }
-  // How far this machine's clock is ahead of that of IMDS, by the latest token that told; negative: behind.
-  [[nodiscard]] std::optional<std::chrono::seconds> clock_ahead() const {
-    return clock_ahead_;
+  [[nodiscard]] const ClockComparison& clocks() const {
+    return clocks_;
   }
 
  private:
-  struct Waiter;
-  struct Flight;
   class FlightQuota;
   using FlightPtr = std::shared_ptr<Flight>;
 
@@ -96,7 +95,6 @@ class TokenBroker final : public token::TokenSource {
   asio::awaitable<void> fly(FlightPtr flight);
   asio::awaitable<token::FetchResult> attempt(FlightPtr flight);
   void go_on_without_callers(const FlightPtr& flight);
-  void compare_clocks(const token::Token& token, const Moment& sent);
   bool settle(Flight& flight, const token::FetchResult& result);
   void finish(Flight& flight, const token::FetchResult& result);
   [[nodiscard]] std::optional<std::chrono::seconds> wait_for_assignment(Flight& flight);
@@ -116,8 +114,7 @@ class TokenBroker final : public token::TokenSource {
   Counters counters_;
   std::unique_ptr<Alarm> refresh_alarm_;
   bool refreshing_ = false;
-  std::optional<std::chrono::seconds> clock_ahead_;
-  bool clocks_differ_ = false;  // and it was said
+  ClockComparison clocks_;
   bool waits_ended_ = false;
 };
 

@@ -174,7 +174,7 @@ class ResponderProgram {
     now.mismatches_served = imds_.health().other_resources_served;
     now.mismatches_asked_anew = imds_.health().mix_ups;
     now.mismatches_refused = imds_.health().other_identities_refused;
-    if (const auto ahead = broker_.clock_ahead()) {
+    if (const auto ahead = broker_.clocks().ahead()) {
       now.clock_ahead = static_cast<double>(ahead->count());
     }
     now.quota_waits = broker_.counters().quota_waits;

@@ -211,9 +211,9 @@ TEST_F(FreshnessTest, TheClocksAreComparedWithEachTokenThatTells) {
     const CallPtr call = ask(bypassing("vault"));
     clock_.advance(source_.delay + seconds(1));  // and for a turn
     EXPECT_TRUE(call->result && is_token(*call->result));
-    return broker_.clock_ahead();
+    return broker_.clocks().ahead();
   };
-  EXPECT_EQ(broker_.clock_ahead(), std::nullopt);
+  EXPECT_EQ(broker_.clocks().ahead(), std::nullopt);
   EXPECT_EQ(ahead_after(seconds(0), std::nullopt), std::nullopt);
   EXPECT_EQ(ahead_after(seconds(0), hours(1)), seconds(0));
   EXPECT_EQ(ahead_after(seconds(5), hours(1)), seconds(-5));
