@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "base/log.hpp"
@@ -111,6 +112,12 @@ off_t size_of(const UniqueFd& file) {
   return ::fstat(file.get(), &found) == 0 ? found.st_size : 0;
 }
 
+void resize(const UniqueFd& memory, off_t size) {
+  if (::ftruncate(memory.get(), size) != 0) {
+    log::error("resize the memory of tokens: {}", std::strerror(errno));
+  }
+}
+
 void overwrite(const UniqueFd& memory) {
   const Result<void> wiped = wipe_file(memory.get(), 0, static_cast<std::uint64_t>(size_of(memory)));
   if (!wiped) {
@@ -165,15 +172,15 @@ void KeptMemory::wipe() {
   if (memory_) {
     const off_t size = size_of(memory_);
     overwrite(memory_);
-    (void)(::ftruncate(memory_.get(), 0) == 0 &&
-           ::ftruncate(memory_.get(), size) == 0);  // gives the pages back
+    resize(memory_, 0);  // gives the pages back
+    resize(memory_, size);
   }
 }
 
 void KeptMemory::give_up() {
   if (memory_) {
     overwrite(memory_);
-    (void)!::ftruncate(memory_.get(), 0);
+    resize(memory_, 0);
     remove_stored_descriptor(kMemoryName);
     memory_.reset();
   }
