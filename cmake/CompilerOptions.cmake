@@ -61,5 +61,6 @@ if(MSI2IMDS_TIDY)
   find_program(CLANG_TIDY clang-tidy REQUIRED)
   # A module's files are included into one, which is not what that check is about.
   set(MSI2IMDS_CLANG_TIDY
-      ${PROJECT_SOURCE_DIR}/cmake/clang-tidy-once ${CLANG_TIDY} --warnings-as-errors=* --quiet --checks=-bugprone-suspicious-include)
+      ${PROJECT_SOURCE_DIR}/cmake/clang-tidy-once ${CLANG_TIDY} --warnings-as-errors=* --quiet
+      --checks=-bugprone-suspicious-include)
 endif()

@@ -75,11 +75,14 @@ Result<void> wipe_file(int file, std::uint64_t begin, std::uint64_t end) {
       return errno == ENXIO ? Result<void>() : failure_to_wipe();  // a hole to the end
     }
     begin = static_cast<std::uint64_t>(data);
-    const std::uint64_t size = std::min(kPage - begin % kPage, end - std::min(begin, end));
-    if (size > 0 && ::pwrite(file, kZeros.data(), size, data) != static_cast<ssize_t>(size)) {
+    if (begin >= end) {
+      return {};
+    }
+    const std::uint64_t size = std::min(kPage - begin % kPage, end - begin);
+    if (::pwrite(file, kZeros.data(), size, data) != static_cast<ssize_t>(size)) {
       return failure_to_wipe();
     }
-    begin += std::max<std::uint64_t>(size, 1);
+    begin += size;
   }
   return {};
 }

@@ -109,12 +109,13 @@ void TokenBroker::configure(const Settings& settings) {
 }
 
 void TokenBroker::keep_in(UniqueFd memory, std::string_view issuer) {
+  const bool is_new = cache_.count() == 0;
   const Result<void> kept = cache_.keep_in(std::move(memory), issuer, clock_.now());
   if (!kept) {
     log::warn("tokens do not outlast this process: {}", kept.error().message());
     return;
   }
-  if (cache_.count() > 0) {
+  if (is_new && cache_.count() > 0) {
     log::info("{} tokens have outlasted an earlier process", cache_.count());
   }
   turns_.go_on();

@@ -127,8 +127,8 @@ void TokenCache::take_over(TokenMemory::Found found, const Moment& now) {
   }
   add(std::move(found.record), now.boot, found.place);  // it may have been used a moment ago
   Entry& entry = entries_.front();
-  if (entry.living.life.age(now) >=
-      entry.serve_for) {  // served all the same, as before, until IMDS was asked
+  const bool is_old = entry.living.life.age(now) >= entry.serve_for;
+  if (is_old) {  // it is served as before, until IMDS was asked
     keep_serving(key_of(entry.request), now);
     entry.refresh_at = {};
   }

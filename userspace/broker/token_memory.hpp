@@ -17,7 +17,7 @@ namespace msi2imds::broker {
 
 // Tokens, and from when IMDS may be asked again, in a file of anonymous memory that outlasts this process.
 // What is found there is read like anything from outside: whoever had it before may have ended in the middle
-// of a write, or may have been somebody's tool. Without a file nothing is kept.
+// of a write, or may have been taken over. Without a file nothing is kept.
 //
 // The file: a header, a directory of places, and the records that they point at. A place is written after its
 // record and holds its check sum, so that a record counts as a whole or not at all; and no caller's text can

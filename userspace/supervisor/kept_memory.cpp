@@ -127,7 +127,7 @@ void overwrite(const UniqueFd& memory) {
 
 }  // namespace
 
-// One is expected; what more there is was forgotten.
+// One is expected; any other is overwritten.
 KeptMemory::KeptMemory(std::vector<UniqueFd>& inherited) {
   std::erase_if(inherited, [this](UniqueFd& one) {
     UniqueFd memory = is_memory(one) ? std::move(one) : unwrap(one);

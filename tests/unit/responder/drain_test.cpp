@@ -23,7 +23,10 @@ class DrainTest : public testing::Test {
     link_.emplace(io_, std::move(ends->second));
     Responder::Hooks hooks;
     hooks.end_waits = [this] { end_waits(); };
-    hooks.prefetch = [](const std::vector<token::TokenRequest>& /*requests*/) {};
+    hooks.prefetch = [this](const std::vector<token::TokenRequest>& requests) {
+      ++prefetches_;
+      EXPECT_TRUE(requests.empty()) << "nobody has got a token here";
+    };
     responder_.emplace(io_, *link_, tokens_, std::move(hooks));
     running_.emplace(io_, responder_->run());
     asio::co_spawn(io_, supervise(), asio::detached);
@@ -75,6 +78,7 @@ class DrainTest : public testing::Test {
   std::optional<support::Started<Result<void>>> running_;
   bool is_helpful_ = false;
   bool waits_ended_ = false;
+  int prefetches_ = 0;
 
  private:
   void end_waits() {
@@ -126,6 +130,14 @@ TEST_F(DrainTest, EndsWhatWaitsForATokenWhenASuccessorComes) {
             std::string::npos)
       << answer;
   EXPECT_TRUE(leaves());
+}
+
+TEST_F(DrainTest, FetchesNothingMoreInAdvance) {
+  const int before = prefetches_;
+  EXPECT_GT(before, 0) << "serving begins with it";
+  drain(control::Backlog::serve);
+  EXPECT_TRUE(leaves());
+  EXPECT_EQ(prefetches_, before + 1) << "the list is empty from here on";
 }
 
 TEST_F(DrainTest, RecordsWhatItEnded) {
