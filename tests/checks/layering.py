@@ -9,7 +9,7 @@ import sys
 MAY_INCLUDE = {
     "base": set(),
     "accounts": {"base"},
-    "bpf": {"base"},
+    "loader": {"base"},
     "token": {"base"},
     "netlink": {"base"},
     "caller": {"base", "netlink"},
@@ -23,8 +23,8 @@ MAY_INCLUDE = {
     "metrics": {"base"},
     "admin": {"base", "http"},
     "waagent": {"base", "config", "netlink", "resolver"},
-    "redirect": {"base", "bpf", "netlink"},
-    "observer": {"base", "bpf"},
+    "redirect": {"base", "loader", "netlink"},
+    "observer": {"base", "loader"},
     "resolver": {"base", "accounts", "caller"},
     "legacy": {"base", "http", "token"},
     "imds": {"base", "http", "token"},
@@ -32,12 +32,12 @@ MAY_INCLUDE = {
         *("base", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
     },
     "supervisor": {
-        *("base", "accounts", "bpf", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
+        *("base", "accounts", "loader", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
         *("admin", "imds", "waagent"),
     },
     "migration": {*("base", "config", "http", "imds", "netlink", "resolver", "waagent", "usage", "admin", "token")},
     "doctor": {
-        *("base", "accounts", "bpf", "config", "http", "imds", "migration", "netlink", "redirect", "resolver", "usage", "waagent")
+        *("base", "accounts", "loader", "config", "http", "imds", "migration", "netlink", "redirect", "resolver", "usage", "waagent")
     },
 }
 KNOWS_ALL = {"cli"}

@@ -13,8 +13,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "bpf/cgroup.hpp"
 #include "kernel/redirection_fixture.hpp"
+#include "loader/cgroup.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -29,19 +29,20 @@ struct Variant {
 };
 
 const std::array kVariants = {
-    Variant{"storage", {ConnectVariant{ListenerGuard::storage, true}, bpf::AttachMethod::link}},
-    Variant{"without_getpeername", {ConnectVariant{ListenerGuard::storage, false}, bpf::AttachMethod::link}},
-    Variant{"mark", {ConnectVariant{ListenerGuard::mark, false}, bpf::AttachMethod::link}},
-    Variant{"unguarded", {ConnectVariant{ListenerGuard::none, false}, bpf::AttachMethod::link}},
+    Variant{"storage", {ConnectVariant{ListenerGuard::storage, true}, loader::AttachMethod::link}},
+    Variant{"without_getpeername",
+            {ConnectVariant{ListenerGuard::storage, false}, loader::AttachMethod::link}},
+    Variant{"mark", {ConnectVariant{ListenerGuard::mark, false}, loader::AttachMethod::link}},
+    Variant{"unguarded", {ConnectVariant{ListenerGuard::none, false}, loader::AttachMethod::link}},
     Variant{"storage_without_link",
-            {ConnectVariant{ListenerGuard::storage, true}, bpf::AttachMethod::without_link}},
+            {ConnectVariant{ListenerGuard::storage, true}, loader::AttachMethod::without_link}},
     Variant{"mark_without_link",
-            {ConnectVariant{ListenerGuard::mark, false}, bpf::AttachMethod::without_link}},
+            {ConnectVariant{ListenerGuard::mark, false}, loader::AttachMethod::without_link}},
 };
 
 // How many programs of any kind are on this process's cgroup.
 std::size_t programs_on(const std::string& cgroup) {
-  const auto directory = bpf::open_cgroup(cgroup);
+  const auto directory = loader::open_cgroup(cgroup);
   EXPECT_TRUE(directory);
   std::size_t count = 0;
   for (const auto hook : {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_INET4_GETPEERNAME,
@@ -86,7 +87,7 @@ class CgroupConnectTest : public testing::TestWithParam<Variant> {
     return dialled.error == 0 && listeners_.accept();
   }
   [[nodiscard]] bool has_links() const {
-    return GetParam().forced.method == bpf::AttachMethod::link;
+    return GetParam().forced.method == loader::AttachMethod::link;
   }
 
   CgroupConnectRedirector redirector_{GetParam().forced};
@@ -229,7 +230,7 @@ TEST_P(CgroupConnectTest, LeftoversAreFoundOnWhateverCgroup) {
   if (has_links()) {
     return;  // does not apply: nothing is left over
   }
-  const auto root = bpf::open_cgroup("/");
+  const auto root = loader::open_cgroup("/");
   ASSERT_TRUE(root);
   const std::string service = ScratchCgroup::path() + "/service";
   ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
@@ -273,9 +274,9 @@ TEST_P(CgroupConnectTest, LeavesWhatWasPutThereFromAnotherNetworkNamespace) {
   EXPECT_GT(own_programs(), theirs);
   redirection_.reset();
   EXPECT_EQ(own_programs(), theirs);
-  const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
+  const auto cgroup = loader::open_cgroup(ScratchCgroup::path());
   ASSERT_TRUE(cgroup);
-  EXPECT_EQ(bpf::detach_leftovers(cgroup->get(), {}, [](int) { return true; }), theirs);
+  EXPECT_EQ(loader::detach_leftovers(cgroup->get(), {}, [](int) { return true; }), theirs);
 }
 
 TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
@@ -287,7 +288,7 @@ TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
   options.expected_attach_type = BPF_CGROUP_INET4_CONNECT;
   const UniqueFd foreign(
       bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "foreign", "GPL", pass.data(), pass.size(), &options));
-  const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
+  const auto cgroup = loader::open_cgroup(ScratchCgroup::path());
   ASSERT_TRUE(foreign && cgroup);
   ASSERT_EQ(bpf_prog_attach(foreign.get(), cgroup->get(), BPF_CGROUP_INET4_CONNECT, BPF_F_ALLOW_MULTI), 0);
   install();
@@ -301,7 +302,7 @@ TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
 
 // Only processes in the cgroup are redirected; it comes and goes with its service.
 TEST_P(CgroupConnectTest, FollowsACgroupThatIsMadeAgain) {
-  const auto root = bpf::open_cgroup("/");
+  const auto root = loader::open_cgroup("/");
   ASSERT_TRUE(root);
   const std::string service = ScratchCgroup::path() + "/service";
   plan_.cgroups = {service};
@@ -327,8 +328,8 @@ TEST(CgroupTest, OpensTheRootWhereNobodyHasMountedIt) {
     bool hidden = ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     hidden = hidden && (::umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0 ||
                         ::umount2("/sys/fs/cgroup", MNT_DETACH) == 0);
-    const auto opened = bpf::open_cgroup("/");
-    const auto below = bpf::open_cgroup("/system.slice");
+    const auto opened = loader::open_cgroup("/");
+    const auto below = loader::open_cgroup("/system.slice");
     std::ifstream mounts("/proc/self/mountinfo");
     std::stringstream text;
     text << mounts.rdbuf();

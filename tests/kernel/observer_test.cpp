@@ -14,8 +14,8 @@
 #include <optional>
 #include <thread>
 
-#include "bpf/cgroup.hpp"
 #include "kernel/redirection_fixture.hpp"
+#include "loader/cgroup.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -95,7 +95,7 @@ TEST_F(ObserverTest, KnowsTheCgroupAndTheTime) {
   ASSERT_EQ(::clock_gettime(CLOCK_BOOTTIME, &after), 0);
   const auto dialler = observer_->find(cookie_of(dialled.socket));
   ASSERT_TRUE(dialler);
-  const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
+  const auto cgroup = loader::open_cgroup(ScratchCgroup::path());
   ASSERT_TRUE(cgroup);
   struct stat directory {};
   ASSERT_EQ(::fstat(cgroup->get(), &directory), 0);
@@ -204,8 +204,8 @@ TEST_F(ObserverTest, CountsWhatNobodyTakes) {
 TEST_F(ObserverTest, GoesWithItsObjectAndNoticesThatItIsGone) {
   EXPECT_TRUE(observer_->check());
   const auto attached = [] {
-    const auto cgroup = bpf::open_cgroup(ScratchCgroup::path());
-    return bpf::programs_of_ours(cgroup->get());
+    const auto cgroup = loader::open_cgroup(ScratchCgroup::path());
+    return loader::programs_of_ours(cgroup->get());
   };
   EXPECT_EQ(attached(), 2U);
   observer_.reset();

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "bpf/cgroup.hpp"
+#include "loader/cgroup.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -37,8 +37,8 @@ CgroupVisit::CgroupVisit(const std::string& cgroup) {
   if (cgroup.empty() || home.empty() || home == cgroup) {
     return;
   }
-  Result<UniqueFd> there = bpf::open_cgroup(cgroup);
-  Result<UniqueFd> back = bpf::open_cgroup(home);
+  Result<UniqueFd> there = loader::open_cgroup(cgroup);
+  Result<UniqueFd> back = loader::open_cgroup(home);
   if (there && back && enter(*there)) {
     home_ = std::move(*back);
   }

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "abi.h"
-#include "bpf/cgroup.hpp"
-#include "bpf/libbpf.hpp"
-#include "bpf/port_set.hpp"
+#include "loader/cgroup.hpp"
+#include "loader/libbpf.hpp"
+#include "loader/port_set.hpp"
 #include "observe.skel.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -76,7 +76,7 @@ Observer::Observer(Observer&&) noexcept = default;
 Observer::~Observer() = default;
 
 Result<Observer> Observer::attach(const Plan& plan) {
-  bpf::prepare_libbpf();
+  loader::prepare_libbpf();
   Skeleton skeleton(observe_bpf::open_and_load());
   if (!skeleton) {
     return Error::from_errno(errno, "load the observer's programs");
@@ -100,8 +100,8 @@ Result<Observer> Observer::attach(const Plan& plan) {
 
 Result<void> Observer::configure(const Plan& plan) {
   observer_plan wanted{};
-  bpf::add_ports(wanted.ports, plan.legacy_ports);
-  bpf::add_ports(wanted.ports, {plan.listen_port});
+  loader::add_ports(wanted.ports, plan.legacy_ports);
+  loader::add_ports(wanted.ports, {plan.listen_port});
   wanted.listen_port = htons(plan.listen_port);
   wanted.is_reporting = plan.report ? 1 : 0;
   socklen_t size = sizeof wanted.own_socket;
@@ -113,16 +113,16 @@ Result<void> Observer::configure(const Plan& plan) {
 }
 
 Result<void> Observer::attach_to(const std::string& cgroup) {
-  const Result<UniqueFd> directory = bpf::open_cgroup(cgroup);
+  const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
   if (!directory) {
     return directory.error();
   }
-  const std::vector<bpf::ProgramOfHook> programs = {
+  const std::vector<loader::ProgramOfHook> programs = {
       {skeleton_->progs.msi2imds_observe4, BPF_CGROUP_INET4_CONNECT},
       {skeleton_->progs.msi2imds_observe6, BPF_CGROUP_INET6_CONNECT}};
-  for (const bpf::ProgramOfHook& program : programs) {
-    Result<bpf::CgroupAttachment> attachment =
-        bpf::CgroupAttachment::attach(program, directory->get(), bpf::AttachMethod::link);
+  for (const loader::ProgramOfHook& program : programs) {
+    Result<loader::CgroupAttachment> attachment =
+        loader::CgroupAttachment::attach(program, directory->get(), loader::AttachMethod::link);
     if (!attachment) {
       return attachment.error();
     }
@@ -168,7 +168,7 @@ std::optional<Dialler> Observer::find(std::uint64_t cookie) const {
 }
 
 Result<void> Observer::check() const {
-  for (const bpf::CgroupAttachment& attachment : attachments_) {
+  for (const loader::CgroupAttachment& attachment : attachments_) {
     Result<void> checked = attachment.check();
     if (!checked) {
       return checked;

@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
-#include "bpf/cgroup_attachment.hpp"
+#include "loader/cgroup_attachment.hpp"
 
 struct observe_bpf;
 struct ring_buffer;
@@ -78,9 +78,9 @@ class Observer {
   Result<void> open_reports();
 
   Skeleton skeleton_;
-  UniqueFd udp_;                                    // by which the programs learn our network namespace
-  std::vector<bpf::CgroupAttachment> attachments_;  // detached before the programs go
-  std::unique_ptr<std::vector<Dialler>> taken_;     // where the ring buffer's callback puts them
+  UniqueFd udp_;                                       // by which the programs learn our network namespace
+  std::vector<loader::CgroupAttachment> attachments_;  // detached before the programs go
+  std::unique_ptr<std::vector<Dialler>> taken_;        // where the ring buffer's callback puts them
   std::unique_ptr<ring_buffer, Deleter> buffer_;
 };
 

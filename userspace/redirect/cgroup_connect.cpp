@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "bpf/cgroup.hpp"
+#include "loader/cgroup.hpp"
 #include "redirect/guard.hpp"
 
 namespace msi2imds::redirect {
@@ -21,19 +21,19 @@ std::vector<std::string> cgroups_of(const Plan& plan) {
   return plan.cgroups.empty() ? std::vector<std::string>{"/"} : plan.cgroups;
 }
 
-using Attachments = std::vector<bpf::CgroupAttachment>;
+using Attachments = std::vector<loader::CgroupAttachment>;
 
 // All programs, or none.
 Result<Attachments> attach_all(const ConnectPrograms& programs, const std::string& cgroup,
-                               bpf::AttachMethod method) {
-  const Result<UniqueFd> directory = bpf::open_cgroup(cgroup);
+                               loader::AttachMethod method) {
+  const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
   if (!directory) {
     return directory.error();
   }
   Attachments attachments;
-  for (const bpf::ProgramOfHook& program : programs.programs()) {
-    Result<bpf::CgroupAttachment> attachment =
-        bpf::CgroupAttachment::attach(program, directory->get(), method);
+  for (const loader::ProgramOfHook& program : programs.programs()) {
+    Result<loader::CgroupAttachment> attachment =
+        loader::CgroupAttachment::attach(program, directory->get(), method);
     if (!attachment) {
       return attachment.error();
     }
@@ -43,7 +43,7 @@ Result<Attachments> attach_all(const ConnectPrograms& programs, const std::strin
 }
 
 Result<void> check_all(const Attachments& attachments) {
-  for (const bpf::CgroupAttachment& attachment : attachments) {
+  for (const loader::CgroupAttachment& attachment : attachments) {
     Result<void> checked = attachment.check();
     if (!checked) {
       return checked;
@@ -54,7 +54,7 @@ Result<void> check_all(const Attachments& attachments) {
 
 class CgroupConnectRedirection final : public Redirection {
  public:
-  CgroupConnectRedirection(ConnectPrograms programs, bpf::AttachMethod method, const Plan& plan)
+  CgroupConnectRedirection(ConnectPrograms programs, loader::AttachMethod method, const Plan& plan)
       : programs_(std::move(programs)), method_(method), listen_port_(plan.listen_port) {
     for (const std::string& cgroup : cgroups_of(plan)) {
       places_.push_back({.cgroup = cgroup, .attachments = {}});
@@ -101,11 +101,11 @@ class CgroupConnectRedirection final : public Redirection {
     const bool can = std::all_of(places_.begin(), places_.end(), [](const Place& place) {
       return std::all_of(
           place.attachments.begin(), place.attachments.end(),
-          [](const bpf::CgroupAttachment& attachment) { return attachment.outlives_process(); });
+          [](const loader::CgroupAttachment& attachment) { return attachment.outlives_process(); });
     });
     if (can) {
       for (Place& place : places_) {
-        for (bpf::CgroupAttachment& attachment : place.attachments) {
+        for (loader::CgroupAttachment& attachment : place.attachments) {
           attachment.release();
         }
       }
@@ -158,10 +158,10 @@ class CgroupConnectRedirection final : public Redirection {
 
   // Programs without a link would stay for good if this process were killed.
   Result<void> renew_guard() {
-    std::vector<bpf::CgroupAttachment::Raw> attached;
+    std::vector<loader::CgroupAttachment::Raw> attached;
     std::vector<int> descriptors;
     for (const Place& place : places_) {
-      for (const bpf::CgroupAttachment& attachment : place.attachments) {
+      for (const loader::CgroupAttachment& attachment : place.attachments) {
         if (attachment.outlives_process()) {
           attached.push_back(attachment.raw());
           descriptors.push_back(attached.back().program);
@@ -174,7 +174,7 @@ class CgroupConnectRedirection final : public Redirection {
       return {};
     }
     Result<Guard> guard = Guard::start(
-        [attached] { std::for_each(attached.begin(), attached.end(), bpf::CgroupAttachment::detach); },
+        [attached] { std::for_each(attached.begin(), attached.end(), loader::CgroupAttachment::detach); },
         descriptors);
     if (!guard) {
       return guard.error();
@@ -184,7 +184,7 @@ class CgroupConnectRedirection final : public Redirection {
   }
 
   ConnectPrograms programs_;
-  bpf::AttachMethod method_;
+  loader::AttachMethod method_;
   std::uint16_t listen_port_;
   std::vector<Place> places_;  // detached before the programs go
   std::optional<Guard> guard_;
@@ -193,8 +193,8 @@ class CgroupConnectRedirection final : public Redirection {
 // An earlier process may have been told other cgroups.
 std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept) {
   std::vector<std::string> removed;
-  bpf::visit_cgroups([&](int directory, const std::string& path) {
-    const std::size_t count = bpf::detach_leftovers(directory, kept, was_attached_from_here);
+  loader::visit_cgroups([&](int directory, const std::string& path) {
+    const std::size_t count = loader::detach_leftovers(directory, kept, was_attached_from_here);
     if (count > 0) {
       removed.push_back("cgroup_connect: " + std::to_string(count) + " programs on cgroup '" + path + "'");
     }
@@ -253,8 +253,8 @@ Result<std::unique_ptr<Redirection>> CgroupConnectRedirector::install(
     return configured.error();
   }
   std::vector<std::uint32_t> ids;
-  for (const bpf::ProgramOfHook& program : programs->programs()) {
-    ids.push_back(bpf::id_of(*program.program));
+  for (const loader::ProgramOfHook& program : programs->programs()) {
+    ids.push_back(loader::id_of(*program.program));
   }
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
   const Result<void> attached = redirection->attach();

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "bpf/cgroup_attachment.hpp"
+#include "loader/cgroup_attachment.hpp"
 #include "redirect/connect_programs.hpp"
 #include "redirect/redirector.hpp"
 
@@ -16,7 +16,7 @@ class CgroupConnectRedirector final : public Redirector {
   // What to use, instead of the best that this kernel can do.
   struct Forced {
     std::optional<ConnectVariant> variant;
-    bpf::AttachMethod method = bpf::AttachMethod::link;
+    loader::AttachMethod method = loader::AttachMethod::link;
   };
   CgroupConnectRedirector() = default;
   explicit CgroupConnectRedirector(const Forced& forced) : forced_(forced) {}

@@ -14,15 +14,15 @@
 #include <utility>
 
 #include "abi.h"
-#include "bpf/libbpf.hpp"
-#include "bpf/port_set.hpp"
 #include "connect.skel.h"
+#include "loader/libbpf.hpp"
+#include "loader/port_set.hpp"
 #include "redirect/own_namespace.hpp"
 
 namespace msi2imds::redirect {
 namespace {
 
-std::vector<bpf::ProgramOfHook> connect_programs(const connect_bpf& skeleton, ListenerGuard guard) {
+std::vector<loader::ProgramOfHook> connect_programs(const connect_bpf& skeleton, ListenerGuard guard) {
   const auto& all = skeleton.progs;
   switch (guard) {
     case ListenerGuard::storage:
@@ -38,8 +38,8 @@ std::vector<bpf::ProgramOfHook> connect_programs(const connect_bpf& skeleton, Li
   return {};
 }
 
-std::vector<bpf::ProgramOfHook> programs_of(const connect_bpf& skeleton, const ConnectVariant& variant) {
-  std::vector<bpf::ProgramOfHook> programs = connect_programs(skeleton, variant.guard);
+std::vector<loader::ProgramOfHook> programs_of(const connect_bpf& skeleton, const ConnectVariant& variant) {
+  std::vector<loader::ProgramOfHook> programs = connect_programs(skeleton, variant.guard);
   if (variant.shows_dialled) {
     programs.push_back({skeleton.progs.msi2imds_getpeername4, BPF_CGROUP_INET4_GETPEERNAME});
     programs.push_back({skeleton.progs.msi2imds_getpeername6, BPF_CGROUP_INET6_GETPEERNAME});
@@ -96,7 +96,7 @@ ConnectPrograms::ConnectPrograms(Skeleton skeleton, const ConnectVariant& varian
     : skeleton_(std::move(skeleton)), variant_(variant) {}
 
 Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant) {
-  bpf::prepare_libbpf();
+  loader::prepare_libbpf();
   Skeleton skeleton(connect_bpf::open());
   if (!skeleton) {
     return Error::from_errno(errno, "open the connect programs");
@@ -105,7 +105,7 @@ Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant) {
   bpf_object__for_each_program(program, skeleton->obj) {
     (void)bpf_program__set_autoload(program, false);  // fails only for programs that are loaded
   }
-  for (const bpf::ProgramOfHook& wanted : programs_of(*skeleton, variant)) {
+  for (const loader::ProgramOfHook& wanted : programs_of(*skeleton, variant)) {
     (void)bpf_program__set_autoload(wanted.program, true);
   }
   (void)bpf_map__set_autocreate(skeleton->maps.our_listeners, variant.guard == ListenerGuard::storage);
@@ -145,7 +145,7 @@ Result<void> ConnectPrograms::configure(const Plan& plan, const std::vector<List
     }
   }
   connect_plan wanted{};
-  bpf::add_ports(wanted.legacy_ports, plan.legacy_ports);
+  loader::add_ports(wanted.legacy_ports, plan.legacy_ports);
   wanted.mark = plan.mark;
   wanted.listen_port = htons(plan.listen_port);
   wanted.owner = own_namespace();
@@ -158,7 +158,7 @@ Result<void> ConnectPrograms::configure(const Plan& plan, const std::vector<List
   return {};
 }
 
-std::vector<bpf::ProgramOfHook> ConnectPrograms::programs() const {
+std::vector<loader::ProgramOfHook> ConnectPrograms::programs() const {
   return programs_of(*skeleton_, variant_);
 }
 

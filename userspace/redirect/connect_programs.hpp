@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "bpf/cgroup_attachment.hpp"
+#include "loader/cgroup_attachment.hpp"
 #include "redirect/redirector.hpp"
 
 struct connect_bpf;
@@ -37,7 +37,7 @@ class ConnectPrograms {
   [[nodiscard]] Result<void> configure(const Plan& plan, const std::vector<Listener>& listeners);
 
   // What has to be attached to a cgroup.
-  [[nodiscard]] std::vector<bpf::ProgramOfHook> programs() const;
+  [[nodiscard]] std::vector<loader::ProgramOfHook> programs() const;
 
   [[nodiscard]] const ConnectVariant& variant() const {
     return variant_;

@@ -16,23 +16,23 @@ namespace msi2imds::redirect {
 namespace {
 
 struct Pinned {
-  bpf::Link link;
+  loader::Link link;
   std::uint32_t namespace_inode = 0;  // 0: it is gone
 };
 
 // What of ours is pinned there, unless it is of another namespace that still lives.
 Result<Pinned> open_ours(const std::string& path) {
-  bpf::prepare_libbpf();
+  loader::prepare_libbpf();
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) {
     return Error::from_errno(errno, "look for the pin '" + path + "'");
   }
-  bpf::Link link(bpf_link__open(path.c_str()));
+  loader::Link link(bpf_link__open(path.c_str()));
   bpf_link_info info{};
   std::uint32_t size = sizeof info;
   if (!link || bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) != 0 ||
       info.type != BPF_LINK_TYPE_NETNS ||
-      !bpf::is_our_program(UniqueFd(bpf_prog_get_fd_by_id(info.prog_id)).get())) {
+      !loader::is_our_program(UniqueFd(bpf_prog_get_fd_by_id(info.prog_id)).get())) {
     return Error::from_errno(EEXIST, "use the pin '" + path + "', which is not ours");
   }
   const std::uint32_t inode = info.netns.netns_ino;
@@ -45,7 +45,7 @@ Result<Pinned> open_ours(const std::string& path) {
 
 }  // namespace
 
-Result<bpf::Link> open_pinned(const std::string& path) {
+Result<loader::Link> open_pinned(const std::string& path) {
   Result<Pinned> pinned = open_ours(path);
   if (!pinned) {
     return pinned.error();

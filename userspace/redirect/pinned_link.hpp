@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "bpf/libbpf.hpp"
+#include "loader/libbpf.hpp"
 
 // A link in a BPF file system stays attached while no process holds it.
 namespace msi2imds::redirect {
@@ -12,7 +12,7 @@ namespace msi2imds::redirect {
 // The link of ours that is pinned there and attached to this network namespace. Fails with ENOENT when
 // nothing is pinned, with ESTALE when its namespace is gone, and with EEXIST when it is of another namespace
 // or somebody else's.
-[[nodiscard]] Result<bpf::Link> open_pinned(const std::string& path);
+[[nodiscard]] Result<loader::Link> open_pinned(const std::string& path);
 
 // Pins it, making the directory where it is missing.
 [[nodiscard]] Result<void> pin(bpf_link& link, const std::string& path);

@@ -12,8 +12,8 @@
 
 #include "abi.h"
 #include "base/unique_fd.hpp"
-#include "bpf/libbpf.hpp"
-#include "bpf/port_set.hpp"
+#include "loader/libbpf.hpp"
+#include "loader/port_set.hpp"
 #include "redirect/pinned_link.hpp"
 #include "sk_lookup.skel.h"
 
@@ -28,13 +28,13 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<sk_lookup_bpf, SkeletonDeleter>;
 
 Result<Skeleton> load(const std::vector<std::uint16_t>& ports, std::uint16_t exempt_port) {
-  bpf::prepare_libbpf();
+  loader::prepare_libbpf();
   Skeleton skeleton(sk_lookup_bpf::open());
   if (!skeleton) {
     return Error::from_errno(errno, "open the sk_lookup program");
   }
   // The skeleton shows read-only data as const; until it is loaded it is ours to write.
-  bpf::add_ports(const_cast<port_set&>(skeleton->rodata->legacy_ports), ports);
+  loader::add_ports(const_cast<port_set&>(skeleton->rodata->legacy_ports), ports);
   const_cast<__be16&>(skeleton->rodata->exempt_port) = htons(exempt_port);
   if (const int err = sk_lookup_bpf::load(skeleton.get()); err != 0) {
     return Error::from_errno(-err, "load the sk_lookup program");
@@ -42,12 +42,12 @@ Result<Skeleton> load(const std::vector<std::uint16_t>& ports, std::uint16_t exe
   return skeleton;
 }
 
-Result<bpf::Link> attach_to_own_namespace(const sk_lookup_bpf& skeleton) {
+Result<loader::Link> attach_to_own_namespace(const sk_lookup_bpf& skeleton) {
   const UniqueFd net_namespace(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!net_namespace) {
     return Error::from_errno(errno, "open /proc/self/ns/net");
   }
-  bpf::Link link(bpf_program__attach_netns(skeleton.progs.msi2imds_sk_lookup, net_namespace.get()));
+  loader::Link link(bpf_program__attach_netns(skeleton.progs.msi2imds_sk_lookup, net_namespace.get()));
   if (!link) {
     return Error::from_errno(errno, "attach sk_lookup to the network namespace");
   }
@@ -71,7 +71,7 @@ Result<void> put_listener(const sk_lookup_bpf& skeleton, const Listener& listene
 
 // A link, and where it is pinned.
 struct Attached {
-  bpf::Link link;
+  loader::Link link;
   std::string pin;             // empty: it goes with this process
   std::string why_not_pinned;  // although it should be
 };
@@ -136,7 +136,7 @@ std::string pin_path(const std::string& directory) {
 // Without a pin where there cannot be one: what is pinned there already is never overwritten.
 Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& pin_directory,
                              std::string why_not_pinned) {
-  Result<bpf::Link> link = attach_to_own_namespace(skeleton);
+  Result<loader::Link> link = attach_to_own_namespace(skeleton);
   if (!link) {
     return link.error();
   }
@@ -164,7 +164,7 @@ Result<Attached> attach_without_pin(const sk_lookup_bpf& skeleton, const std::st
 
 // The link of the process before us, if it is there, gets our program in one step.
 Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
-  Result<bpf::Link> found = open_pinned(pin_path(pin_directory));
+  Result<loader::Link> found = open_pinned(pin_path(pin_directory));
   if (!found) {
     const bool is_free = found.error().code() == boost::system::errc::no_such_file_or_directory;
     return attach_anew(skeleton, pin_directory, is_free ? std::string() : found.error().message());
@@ -185,7 +185,7 @@ Result<void> SkLookupRedirector::probe(const Plan& plan) const {
   if (!skeleton) {
     return skeleton.error();
   }
-  const Result<bpf::Link> link = attach_to_own_namespace(**skeleton);
+  const Result<loader::Link> link = attach_to_own_namespace(**skeleton);
   if (!link) {
     return link.error();
   }

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "bpf/cgroup.hpp"
+#include "loader/cgroup.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -72,7 +72,7 @@ void CallerDirectory::start(const config::Config& config, bool report) {
            .report = report};
   if (!resolver_) {
     // Without a cgroup2 units are known by their processes.
-    if (Result<UniqueFd> root = bpf::open_cgroup("/"); root) {
+    if (Result<UniqueFd> root = loader::open_cgroup("/"); root) {
       cgroup_root_ = std::move(*root);
     }
     resolver::Settings settings;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bpf/cgroup.hpp"
+#include "loader/cgroup.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -16,7 +16,7 @@
 #include <sstream>
 #include <vector>
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 namespace {
 
 constexpr const char* kRunDirectory = "/run/msi2imds";
@@ -134,4 +134,4 @@ void visit_cgroups(const CgroupVisitor& visit) {
   }
 }
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 
 struct LinkDeleter {
   void operator()(bpf_link* link) const noexcept {
@@ -21,4 +21,4 @@ void prepare_libbpf();
 // Whether a loaded program is one of msi2imds's, of this process or another.
 [[nodiscard]] bool is_our_program(int program);
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bpf/libbpf.hpp"
+#include "loader/libbpf.hpp"
 
 #include <bpf/bpf.h>
 #include <sys/resource.h>
@@ -11,7 +11,7 @@
 
 #include "base/log.hpp"
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 namespace {
 
 // Of all our programs' names, of which the kernel keeps 15 characters.
@@ -51,4 +51,4 @@ void prepare_libbpf() {
   (void)prepared;
 }
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -10,9 +10,9 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "bpf/libbpf.hpp"
+#include "loader/libbpf.hpp"
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 
 struct ProgramOfHook {
   bpf_program* program = nullptr;
@@ -75,4 +75,4 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
 // The kernel's number of a loaded program, 0 if it cannot be had.
 [[nodiscard]] std::uint32_t id_of(const bpf_program& program);
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 
 // The directory of a cgroup, named from the root of the cgroup2 hierarchy ("/" is the root). Where nobody has
 // mounted cgroup2, a mount of our own is made, used and taken away again: the hierarchy is there all the
@@ -20,4 +20,4 @@ using CgroupVisitor = std::function<void(int directory, const std::string& path)
 // left out.
 void visit_cgroups(const CgroupVisitor& visit);
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bpf/cgroup_attachment.hpp"
+#include "loader/cgroup_attachment.hpp"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 namespace {
 
 constexpr std::size_t kMaxPrograms = 64;  // the kernel's own limit for one hook of a cgroup
@@ -108,4 +108,4 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
   return count;
 }
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader

@@ -6,7 +6,7 @@
 
 #include "abi.h"
 
-namespace msi2imds::bpf {
+namespace msi2imds::loader {
 
 // Fills a set that was zeroed.
 inline void add_ports(port_set& set, const std::vector<std::uint16_t>& ports) {
@@ -15,4 +15,4 @@ inline void add_ports(port_set& set, const std::vector<std::uint16_t>& ports) {
   }
 }
 
-}  // namespace msi2imds::bpf
+}  // namespace msi2imds::loader
