@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "base/spawn.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace msi2imds {
+namespace {
+
+std::string reason_of(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception of unknown type";
+  }
+}
+
+void throw_if_failed(const char* name, const std::exception_ptr& exception) {
+  if (exception) {
+    throw std::runtime_error(std::string(name) + ": " + reason_of(exception));
+  }
+}
+
+}  // namespace
+
+struct Duty::State {
+  bool is_stopped = false;
+};
+
+void spawn(asio::io_context& io, const char* name, asio::awaitable<void> coroutine) {
+  asio::co_spawn(io, std::move(coroutine),
+                 [name](const std::exception_ptr& exception) { throw_if_failed(name, exception); });
+}
+
+void spawn_contained(asio::io_context& io, const char* name, asio::awaitable<void> coroutine,
+                     std::function<void()> at_end) {
+  asio::co_spawn(io, std::move(coroutine),
+                 [name, at_end = std::move(at_end)](const std::exception_ptr& exception) {
+                   if (exception) {
+                     log::error("{}: {}", name, reason_of(exception));
+                   }
+                   at_end();
+                 });
+}
+
+Duty::~Duty() {
+  stop();
+}
+
+void Duty::start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine) {
+  stop();
+  state_ = std::make_shared<State>();
+  asio::co_spawn(io, std::move(coroutine), [name, state = state_](const std::exception_ptr& exception) {
+    throw_if_failed(name, exception);
+    if (!state->is_stopped) {
+      throw std::runtime_error(std::string(name) + ": has ended though nobody stopped it");
+    }
+  });
+}
+
+void Duty::stop() noexcept {
+  if (state_) {
+    state_->is_stopped = true;
+  }
+}
+
+bool run_to_end(asio::io_context& io) {
+  try {
+    io.run();
+    return true;
+  } catch (const std::exception& error) {
+    log::error("cannot go on: {}", error.what());
+  } catch (...) {
+    log::error("cannot go on: an exception of unknown type");
+  }
+  return false;
+}
+
+}  // namespace msi2imds
