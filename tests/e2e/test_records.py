@@ -51,7 +51,7 @@ def test_a_damaged_file_is_set_aside_and_said(emulator, new_service, host, damag
     service = new_service()
     service.callers_state.write_bytes(damaged)
     service.start()
-    service.wait_for_log("start anew with who calls")
+    service.wait_for_log("began a new record of who calls")
     aside = pathlib.Path(f"{service.callers_state}.damaged")
     assert aside.read_bytes() == damaged
     assert_legacy_success(ask(host), RESOURCE)

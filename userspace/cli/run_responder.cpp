@@ -209,6 +209,7 @@ int run_responder() {
   // Nobody of the same user may read our memory, and no core dump holds a token.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   log::start({}, "msi2imds-responder");
+  supervisor::use_whole_descriptor_limit();  // once confined, it cannot be raised any more
   ResponderProgram program(std::move(channel));
   ::tzset();  // the log's time zone is a file
   const Result<void> confined = responder::enter_sandbox();

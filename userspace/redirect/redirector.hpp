@@ -29,6 +29,8 @@ struct Plan {
   // Whether connections can wait for the process after this one: only then may anything be pinned.
   bool may_outlive_us = true;
   bool is_chosen = false;  // this backend was asked for by name, whatever it costs
+
+  friend bool operator==(const Plan&, const Plan&) = default;
 };
 
 // A listening socket; the descriptor belongs to somebody else.

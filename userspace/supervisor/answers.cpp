@@ -28,13 +28,47 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
     const std::string* identity = callers_.identity(question.number);
     message.error = identity == nullptr ? ENOENT : 0;
     message.set_text(identity == nullptr ? "remember the caller" : *identity);
-  } else if (question.kind == control::Kind::open_callers_state) {
-    message = open_callers_state(descriptor);
   } else {
-    message = describe_redirection();
+    message = records_.begin_callers_state(descriptor);
   }
   message.id = question.id;
-  (void)channel.send(message, descriptor.get());  // a responder that does not read is ended by watch()
+  (void)channel.send(message, descriptor.get());  // a responder that does not read is ended by its heartbeat
+}
+
+asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
+  const std::uint64_t asked_by = responders_started_;
+  control::Message message;
+  message.kind = control::Kind::redirection;
+  message.id = id;
+  message.number = responders_started_;
+  std::vector<std::string> remarks = warnings_;
+  if (warnings_.size() > 1) {  // a message has no room for many
+    remarks = {std::to_string(warnings_.size()) +
+               " rules allow nobody, or are for nobody; msi2imds check-config says which"};
+  }
+  InterceptionState state{.backend = "none", .failure = "only observing"};
+  if (mode_ == Mode::serve) {
+    state = co_await interception_.describe();
+  }
+  remarks.insert(remarks.end(), state.remarks.begin(), state.remarks.end());
+  for (const std::string& shortcoming : {callers_.shortcoming(), records_.shortcoming()}) {
+    if (!shortcoming.empty()) {
+      remarks.push_back(shortcoming);
+    }
+  }
+  std::string text = state.backend + "\n" + state.failure;
+  for (const std::string& remark : remarks) {
+    text += "\n" + remark;
+  }
+  message.set_text(text);
+  const control::Redirected redirected = mode_ == Mode::observe ? control::Redirected::observing
+                                         : !state.in_force      ? control::Redirected::no
+                                         : state.covers_ipv6    ? control::Redirected::yes
+                                                                : control::Redirected::ipv4_only;
+  message.value = static_cast<std::int32_t>(redirected);
+  if (responder_ && asked_by == responders_started_) {
+    (void)responder_->channel().send(message);  // a responder that does not read is ended by its heartbeat
+  }
 }
 
 // Apart from everything else: looking at processes takes its time.
@@ -44,7 +78,7 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
     co_return;
   }
   CallerDirectory::DialledBy dialled_by = [this](std::uint64_t cookie) {
-    return interception_.redirection ? interception_.redirection->dialled_by(cookie) : std::nullopt;
+    return interception_.dialled_by(cookie);
   };
   const std::uint64_t asked_by = responders_started_;
   const std::vector<control::CallerAnswer> answers =
@@ -56,7 +90,7 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
   message.kind = control::Kind::callers;
   message.id = question.id;
   control::set_records(message, std::span<const control::CallerAnswer>(answers));
-  (void)responder_->channel().send(message);  // a responder that does not read is ended by watch()
+  (void)responder_->channel().send(message);  // a responder that does not read is ended by its heartbeat
 }
 
 }  // namespace msi2imds::supervisor

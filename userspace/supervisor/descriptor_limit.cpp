@@ -13,30 +13,52 @@ namespace {
 // Listeners, admin connections, connections to IMDS, and what the runtime opens.
 constexpr rlim_t kOtherDescriptors = 128;
 
-}  // namespace
-
-void raise_descriptor_limit(std::size_t connections) {
-  const rlim_t needed = connections + kOtherDescriptors;
+// Only with CAP_SYS_RESOURCE can the hard limit be raised, or that of another user's process be changed.
+bool raise(pid_t process, rlim_t needed) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) {
-    return;
+  if (::prlimit(process, RLIMIT_NOFILE, nullptr, &limit) != 0) {
+    return false;
+  }
+  if (limit.rlim_cur >= needed) {
+    return true;
   }
   const rlimit higher{.rlim_cur = needed, .rlim_max = std::max(limit.rlim_max, needed)};
-  if (::setrlimit(RLIMIT_NOFILE, &higher) == 0) {
+  return ::prlimit(process, RLIMIT_NOFILE, &higher, nullptr) == 0;
+}
+
+}  // namespace
+
+void raise_descriptor_limit(std::size_t connections, pid_t responder) {
+  const rlim_t needed = connections + kOtherDescriptors;
+  if (raise(0, needed)) {
+    if (responder > 0) {
+      (void)raise(responder, needed);  // its hard limit is as high as ours was, and it uses all of it
+    }
     return;
   }
-  limit.rlim_cur = limit.rlim_max;  // as far as it goes without CAP_SYS_RESOURCE
-  (void)::setrlimit(RLIMIT_NOFILE, &limit);
-  log::warn("raise the limit of open files to {}: not permitted; at most {} connections at a time", needed,
-            connections_within_limit());
+  use_whole_descriptor_limit();
+  log::warn(
+      "responder.max_connections is {}, but the limit of open files, which cannot be raised to {}, leaves "
+      "room "
+      "for {} connections at a time",
+      connections, needed, connections_within_limit());
+}
+
+void use_whole_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  }
 }
 
 std::size_t connections_within_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= 2 * kOtherDescriptors) {
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return kOtherDescriptors;
   }
-  return limit.rlim_cur - kOtherDescriptors;
+  // Of few descriptors half is for everything else.
+  return limit.rlim_cur - std::min(kOtherDescriptors, limit.rlim_cur / 2);
 }
 
 }  // namespace msi2imds::supervisor

@@ -82,9 +82,9 @@ ListeningSockets::ListeningSockets(std::vector<UniqueFd> inherited) {
   for (UniqueFd& fd : inherited) {
     const Result<SocketAddress> address = SocketAddress::local_of(fd.get());
     if (!address) {
-      log::warn("use inherited descriptor {}: {}", fd.get(), address.error().message());
+      log::warn("ignored inherited descriptor {}: {}", fd.get(), address.error().message());
     } else if (const char* fault = fault_of(fd.get()); fault != nullptr) {
-      log::warn("use inherited socket on {}: {}", address->to_string(), fault);
+      log::warn("ignored the inherited socket on {}: {}", address->to_string(), fault);
     } else {
       (void)::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
       sockets_.push_back({.address = *address, .fd = std::move(fd), .inherited = true});
@@ -104,7 +104,9 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
     if (find(address) == nullptr) {
       Result<UniqueFd> fd = listen_on(address);
       if (!fd && is_missing_ipv6(address, fd.error().code().value())) {
-        log::info("leave out {}: this host has no IPv6 loopback", address.to_string());
+        if (!std::exchange(ipv6_was_missed_, true)) {
+          log::info("serve without {}: this host has no IPv6 loopback address", address.to_string());
+        }
         continue;
       }
       if (!fd) {
@@ -118,6 +120,21 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
     listeners.push_back({.address = address, .fd = socket.fd.get()});
   }
   return listeners;
+}
+
+std::vector<SocketAddress> ListeningSockets::open_missing(const std::vector<SocketAddress>& addresses) {
+  std::vector<SocketAddress> opened;
+  for (const SocketAddress& address : addresses) {
+    if (find(address) != nullptr) {
+      continue;
+    }
+    if (Result<UniqueFd> fd = listen_on(address); fd) {
+      sockets_.push_back({.address = address, .fd = std::move(*fd)});
+      opened.push_back(address);
+      ipv6_was_missed_ = false;
+    }
+  }
+  return opened;
 }
 
 std::vector<int> ListeningSockets::to_serve(const std::vector<redirect::Listener>& listeners) const {

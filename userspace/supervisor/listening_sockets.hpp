@@ -19,6 +19,9 @@ class ListeningSockets {
   // A listening socket for each address, the ones already open again. IPv6 is left out on a host without it.
   [[nodiscard]] Result<std::vector<redirect::Listener>> open(const std::vector<SocketAddress>& addresses);
 
+  // Those of `addresses` that open() left out and that can be had by now; listens there.
+  [[nodiscard]] std::vector<SocketAddress> open_missing(const std::vector<SocketAddress>& addresses);
+
   // The sockets to accept from: those of `listeners`, and whatever else on the loopback the service manager
   // holds for us. An earlier process may have led callers there, who must not wait for nobody.
   [[nodiscard]] std::vector<int> to_serve(const std::vector<redirect::Listener>& listeners) const;
@@ -48,6 +51,7 @@ class ListeningSockets {
   [[nodiscard]] const Socket* find(const SocketAddress& address) const;
 
   std::vector<Socket> sockets_;
+  bool ipv6_was_missed_ = false;  // logged once
 };
 
 }  // namespace msi2imds::supervisor

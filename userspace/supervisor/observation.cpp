@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Observe mode: who dials the legacy ports, while others answer.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <algorithm>
 #include <span>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "netlink/tcp_sockets.hpp"
 #include "supervisor/supervisor.hpp"
 
@@ -22,13 +22,13 @@ void Supervisor::observe() {
   callers_.start(config_, true);
   if (callers_.shortcoming().empty()) {
     auto tell = [this](std::vector<control::CallerAnswer> seen) { tell_observed(std::move(seen)); };
-    asio::co_spawn(io_, callers_.report_to(std::move(tell)), asio::detached);
-    asio::co_spawn(io_, look_at_connections(), asio::detached);  // those that are older than the observer
+    spawn(io_, "report who dials", callers_.report_to(std::move(tell)));
+    spawn(io_, "look at connections", look_at_connections());  // those that are older than the observer
     return;
   }
   log::warn("observe by looking at the open connections every {} ms: what is shorter is missed",
             kLookInterval.count());
-  asio::co_spawn(io_, watch_connections(), asio::detached);
+  spawn(io_, "watch connections", watch_connections());
 }
 
 // Without eBPF.

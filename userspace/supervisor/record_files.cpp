@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/child.hpp"
 #include "base/signals.hpp"
 
 namespace msi2imds::supervisor {
@@ -40,15 +41,26 @@ Result<UniqueFd> open_regular(const std::string& path, int flags) {
   return file;
 }
 
+// Returns an errno. What is under the new name by then may be another one's, if we were slow and somebody
+// else has begun meanwhile.
+int replace(int file, const std::string& path) {
+  const std::string next = path + ".new";
+  struct stat written {};
+  struct stat found {};
+  if (::fdatasync(file) != 0 || ::fstat(file, &written) != 0 || ::lstat(next.c_str(), &found) != 0) {
+    return errno;
+  }
+  if (found.st_dev != written.st_dev || found.st_ino != written.st_ino) {
+    return ESTALE;
+  }
+  return std::rename(next.c_str(), path.c_str()) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 Result<UniqueFd> open_audit_file(const std::string& path) {
   make_directory_of(path);
   return open_regular(path, O_WRONLY | O_APPEND | O_CREAT);
-}
-
-StateFile::~StateFile() {
-  wait_for_writer();
 }
 
 Result<UniqueFd> StateFile::open() const {
@@ -60,11 +72,10 @@ Result<UniqueFd> StateFile::open() const {
 }
 
 Result<UniqueFd> StateFile::begin() {
-  if (writer_ > 0 && ::waitpid(writer_, nullptr, WNOHANG) == 0) {
+  if (writer_ > 0) {
     errno = EBUSY;
     return failure("wait for the disk with", path_);
   }
-  writer_ = -1;
   make_directory_of(path_);
   const std::string next = path_ + ".new";
   (void)::unlink(next.c_str());  // of one that did not come to its end
@@ -88,8 +99,7 @@ Result<void> StateFile::save(std::uint64_t size) {
     constexpr int kNext = 3;
     (void)::dup2(next_.get(), kNext);
     ::closefrom(kNext + 1);
-    const bool done = ::fdatasync(kNext) == 0 && std::rename((path_ + ".new").c_str(), path_.c_str()) == 0;
-    ::_exit(done ? 0 : 1);
+    ::_exit(replace(kNext, path_));
   }
   next_.reset();
   if (writer_ < 0) {
@@ -106,10 +116,35 @@ Result<std::string> StateFile::set_aside() {
   return aside;
 }
 
-void StateFile::wait_for_writer() {
-  while (writer_ > 0 && ::waitpid(writer_, nullptr, 0) < 0 && errno == EINTR) {
+Result<void> StateFile::read_status(int status) const {
+  if (WIFSIGNALED(status)) {
+    return Error::from_errno(EINTR, "replace '" + path_ + "' (" + describe_end(status) + ")");
+  }
+  if (WEXITSTATUS(status) != 0) {
+    return Error::from_errno(WEXITSTATUS(status), "replace '" + path_ + "'");
+  }
+  return {};
+}
+
+std::optional<Result<void>> StateFile::outcome() {
+  int status = 0;
+  if (writer_ <= 0 || ::waitpid(writer_, &status, WNOHANG) != writer_) {
+    return std::nullopt;
   }
   writer_ = -1;
+  return read_status(status);
+}
+
+asio::awaitable<std::optional<Result<void>>> StateFile::wait_for_outcome(std::chrono::milliseconds patience) {
+  if (writer_ <= 0) {
+    co_return std::nullopt;
+  }
+  const std::optional<int> status = co_await wait_for_child(writer_, patience);
+  if (!status) {
+    co_return std::nullopt;
+  }
+  writer_ = -1;
+  co_return read_status(*status);
 }
 
 }  // namespace msi2imds::supervisor

@@ -3,8 +3,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
@@ -15,13 +19,10 @@ namespace msi2imds::supervisor {
 // link in the last part, and takes nothing but a regular file.
 [[nodiscard]] Result<UniqueFd> open_audit_file(const std::string& path);
 
-// A file that is replaced as a whole.
+// A file that is replaced as a whole. The disk is waited for in a process of its own, and only there.
 class StateFile {
  public:
   explicit StateFile(std::string path) : path_(std::move(path)) {}
-  StateFile(const StateFile&) = delete;
-  StateFile& operator=(const StateFile&) = delete;
-  ~StateFile();
 
   // What was saved last, to be read; an empty descriptor: nothing yet.
   [[nodiscard]] Result<UniqueFd> open() const;
@@ -30,15 +31,21 @@ class StateFile {
   // still on its way to the disk.
   [[nodiscard]] Result<UniqueFd> begin();
 
-  // Puts what was written since begin() in place of the old state, if it has that size. The disk is waited
-  // for in a process of its own.
+  // Puts what was written since begin() in place of the old state, if it has that size; outcome() tells how
+  // that ended.
   [[nodiscard]] Result<void> save(std::uint64_t size);
+
+  // How the last save() ended, once for each; nothing while it is under way.
+  [[nodiscard]] std::optional<Result<void>> outcome();
+
+  // The same; waits for it, for so long at most.
+  asio::awaitable<std::optional<Result<void>>> wait_for_outcome(std::chrono::milliseconds patience);
 
   // Moves a state that is of no use out of the way; returns to where.
   [[nodiscard]] Result<std::string> set_aside();
 
  private:
-  void wait_for_writer();
+  [[nodiscard]] Result<void> read_status(int status) const;
 
   std::string path_;
   UniqueFd next_;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The supervisor's part in what the responder records: files and the port for metrics.
+#include "supervisor/records.hpp"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "base/log.hpp"
-#include "supervisor/supervisor.hpp"
+#include "base/socket_address.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -29,23 +29,22 @@ Result<UniqueFd> listen_for_metrics(std::uint16_t port) {
 
 }  // namespace
 
-// None of it is a reason not to serve.
-void Supervisor::hand_over_records(control::Channel& channel, bool to_new_responder) {
+void Records::hand_over(const config::Config& config, control::Channel& channel, bool to_new_responder) {
   control::Message message;
   message.kind = control::Kind::audit_file;
   UniqueFd audit;
-  if (!config_.audit.file.empty()) {
-    Result<UniqueFd> file = open_audit_file(config_.audit.file);
+  if (!config.audit.file.empty()) {
+    Result<UniqueFd> file = open_audit_file(config.audit.file);
     if (file) {
       audit = std::move(*file);
     } else {
-      log::error("{}: audit lines go to the log", file.error().message());
+      log::error("cannot {}: audit lines go to the log", file.error().message());
     }
   }
-  (void)channel.send(message, audit.get());  // a responder that does not read is ended by watch()
+  (void)channel.send(message, audit.get());  // a responder that does not read is ended by its heartbeat
 
-  if (metrics_port_ != config_.metrics.port) {
-    metrics_port_ = config_.metrics.port;
+  if (metrics_port_ != config.metrics.port) {
+    metrics_port_ = config.metrics.port;
     metrics_socket_.reset();
   }
   if (metrics_port_ != 0 && !metrics_socket_) {
@@ -53,15 +52,16 @@ void Supervisor::hand_over_records(control::Channel& channel, bool to_new_respon
     if (socket) {
       metrics_socket_ = std::move(*socket);
     } else {
-      log::error("{}", socket.error().message());
+      log::error("cannot {}", socket.error().message());
     }
   }
   message.kind = control::Kind::metrics_socket;
   (void)channel.send(message, metrics_socket_.get());
 
-  if (!callers_file_ || callers_path_ != config_.callers.state_file) {
-    callers_path_ = config_.callers.state_file;
+  if (!callers_file_ || callers_path_ != config.callers.state_file) {
+    callers_path_ = config.callers.state_file;
     callers_file_ = callers_path_.empty() ? nullptr : std::make_unique<StateFile>(callers_path_);
+    shortcoming_.clear();
   }
   if (to_new_responder && callers_file_) {
     const Result<UniqueFd> file = callers_file_->open();
@@ -69,24 +69,13 @@ void Supervisor::hand_over_records(control::Channel& channel, bool to_new_respon
       message.kind = control::Kind::callers_state;
       (void)channel.send(message, file->get());
     } else {
-      log::error("{}: who calls is not kept", file.error().message());
+      log::error("cannot {}: who calls is not kept", file.error().message());
     }
   }
 }
 
-void Supervisor::hand_over_token_memory(control::Channel& channel) {
-  control::Message message;
-  message.kind = control::Kind::token_memory;
-  const std::string directory = std::filesystem::path(config_.admin.socket).parent_path().string();
-  const Result<UniqueFd> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
-  if (memory) {
-    (void)channel.send(message, memory->get());  // a responder that does not read is ended by watch()
-  } else {
-    log::info("tokens do not outlast a responder: {}", memory.error().message());
-  }
-}
-
-control::Message Supervisor::open_callers_state(UniqueFd& descriptor) {
+control::Message Records::begin_callers_state(UniqueFd& descriptor) {
+  look_after_saving();
   control::Message message;
   message.kind = control::Kind::new_callers_state;
   Result<UniqueFd> file =
@@ -100,21 +89,55 @@ control::Message Supervisor::open_callers_state(UniqueFd& descriptor) {
   return message;
 }
 
-void Supervisor::save_callers(std::uint64_t size) {
-  const Result<void> saved =
+void Records::save_callers(std::uint64_t size) {
+  const Result<void> begun =
       callers_file_ ? callers_file_->save(size) : Error::from_errno(ENOENT, "find callers.state_file");
-  if (!saved) {
-    log::warn("save who called: {}", saved.error().message());
+  if (!begun) {
+    report(begun);
   }
 }
 
-void Supervisor::set_callers_aside(std::string_view why) {
+void Records::look_after_saving() {
+  const std::optional<Result<void>> outcome =
+      callers_file_ ? callers_file_->outcome() : std::optional<Result<void>>();
+  if (outcome) {
+    report(*outcome);
+  }
+}
+
+asio::awaitable<void> Records::finish(std::chrono::milliseconds patience) {
+  if (!callers_file_) {
+    co_return;
+  }
+  const std::optional<Result<void>> outcome = co_await callers_file_->wait_for_outcome(patience);
+  if (outcome) {
+    report(*outcome);
+  }
+}
+
+// A disk that is full fails every few seconds: once is enough.
+void Records::report(const Result<void>& saved) {
+  if (saved) {
+    if (!shortcoming_.empty()) {
+      log::info("who called is kept again in '{}'", callers_path_);
+    }
+    shortcoming_.clear();
+    return;
+  }
+  std::string now = "who called is not kept across a restart: cannot " + saved.error().message();
+  if (shortcoming_ != now) {
+    shortcoming_ = std::move(now);
+    log::error("{}", shortcoming_);
+  }
+}
+
+void Records::set_callers_aside(std::string_view why) {
   const Result<std::string> aside = callers_file_ ? callers_file_->set_aside() : Result<std::string>("");
-  log::warn("start anew with who calls: {}: {}", config_.callers.state_file, why);
+  log::warn("began a new record of who calls, since '{}' cannot be read: {}", callers_path_, why);
   if (aside) {
-    log::warn("what was there is kept as {}", *aside);
+    log::warn("the old one is kept as '{}'", *aside);
   } else {
-    log::error("{}", aside.error().message());
+    log::error("cannot {}", aside.error().message());
   }
 }
 

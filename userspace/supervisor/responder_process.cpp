@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/child.hpp"
 #include "base/signals.hpp"
 
 namespace msi2imds::supervisor {
@@ -22,6 +23,7 @@ namespace {
 
 constexpr int kChannelFd = 3;  // where the responder's main expects it
 constexpr int kReportFd = 4;
+constexpr std::chrono::seconds kKilledEnds{1};  // then it is looked for anew: the kernel may need longer
 
 // Sent through the report pipe when a step before exec fails; exec itself closes the pipe.
 struct Failure {
@@ -138,7 +140,8 @@ Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_conte
 ResponderProcess::~ResponderProcess() {
   if (pid_ > 0) {
     kill();
-    (void)wait();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
 }
 
@@ -148,15 +151,14 @@ void ResponderProcess::kill() const {
   }
 }
 
-std::string ResponderProcess::wait() {
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+asio::awaitable<std::string> ResponderProcess::wait_for_end(std::chrono::milliseconds patience) {
+  std::optional<int> status = co_await wait_for_child(pid_, patience);
+  while (!status) {
+    kill();
+    status = co_await wait_for_child(pid_, kKilledEnds);
   }
   pid_ = -1;
-  if (WIFSIGNALED(status)) {
-    return "signal " + std::to_string(WTERMSIG(status));
-  }
-  return "exit status " + std::to_string(WEXITSTATUS(status));
+  co_return describe_end(*status);
 }
 
 }  // namespace msi2imds::supervisor

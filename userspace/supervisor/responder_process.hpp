@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -33,8 +34,9 @@ class ResponderProcess {
   // Ends it now; the channel closes in consequence.
   void kill() const;
 
-  // Waits for the end of a process that is ending or was killed; "exit status 1", "signal 9".
-  std::string wait();
+  // Waits until the process has ended: "exit status 1", "signal 9". One that has not after `patience` is
+  // killed.
+  asio::awaitable<std::string> wait_for_end(std::chrono::milliseconds patience);
 
  private:
   ResponderProcess(asio::io_context& io, pid_t pid, UniqueFd channel);

@@ -2,27 +2,27 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/async_mutex.hpp"
 #include "config/config.hpp"
-#include "redirect/redirector.hpp"
 #include "supervisor/admin_socket.hpp"
 #include "supervisor/caller_directory.hpp"
+#include "supervisor/discovery_keeper.hpp"
+#include "supervisor/heartbeat.hpp"
+#include "supervisor/interception.hpp"
 #include "supervisor/kept_memory.hpp"
-#include "supervisor/listening_sockets.hpp"
-#include "supervisor/record_files.hpp"
+#include "supervisor/records.hpp"
 #include "supervisor/reserved_ports.hpp"
 #include "supervisor/responder_process.hpp"
 #include "supervisor/restart_policy.hpp"
@@ -37,7 +37,8 @@ enum class Mode {
   observe,  // redirect nothing, only record who calls
 };
 
-// The privileged process: owns sockets, redirection and the responder's life, and reads no byte from clients.
+// The privileged process: starts and stops what it is made of, in order, and keeps a responder running. It
+// reads no byte from clients, and nothing in it waits while others need it.
 class Supervisor {
  public:
   // `load` reads the configuration again, for a reload.
@@ -51,93 +52,75 @@ class Supervisor {
  private:
   using SeenConnection = std::pair<std::string, std::uint64_t>;  // the client's address, its socket's inode
 
-  // What is redirected, and how.
-  struct Interception {
-    std::unique_ptr<redirect::Redirector> redirector;
-    std::vector<redirect::Listener> listeners;
-    std::unique_ptr<redirect::Redirection> redirection;  // none while failed open
-  };
-
-  Result<void> prepare();
-  asio::awaitable<Result<void>> keep_responder_running();
-  asio::awaitable<Outcome> run_responder();
-  Result<void> hand_over(control::Channel& channel);
-  asio::awaitable<void> follow_responder(control::Channel& channel);
-  void answer(control::Channel& channel, const control::Message& question);
-  asio::awaitable<void> answer_about_callers(control::Message question);
-  void on_ready();
-  void fail_open();
+  // From the start to the end (supervisor.cpp).
+  asio::awaitable<Result<void>> prepare();
+  asio::awaitable<void> handle_signals();
+  asio::awaitable<void> watch();
+  asio::awaitable<void> keep_in_force();
+  asio::awaitable<void> feed_service_manager();
+  asio::awaitable<void> stop(bool for_good);
+  asio::awaitable<void> clean_up();
+  void reserve_ports();
   void warn_of_configuration();
 
-  [[nodiscard]] redirect::Plan plan_of(const config::Config& config) const;
-  Result<Interception> plan_interception(const config::Config& config);
-  Result<void> attach();
-  void remove_leftovers_of_others();
-  void reserve_ports();
-  void keep_in_force();
-  [[nodiscard]] control::Message describe_redirection();
-  void hand_over_records(control::Channel& channel, bool to_new_responder);
+  // A responder's life (responder_life.cpp).
+  asio::awaitable<Result<void>> keep_responder_running();
+  asio::awaitable<Outcome> run_responder();
+  asio::awaitable<Result<void>> hand_over(control::Channel& channel);
+  Result<void> hand_over_configuration(control::Channel& channel);
+  Result<void> hand_over_sockets(control::Channel& channel);
   void hand_over_token_memory(control::Channel& channel);
-  control::Message open_callers_state(UniqueFd& descriptor);
-  void save_callers(std::uint64_t size);
-  void set_callers_aside(std::string_view why);
-  void give_back_inheritance();
-  bool hand_over_to_successor();
-  Result<void> send_configuration(control::Channel& channel);
-  Result<void> send_listeners(control::Channel& channel);
+  asio::awaitable<void> follow_responder(control::Channel& channel);
+  asio::awaitable<void> begin_serving();
+  asio::awaitable<void> limit_drain(std::chrono::milliseconds limit);
 
-  void keep_discovery_file();
-  bool watch_discovery_file();
-  asio::awaitable<void> wait_for_discovery_file();
+  // What the responder asks for (answers.cpp).
+  void answer(control::Channel& channel, const control::Message& question);
+  asio::awaitable<void> answer_about_redirection(std::uint32_t id);
+  asio::awaitable<void> answer_about_callers(control::Message question);
 
+  // Another configuration (reload.cpp).
+  asio::awaitable<void> reload();
+  asio::awaitable<Result<void>> apply(config::Config config);
+  void tell_responder_of_change(bool other_tokens, bool other_sockets);
+
+  // Observe mode (observation.cpp).
   void observe();
   asio::awaitable<void> watch_connections();
   asio::awaitable<void> look_at_connections();
   void tell_observed(std::vector<control::CallerAnswer> seen);
-
-  asio::awaitable<void> handle_signals();
-  asio::awaitable<void> watch();
-  asio::awaitable<void> limit_drain(std::chrono::milliseconds limit);
-  asio::awaitable<void> feed_service_manager();
-  void stop(bool for_good);
-  void reload();
-  Result<void> apply(config::Config config);
 
   asio::io_context& io_;
   config::Config config_;
   Load load_;
   std::vector<std::string> warnings_;  // of the configuration
   Mode mode_;
-  KeptMemory token_memory_;
-  int starts_in_vain_ = 0;  // of responders, in a row
-  ListeningSockets sockets_;
   User user_;
+
+  KeptMemory token_memory_;
   std::optional<AdminSocket> admin_socket_;
   Interception interception_;
   std::optional<ReservedPorts> reserved_ports_;
+  DiscoveryKeeper discovery_;
   CallerDirectory callers_;
-  std::unique_ptr<StateFile> callers_file_;
-  std::string callers_path_;
   std::set<SeenConnection> seen_connections_;  // at the last look, while observing
-  UniqueFd metrics_socket_;
-  std::uint16_t metrics_port_ = 0;
-  std::string attach_failure_ = "the responder has not started yet";
-  std::string repair_failure_;  // told once, until it is another one
-  std::optional<asio::posix::stream_descriptor> discovery_watch_;
-  std::string discovery_failure_;  // told once, until it is another one
+  Records records_;
 
   std::unique_ptr<ResponderProcess> responder_;
   std::uint64_t responders_started_ = 0;
+  int starts_in_vain_ = 0;  // of responders, in a row
   bool responder_ready_ = false;
   bool responder_hung_ = false;
-  std::chrono::steady_clock::time_point last_heard_;
+  Heartbeat heartbeat_;
 
   asio::signal_set signals_;
   asio::steady_timer back_off_;
   asio::steady_timer watch_timer_;
+  asio::steady_timer repair_timer_;
   asio::steady_timer drain_timer_;
   asio::steady_timer service_manager_timer_;
   asio::steady_timer look_timer_;
+  AsyncMutex change_;       // held by reload() and stop(): one goes before the other
   bool announced_ = false;  // READY=1 was sent
   bool stopping_ = false;
   bool tokens_stay_ = false;  // for a successor

@@ -114,7 +114,7 @@ TEST_F(ListeningSocketsTest, RefusesADescriptorThatIsNoListeningTcpSocket) {
 TEST_F(ListeningSocketsTest, RefusesADescriptorThatIsNoSocket) {
   UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const std::string warning = warnings_about(std::move(file));
-  EXPECT_NE(warning.find("use inherited descriptor"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("ignored inherited descriptor"), std::string::npos) << warning;
 }
 
 TEST_F(ListeningSocketsTest, ClosesWhatIsNotWantedAnyMore) {

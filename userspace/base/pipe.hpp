@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+namespace msi2imds {
+
+// A pipe's end to read from, which already holds all of `text`. Fails with EMSGSIZE where a pipe cannot hold
+// as much.
+[[nodiscard]] Result<UniqueFd> pipe_with(const std::string& text);
+
+}  // namespace msi2imds

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/discovery_keeper.hpp"
+
+#include "base/log.hpp"
+#include "base/spawn.hpp"
+#include "waagent/discovery_file.hpp"
+
+namespace msi2imds::supervisor {
+
+void DiscoveryKeeper::keep(const waagent::Places& places, std::uint16_t port) {
+  places_ = places;
+  port_ = port;
+  const bool was_watched = watch();  // before the look at it, so that nothing is missed in between
+  look();
+  if (!was_watched && watch()) {  // its directory is new
+    look();
+  }
+}
+
+void DiscoveryKeeper::look() {
+  const Result<bool> kept = waagent::keep_discovery_file(places_, port_);
+  if (!kept) {
+    if (failure_ != kept.error().message()) {
+      failure_ = kept.error().message();
+      log::warn("older clients may not find the endpoint: cannot {}", failure_);
+    }
+    return;
+  }
+  failure_.clear();
+  if (*kept) {
+    log::info("made '{}', which leads older clients to port {}",
+              (places_.root / waagent::kDiscoveryFile).string(), port_);
+  }
+}
+
+// Whether it is watched now.
+bool DiscoveryKeeper::watch() {
+  if (!watch_) {
+    if (Result<UniqueFd> watch = waagent::watch_discovery_file(places_); watch) {
+      watch_.emplace(io_, watch->release());
+      spawn(io_, "watch the discovery file", wait_for_removal());
+    }
+  }
+  return watch_.has_value();
+}
+
+// The extension's uninstall may take the file with it. One watch tells once.
+asio::awaitable<void> DiscoveryKeeper::wait_for_removal() {
+  const auto [ec] = co_await watch_->async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
+  watch_.reset();
+  if (!ec) {
+    keep(places_, port_);
+  }
+}
+
+void DiscoveryKeeper::stop() {
+  if (watch_) {
+    watch_->cancel();
+  }
+}
+
+}  // namespace msi2imds::supervisor

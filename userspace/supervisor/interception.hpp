@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async_mutex.hpp"
+#include "base/socket_address.hpp"
+#include "config/config.hpp"
+#include "redirect/redirector.hpp"
+#include "supervisor/listening_sockets.hpp"
+
+namespace msi2imds::supervisor {
+
+// What can be told of a redirection.
+struct InterceptionState {
+  std::string backend;
+  bool in_force = false;
+  bool covers_ipv6 = true;
+  std::string failure;  // why it is not in force
+  std::vector<std::string> remarks;
+};
+
+// The sockets that clients' connections wait in, and the redirection that leads there: neither is of use
+// without the other. What takes several steps is done one at a time, in the order of the calls.
+class Interception {
+ public:
+  // `inherited` from the service manager.
+  Interception(asio::io_context& io, std::vector<UniqueFd> inherited);
+
+  // Chooses the backend and opens the sockets; redirects nothing yet. After an error, what was prepared
+  // before stays.
+  asio::awaitable<Result<void>> prepare(const config::Config& config);
+  [[nodiscard]] bool is_prepared() const {
+    return !way_.listeners.empty();
+  }
+
+  // The sockets to accept from.
+  [[nodiscard]] std::vector<int> sockets() const {
+    return sockets_.to_serve(way_.listeners);
+  }
+
+  // Redirects, once somebody accepts; nothing changes where it does already.
+  asio::awaitable<Result<void>> attach();
+  [[nodiscard]] bool is_attached() const {
+    return way_.redirection != nullptr;
+  }
+
+  // Puts back what somebody else has removed.
+  asio::awaitable<void> keep_in_force();
+
+  // Opens the sockets that could not be had before, on a loopback address that is new. True: sockets() are
+  // others now.
+  asio::awaitable<bool> take_in_new_addresses();
+
+  // Goes over to a changed configuration: the new way in is open before the old one closes. True: sockets()
+  // are others now. After an error the old way stays.
+  asio::awaitable<Result<bool>> reload(const config::Config& config);
+
+  // Closes the sockets that are in sockets() no more, once somebody accepts from the others.
+  void close_old_sockets() {
+    sockets_.keep_only(way_.listeners);
+  }
+
+  // What is in force. While something else is being done: as it was found last.
+  asio::awaitable<InterceptionState> describe();
+
+  // What the client whose socket has this cookie dialled, if only the redirection knows.
+  [[nodiscard]] std::optional<SocketAddress> dialled_by(std::uint64_t cookie) const;
+
+  // Ends it, so that nobody waits for a responder that cannot serve; prepare() and attach() begin anew.
+  asio::awaitable<void> fail_open(std::string why);
+
+  // Ends it for good, or leaves it to a successor. True: a successor will accept what comes from now on.
+  asio::awaitable<bool> stop(bool for_good);
+
+  // Undoes what an earlier process has handed over to us, who cannot serve: callers must not wait in sockets
+  // that the service manager goes on holding. False: nothing was handed over.
+  asio::awaitable<bool> give_back_inheritance(const config::Config& config);
+
+  [[nodiscard]] bool are_some_sockets_held_by_others() const {
+    return sockets_.are_some_held_by_others();
+  }
+
+ private:
+  // One way in. The redirection goes before the rest.
+  struct Way {
+    redirect::Plan plan;
+    config::Backend backend = config::Backend::automatic;  // as configured
+    std::unique_ptr<redirect::Redirector> redirector;
+    std::vector<redirect::Listener> listeners;
+    std::unique_ptr<redirect::Redirection> redirection;  // none before attach() and while failed open
+  };
+
+  [[nodiscard]] redirect::Plan plan_of(const config::Config& config) const;
+  asio::awaitable<Result<Way>> plan_way(redirect::Plan plan, config::Backend backend);
+  asio::awaitable<Result<void>> install(Way& way);
+  asio::awaitable<Result<void>> go_over_to(Way way);
+  asio::awaitable<Result<void>> check();
+  asio::awaitable<void> remove_leftovers_of_others();
+
+  AsyncMutex turn_;
+  ListeningSockets sockets_;
+  Way way_;
+  std::string failure_ = "the responder has not started yet";  // why nothing is in force, as found last
+  std::string repair_failure_;                                 // logged once, until it is another one
+  std::string address_failure_;                                // the same
+};
+
+}  // namespace msi2imds::supervisor

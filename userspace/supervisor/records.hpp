@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/asio.hpp"
+#include "base/unique_fd.hpp"
+#include "config/config.hpp"
+#include "control/channel.hpp"
+#include "supervisor/record_files.hpp"
+
+namespace msi2imds::supervisor {
+
+// What the responder records, and where it may: the audit file, the file of who called, the port for metrics.
+// None of it is a reason not to serve: what fails is logged.
+class Records {
+ public:
+  // Gives a responder what it records to; the descriptors are opened anew, since files are rotated.
+  void hand_over(const config::Config& config, control::Channel& channel, bool to_new_responder);
+
+  // The answer to open_callers_state, with a descriptor where there is one.
+  [[nodiscard]] control::Message begin_callers_state(UniqueFd& descriptor);
+
+  // Puts what the responder has written in the place of the old state.
+  void save_callers(std::uint64_t size);
+
+  // Keeps what cannot be read, for somebody to look at.
+  void set_callers_aside(std::string_view why);
+
+  // Whether the last save has come to its end well; logged when not. Asked regularly.
+  void look_after_saving();
+
+  // Why who called is not kept at present; empty if it is.
+  [[nodiscard]] const std::string& shortcoming() const {
+    return shortcoming_;
+  }
+
+  // Waits, for so long at most, until the last save has reached the disk.
+  asio::awaitable<void> finish(std::chrono::milliseconds patience);
+
+ private:
+  void report(const Result<void>& saved);
+
+  std::unique_ptr<StateFile> callers_file_;
+  std::string callers_path_;
+  std::string shortcoming_;
+  UniqueFd metrics_socket_;
+  std::uint16_t metrics_port_ = 0;
+};
+
+}  // namespace msi2imds::supervisor

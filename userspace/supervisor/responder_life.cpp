@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// A responder, from its start to its end, and the next one.
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/pipe.hpp"
+#include "base/spawn.hpp"
+#include "config/config.hpp"
+#include "netlink/sock_diag.hpp"
+#include "supervisor/service_manager.hpp"
+#include "supervisor/supervisor.hpp"
+
+namespace msi2imds::supervisor {
+namespace {
+
+// So many responders in a row that ended before they served may have ended of what is kept for them.
+constexpr int kStartsBeforeDoubt = 2;
+// From the end of the channel to that of the process.
+constexpr std::chrono::milliseconds kExitPatience{1000};
+
+}  // namespace
+
+// A responder that dies is replaced at once, while connections wait in the listening sockets. One that cannot
+// serve must not keep callers waiting: they are let through to whatever is there without us.
+asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
+  RestartPolicy policy;
+  while (!stopping_) {
+    const auto started = std::chrono::steady_clock::now();
+    const Outcome outcome = co_await run_responder();
+    if (stopping_) {
+      break;
+    }
+    const std::chrono::seconds wait = policy.after(outcome, std::chrono::steady_clock::now() - started);
+    if (wait == std::chrono::seconds(0)) {
+      continue;
+    }
+    if (!announced_) {
+      co_return Error({}, "the responder could not be started");
+    }
+    log::error("connections are let through: no responder can serve them; next attempt in {} s",
+               wait.count());
+    co_await interception_.fail_open("the responder cannot serve; connections are let through");
+    if (!stopping_) {
+      back_off_.expires_after(wait);
+      (void)co_await back_off_.async_wait(kAsTuple);
+    }
+  }
+  co_return Result<void>();
+}
+
+// One responder, from its start to its end.
+asio::awaitable<Outcome> Supervisor::run_responder() {
+  responder_ready_ = false;
+  responder_hung_ = false;
+  heartbeat_.heard();
+  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_);
+  if (!process) {
+    log::error("cannot {}", process.error().message());
+    co_return Outcome::never_ready;
+  }
+  responder_ = std::move(*process);
+  ++responders_started_;
+  if (starts_in_vain_ >= kStartsBeforeDoubt) {
+    token_memory_.wipe();
+  }
+  const Result<void> handed_over = co_await hand_over(responder_->channel());
+  if (handed_over) {
+    ++starts_in_vain_;
+    co_await follow_responder(responder_->channel());
+  } else {
+    log::error("cannot hand over to the responder: {}", handed_over.error().message());
+    responder_->kill();
+  }
+
+  const pid_t pid = responder_->pid();
+  const std::string ending = co_await responder_->wait_for_end(kExitPatience);
+  responder_.reset();
+  if (stopping_) {
+    log::info("responder {} has drained: {}", pid, ending);
+  } else {
+    log::error("responder {} ended: {}", pid, ending);
+  }
+  co_return !responder_ready_ ? Outcome::never_ready : responder_hung_ ? Outcome::hung : Outcome::died;
+}
+
+asio::awaitable<Result<void>> Supervisor::hand_over(control::Channel& channel) {
+  if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
+    const Result<void> prepared = co_await interception_.prepare(config_);
+    if (!prepared) {
+      co_return prepared;
+    }
+  }
+  const Result<void> configured = hand_over_configuration(channel);
+  if (!configured) {
+    co_return configured;
+  }
+  if (mode_ == Mode::serve) {
+    hand_over_token_memory(channel);  // before anybody can ask for a flush
+  }
+  control::Message message;
+  message.kind = control::Kind::admin_socket;
+  const Result<void> sent = channel.send(message, admin_socket_->fd());
+  if (!sent) {
+    co_return sent;
+  }
+  records_.hand_over(config_, channel, true);
+  // Without it callers stay unknown, which is no reason not to serve them.
+  const Result<UniqueFd> sock_diag = netlink::SockDiag::open_socket();
+  if (sock_diag) {
+    message.kind = control::Kind::sock_diag;
+    (void)channel.send(message, sock_diag->get());
+  } else {
+    log::warn("callers cannot be identified: {}", sock_diag.error().message());
+  }
+  co_return hand_over_sockets(channel);
+}
+
+Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
+  const Result<UniqueFd> pipe = pipe_with(config::to_toml(config_));
+  if (!pipe) {
+    return pipe.error();
+  }
+  control::Message message;
+  message.kind = control::Kind::configure;
+  return channel.send(message, pipe->get());
+}
+
+Result<void> Supervisor::hand_over_sockets(control::Channel& channel) {
+  control::Message message;
+  message.kind = control::Kind::add_listener;
+  for (const int socket : interception_.sockets()) {
+    Result<void> sent = channel.send(message, socket);
+    if (!sent) {
+      return sent;
+    }
+  }
+  message.kind = control::Kind::serve;
+  return channel.send(message);
+}
+
+void Supervisor::hand_over_token_memory(control::Channel& channel) {
+  control::Message message;
+  message.kind = control::Kind::token_memory;
+  const std::string directory = std::filesystem::path(config_.admin.socket).parent_path().string();
+  const Result<UniqueFd> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
+  if (memory) {
+    (void)channel.send(message, memory->get());  // a responder that does not read is ended by its heartbeat
+  } else {
+    log::info("tokens do not outlast a responder: cannot {}", memory.error().message());
+  }
+}
+
+// Acts on what the responder says until it is gone. What it said before its end counts, too.
+asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
+  while (true) {
+    const Result<control::Received> received = co_await channel.receive();
+    if (!received) {
+      if (received.error().code() != boost::system::errc::connection_reset) {
+        responder_->kill();  // nonsense: it is of no use any more
+      }
+      co_return;
+    }
+    heartbeat_.heard();
+    const control::Message& message = received->message;
+    switch (message.kind) {
+      case control::Kind::ready:
+        spawn(io_, "begin to serve", begin_serving());
+        break;
+      case control::Kind::open_upstream:
+      case control::Kind::ask_identity:
+      case control::Kind::open_callers_state:
+        answer(channel, message);
+        break;
+      case control::Kind::ask_redirection:
+        spawn(io_, "answer about the redirection", answer_about_redirection(message.id));
+        break;
+      case control::Kind::ask_callers:
+        spawn(io_, "answer about callers", answer_about_callers(message));
+        break;
+      case control::Kind::save_callers:
+        records_.save_callers(message.number);
+        break;
+      case control::Kind::damaged_callers:
+        records_.set_callers_aside(message.get_text());
+        break;
+      default:  // alive
+        break;
+    }
+  }
+}
+
+// Callers come only once there is somebody to serve them.
+asio::awaitable<void> Supervisor::begin_serving() {
+  if (responder_ready_ || stopping_ || !responder_) {
+    co_return;
+  }
+  starts_in_vain_ = 0;
+  responder_ready_ = true;
+  log::info("responder {} serves as {}", responder_->pid(), user_.name);
+  if (mode_ == Mode::serve) {
+    const std::uint64_t ours = responders_started_;
+    const Result<void> attached = co_await interception_.attach();
+    if (stopping_) {
+      co_return;
+    }
+    if (!attached) {
+      log::error("cannot redirect connections: {}", attached.error().message());
+      if (responder_ && ours == responders_started_) {
+        responder_ready_ = false;  // counts as a failed start: tried again with back-off
+        responder_->kill();
+      }
+      co_return;
+    }
+    discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
+  }
+  if (!std::exchange(announced_, true)) {
+    notify_service_manager("READY=1");
+    spawn(io_, "feed the service manager's watchdog", feed_service_manager());
+  }
+}
+
+// Ends a responder that drains for too long.
+asio::awaitable<void> Supervisor::limit_drain(std::chrono::milliseconds limit) {
+  drain_timer_.expires_after(limit);
+  const auto [ec] = co_await drain_timer_.async_wait(kAsTuple);
+  if (!ec && responder_) {
+    log::warn("responder {} still has requests after {} ms: end it", responder_->pid(), limit.count());
+    responder_->kill();
+  }
+}
+
+}  // namespace msi2imds::supervisor
