@@ -2,12 +2,11 @@
 #include "broker/prefetcher.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <iterator>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 
 namespace msi2imds::broker {
 namespace {
@@ -33,7 +32,7 @@ void Prefetcher::prefetch(std::vector<token::TokenRequest> requests) {
   if (!running_ && !left_.empty()) {
     running_ = true;
     hope_ends_ = clock_.steady() + kPatienceWithoutAnswer;
-    asio::co_spawn(io_, run(), asio::detached);
+    spawn(io_, "fetch tokens before anybody asks", run());
   }
 }
 

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <optional>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 
 namespace msi2imds::broker {
 namespace {
@@ -19,6 +18,7 @@ namespace {
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
+constexpr const char* kFlight = "get a token from IMDS";  // a coroutine's name
 constexpr seconds kRefreshInterval{10};
 // An identity that may have been assigned just now: after 0, 1 and 3 s.
 constexpr std::array<seconds, 2> kAssignmentBackOff = {seconds(1), seconds(2)};
@@ -250,7 +250,7 @@ TokenBroker::FlightPtr TokenBroker::find_or_start(const token::TokenRequest& req
   assignments_.name(request.identity, clock_.steady());
   FlightPtr flight = start(request);
   turns_.join(flight->ticket, request.uid);
-  asio::co_spawn(io_, fly(flight), asio::detached);
+  spawn(io_, kFlight, fly(flight));
   return flight;
 }
 
@@ -365,7 +365,7 @@ asio::awaitable<bool> TokenBroker::pause(FlightPtr flight) {
 void TokenBroker::keep_fresh() {
   if (cache_.count() > 0 && !refreshing_) {
     refreshing_ = true;
-    asio::co_spawn(io_, refresh(), asio::detached);
+    spawn(io_, "keep tokens fresh", refresh());
   }
 }
 
@@ -377,7 +377,7 @@ asio::awaitable<void> TokenBroker::refresh() {
       if (!flights_.contains(key_of(request))) {
         const FlightPtr flight = start(request);
         flight->is_refresh = true;
-        asio::co_spawn(io_, fly(flight), asio::detached);
+        spawn(io_, kFlight, fly(flight));
       }
     }
   }

@@ -2,10 +2,10 @@
 #include "broker/turns.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <optional>
 #include <utility>
+
+#include "base/spawn.hpp"
 
 namespace msi2imds::broker {
 namespace {
@@ -49,7 +49,7 @@ asio::awaitable<token::Turn> Turns::wait(std::shared_ptr<Ticket> ticket, token::
   }
   if (!giving_) {
     giving_ = true;
-    asio::co_spawn(io_, give_turns(), asio::detached);
+    spawn(io_, "hand out the turns to ask IMDS", give_turns());
   }
   while (ticket->waiting_) {
     co_await ticket->alarm_->wait_until(SteadyTime::max());

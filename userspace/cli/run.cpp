@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
 #include "supervisor/precedence.hpp"
@@ -102,8 +103,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
     }
     io.stop();
   });
-  io.run();
-  return exit_code;
+  return run_to_end(io) ? exit_code : kFailed;
 }
 
 }  // namespace msi2imds::cli

@@ -15,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "broker/prefetcher.hpp"
 #include "broker/token_broker.hpp"
 #include "cli/commands.hpp"
@@ -121,8 +122,7 @@ class ResponderProgram {
                      }
                      io_.stop();
                    });
-    io_.run();
-    return exit_code;
+    return run_to_end(io_) ? exit_code : kFailed;
   }
 
  private:

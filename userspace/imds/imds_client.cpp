@@ -2,14 +2,13 @@
 #include "imds/imds_client.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/match.hpp"
@@ -115,7 +114,7 @@ asio::awaitable<token::FetchResult> ImdsClient::fetch(token::TokenRequest reques
 asio::awaitable<token::FetchResult> ImdsClient::race(RacePtr race, token::Turn turn) {
   race->began = std::chrono::steady_clock::now();
   race->changed.expires_at(race->began + settings_.first_byte);
-  asio::co_spawn(io_, ask_kept(race, std::move(turn)), asio::detached);
+  spawn(io_, "ask IMDS over a kept connection", ask_kept(race, std::move(turn)));
   while (!race->is_answered() && !race->over_new) {
     if (race->over_kept && !race->is_asked_anew) {
       ask_anew(race, token::Place::before);
@@ -149,7 +148,7 @@ void ImdsClient::give_up_on_kept(const RacePtr& race) {
 
 void ImdsClient::ask_anew(const RacePtr& race, token::Place place) {
   race->is_asked_anew = true;
-  asio::co_spawn(io_, ask_new(race, place), asio::detached);
+  spawn(io_, "ask IMDS over a new connection", ask_new(race, place));
 }
 
 asio::awaitable<void> ImdsClient::ask_kept(RacePtr race, token::Turn turn) {

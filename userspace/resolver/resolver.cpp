@@ -5,11 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -57,7 +56,7 @@ asio::awaitable<std::vector<std::uint64_t>> Resolver::resolve(std::vector<Questi
   }
   if (!asked.empty() && !working_) {
     working_ = true;
-    asio::co_spawn(io_, work(), asio::detached);
+    spawn(io_, "read about callers", work());
   }
   std::vector<std::uint64_t> answers;
   for (const auto& [first, batch] : asked) {

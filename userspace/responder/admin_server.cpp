@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "responder/admin_server.hpp"
 
-#include <sys/socket.h>
-
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/parse.hpp>
 #include <cerrno>
 #include <chrono>
-#include <exception>
 #include <string_view>
 #include <utility>
 
 #include "base/socket_address.hpp"
+#include "base/spawn.hpp"
+#include "responder/accept.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -36,11 +34,12 @@ AdminServer::AdminServer(asio::io_context& io, const AdminSource& source, Scope 
 void AdminServer::start(UniqueFd socket) {
   stop();
   socket_.assign(socket.release());
-  asio::co_spawn(io_, accept_all(generation_), [](const std::exception_ptr&) {});
+  accepting_.start(io_, "accept on the admin socket", accept_all(generation_));
 }
 
 void AdminServer::stop() {
   ++generation_;
+  accepting_.stop();
   if (socket_.is_open()) {
     socket_.close();
   }
@@ -53,24 +52,24 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
     if (wait_ec || generation != generation_) {
       co_return;
     }
-    UniqueFd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!fd && errno != EAGAIN) {  // most likely out of descriptors
+    Accepted accepted = accept_one(socket_.native_handle());
+    if (!accepted.socket && accepted.err != EAGAIN) {  // most likely out of descriptors
       backoff.expires_after(kAdminAcceptBackoff);
       (void)co_await backoff.async_wait(kAsTuple);
     }
-    if (!fd || connections_ >= kMaxConnections) {
+    if (!accepted.socket || connections_ >= kMaxConnections) {
       continue;
     }
     StreamSocket socket(io_);
     boost::system::error_code ec;
     socket.assign(asio::generic::stream_protocol(scope_ == Scope::everything ? AF_UNIX : AF_INET, 0),
-                  fd.get(), ec);
+                  accepted.socket.get(), ec);
     if (ec) {
       continue;
     }
-    (void)fd.release();
+    (void)accepted.socket.release();
     ++connections_;
-    asio::co_spawn(io_, serve(std::move(socket)), [this](const std::exception_ptr&) { --connections_; });
+    spawn_contained(io_, "serve an admin connection", serve(std::move(socket)), [this] { --connections_; });
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "admin/status.hpp"
 #include "base/socket_address.hpp"
+#include "base/spawn.hpp"
 #include "base/unique_fd.hpp"
 #include "http/connection.hpp"
 
@@ -51,6 +52,7 @@ class AdminServer {
   http::Limits limits_;
   http::Deadlines deadlines_;
   asio::posix::stream_descriptor socket_;
+  Duty accepting_;
   std::uint64_t generation_ = 0;  // counts start() and stop()
   std::size_t connections_ = 0;
 };

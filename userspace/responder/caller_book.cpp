@@ -2,13 +2,13 @@
 #include "responder/caller_book.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <iterator>
 #include <string>
 #include <utility>
+
+#include "base/spawn.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -133,7 +133,7 @@ void CallerBook::flush() {
                                std::make_move_iterator(pending_.begin() + size));
     pending_.erase(pending_.begin(), pending_.begin() + size);
     ++in_flight_;
-    asio::co_spawn(io_, ask_about(std::move(batch)), asio::detached);
+    spawn(io_, "ask who calls", ask_about(std::move(batch)));
   }
 }
 

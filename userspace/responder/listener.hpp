@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/socket_address.hpp"
+#include "base/spawn.hpp"
 #include "base/unique_fd.hpp"
 #include "control/message.hpp"
 #include "responder/sessions.hpp"
@@ -18,8 +19,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
  public:
   Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions);
 
-  // Accepts until close().
-  asio::awaitable<void> run();
+  // Accepts until close(); should that end before, so does the process.
+  void start();
 
   // Lets go of the socket, after taking what waits in its backlog unless that is left to somebody else.
   void close(control::Backlog backlog);
@@ -29,13 +30,15 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
  private:
-  enum class Accepted { connection, nothing, failure };
-  Accepted accept_one();
+  enum class Step { connection, nothing, failure };
+  Step serve_one();
+  asio::awaitable<void> run(std::shared_ptr<Listener> self);  // close() may drop the last other owner
 
   asio::io_context& io_;
   asio::posix::stream_descriptor socket_;
   SocketAddress address_;
   Sessions& sessions_;
+  Duty accepting_;
 };
 
 }  // namespace msi2imds::responder

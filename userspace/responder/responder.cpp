@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
@@ -15,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "responder/prefetch_list.hpp"
 #include "responder/read_all.hpp"
 
@@ -55,8 +54,8 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, token::TokenSou
 }
 
 asio::awaitable<Result<void>> Responder::run() {
-  asio::co_spawn(io_, heartbeat(), asio::detached);
-  asio::co_spawn(io_, callers_state_.keep(), asio::detached);
+  heartbeat_.start(io_, "tell the supervisor that all is well", heartbeat());
+  keeping_.start(io_, "keep the table of callers", callers_state_.keep());
   while (!drained_) {
     Result<control::Received> received = co_await link_.receive();
     if (drained_) {
@@ -100,7 +99,7 @@ Result<void> Responder::handle(control::Received received) {
       return {};
     case control::Kind::observed:
       if (auto seen = control::get_records<control::CallerAnswer>(received.message)) {
-        asio::co_spawn(io_, record_observed(std::move(*seen)), asio::detached);
+        spawn(io_, "record who was observed", record_observed(std::move(*seen)));
       }
       return {};
     case control::Kind::sock_diag:
@@ -111,10 +110,9 @@ Result<void> Responder::handle(control::Received received) {
       return link_.tell(control::Kind::ready);
     case control::Kind::drain:
       // Apart: requests in flight still need the supervisor's answers.
-      asio::co_spawn(io_,
-                     drain(static_cast<control::Backlog>(received.message.value),
-                           std::chrono::milliseconds(received.message.number)),
-                     asio::detached);
+      spawn(io_, "drain",
+            drain(static_cast<control::Backlog>(received.message.value),
+                  std::chrono::milliseconds(received.message.number)));
       return {};
     default:
       return Error::from_errno(EBADMSG, "understand the supervisor");
@@ -161,7 +159,7 @@ void Responder::serve() {
                                    [&](const auto& listener) { return same_address(wanted, listener); });
     if (!known) {
       log::debug("accept on {}", wanted->address().to_string());
-      asio::co_spawn(io_, wanted->run(), asio::detached);
+      wanted->start();
       listeners_.push_back(std::move(wanted));
     }
   }
@@ -184,7 +182,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
   listeners_.clear();
   hooks_.prefetch({});
   sessions_.close_when_idle();
-  asio::co_spawn(io_, end_in_time(limit), asio::detached);
+  spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
   (void)co_await callers_state_.save();  // what is lost is ten seconds of them

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/spawn.hpp"
 #include "metrics/snapshot.hpp"
 #include "responder/admin_server.hpp"
 #include "responder/callers_state.hpp"
@@ -66,6 +67,8 @@ class Responder {
   std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
   std::uint64_t responders_started_ = 0;  // as the supervisor says
   bool drained_ = false;
+  Duty heartbeat_;
+  Duty keeping_;
 };
 
 }  // namespace msi2imds::responder

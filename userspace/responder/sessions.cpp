@@ -2,28 +2,12 @@
 #include "responder/sessions.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <exception>
 #include <memory>
 #include <utility>
 
-#include "base/log.hpp"
+#include "base/spawn.hpp"
 
 namespace msi2imds::responder {
-namespace {
-
-void log_escaped(const std::exception_ptr& exception) {
-  if (!exception) {
-    return;
-  }
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& error) {
-    log::error("serve a connection: {}", error.what());
-  }
-}
-
-}  // namespace
 
 Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenSource& tokens)
     : io_(io),
@@ -43,8 +27,7 @@ void Sessions::start(StreamSocket socket, const SocketAddress& peer) {
   if (draining_) {
     session->close_when_idle();
   }
-  asio::co_spawn(io_, session->run(), [this, session](const std::exception_ptr& exception) {
-    log_escaped(exception);
+  spawn_contained(io_, "serve a connection", session->run(), [this, session] {
     session->unlink();
     --count_;
     room_.cancel();

@@ -2,6 +2,8 @@
 // What a responder does with its clients before it leaves.
 #include <fcntl.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <fstream>
 #include <optional>
 

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <stdexcept>
@@ -77,7 +76,7 @@ class ServiceFixture : public testing::Test {
     UniqueFd socket = support::listen_on_loopback();
     const SocketAddress address = support::address_of(socket);
     auto listener = std::make_shared<Listener>(io_, std::move(socket), address, sessions_);
-    asio::co_spawn(io_, listener->run(), asio::detached);
+    listener->start();
     return listener;
   }
 

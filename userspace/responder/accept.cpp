@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include "responder/accept.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+namespace msi2imds::responder {
+namespace {
+
+// The connection died before we saw it; the listener is as good as before (accept(2)).
+bool concerns_only_the_connection(int err) {
+  return err == ECONNABORTED || err == EINTR || err == EPROTO || err == ENETDOWN || err == EHOSTUNREACH ||
+         err == ENETUNREACH;
+}
+
+// It is no listening socket, or none any more.
+bool is_final(int err) {
+  return err == EBADF || err == EINVAL || err == ENOTSOCK || err == EOPNOTSUPP || err == EFAULT;
+}
+
+}  // namespace
+
+Accepted accept_one(int listener) {
+  Accepted accepted;
+  do {
+    accepted.peer_size = sizeof accepted.peer;
+    accepted.socket.reset(::accept4(listener, reinterpret_cast<sockaddr*>(&accepted.peer),
+                                    &accepted.peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    accepted.err = accepted.socket ? 0 : errno;
+  } while (concerns_only_the_connection(accepted.err));
+  if (is_final(accepted.err)) {
+    throw std::system_error(accepted.err, std::system_category());
+  }
+  return accepted;
+}
+
+}  // namespace msi2imds::responder

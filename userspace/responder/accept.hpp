@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::responder {
+
+struct Accepted {
+  UniqueFd socket;
+  sockaddr_storage peer{};
+  socklen_t peer_size = 0;
+  int err = 0;  // why there is no socket; EAGAIN: nobody waits, anything else: it may work later
+};
+
+// Accepts a connection without waiting. One that died before we saw it is passed over. Throws a
+// std::system_error when nothing can ever be accepted from `listener`: going on would mean to serve nobody.
+[[nodiscard]] Accepted accept_one(int listener);
+
+}  // namespace msi2imds::responder
