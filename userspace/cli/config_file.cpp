@@ -2,7 +2,9 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "config/read.hpp"
 #include "config/warnings.hpp"
+#include "config/write.hpp"
 
 namespace msi2imds::cli {
 

@@ -12,7 +12,6 @@
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy.hpp"
-#include "config/selector.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::cli {
@@ -74,7 +73,7 @@ std::string outcome_of(const policy::Policy& policy, const policy::Decision& dec
 // "client_id X, by identity.default"; of a nobody why there is no identity.
 std::string describe(const policy::Choice& choice) {
   const std::string rule = "identity.rule '" + escape::control_characters(choice.rule) + "'";
-  const std::string identity = std::string(config::key_of(choice.identity.kind)) + " " +
+  const std::string identity = std::string(token::key_of(choice.identity.kind)) + " " +
                                escape::control_characters(choice.identity.value);
   switch (choice.by) {
     case policy::ChosenBy::client:

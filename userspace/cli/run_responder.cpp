@@ -20,7 +20,7 @@
 #include "broker/token_broker.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy.hpp"
-#include "config/selector.hpp"
+#include "config/read.hpp"
 #include "imds/imds_client.hpp"
 #include "responder/responder.hpp"
 #include "responder/sandbox.hpp"
@@ -153,7 +153,7 @@ class ResponderProgram {
     status.cgroups = config_.redirect.cgroups;
     const token::IdentitySelector& identity = config_.identity.default_;
     if (identity.kind != token::SelectorKind::none) {
-      status.default_identity = std::string(config::key_of(identity.kind)) + " " + identity.value;
+      status.default_identity = std::string(token::key_of(identity.kind)) + " " + identity.value;
     }
     status.identity_rules = config_.identity.rules.size();
     status.tokens_cached = broker_.cache().count();

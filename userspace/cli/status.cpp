@@ -11,6 +11,7 @@
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/status_report.hpp"
+#include "config/read.hpp"
 #include "supervisor/units.hpp"
 
 namespace msi2imds::cli {

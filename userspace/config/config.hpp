@@ -3,25 +3,16 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
-#include "config/endpoint.hpp"
 #include "token/token.hpp"
 
-// What the operator may choose: one plain struct per module, each with its defaults.
+// What the operator may choose: one plain struct for each table of the file, with its defaults. Who only
+// wants to know it includes this; read.hpp, check.hpp and write.hpp are for files.
 namespace msi2imds::config {
-
-inline constexpr std::string_view kDefaultFile = "/etc/msi2imds/msi2imds.toml";
-
-// How connections reach us; `automatic` is "auto" in the file.
-enum class Backend : std::uint8_t { automatic, sk_lookup, cgroup_connect, nftables, iptables, listen };
-
-[[nodiscard]] std::string_view to_string(Backend backend);
 
 inline constexpr std::size_t kMaxLegacyPorts = 16;
 
@@ -34,14 +25,26 @@ struct Legacy {
   friend bool operator==(const Legacy&, const Legacy&) = default;
 };
 
+inline constexpr std::string_view kAutomatic = "auto";
+
 struct Redirect {
-  Backend backend = Backend::automatic;
+  std::string backend{kAutomatic};  // how connections reach us, by name
   std::uint16_t listen_port = 342;
   std::vector<std::string> cgroups;
   std::uint32_t mark = 0x6d736932;  // "msi2"
   std::string pin_directory = "/sys/fs/bpf/msi2imds";
 
   friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+
+// Where IMDS listens.
+struct Endpoint {
+  std::string text = "http://169.254.169.254";  // as written in the file
+  std::string address = "169.254.169.254";      // as inet_ntop writes it, without brackets
+  std::uint16_t port = 80;
+  bool v6 = false;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 struct Imds {
@@ -103,10 +106,6 @@ struct Conditions {
   std::vector<std::string> programs;
   std::vector<std::string> resources;
   std::vector<std::string> identities;
-
-  [[nodiscard]] bool are_given() const {
-    return *this != Conditions();
-  }
 
   friend bool operator==(const Conditions&, const Conditions&) = default;
 };
@@ -200,19 +199,5 @@ struct Config {
 
   friend bool operator==(const Config&, const Config&) = default;
 };
-
-// The configuration that `toml_text` describes; `file_name` is for the errors. An Error names every problem
-// found, one a line: `FILE:LINE:COLUMN: KEY: what is wrong; what would be right`.
-[[nodiscard]] Result<Config> parse(std::string_view toml_text, const std::string& file_name);
-
-// Reads `file`, then conf.d/*.toml beside it in byte order of their names: a later file overrides single
-// keys. The Error reads like that of `parse`. A missing `file` is an error, a missing conf.d is not.
-[[nodiscard]] Result<Config> load(const std::filesystem::path& file);
-
-// The same for a file that nobody asked for by name (kDefaultFile): without it the defaults and conf.d hold.
-[[nodiscard]] Result<Config> load_if_present(const std::filesystem::path& file);
-
-// Every key with its value, as TOML from which `parse` makes an equal Config.
-[[nodiscard]] std::string to_toml(const Config& config);
 
 }  // namespace msi2imds::config

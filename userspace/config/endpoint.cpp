@@ -69,16 +69,16 @@ bool is_loopback_v4(const unsigned char* bytes) {
 
 }  // namespace
 
-bool Endpoint::is_loopback() const {
-  if (!v6) {
+bool is_loopback(const Endpoint& endpoint) {
+  if (!endpoint.v6) {
     in_addr bytes{};
-    (void)::inet_pton(AF_INET, address.c_str(), &bytes);  // parse_endpoint wrote it
+    (void)::inet_pton(AF_INET, endpoint.address.c_str(), &bytes);  // parse_endpoint wrote it
     std::array<unsigned char, sizeof bytes> octets{};
     std::memcpy(octets.data(), &bytes, octets.size());
     return is_loopback_v4(octets.data());
   }
   in6_addr bytes{};
-  (void)::inet_pton(AF_INET6, address.c_str(), &bytes);
+  (void)::inet_pton(AF_INET6, endpoint.address.c_str(), &bytes);
   return IN6_IS_ADDR_LOOPBACK(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes) ||
          (IN6_IS_ADDR_V4MAPPED(&bytes) && is_loopback_v4(&bytes.s6_addr[12]));
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/endpoint.hpp"
 #include "config/text.hpp"
 
 namespace msi2imds::config {
@@ -232,7 +233,16 @@ Value EndpointUrl::write(const Endpoint& endpoint) const {
   return {endpoint.text};
 }
 
-std::optional<std::size_t> read_choice(const Value& value, const std::vector<std::string_view>& names,
+std::optional<std::string> Word::read(const Value& value, const Complain& complain) const {
+  const auto index = read_choice(value, words, complain);
+  return index ? std::optional(std::string(words[*index])) : std::nullopt;
+}
+
+Value Word::write(const std::string& word) const {
+  return {word};
+}
+
+std::optional<std::size_t> read_choice(const Value& value, std::span<const std::string_view> names,
                                        const Complain& complain) {
   const auto* text = expect<std::string>(value, "a string", complain);
   if (text == nullptr) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -10,10 +11,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "base/log.hpp"
 #include "config/config.hpp"
 #include "config/document.hpp"
 
@@ -101,44 +100,20 @@ struct Option {
   Enum value;
 };
 
-inline constexpr std::array kBackends = {
-    Option<Backend>{"auto", Backend::automatic},
-    Option<Backend>{"sk_lookup", Backend::sk_lookup},
-    Option<Backend>{"cgroup_connect", Backend::cgroup_connect},
-    Option<Backend>{"nftables", Backend::nftables},
-    Option<Backend>{"iptables", Backend::iptables},
-    Option<Backend>{"listen", Backend::listen},
-};
-inline constexpr std::array kLogLevels = {
-    Option<log::Level>{"debug", log::Level::debug},
-    Option<log::Level>{"info", log::Level::info},
-    Option<log::Level>{"warn", log::Level::warn},
-    Option<log::Level>{"error", log::Level::error},
-};
-inline constexpr std::array kLogFormats = {
-    Option<log::Format>{"text", log::Format::text},
-    Option<log::Format>{"json", log::Format::json},
-};
-
-inline constexpr std::array kPolicyModes = {
-    Option<PolicyMode>{"audit", PolicyMode::audit},
-    Option<PolicyMode>{"enforce", PolicyMode::enforce},
-};
-inline constexpr std::array kPolicyDefaults = {
-    Option<PolicyDefault>{"deny", PolicyDefault::deny},
-    Option<PolicyDefault>{"allow", PolicyDefault::allow},
-};
-inline constexpr std::array kAuditFormats = {
-    Option<AuditFormat>{"text", AuditFormat::text},
-    Option<AuditFormat>{"json", AuditFormat::json},
-};
-
-// The index of the option that `value` names.
+// The index of the name that `value` is.
 [[nodiscard]] std::optional<std::size_t> read_choice(const Value& value,
-                                                     const std::vector<std::string_view>& names,
+                                                     std::span<const std::string_view> names,
                                                      const Complain& complain);
 
-// One of a few words. The options live as long as the program.
+// One of a few words, which live as long as the program.
+struct Word {
+  std::span<const std::string_view> words;
+
+  [[nodiscard]] std::optional<std::string> read(const Value& value, const Complain& complain) const;
+  [[nodiscard]] Value write(const std::string& word) const;
+};
+
+// One of a few words that stand for values of an enum. The options live as long as the program.
 template <typename Enum>
 class Choice {
  public:
@@ -154,15 +129,8 @@ class Choice {
     return index ? std::optional(options_[*index].value) : std::nullopt;
   }
   [[nodiscard]] Value write(Enum value) const {
-    return {std::string(name_of(value))};
-  }
-  [[nodiscard]] std::string_view name_of(Enum value) const {
-    for (const Option<Enum>& option : options_) {
-      if (option.value == value) {
-        return option.name;
-      }
-    }
-    return "";
+    const auto option = std::ranges::find(options_, value, &Option<Enum>::value);
+    return {std::string(option == options_.end() ? "" : option->name)};
   }
 
  private:

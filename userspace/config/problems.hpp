@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ struct Origin {
   std::string file;
   Position position;
 };
+
+// Where each key was last set.
+using Origins = std::map<std::string, Origin, std::less<>>;
 
 // "FILE:LINE:COLUMN", or FILE alone without a line.
 [[nodiscard]] std::string to_string(const Origin& origin);

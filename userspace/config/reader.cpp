@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/check.hpp"
 #include "config/keys.hpp"
+#include "config/rule.hpp"
 #include "config/rules.hpp"
-#include "config/suggest.hpp"
-#include "config/validate.hpp"
+#include "config/unknown.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -80,7 +81,7 @@ void Reader::cannot_read(const std::string& file_name, std::string_view why) {
 }
 
 Result<Config> Reader::finish() {
-  validate(config_, origins_, problems_);
+  check(config_, origins_, problems_);
   if (!problems_.empty()) {
     return problems_.to_error();
   }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -12,9 +10,6 @@
 #include "config/problems.hpp"
 
 namespace msi2imds::config {
-
-// Where each key was last set.
-using Origins = std::map<std::string, Origin, std::less<>>;
 
 // Lays one text over the other and then judges the outcome.
 class Reader {

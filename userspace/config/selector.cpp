@@ -53,11 +53,9 @@ bool is_resource_id(std::string_view text) {
 }
 
 std::string suggest_selector(std::string_view name) {
-  const auto* const nearest = std::ranges::min_element(
-      kSelectorKeys, {}, [name](std::string_view key) { return edit_distance(name, key); });
-  return edit_distance(name, *nearest) <= std::max<std::size_t>(1, name.size() / 3)
-             ? "did you mean " + std::string(*nearest) + "?"
-             : "an identity is named by client_id, object_id or msi_res_id";
+  const auto meant = nearest(name, token::kSelectorKeys);
+  return meant ? "did you mean " + std::string(*meant) + "?"
+               : "an identity is named by client_id, object_id or msi_res_id";
 }
 
 }  // namespace
@@ -79,14 +77,14 @@ std::optional<std::string> check_identity(const IdentitySelector& identity) {
 
 std::optional<IdentitySelector> read_selector(const Member& member, const IdentitySelector& identity,
                                               const Complain& complain) {
-  const SelectorKind kind = selector_kind_of(member.name);
+  const SelectorKind kind = token::selector_kind_of(member.name);
   if (kind == SelectorKind::none) {
     complain(member.position, "unknown key; " + suggest_selector(member.name));
     return std::nullopt;
   }
   if (identity.kind != SelectorKind::none) {
     complain(member.position,
-             std::string(key_of(identity.kind)) + " is given as well; expected one of the two");
+             std::string(token::key_of(identity.kind)) + " is given as well; expected one of the two");
     return std::nullopt;
   }
   const auto* text = std::get_if<std::string>(&member.value.content);
@@ -103,7 +101,7 @@ std::optional<IdentitySelector> read_selector(const Member& member, const Identi
 }
 
 std::string to_toml(const IdentitySelector& identity) {
-  return "{ " + std::string(key_of(identity.kind)) + " = " + in_quotes(identity.value) + " }";
+  return "{ " + std::string(token::key_of(identity.kind)) + " = " + in_quotes(identity.value) + " }";
 }
 
 std::optional<IdentitySelector> IdentityName::read(const Value& value, const Complain& complain) const {
@@ -139,7 +137,7 @@ Value IdentityName::write(const IdentitySelector& identity) const {
   if (identity.kind == SelectorKind::none) {
     return {std::string(kNone)};
   }
-  return {Table{{std::string(key_of(identity.kind)), {}, {identity.value}}}};
+  return {Table{{std::string(token::key_of(identity.kind)), {}, {identity.value}}}};
 }
 
 }  // namespace msi2imds::config

@@ -12,10 +12,6 @@
 // How a table names an identity: by one of the keys client_id, object_id and msi_res_id.
 namespace msi2imds::config {
 
-using token::key_of;
-using token::kSelectorKeys;
-using token::selector_kind_of;
-
 // What is wrong with the name of an identity and what would be right, or nothing.
 [[nodiscard]] std::optional<std::string> check_identity(const token::IdentitySelector& identity);
 

@@ -34,7 +34,7 @@ Finding none_works(const Case& patient, const std::string& wanted) {
 Backends check_backends(const Case& patient,
                         const std::vector<std::unique_ptr<redirect::Redirector>>& redirectors) {
   Backends result;
-  const std::string wanted(config::to_string(patient.config.redirect.backend));
+  const std::string& wanted = patient.config.redirect.backend;
   for (const auto& redirector : redirectors) {
     const std::string name(redirector->name());
     if (!may_try(name, wanted, result.taken)) {

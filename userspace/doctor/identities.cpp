@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "config/selector.hpp"
 #include "http/message.hpp"
 
 namespace msi2imds::doctor {
@@ -123,7 +122,7 @@ Finding judge_unnamed(const Outcome& outcome) {
 }
 
 Finding judge_configured(const Configured& configured, const Outcome& outcome) {
-  const std::string what = configured.key + " (" + std::string(config::key_of(configured.identity.kind)) +
+  const std::string what = configured.key + " (" + std::string(token::key_of(configured.identity.kind)) +
                            " " + configured.identity.value + ")";
   if (outcome.answers) {
     return ok(kIdentitiesCheck, "IMDS gives a token for " + what + ".");

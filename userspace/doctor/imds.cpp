@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "config/endpoint.hpp"
 #include "imds/upstream_socket.hpp"
 #include "netlink/route.hpp"
 
@@ -45,7 +46,7 @@ Finding judge(const Case& patient, const SocketAddress& to, const Route& route) 
     case RouteKind::unicast:
       return ok(kImdsCheck, "The route to " + to.to_string() + " is over " + describe(route) + ".");
     case RouteKind::local:
-      return patient.config.imds.endpoint.is_loopback()
+      return config::is_loopback(patient.config.imds.endpoint)
                  ? ok(kImdsCheck, to.to_string() + " is on this machine, as configured.")
                  : warning(
                        kImdsCheck,

@@ -92,7 +92,7 @@ void advise(const config::Config& config, const token::TokenRequest& request,
     return;
   }
   const std::string identity =
-      std::string(config::key_of(by_name.identity.kind)) + " " + by_name.identity.value;
+      std::string(token::key_of(by_name.identity.kind)) + " " + by_name.identity.value;
   const token::FetchResult ours = ask_token(config.imds, by_name);
   const auto* our_token = ours ? std::get_if<TokenPtr>(&*ours) : nullptr;
   if (our_token == nullptr) {

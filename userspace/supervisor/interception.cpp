@@ -20,9 +20,8 @@ redirect::Plan Interception::plan_of(const config::Config& config) const {
   return plan;
 }
 
-asio::awaitable<Result<Interception::Way>> Interception::plan_way(redirect::Plan plan,
-                                                                  config::Backend backend) {
-  Result<redirect::Choice> choice = redirect::choose(config::to_string(backend), plan);
+asio::awaitable<Result<Interception::Way>> Interception::plan_way(redirect::Plan plan, std::string backend) {
+  Result<redirect::Choice> choice = redirect::choose(backend, plan);
   if (!choice) {
     co_return choice.error();
   }
@@ -31,7 +30,7 @@ asio::awaitable<Result<Interception::Way>> Interception::plan_way(redirect::Plan
   }
   Way way;
   way.plan = std::move(plan);
-  way.backend = backend;
+  way.backend = std::move(backend);
   way.redirector = std::move(choice->redirector);
   Result<std::vector<redirect::Listener>> listeners =
       sockets_.open(way.redirector->listen_addresses(way.plan));

@@ -90,14 +90,14 @@ class Interception {
   // One way in. The redirection goes before the rest.
   struct Way {
     redirect::Plan plan;
-    config::Backend backend = config::Backend::automatic;  // as configured
+    std::string backend;  // as configured
     std::unique_ptr<redirect::Redirector> redirector;
     std::vector<redirect::Listener> listeners;
     std::unique_ptr<redirect::Redirection> redirection;  // none before attach() and while failed open
   };
 
   [[nodiscard]] redirect::Plan plan_of(const config::Config& config) const;
-  asio::awaitable<Result<Way>> plan_way(redirect::Plan plan, config::Backend backend);
+  asio::awaitable<Result<Way>> plan_way(redirect::Plan plan, std::string backend);
   asio::awaitable<Result<void>> install(Way& way);
   asio::awaitable<Result<void>> go_over_to(Way way);
   asio::awaitable<Result<void>> check();

@@ -11,7 +11,7 @@ redirect::Plan redirect_plan(const config::Config& config) {
           .cgroups = config.redirect.cgroups,
           .mark = config.redirect.mark,
           .pin_directory = config.redirect.pin_directory,
-          .is_chosen = config.redirect.backend != config::Backend::automatic};
+          .is_chosen = config.redirect.backend != config::kAutomatic};
 }
 
 std::string reserved_ports_note(const config::Config& config) {

@@ -7,7 +7,7 @@
 #include "base/log.hpp"
 #include "base/pipe.hpp"
 #include "base/spawn.hpp"
-#include "config/config.hpp"
+#include "config/write.hpp"
 #include "netlink/sock_diag.hpp"
 #include "supervisor/service_manager.hpp"
 #include "supervisor/supervisor.hpp"

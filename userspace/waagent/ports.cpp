@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "config/endpoint.hpp"
 #include "waagent/discovery_file.hpp"
 #include "waagent/extension.hpp"
 #include "waagent/note.hpp"
@@ -77,7 +78,7 @@ std::vector<std::string> settle_ports(config::Config& config) {
   std::vector<PortEvidence> evidence = find_port_evidence(places_of(config));
   std::erase_if(evidence, [&config](const PortEvidence& one) {
     return one.port == config.redirect.listen_port || one.port == config.metrics.port ||
-           (config.imds.endpoint.is_loopback() && one.port == config.imds.endpoint.port);
+           (config::is_loopback(config.imds.endpoint) && one.port == config.imds.endpoint.port);
   });
   if (evidence.empty()) {
     evidence.push_back({kDefaultPort, "it is the documented port"});

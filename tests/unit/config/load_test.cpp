@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/config.hpp"
+#include "config/read.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -60,7 +60,7 @@ TEST_F(LoadTest, LetsLaterFilesOverrideSingleKeysInByteOrder) {
   const auto config = load(file_);
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->redirect.listen_port, 9);
-  EXPECT_EQ(config->redirect.backend, Backend::listen);
+  EXPECT_EQ(config->redirect.backend, "listen");
   EXPECT_EQ(config->legacy.ports, std::vector<std::uint16_t>{7});
   EXPECT_EQ(config->admin.socket, "/a");
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "config/config.hpp"
+#include "config/read.hpp"
 #include "problem_text.hpp"
 
 namespace msi2imds::config {
@@ -36,7 +36,7 @@ TEST(ParseTest, GivesTheDocumentedDefaultsForAnEmptyText) {
   EXPECT_EQ(config.legacy.ports, std::vector<std::uint16_t>{50342});
   EXPECT_TRUE(config.legacy.hosts.empty());
   EXPECT_TRUE(config.legacy.require_metadata_header);
-  EXPECT_EQ(config.redirect.backend, Backend::automatic);
+  EXPECT_EQ(config.redirect.backend, kAutomatic);
   EXPECT_EQ(config.redirect.listen_port, 342);
   EXPECT_EQ(config.imds.endpoint.text, "http://169.254.169.254");
   EXPECT_EQ(config.imds.endpoint.address, "169.254.169.254");
@@ -79,7 +79,7 @@ require_metadata_header = false
 
 TEST(ParseTest, ReadsEveryKeyOfRedirect) {
   const Config config = parsed("[redirect]\nbackend = 'sk_lookup'\nlisten_port = 343");
-  EXPECT_EQ(config.redirect.backend, Backend::sk_lookup);
+  EXPECT_EQ(config.redirect.backend, "sk_lookup");
   EXPECT_EQ(config.redirect.listen_port, 343);
 }
 
@@ -146,8 +146,8 @@ TEST(ParseTest, ReadsEveryKeyOfAdminAndLog) {
 }
 
 TEST(ParseTest, KnowsEveryWordOfAChoice) {
-  EXPECT_EQ(parsed("redirect.backend = 'auto'").redirect.backend, Backend::automatic);
-  EXPECT_EQ(parsed("redirect.backend = 'listen'").redirect.backend, Backend::listen);
+  EXPECT_EQ(parsed("redirect.backend = 'auto'").redirect.backend, kAutomatic);
+  EXPECT_EQ(parsed("redirect.backend = 'listen'").redirect.backend, "listen");
   EXPECT_EQ(parsed("log.level = 'info'").log.level, log::Level::info);
   EXPECT_EQ(parsed("log.level = 'warn'").log.level, log::Level::warn);
   EXPECT_EQ(parsed("log.level = 'error'").log.level, log::Level::error);
@@ -163,10 +163,10 @@ TEST(ParseTest, TakesSixteenPorts) {
   EXPECT_EQ(parsed("legacy.ports = [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]").legacy.ports.size(), 16U);
 }
 
-TEST(ParseTest, NamesEachBackendAsInTheFile) {
-  EXPECT_EQ(to_string(Backend::automatic), "auto");
-  EXPECT_EQ(to_string(Backend::sk_lookup), "sk_lookup");
-  EXPECT_EQ(to_string(Backend::listen), "listen");
+TEST(ParseTest, TakesEachBackendByItsName) {
+  for (const std::string name : {"auto", "sk_lookup", "cgroup_connect", "nftables", "iptables", "listen"}) {
+    EXPECT_EQ(parsed("redirect.backend = '" + name + "'").redirect.backend, name);
+  }
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <sstream>
 #include <string>
 
-#include "config/config.hpp"
 #include "config/keys.hpp"
+#include "config/read.hpp"
 
 namespace msi2imds::config {
 namespace {

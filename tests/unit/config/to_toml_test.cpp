@@ -4,8 +4,10 @@
 #include <chrono>
 #include <string>
 
-#include "config/config.hpp"
+#include "config/endpoint.hpp"
 #include "config/keys.hpp"
+#include "config/read.hpp"
+#include "config/write.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -14,7 +16,7 @@ namespace {
 Config unusual_config() {
   Config config;
   config.legacy = {false, {1, 65535}, {"a.example", "[fe80::1]"}, false};
-  config.redirect = {Backend::listen, 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
+  config.redirect = {"listen", 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
   config.imds = {*parse_endpoint("http://[fd00::1]:8080/"),
                  std::chrono::seconds(3),
                  std::chrono::seconds(4),

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/read.hpp"
 #include "support_cpp/temporary_directory.hpp"
 
 namespace msi2imds::config {

@@ -58,9 +58,9 @@ TEST_F(BackendsTest, IptablesIsTriedOnlyWhereItWouldBeTaken) {
   };
   find(check_iptables(true).findings, "iptables was not tried");
   EXPECT_EQ(check_iptables(false).taken, "iptables");
-  config.redirect.backend = config::Backend::iptables;
+  config.redirect.backend = "iptables";
   EXPECT_EQ(check_iptables(true).taken, "iptables");
-  config.redirect.backend = config::Backend::sk_lookup;
+  config.redirect.backend = "sk_lookup";
   EXPECT_EQ(check_iptables(false).taken, "");
 }
 
@@ -76,7 +76,7 @@ TEST_F(BackendsTest, WithoutRootItIsOnlyAWarning) {
 }
 
 TEST_F(BackendsTest, TheOneThatWasChosenHasToWork) {
-  config.redirect.backend = config::Backend::nftables;
+  config.redirect.backend = "nftables";
   EXPECT_EQ(check(true, true).taken, "nftables");
   EXPECT_EQ(find(check(true, false).findings, "was chosen, nftables, does not work").level, Level::error);
 }

@@ -13,7 +13,7 @@ namespace {
 class InterceptionTest : public testing::Test {
  protected:
   InterceptionTest() {
-    config_.redirect.backend = config::Backend::listen;
+    config_.redirect.backend = "listen";
     config_.legacy.ports = {free_port()};
   }
 

@@ -3,11 +3,10 @@
 
 #include "config/config.hpp"
 #include "config/problems.hpp"
-#include "config/reader.hpp"
 
 namespace msi2imds::config {
 
 // Adds what is wrong between keys that are right each on its own.
-void validate(const Config& config, const Origins& origins, Problems& problems);
+void check(const Config& config, const Origins& origins, Problems& problems);
 
 }  // namespace msi2imds::config

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "config/config.hpp"
+#include "config/write.hpp"
 
 #include <algorithm>
 
 #include "config/keys.hpp"
-#include "config/reader.hpp"
+#include "config/rule.hpp"
 #include "config/rules.hpp"
 
 namespace msi2imds::config {
@@ -21,16 +21,6 @@ Table& table_at(Table& root, std::string_view name) {
 }
 
 }  // namespace
-
-std::string_view to_string(Backend backend) {
-  return Choice(kBackends).name_of(backend);
-}
-
-Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
-  Reader reader;
-  reader.read(toml_text, file_name);
-  return reader.finish();
-}
 
 std::string to_toml(const Config& config) {
   Table root;

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
+#include "config/read.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "config/config.hpp"
 #include "config/reader.hpp"
 
 namespace msi2imds::config {
@@ -96,6 +95,12 @@ Result<Config> load(const std::filesystem::path& file, Missing missing) {
 }
 
 }  // namespace
+
+Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
+  Reader reader;
+  reader.read(toml_text, file_name);
+  return reader.finish();
+}
 
 Result<Config> load(const std::filesystem::path& file) {
   return load(file, Missing::is_an_error);

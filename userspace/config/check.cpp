@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "config/validate.hpp"
+#include "config/check.hpp"
 
 #include <algorithm>
 #include <string>
+
+#include "config/endpoint.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -42,7 +44,7 @@ void check_listen_port(const Config& config, const Origins& origins, Problems& p
 void check_endpoint(const Config& config, const Origins& origins, Problems& problems) {
   const Endpoint& endpoint = config.imds.endpoint;
   const auto set = origins.find(kEndpoint);
-  if (set == origins.end() || !problems.is_sound(kEndpoint) || !endpoint.is_loopback()) {
+  if (set == origins.end() || !problems.is_sound(kEndpoint) || !is_loopback(endpoint)) {
     return;
   }
   const auto complain = [&](std::string_view other) {
@@ -77,7 +79,7 @@ void check_metrics_port(const Config& config, const Origins& origins, Problems& 
 
 }  // namespace
 
-void validate(const Config& config, const Origins& origins, Problems& problems) {
+void check(const Config& config, const Origins& origins, Problems& problems) {
   check_endpoint(config, origins, problems);  // first: the other check may put its blame on legacy.ports
   check_listen_port(config, origins, problems);
   check_metrics_port(config, origins, problems);

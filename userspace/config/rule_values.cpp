@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "config/rule_values.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "config/text.hpp"
+
+namespace msi2imds::config {
+namespace {
+
+constexpr std::array<std::string_view, 6> kUnitSuffixes = {".service", ".scope", ".slice",
+                                                           ".socket",  ".mount", ".swap"};
+
+// A path as the kernel writes it: any other would match nobody.
+bool is_plain_path(std::string_view path) {
+  return path.starts_with('/') && !path.ends_with('/') && !path.ends_with("/.") && !path.ends_with("/..") &&
+         path.find("//") == std::string_view::npos && path.find("/./") == std::string_view::npos &&
+         path.find("/../") == std::string_view::npos && std::ranges::none_of(path, is_control);
+}
+
+bool is_unit_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+         std::string_view(":-_.\\@").find(c) != std::string_view::npos;
+}
+
+// Only these have processes.
+bool is_unit_name(std::string_view text) {
+  const std::size_t dot = text.rfind('.');
+  return dot != std::string_view::npos && dot != 0 && std::ranges::all_of(text, is_unit_character) &&
+         std::ranges::find(kUnitSuffixes, text.substr(dot)) != kUnitSuffixes.end();
+}
+
+}  // namespace
+
+std::optional<std::string> check_name(std::string_view text) {
+  if (text.empty() || text.size() > 128 || std::ranges::any_of(text, is_control)) {
+    return in_quotes(text) + " is no name for a rule; expected up to 128 printable characters";
+  }
+  return std::nullopt;
+}
+
+// Paths may be long.
+std::optional<std::string> check_origin(std::string_view text) {
+  if (text.empty()) {
+    return "\"\" is no place; expected \"FILE:LINE\", or no such key";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> check_unit(std::string_view text) {
+  if (text.starts_with('/') ? text == "/" || is_plain_path(text) : is_unit_name(text)) {
+    return std::nullopt;
+  }
+  return in_quotes(text) +
+         " is no unit with processes; expected one such as \"backup.service\", or the whole path of a cgroup";
+}
+
+std::optional<std::string> check_program(std::string_view text) {
+  if (is_plain_path(text)) {
+    return std::nullopt;
+  }
+  return in_quotes(text) + " is no absolute path of a program; expected one such as \"/usr/bin/backup\"";
+}
+
+std::optional<std::string> check_pattern(std::string_view text) {
+  if (text.empty() || std::ranges::any_of(text, is_control)) {
+    return in_quotes(text) + " is no pattern; expected a text in which * stands for any characters";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> check_account(std::string_view text) {
+  return text.empty() ? std::optional<std::string>("expected a name") : std::nullopt;
+}
+
+}  // namespace msi2imds::config
