@@ -166,16 +166,19 @@ class ResponderProgram {
   }
 
   void measure(metrics::Snapshot& now) const {
-    now.upstream_by_status = imds_.health().by_status;
+    auto by_status = imds_.health().by_status;
     for (const unsigned status : {0U, 200U, 400U, 404U, 408U, 410U, 429U, 500U, 503U}) {
-      now.upstream_by_status.try_emplace(status);  // so that its first increase is one
+      by_status.try_emplace(status);  // so that its first increase is one
+    }
+    for (const auto& [status, count] : by_status) {
+      now.upstream_requests.add(count, {{"status", status == 0 ? "error" : std::to_string(status)}});
     }
     now.upstream_durations = imds_.health().durations;
-    now.mismatches_served = imds_.health().other_resources_served;
-    now.mismatches_asked_anew = imds_.health().mix_ups;
-    now.mismatches_refused = imds_.health().other_identities_refused;
+    now.mismatches.add(imds_.health().other_resources_served, {{"outcome", "served"}});
+    now.mismatches.add(imds_.health().mix_ups, {{"outcome", "asked_anew"}});
+    now.mismatches.add(imds_.health().other_identities_refused, {{"outcome", "refused"}});
     if (const auto ahead = broker_.clocks().ahead()) {
-      now.clock_ahead = static_cast<double>(ahead->count());
+      now.clock_ahead = ahead->count();
     }
     now.quota_waits = broker_.counters().quota_waits;
     now.cached_tokens = broker_.cache().count();

@@ -2,48 +2,75 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
-#include <utility>
 
-#include "base/histogram.hpp"
+#include "metrics/family.hpp"
 
 namespace msi2imds::metrics {
 
-// Everything that is measured, at one moment.
-struct Snapshot {
-  std::string version;
-  std::string backend;
-  bool is_intercepting = false;
-  bool is_observing = false;
-  double start_time = 0;  // Unix seconds
-  std::uint64_t responders_started = 0;
-  std::uint64_t connections = 0;
-  std::uint64_t accepted = 0;
-  std::map<std::pair<std::string, std::string>, std::uint64_t> requests;  // by outcome and source
-  std::map<std::string, Histogram> durations;                             // by source
-  std::map<std::string, std::uint64_t> choices;                           // of an identity, by who chose
-  std::uint64_t would_be_refused = 0;                                     // by the rules, in audit mode
-  double last_request = 0;                                                // Unix seconds, 0: none yet
-  std::uint64_t callers = 0;
-  std::map<unsigned, std::uint64_t> upstream_by_status;  // 0: no answer
-  Histogram upstream_durations;
-  // Tokens that did not fit what was asked, by what became of them.
-  std::uint64_t mismatches_served = 0;
-  std::uint64_t mismatches_asked_anew = 0;
-  std::uint64_t mismatches_refused = 0;
-  std::optional<double> clock_ahead = {};  // of that of IMDS, in seconds; nothing: not known yet
-  Histogram quota_waits;
-  std::uint64_t cached_tokens = 0;
-  std::uint64_t cache_bytes = 0;
-  double oldest_token = 0;  // seconds since it came from IMDS
-  std::uint64_t audit_written = 0;
-  std::uint64_t audit_left_out = 0;
-  std::uint64_t audit_failed = 0;
-};
+// Everything that is measured, at one moment: a line here is a metric, and whoever knows it gives it its
+// samples. One that was given none is not shown.
+class Snapshot {
+  Families all_;  // first: the others are in it
 
-// In Prometheus's text format.
-[[nodiscard]] std::string render(const Snapshot& now);
+ public:
+  Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  Family& build_info = all_.gauge("msi2imds_build_info", "The version that runs.");  // by version
+  Family& start_time = all_.gauge("msi2imds_start_time_seconds", "When the responder started.");
+  Family& restarts =
+      all_.counter("msi2imds_responder_restarts_total", "Responders started to replace one that ended.");
+  Family& is_intercepting = all_.gauge("msi2imds_intercepting", "Whether the redirection is in force.");
+  Family& is_observing =
+      all_.gauge("msi2imds_observing", "Whether callers are observed while others answer them.");
+  Family& backend_info =
+      all_.gauge("msi2imds_backend_info", "How connections are redirected.");  // by backend
+  Family& connections = all_.gauge("msi2imds_connections", "Open connections of clients.");
+  Family& accepted =
+      all_.counter("msi2imds_connections_accepted_total", "Connections of clients since the start.");
+
+  // By outcome and source.
+  Family& requests = all_.counter("msi2imds_requests_total", "Requests that were answered.");
+  // By source.
+  Family& durations =
+      all_.histogram("msi2imds_request_duration_seconds", "From a request's last byte to its answer.");
+  // By who chose.
+  Family& choices = all_.counter(
+      "msi2imds_identity_choices_total",
+      "Token requests by who chose the identity: the client, a rule, the default, IMDS or nobody.");
+  Family& would_be_refused = all_.counter("msi2imds_policy_would_refuse_total",
+                                          "Requests that the rules would refuse if they were enforced.");
+  Family& last_request = all_.gauge("msi2imds_last_request_timestamp_seconds",
+                                    "When the last request came, 0 before the first.");
+  Family& callers = all_.gauge("msi2imds_callers", "Callers known by unit and program.");
+
+  // By status; "error": no answer.
+  Family& upstream_requests =
+      all_.counter("msi2imds_upstream_requests_total", "Requests to IMDS by the status of the answer.");
+  // By outcome.
+  Family& mismatches = all_.counter("msi2imds_upstream_mismatches_total",
+                                    "Tokens from IMDS that did not fit the request, by what became of them.");
+  Family& upstream_durations =
+      all_.histogram("msi2imds_upstream_duration_seconds", "How long IMDS took to answer.");
+  Family& clock_ahead =
+      all_.gauge("msi2imds_upstream_clock_skew_seconds",
+                 "How far this machine's clock is ahead of that of IMDS; negative: behind.");
+  Family& quota_waits =
+      all_.histogram("msi2imds_quota_wait_seconds", "How long requests to IMDS waited for their turn.");
+  Family& cached_tokens = all_.gauge("msi2imds_cached_tokens", "Tokens in the cache.");
+  Family& cache_bytes = all_.gauge("msi2imds_cache_size_bytes", "Memory of the cached tokens.");
+  Family& oldest_token =
+      all_.gauge("msi2imds_cache_oldest_token_age_seconds", "Age of the oldest token in the cache.");
+
+  // By outcome.
+  Family& audit_lines = all_.counter("msi2imds_audit_lines_total", "Audit lines by what became of them.");
+
+  // In Prometheus's text format.
+  [[nodiscard]] std::string text() const {
+    return all_.text();
+  }
+};
 
 }  // namespace msi2imds::metrics

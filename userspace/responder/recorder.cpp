@@ -128,35 +128,36 @@ void Recorder::record_observed(const CallerLookup& lookup) {
 
 // Every series that may come is there from the start, so that its first increase is seen.
 void Recorder::measure(metrics::Snapshot& now) const {
+  auto requests = counters_.by_outcome_and_source;
   for (const Outcome outcome : kOutcomes) {
     for (const std::string_view source : kSources) {
       const bool nobody_was_asked = source == kNoSource;
       if (outcome == Outcome::failed || nobody_was_asked == is_without_source(outcome)) {
-        now.requests[{std::string(to_string(outcome)), std::string(source)}] = 0;
+        requests[outcome].try_emplace(source);
       }
     }
   }
-  for (const auto& [outcome, by_source] : counters_.by_outcome_and_source) {
+  for (const auto& [outcome, by_source] : requests) {
     for (const auto& [source, count] : by_source) {
-      now.requests[{std::string(to_string(outcome)), std::string(source)}] = count;
+      now.requests.add(count, {{"outcome", to_string(outcome)}, {"source", source}});
     }
   }
   for (const std::string_view source : kSources) {
-    now.durations.try_emplace(std::string(source));
-  }
-  for (const auto& [source, durations] : counters_.durations) {
-    now.durations[std::string(source)] = durations;
+    const auto durations = counters_.durations.find(source);
+    now.durations.add(durations == counters_.durations.end() ? Histogram() : durations->second,
+                      {{"source", source}});
   }
   for (const policy::ChosenBy by : kChoices) {
     const auto count = counters_.by_choice.find(by);
-    now.choices[std::string(policy::to_string(by))] = count == counters_.by_choice.end() ? 0 : count->second;
+    now.choices.add(count == counters_.by_choice.end() ? std::uint64_t{0} : count->second,
+                    {{"by", policy::to_string(by)}});
   }
   now.would_be_refused = counters_.would_be_refused;
-  now.last_request = static_cast<double>(counters_.last_request);
+  now.last_request = counters_.last_request;
   now.callers = callers_.rows().size();
-  now.audit_written = audit_.counters().written;
-  now.audit_left_out = audit_.counters().left_out;
-  now.audit_failed = audit_.counters().failed;
+  now.audit_lines.add(audit_.counters().written, {{"outcome", "written"}});
+  now.audit_lines.add(audit_.counters().left_out, {{"outcome", "left_out"}});
+  now.audit_lines.add(audit_.counters().failed, {{"outcome", "failed"}});
 }
 
 // What is recorded in one turn of the event loop is written together.

@@ -248,15 +248,15 @@ asio::awaitable<std::string> Responder::measure() {
   hooks_.measure(now);
   const admin::Status known = co_await status();
   now.start_time = static_cast<double>(unix_seconds(started_at_));
-  now.version = known.version;
-  now.backend = known.backend;
+  now.build_info.add(1, {{"version", known.version}});
+  now.backend_info.add(1, {{"backend", known.backend}});
   now.is_intercepting = known.redirecting;
   now.is_observing = known.observing;
-  now.responders_started = responders_started_;
+  now.restarts = responders_started_ == 0 ? 0 : responders_started_ - 1;
   now.connections = sessions_.count();
   now.accepted = sessions_.accepted();
   sessions_.recorder().measure(now);
-  co_return metrics::render(now);
+  co_return now.text();
 }
 
 asio::awaitable<void> Responder::record_observed(std::vector<control::CallerAnswer> seen) {

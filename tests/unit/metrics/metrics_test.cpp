@@ -4,7 +4,6 @@
 #include <string>
 
 #include "metrics/snapshot.hpp"
-#include "metrics/text.hpp"
 
 namespace msi2imds::metrics {
 namespace {
@@ -21,25 +20,38 @@ TEST(HistogramTest, CountsEachTimeOnce) {
   EXPECT_NEAR(histogram.sum(), 3600.000201, 1e-9);
 }
 
-TEST(TextTest, WritesFamiliesAndSamples) {
-  Text text;
-  text.counter("a_total", "Help.");
-  text.add(5, {{"x", "1"}, {"y", "2"}});
-  text.gauge("b", "Other help.");
-  text.add(0.5);
-  EXPECT_EQ(text.take(),
+TEST(FamiliesTest, WritesThemInTheirOrder) {
+  Families families;
+  Family& first = families.counter("a_total", "Help.");
+  Family& second = families.gauge("b", "Other help.");
+  second = 0.5;
+  first.add(5, {{"x", "1"}, {"y", "2"}});
+  EXPECT_EQ(families.text(),
             "# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"1\",y=\"2\"} 5\n"
             "# HELP b Other help.\n# TYPE b gauge\nb 0.5\n");
 }
 
-TEST(TextTest, WritesHistogramsThatAddUp) {
+TEST(FamilyTest, ShowsNothingWithoutASample) {
+  EXPECT_EQ(Family("a_total", "Help.", "counter").text(), "");
+}
+
+TEST(FamilyTest, TheLastValueCounts) {
+  Family family("a", "Help.", "gauge");
+  family = 1;
+  family = std::uint64_t{2};
+  EXPECT_EQ(family.text(), "# HELP a Help.\n# TYPE a gauge\na 2\n");
+  family = Histogram();
+  family = Histogram();
+  EXPECT_EQ(family.text().find("a_count 0\n"), family.text().rfind("a_count 0\n"));
+}
+
+TEST(FamilyTest, WritesHistogramsThatAddUp) {
   Histogram histogram;
   histogram.observe(std::chrono::milliseconds(1));
   histogram.observe(std::chrono::hours(1));
-  Text text;
-  text.histogram("h", "Help.");
-  text.add(histogram, {{"x", "1"}});
-  const std::string out = text.take();
+  Family family("h", "Help.", "histogram");
+  family.add(histogram, {{"x", "1"}});
+  const std::string out = family.text();
   EXPECT_NE(out.find("h_bucket{x=\"1\",le=\"0.0005\"} 0\n"), std::string::npos) << out;
   EXPECT_NE(out.find("h_bucket{x=\"1\",le=\"0.001\"} 1\n"), std::string::npos) << out;
   EXPECT_NE(out.find("h_bucket{x=\"1\",le=\"75\"} 1\n"), std::string::npos) << out;
@@ -48,29 +60,21 @@ TEST(TextTest, WritesHistogramsThatAddUp) {
   EXPECT_NE(out.find("h_count{x=\"1\"} 2\n"), std::string::npos) << out;
 }
 
-TEST(TextTest, KeepsStrangersTextsWithinTheirQuotes) {
-  Text text;
-  text.gauge("b", "Help.");
-  text.add(1, {{"x", "a\nb\"} 5\n<script>\x1b\\"}});
-  EXPECT_EQ(text.take(),
+TEST(FamilyTest, KeepsStrangersTextsWithinTheirQuotes) {
+  Family family("b", "Help.", "gauge");
+  family.add(1, {{"x", "a\nb\"} 5\n<script>\x1b\\"}});
+  EXPECT_EQ(family.text(),
             "# HELP b Help.\n# TYPE b gauge\nb{x=\"a\\\\x0ab\\\"} 5\\\\x0a<script>\\\\x1b\\\\\\\\\"} 1\n");
 }
 
 TEST(SnapshotTest, SaysNothingOfClocksBeforeTheyWereCompared) {
   const std::string name = "msi2imds_upstream_clock_skew_seconds";
-  EXPECT_EQ(render({}).find(name), std::string::npos);
+  EXPECT_EQ(Snapshot().text().find(name), std::string::npos);
   Snapshot snapshot;
   for (const std::string shown : {"-3600", "0", "61"}) {
     snapshot.clock_ahead = std::stod(shown);
-    EXPECT_NE(render(snapshot).find("\n" + name + " " + shown + "\n"), std::string::npos) << shown;
+    EXPECT_NE(snapshot.text().find("\n" + name + " " + shown + "\n"), std::string::npos) << shown;
   }
-}
-
-TEST(SnapshotTest, CountsRestartsFromTheSecondStart) {
-  EXPECT_NE(render({}).find("msi2imds_responder_restarts_total 0\n"), std::string::npos);
-  Snapshot snapshot;
-  snapshot.responders_started = 3;
-  EXPECT_NE(render(snapshot).find("msi2imds_responder_restarts_total 2\n"), std::string::npos);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "metrics/text.hpp"
+#include "metrics/family.hpp"
 
 #include <fmt/format.h>
 
@@ -20,39 +20,21 @@ std::string escaped(std::string_view value) {
 
 }  // namespace
 
-void Text::begin(std::string_view name, std::string_view help, std::string_view type) {
-  family_ = name;
-  out_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
-}
+Family::Family(std::string_view name, std::string_view help, std::string_view type)
+    : name_(name), help_(help), type_(type) {}
 
-void Text::counter(std::string_view name, std::string_view help) {
-  begin(name, help, "counter");
-}
-
-void Text::gauge(std::string_view name, std::string_view help) {
-  begin(name, help, "gauge");
-}
-
-void Text::histogram(std::string_view name, std::string_view help) {
-  begin(name, help, "histogram");
-}
-
-void Text::sample(std::string_view suffix, const Labels& labels, double value) {
-  out_ += family_;
-  out_ += suffix;
+void Family::sample(std::string_view suffix, const Labels& labels, double value) {
+  samples_ += name_;
+  samples_ += suffix;
   std::string_view separator = "{";
   for (const auto& [name, text] : labels) {
-    out_ += fmt::format("{}{}=\"{}\"", separator, name, escaped(text));
+    samples_ += fmt::format("{}{}=\"{}\"", separator, name, escaped(text));
     separator = ",";
   }
-  out_ += fmt::format("{} {}\n", labels.empty() ? "" : "}", value);
+  samples_ += fmt::format("{} {}\n", labels.empty() ? "" : "}", value);
 }
 
-void Text::add(double value, const Labels& labels) {
-  sample("", labels, value);
-}
-
-void Text::add(const Histogram& histogram, const Labels& labels) {
+void Family::add(const Histogram& histogram, const Labels& labels) {
   std::uint64_t up_to = 0;
   Labels with_bound = labels;
   with_bound.emplace_back("le", "");
@@ -65,6 +47,25 @@ void Text::add(const Histogram& histogram, const Labels& labels) {
   }
   sample("_sum", labels, histogram.sum());
   sample("_count", labels, static_cast<double>(histogram.count()));
+}
+
+Family& Family::operator=(const Histogram& histogram) {
+  samples_.clear();
+  add(histogram);
+  return *this;
+}
+
+std::string Family::text() const {
+  return samples_.empty() ? ""
+                          : fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{3}", name_, help_, type_, samples_);
+}
+
+std::string Families::text() const {
+  std::string text;
+  for (const Family& family : all_) {
+    text += family.text();
+  }
+  return text;
 }
 
 }  // namespace msi2imds::metrics
