@@ -10,6 +10,7 @@ import signal
 import pytest
 
 import cgroup
+from legacy_port import ask
 from named_client import ClientScripts, NamedClient
 from raw_http import RawConnection, request, token_target
 from waiting import wait_until
@@ -145,6 +146,25 @@ def test_rules_hold_under_load_and_across_reloads(start, host, scripts):
             wait_until(lambda: service.log_text().count("reload: done") == number + 1, 10, "a reload")  # noqa: B023
         tokens = [client.end() for client in clients]
     assert tokens == [500] * 4 + [0] * 4
+
+
+def token_for_a_process_of_its_own(host):
+    """Whether a process that only lives for its request gets a token."""
+    pid = os.fork()
+    if pid == 0:
+        status = 0
+        try:
+            status = ask(host).status
+        finally:
+            os._exit(0 if status == 200 else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+# Each is an identity of its own: more than the supervisor and the responder remember.
+@pytest.mark.parametrize("clients", [100, pytest.param(9500, marks=pytest.mark.long)])
+def test_every_short_lived_client_that_is_allowed_gets_its_token(start, host, clients):
+    start(allow(program=os.path.realpath("/proc/self/exe")))
+    assert [number for number in range(clients) if not token_for_a_process_of_its_own(host)] == []
 
 
 def test_a_reload_changes_who_may(start, host, scripts):

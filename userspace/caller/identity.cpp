@@ -3,134 +3,126 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/value_to.hpp>
 #include <cerrno>
-#include <exception>
-
-#include "base/escape.hpp"
+#include <cstdint>
+#include <cstring>
 
 namespace msi2imds::caller {
 namespace {
 
-namespace json = boost::json;
+constexpr std::size_t kLongestText = 8000;
+constexpr std::size_t kMostGroups = 64;
 
-void append_text(std::string& out, std::string_view name, std::string_view text) {
-  if (!text.empty()) {
-    out += ",\"" + std::string(name) + "\":\"" + escape::json(text) + "\"";
-  }
-}
+// In the order in which they are written.
+constexpr std::array kTexts = {&Identity::user,         &Identity::comm,           &Identity::program,
+                               &Identity::command_line, &Identity::cgroup,         &Identity::unit,
+                               &Identity::container,    &Identity::unknown_because};
+// A flag and a number for uid and pid, the flag for `verified`, and two counts are among the rest.
+static_assert(kTexts.size() * (kLongestText + sizeof(std::uint32_t)) +
+                  (kMostGroups + 8) * sizeof(std::uint32_t) <=
+              kLongestIdentity);
 
-std::string write(const Identity& identity) {
-  std::string out = "{\"verified\":";
-  out += identity.program_is_verified ? "true" : "false";
-  if (identity.uid) {
-    out += ",\"uid\":" + std::to_string(*identity.uid);
-  }
-  if (identity.pid) {
-    out += ",\"pid\":" + std::to_string(*identity.pid);
-  }
-  if (!identity.gids.empty()) {
-    out += ",\"gids\":[";
-    for (const gid_t gid : identity.gids) {
-      out += std::to_string(gid) + ",";
-    }
-    out.back() = ']';
-  }
-  append_text(out, "user", identity.user);
-  append_text(out, "comm", identity.comm);
-  append_text(out, "program", identity.program);
-  append_text(out, "command_line", identity.command_line);
-  append_text(out, "cgroup", identity.cgroup);
-  append_text(out, "unit", identity.unit);
-  append_text(out, "container", identity.container);
-  append_text(out, "unknown_because", identity.unknown_because);
-  return out + "}";
-}
-
-// escape::json writes each byte that is not ASCII as a character of its own, which UTF-8 spells with two.
-std::string bytes_of(std::string_view utf8) {
-  std::string bytes;
-  for (std::size_t i = 0; i < utf8.size(); ++i) {
-    const auto lead = static_cast<unsigned char>(utf8[i]);
-    if (lead >= 0x80U && i + 1 < utf8.size()) {
-      const auto next = static_cast<unsigned char>(utf8[++i]);
-      bytes += static_cast<char>(((lead & 0x03U) << 6U) | (next & 0x3fU));
-    } else {
-      bytes += utf8[i];
-    }
-  }
-  return bytes;
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains({name.data(), name.size()});
-  return value == nullptr ? std::string() : bytes_of(json::value_to<std::string>(*value));
+void append_number(std::string& out, std::uint32_t number) {
+  std::array<char, sizeof number> bytes{};
+  std::memcpy(bytes.data(), &number, sizeof number);
+  out.append(bytes.data(), bytes.size());
 }
 
 template <typename Number>
-std::optional<Number> number_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains({name.data(), name.size()});
-  return value == nullptr ? std::nullopt : std::optional(value->to_number<Number>());
+void append_known(std::string& out, const std::optional<Number>& number) {
+  append_number(out, number ? 1 : 0);
+  append_number(out, static_cast<std::uint32_t>(number.value_or(0)));
 }
+
+void append_text(std::string& out, std::string_view text) {
+  append_number(out, static_cast<std::uint32_t>(text.size()));
+  out += text;
+}
+
+// Reads what was appended, in the same order. Once something is missing, everything after it is as well.
+class Reader {
+ public:
+  explicit Reader(std::string_view rest) : rest_(rest) {}
+
+  std::uint32_t number() {
+    std::uint32_t number = 0;
+    const std::string_view bytes = take(sizeof number);
+    if (!bytes.empty()) {
+      std::memcpy(&number, bytes.data(), sizeof number);
+    }
+    return number;
+  }
+  // A number that is at most `most`.
+  std::uint32_t number_up_to(std::uint32_t most) {
+    const std::uint32_t read = number();
+    is_good_ = is_good_ && read <= most;
+    return is_good_ ? read : 0;
+  }
+  template <typename Number>
+  std::optional<Number> known() {
+    const bool is_known = number_up_to(1) == 1;
+    const auto read = static_cast<Number>(number());
+    return is_known ? std::optional(read) : std::nullopt;
+  }
+  std::string text() {
+    return std::string(take(number_up_to(kLongestText)));
+  }
+  [[nodiscard]] bool is_at_its_end() const {
+    return is_good_ && rest_.empty();
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    is_good_ = is_good_ && size <= rest_.size();
+    const std::string_view taken = rest_.substr(0, is_good_ ? size : 0);
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+
+  std::string_view rest_;
+  bool is_good_ = true;
+};
 
 }  // namespace
 
-// A program or cgroup that was cut would be another one: what does not fit is left out, longest first.
-std::string to_json(const Identity& identity, std::size_t max_size) {
-  std::string text = write(identity);
-  if (text.size() <= max_size) {
-    return text;
+// A program or cgroup that was cut would be another one.
+std::string serialize(const Identity& identity) {
+  std::string out;
+  const bool has_program = identity.program.size() <= kLongestText;
+  append_number(out, identity.program_is_verified && has_program ? 1 : 0);
+  append_known(out, identity.uid);
+  append_known(out, identity.pid);
+  const std::size_t groups = std::min(identity.gids.size(), kMostGroups);
+  append_number(out, static_cast<std::uint32_t>(groups));
+  for (std::size_t i = 0; i < groups; ++i) {
+    append_number(out, identity.gids[i]);
   }
-  Identity shorter = identity;
-  while (!shorter.command_line.empty() && text.size() > max_size) {
-    shorter.command_line.resize(shorter.command_line.size() / 2);
-    text = write(shorter);
+  for (const auto text : kTexts) {
+    const std::string_view whole = identity.*text;
+    const bool may_be_cut = text == &Identity::command_line;
+    append_text(
+        out, may_be_cut || whole.size() <= kLongestText ? whole.substr(0, kLongestText) : std::string_view());
   }
-  while (text.size() > max_size) {
-    const std::array<std::string*, 7> texts = {&shorter.program,   &shorter.cgroup,          &shorter.unit,
-                                               &shorter.container, &shorter.unknown_because, &shorter.user,
-                                               &shorter.comm};
-    std::string& longest = **std::ranges::max_element(
-        texts, {}, [](const std::string* one) { return escape::json(*one).size(); });
-    if (longest.empty()) {
-      if (shorter.gids.empty()) {
-        break;  // nobody has so little room
-      }
-      shorter.gids.clear();
-    }
-    if (&longest == &shorter.program) {
-      shorter.program_is_verified = false;
-    }
-    longest.clear();
-    text = write(shorter);
-  }
-  return text;
+  return out;
 }
 
-Result<Identity> parse_identity(std::string_view json_text) {
-  try {
-    const json::value value = json::parse({json_text.data(), json_text.size()});
-    const json::object& object = value.as_object();
-    Identity identity;
-    identity.program_is_verified = object.at("verified").as_bool();
-    identity.uid = number_of<uid_t>(object, "uid");
-    identity.pid = number_of<pid_t>(object, "pid");
-    if (const json::value* gids = object.if_contains("gids")) {
-      identity.gids = json::value_to<std::vector<gid_t>>(*gids);
-    }
-    identity.user = text_of(object, "user");
-    identity.comm = text_of(object, "comm");
-    identity.program = text_of(object, "program");
-    identity.command_line = text_of(object, "command_line");
-    identity.cgroup = text_of(object, "cgroup");
-    identity.unit = text_of(object, "unit");
-    identity.container = text_of(object, "container");
-    identity.unknown_because = text_of(object, "unknown_because");
-    return identity;
-  } catch (const std::exception&) {  // Boost.JSON's accessors throw
+Result<Identity> parse_identity(std::string_view serialized) {
+  Reader reader(serialized);
+  Identity identity;
+  identity.program_is_verified = reader.number_up_to(1) == 1;
+  identity.uid = reader.known<uid_t>();
+  identity.pid = reader.known<pid_t>();
+  identity.gids.resize(reader.number_up_to(kMostGroups));
+  for (gid_t& gid : identity.gids) {
+    gid = reader.number();
+  }
+  for (const auto text : kTexts) {
+    identity.*text = reader.text();
+  }
+  if (!reader.is_at_its_end()) {
     return Error::from_errno(EPROTO, "read an identity");
   }
+  return identity;
 }
 
 }  // namespace msi2imds::caller

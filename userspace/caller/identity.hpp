@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,8 +34,13 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-// At most `max_size` bytes: the command line, then the other long texts are cut.
-[[nodiscard]] std::string to_json(const Identity& identity, std::size_t max_size);
-[[nodiscard]] Result<Identity> parse_identity(std::string_view json_text);
+// No serialized identity is longer.
+inline constexpr std::size_t kLongestIdentity = std::size_t{64} * 1024;
+
+// The identity for another process of this program. A text that no kernel would give, of more than 8000
+// bytes, is left out; the command line is cut there.
+[[nodiscard]] std::string serialize(const Identity& identity);
+// Fails with EPROTO for anything that serialize() does not write.
+[[nodiscard]] Result<Identity> parse_identity(std::string_view serialized);
 
 }  // namespace msi2imds::caller

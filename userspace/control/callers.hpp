@@ -31,7 +31,7 @@ struct CallerQuestion {
 static_assert(sizeof(CallerQuestion) == 32);
 
 struct CallerAnswer {
-  std::uint64_t identity = 0;  // for ask_identity; the same caller has the same number; 0: nothing is known
+  std::uint64_t identity = 0;  // its number, of a Kind::identity that came before; 0: nothing is known
   // What the client dialled, where only the supervisor can know it: the start of a sockaddr.
   std::array<std::uint8_t, 28> address{};
   std::uint8_t address_size = 0;
@@ -42,25 +42,25 @@ struct CallerAnswer {
 };
 static_assert(sizeof(CallerAnswer) == 40);
 
-inline constexpr std::size_t kMostCallers = kTextSize / sizeof(CallerAnswer);
+// In one message.
+inline constexpr std::size_t kMostCallers = 32;
 
-// At most kMostCallers records.
 template <typename Record>
 void set_records(Message& message, std::span<const Record> records) {
-  static_assert(std::is_trivially_copyable_v<Record>);
-  message.value = static_cast<std::int32_t>(records.size());
-  std::memcpy(message.text.data(), records.data(), records.size_bytes());
+  static_assert(std::is_trivially_copyable_v<Record> && kMostCallers * sizeof(Record) <= kMostBody);
+  message.body.assign(reinterpret_cast<const char*>(records.data()), records.size_bytes());
 }
 
-// Nothing, if the message cannot hold as many as it says.
+// Nothing, if these are not at most kMostCallers records.
 template <typename Record>
 [[nodiscard]] std::optional<std::vector<Record>> get_records(const Message& message) {
   static_assert(std::is_trivially_copyable_v<Record>);
-  if (message.value < 0 || static_cast<std::size_t>(message.value) > kTextSize / sizeof(Record)) {
+  const std::size_t count = message.body.size() / sizeof(Record);
+  if (message.body.size() % sizeof(Record) != 0 || count > kMostCallers) {
     return std::nullopt;
   }
-  std::vector<Record> records(static_cast<std::size_t>(message.value));
-  std::memcpy(records.data(), message.text.data(), records.size() * sizeof(Record));
+  std::vector<Record> records(count);
+  std::memcpy(records.data(), message.body.data(), message.body.size());
   return records;
 }
 

@@ -5,13 +5,32 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <span>
-#include <string_view>
+#include <string>
+#include <type_traits>
 
 #include "base/message.hpp"
 
 namespace msi2imds::control {
-Channel::Channel(asio::io_context& io, UniqueFd socket) : socket_(io, socket.release()) {
+namespace {
+
+// What stands before the body.
+struct Header {
+  Kind kind = Kind::alive;
+  std::uint32_t id = 0;
+  std::int32_t error = 0;
+  std::int32_t value = 0;
+  std::uint64_t number = 0;
+};
+static_assert(std::has_unique_object_representations_v<Header>);
+
+constexpr std::size_t kMostBytes = sizeof(Header) + kMostBody;
+
+}  // namespace
+
+Channel::Channel(asio::io_context& io, UniqueFd socket)
+    : socket_(io, socket.release()), room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {
   socket_.non_blocking(true);
 }
 
@@ -24,7 +43,18 @@ Result<std::pair<UniqueFd, UniqueFd>> Channel::make_pair() {
 }
 
 Result<void> Channel::send(const Message& message, int descriptor) {
-  const std::string_view bytes(reinterpret_cast<const char*>(&message), sizeof message);
+  if (message.body.size() > kMostBody) {
+    return Error::from_errno(EMSGSIZE, "send on the control channel");
+  }
+  const Header header{.kind = message.kind,
+                      .id = message.id,
+                      .error = message.error,
+                      .value = message.value,
+                      .number = message.number};
+  std::string bytes;
+  bytes.reserve(sizeof header + message.body.size());
+  bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes += message.body;
   if (!send_message(socket_.native_handle(), bytes, descriptor)) {
     return Error::from_errno(errno, "send on the control channel");
   }
@@ -32,20 +62,33 @@ Result<void> Channel::send(const Message& message, int descriptor) {
 }
 
 Result<Received> Channel::receive_now() {
-  Received received;
-  const std::span<char> room(reinterpret_cast<char*>(&received.message), sizeof received.message);
+  const std::span<char> room(room_.get(), kMostBytes);
   ReceivedMessage came = receive_message(socket_.native_handle(), room);
+  // When the other end has closed without having read everything, the kernel says so once, before it hands
+  // out what the other end had sent.
+  if (came.size < 0 && errno == ECONNRESET) {
+    came = receive_message(socket_.native_handle(), room);
+  }
   if (came.size < 0) {
     return Error::from_errno(errno, "receive on the control channel");
   }
   if (came.size == 0) {
     return Error::from_errno(ECONNRESET, "receive on the control channel");
   }
-  if (came.size != sizeof(Message) || came.descriptors > 1 || (came.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+  const auto size = static_cast<std::size_t>(came.size);
+  if (size < sizeof(Header) || came.descriptors > 1 || (came.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return Error::from_errno(EBADMSG, "receive on the control channel");
   }
+  Header header;
+  std::memcpy(&header, room.data(), sizeof header);
+  Received received;
+  received.message = {.kind = header.kind,
+                      .id = header.id,
+                      .error = header.error,
+                      .value = header.value,
+                      .number = header.number,
+                      .body = std::string(room.data() + sizeof header, size - sizeof header)};
   received.descriptor = std::move(came.descriptor);
-  received.message.text.back() = '\0';
   return received;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "base/asio.hpp"
@@ -34,11 +35,11 @@ class Channel {
   static Result<std::pair<UniqueFd, UniqueFd>> make_pair();
 
   // Sends without waiting; the descriptor stays the caller's. Fails with EAGAIN when the other end does not
-  // read.
+  // read, EMSGSIZE when the body is too long.
   Result<void> send(const Message& message, int descriptor = -1);
 
-  // The next message. Fails with ECONNRESET when the other end is closed, EBADMSG when a message has another
-  // size.
+  // The next message. Fails with EBADMSG when a message is none of ours, and with ECONNRESET when the other
+  // end is closed and everything that it had sent has been received.
   asio::awaitable<Result<Received>> receive();
 
   void cancel();
@@ -47,6 +48,7 @@ class Channel {
   Result<Received> receive_now();
 
   asio::posix::stream_descriptor socket_;
+  std::unique_ptr<char[]> room_;  // for the largest message; not touched before one comes
 };
 
 }  // namespace msi2imds::control

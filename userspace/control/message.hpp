@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
-// What supervisor and responder say to one another: messages of one size, each with at most one descriptor.
+// What supervisor and responder say to one another: messages of bounded size, each with at most one
+// descriptor.
 namespace msi2imds::control {
 
 enum class Kind : std::uint32_t {
@@ -20,22 +21,22 @@ enum class Kind : std::uint32_t {
   audit_file,      // descriptor: the file for audit lines; none: they go to the log
   callers_state,   // descriptor: what save_callers wrote last, to be read
   serve,           // accept from the listeners just collected, and from no others
-  observed,        // connections that others serve: CallerAnswers (control/callers.hpp)
+  identity,        // body: an identity (caller::serialize), which CallerAnswers name by `number` from here on
+  forget_identity,  // number: of an identity that no later CallerAnswer names
+  observed,         // connections that others serve: CallerAnswers (control/callers.hpp)
+  callers,          // number: of the ask_callers; a CallerAnswer for each of its questions, in order
   drain,  // finish what was accepted, then leave; value: Backlog; number: milliseconds until it is ended
   // responder to supervisor
   ready,            // accepting
   alive,            // every kHeartbeat
+  ask_callers,      // number: the responder's own; CallerQuestions: whose connections are these
   damaged_callers,  // what callers_state held is of no use; text: why
   save_callers,     // the file that open_callers_state gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id
   open_upstream,    // wants a connection to IMDS
   upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
   ask_redirection,  // wants to know what is in force
-  redirection,      // value: Redirected; number: responders started; text: lines, see describe_redirection()
-  ask_callers,      // CallerQuestions: whose connections are these
-  callers,          // a CallerAnswer for each, in order
-  ask_identity,     // number: of an identity in a CallerAnswer
-  identity,         // text: the identity as JSON
+  redirection,      // value: Redirected; number: responders started; text: lines, see Supervisor::answer_about_redirection()
   open_callers_state,  // wants to save the callers' state
   new_callers_state,   // descriptor: a file to write it to; error: errno
 };
@@ -45,7 +46,7 @@ enum class Redirected : std::int32_t { no = 0, yes = 1, ipv4_only = 2, observing
 // What a responder that drains does with the connections that wait to be accepted.
 enum class Backlog : std::int32_t { serve = 0, leave = 1 };
 
-inline constexpr std::size_t kTextSize = 1000;
+inline constexpr std::size_t kMostBody = std::size_t{64} * 1024;
 
 struct Message {
   Kind kind = Kind::alive;
@@ -53,11 +54,15 @@ struct Message {
   std::int32_t error = 0;
   std::int32_t value = 0;
   std::uint64_t number = 0;
-  std::array<char, kTextSize> text{};  // ends with a NUL, unless it holds records
+  std::string body;  // a text, or records; at most kMostBody bytes
 
-  void set_text(std::string_view from);
-  [[nodiscard]] std::string_view get_text() const;
+  // What does not fit is cut.
+  void set_text(std::string_view from) {
+    body = from.substr(0, kMostBody);
+  }
+  [[nodiscard]] std::string_view get_text() const {
+    return body;
+  }
 };
-static_assert(sizeof(Message) == 1024);
 
 }  // namespace msi2imds::control

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -23,12 +24,9 @@ namespace {
 
 constexpr int kMostPatience = 10;  // deadlines that it may miss while it wants to run
 
-// A datagram of the reader's.
-struct Datagram {
-  std::int64_t started = 0;
-  std::uint32_t size = 0;
-  std::array<char, ProcReader::kMaxIdentity + 1> identity{};
-};
+// A message of the reader's is the process's start, then its identity.
+using Started = std::int64_t;
+constexpr std::size_t kMostBytes = sizeof(Started) + caller::kLongestIdentity;
 
 [[noreturn]] void answer_questions(int socket, const std::string& proc, int cgroup_root) {
   Identifier identifier(proc, UniqueFd(cgroup_root));
@@ -41,12 +39,10 @@ struct Datagram {
     const std::span<const Question> asked(questions.data(),
                                           static_cast<std::size_t>(size) / sizeof(Question));
     for (const Found& found : identifier.identify(asked)) {
-      const std::string text = caller::to_json(found.identity, ProcReader::kMaxIdentity);
-      Datagram answer;
-      answer.started = found.started;
-      answer.size = static_cast<std::uint32_t>(text.size());
-      std::copy(text.begin(), text.end(), answer.identity.begin());
-      if (::send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) {
+      std::string answer(sizeof found.started, '\0');
+      std::memcpy(answer.data(), &found.started, sizeof found.started);
+      answer += caller::serialize(found.identity);
+      if (::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) {
         ::_exit(0);
       }
     }
@@ -75,7 +71,10 @@ struct Datagram {
 }  // namespace
 
 ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket)
-    : pid_(pid), socket_(io, socket.release()), timer_(io) {}
+    : pid_(pid),
+      socket_(io, socket.release()),
+      timer_(io),
+      room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {}
 
 Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, const std::string& proc,
                                                       int cgroup_root) {
@@ -113,12 +112,12 @@ asio::awaitable<std::optional<ProcReader::Answer>> ProcReader::receive(std::chro
   auto deadline = std::chrono::steady_clock::now() + time;
   const auto last = deadline + kMostPatience * time;
   while (true) {
-    Datagram datagram;
-    const ssize_t size = ::recv(socket_.native_handle(), &datagram, sizeof datagram, MSG_DONTWAIT);
-    if (size == sizeof datagram && datagram.size <= kMaxIdentity) {
+    // MSG_TRUNC: the size is that of the whole message.
+    const ssize_t size = ::recv(socket_.native_handle(), room_.get(), kMostBytes, MSG_DONTWAIT | MSG_TRUNC);
+    if (size >= static_cast<ssize_t>(sizeof(Started)) && size <= static_cast<ssize_t>(kMostBytes)) {
       Answer answer;
-      answer.started = datagram.started;
-      answer.identity.assign(datagram.identity.data(), datagram.size);
+      std::memcpy(&answer.started, room_.get(), sizeof(Started));
+      answer.identity.assign(room_.get() + sizeof(Started), static_cast<std::size_t>(size) - sizeof(Started));
       co_return answer;
     }
     if (size >= 0 || errno != EAGAIN) {

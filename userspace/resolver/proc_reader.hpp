@@ -24,11 +24,10 @@ namespace msi2imds::resolver {
 class ProcReader {
  public:
   static constexpr std::size_t kMostQuestions = 64;  // at a time
-  static constexpr std::size_t kMaxIdentity = 999;
 
   struct Answer {
     std::int64_t started = 0;  // as in Found
-    std::string identity;      // as JSON, of at most kMaxIdentity bytes
+    std::string identity;      // serialized
   };
 
   // `cgroup_root` is the root directory of cgroup2, -1 for none; it stays the caller's.
@@ -51,6 +50,7 @@ class ProcReader {
   pid_t pid_;
   asio::posix::stream_descriptor socket_;
   asio::steady_timer timer_;
+  std::unique_ptr<char[]> room_;  // for the longest answer
 };
 
 }  // namespace msi2imds::resolver

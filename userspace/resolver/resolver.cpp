@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
@@ -17,7 +18,6 @@
 namespace msi2imds::resolver {
 namespace {
 
-constexpr std::size_t kMostIdentities = 8192;
 constexpr std::size_t kMostKnown = 256;
 // An exec within it may go unnoticed where no rule depends on the program.
 constexpr std::chrono::seconds kKnownAge{1};
@@ -39,67 +39,60 @@ bool has_ended(const UniqueFd& process) {
 Resolver::Resolver(asio::io_context& io, Settings settings) : io_(io), settings_(std::move(settings)) {}
 Resolver::~Resolver() = default;
 
-asio::awaitable<std::vector<std::uint64_t>> Resolver::resolve(std::vector<Question> questions) {
-  std::vector<std::uint64_t> numbers(questions.size());
-  std::vector<std::pair<std::size_t, std::shared_ptr<Batch>>> asked;
+asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<Question> questions) {
+  std::vector<SerializedIdentity> identities(questions.size());
+  std::vector<std::shared_ptr<Batch>> asked;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    if (const auto number = remember(questions[i])) {
-      numbers[i] = *number;
+    identities[i] = remember(questions[i]);
+    if (identities[i]) {
       continue;
     }
-    if (asked.empty() || asked.back().second->questions.size() == ProcReader::kMostQuestions ||
-        is_known_to_hang(questions[i]) || is_known_to_hang(asked.back().second->questions.back())) {
-      asked.emplace_back(i, std::make_shared<Batch>(io_));
-      queue_.push_back(asked.back().second);
+    if (asked.empty() || asked.back()->questions.size() == ProcReader::kMostQuestions ||
+        is_known_to_hang(questions[i]) || is_known_to_hang(asked.back()->questions.back())) {
+      asked.push_back(std::make_shared<Batch>(io_));
+      queue_.push_back(asked.back());
     }
-    asked.back().second->questions.push_back(questions[i]);
+    asked.back()->questions.push_back(questions[i]);
   }
   if (!asked.empty() && !working_) {
     working_ = true;
     spawn(io_, "read about callers", work());
   }
-  std::vector<std::uint64_t> answers;
-  for (const auto& [first, batch] : asked) {
+  auto missing = identities.begin();
+  for (const std::shared_ptr<Batch>& batch : asked) {
     while (!batch->is_answered) {
       (void)co_await batch->answered.async_wait(kAsTuple);
     }
-    answers.insert(answers.end(), batch->numbers.begin(), batch->numbers.end());
-  }
-  auto next = answers.begin();
-  for (std::uint64_t& number : numbers) {
-    if (number == 0 && next != answers.end()) {
-      number = *next++;
+    for (const SerializedIdentity& identity : batch->identities) {
+      missing = std::find(missing, identities.end(), nullptr);
+      *missing = identity;
     }
   }
-  co_return numbers;
-}
-
-const std::string* Resolver::find(std::uint64_t number) const {
-  const auto found = identities_.find(number);
-  return found == identities_.end() ? nullptr : &found->second;
+  co_return identities;
 }
 
 // The process runs, so its number is still its own; that it dialled now is told by the question.
-std::optional<std::uint64_t> Resolver::remember(const Question& question) {
+SerializedIdentity Resolver::remember(const Question& question) {
   const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
   if (known == known_.end()) {
-    return std::nullopt;
+    return nullptr;
   }
   Question same = known->second.question;
   same.dialled_at = question.dialled_at;
   same.inode = question.inode;
   const bool is_valid = same == question && known->second.started <= question.dialled_at &&
                         std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
-                        !has_ended(known->second.process) && identities_.contains(known->second.number);
+                        !has_ended(known->second.process);
   if (!is_valid) {
     known_.erase(known);
-    return std::nullopt;
+    return nullptr;
   }
-  return known->second.number;
+  return known->second.identity;
 }
 
 // `process` was opened before its details were read: if it still runs, they are its own.
-void Resolver::keep(const Question& question, std::uint64_t number, std::int64_t started, UniqueFd process) {
+void Resolver::keep(const Question& question, SerializedIdentity identity, std::int64_t started,
+                    UniqueFd process) {
   if (!process || started == 0 || has_ended(process)) {
     return;
   }
@@ -107,7 +100,7 @@ void Resolver::keep(const Question& question, std::uint64_t number, std::int64_t
     known_.clear();
   }
   known_[question.pid] = {.question = question,
-                          .number = number,
+                          .identity = std::move(identity),
                           .started = started,
                           .read = std::chrono::steady_clock::now(),
                           .process = std::move(process)};
@@ -129,7 +122,7 @@ asio::awaitable<void> Resolver::work() {
         if (!single_answered) {
           answer_without_reader(single);
         }
-        batch->numbers.push_back(single.numbers.front());
+        batch->identities.push_back(single.identities.front());
       }
     } else if (!answered) {
       answer_without_reader(*batch);
@@ -155,20 +148,20 @@ asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
     processes.push_back(question.pid != 0 ? open_process(question.pid) : UniqueFd());
   }
   bool answered = reader_->ask(batch.questions);
-  std::vector<std::uint64_t> numbers;
+  std::vector<SerializedIdentity> identities;
   for (std::size_t i = 0; answered && i < batch.questions.size(); ++i) {
     std::optional<ProcReader::Answer> answer = co_await reader_->receive(settings_.deadline);
     answered = answer.has_value();
     if (answered) {
-      numbers.push_back(number_of(std::move(answer->identity)));
-      keep(batch.questions[i], numbers.back(), answer->started, std::move(processes[i]));
+      identities.push_back(std::make_shared<const std::string>(std::move(answer->identity)));
+      keep(batch.questions[i], identities.back(), answer->started, std::move(processes[i]));
     }
   }
-  if (numbers.size() != batch.questions.size()) {
+  if (identities.size() != batch.questions.size()) {
     reader_.reset();
     co_return false;
   }
-  batch.numbers = std::move(numbers);
+  batch.identities = std::move(identities);
   co_return true;
 }
 
@@ -179,7 +172,7 @@ bool Resolver::is_known_to_hang(const Question& question) {
 }
 
 void Resolver::answer_without_reader(Batch& batch) {
-  batch.numbers.clear();
+  batch.identities.clear();
   for (const Question& question : batch.questions) {
     if (question.pid != 0 && hanging_.size() < kMostHanging) {
       hanging_.try_emplace(question.pid, std::chrono::steady_clock::now() + kLeaveAlone);
@@ -187,23 +180,8 @@ void Resolver::answer_without_reader(Batch& batch) {
     caller::Identity identity = known_from(question);
     identity.unknown_because =
         "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
-    batch.numbers.push_back(number_of(caller::to_json(identity, ProcReader::kMaxIdentity)));
+    batch.identities.push_back(std::make_shared<const std::string>(caller::serialize(identity)));
   }
-}
-
-std::uint64_t Resolver::number_of(std::string identity) {
-  const auto found = numbers_.find(identity);
-  if (found != numbers_.end()) {
-    return found->second;
-  }
-  if (identities_.size() >= kMostIdentities) {
-    numbers_.clear();
-    identities_.clear();
-  }
-  const std::uint64_t number = ++last_number_;
-  numbers_.emplace(identity, number);
-  identities_.emplace(number, std::move(identity));
-  return number;
 }
 
 }  // namespace msi2imds::resolver

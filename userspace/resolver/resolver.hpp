@@ -27,6 +27,9 @@ struct Settings {
   std::chrono::milliseconds deadline{100};
 };
 
+// An identity as caller::serialize() writes it. Nobody reads it here.
+using SerializedIdentity = std::shared_ptr<const std::string>;
+
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and
 // replaced when it has not answered by the deadline.
 class Resolver {
@@ -36,47 +39,39 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
-  // A number for each question, in order: the same one for the same identity.
-  asio::awaitable<std::vector<std::uint64_t>> resolve(std::vector<Question> questions);
-
-  // The identity of that number as JSON (caller::parse_identity), of at most ProcReader::kMaxIdentity bytes.
-  // Nothing: it was long ago.
-  [[nodiscard]] const std::string* find(std::uint64_t number) const;
+  // Who made each of the connections, in order.
+  asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<Question> questions);
 
  private:
   // Questions that the reader is asked together.
   struct Batch {
     explicit Batch(asio::io_context& io) : answered(io, asio::steady_timer::time_point::max()) {}
     std::vector<Question> questions;
-    std::vector<std::uint64_t> numbers;
+    std::vector<SerializedIdentity> identities;
     bool is_answered = false;
     asio::steady_timer answered;  // cancelled when it is
   };
   // A process of which everything is known, as long as it runs.
   struct Known {
     Question question;
-    std::uint64_t number = 0;
+    SerializedIdentity identity;
     std::int64_t started = 0;
     std::chrono::steady_clock::time_point read;
     UniqueFd process;  // pidfd
   };
 
-  [[nodiscard]] std::optional<std::uint64_t> remember(const Question& question);
-  void keep(const Question& question, std::uint64_t number, std::int64_t started, UniqueFd process);
+  [[nodiscard]] SerializedIdentity remember(const Question& question);
+  void keep(const Question& question, SerializedIdentity identity, std::int64_t started, UniqueFd process);
   asio::awaitable<void> work();
   asio::awaitable<bool> ask_reader(Batch& batch);
   [[nodiscard]] bool is_known_to_hang(const Question& question);
   void answer_without_reader(Batch& batch);
-  std::uint64_t number_of(std::string identity);
 
   asio::io_context& io_;
   Settings settings_;
   std::unique_ptr<ProcReader> reader_;
   std::deque<std::shared_ptr<Batch>> queue_;
   bool working_ = false;
-  std::uint64_t last_number_ = 0;
-  std::unordered_map<std::string, std::uint64_t> numbers_;
-  std::unordered_map<std::uint64_t, std::string> identities_;
   std::unordered_map<std::int32_t, Known> known_;
   std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point> hanging_;  // until then left alone
 };

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <iterator>
+#include <chrono>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -13,10 +13,7 @@
 namespace msi2imds::responder {
 namespace {
 
-constexpr std::size_t kMostIdentities = 4096;
-// Messages that wait for their answers. What comes meanwhile is asked about together afterwards: with four at
-// a time, the messages cost twice as much throughput (docs/benchmarks.md).
-constexpr std::size_t kMostInFlight = 1;
+constexpr std::chrono::seconds kCallersTime{5};
 
 control::CallerQuestion question_about(const caller::Caller& caller, bool is_fresh) {
   control::CallerQuestion question;
@@ -75,7 +72,7 @@ CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh)
   auto lookup = std::make_shared<CallerLookup>(caller);
   if (gave_up_) {
     lookup->give_up();
-  } else if (!ask_) {
+  } else if (!tell_) {
     lookup->finish_without("there is nobody to ask");
   } else {
     unfinished_.push_back(*lookup);
@@ -85,10 +82,10 @@ CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh)
   return lookup;
 }
 
-asio::awaitable<CallerLookupPtr> CallerBook::look_up(control::CallerAnswer answer) {
-  const Pending pending{.is_fresh = false, .lookup = std::make_shared<CallerLookup>(caller::Caller())};
-  co_await finish(answer, pending);
-  co_return pending.lookup;
+CallerLookupPtr CallerBook::look_up(const control::CallerAnswer& answer) const {
+  auto lookup = std::make_shared<CallerLookup>(caller::Caller());
+  finish(*lookup, answer);
+  return lookup;
 }
 
 asio::awaitable<void> CallerBook::wait(CallerLookupPtr lookup) {
@@ -127,72 +124,74 @@ void CallerBook::flush_soon() {
 }
 
 void CallerBook::flush() {
-  while (!pending_.empty() && in_flight_ < kMostInFlight) {
-    const auto size = static_cast<std::ptrdiff_t>(std::min(control::kMostCallers, pending_.size()));
-    std::vector<Pending> batch(std::make_move_iterator(pending_.begin()),
-                               std::make_move_iterator(pending_.begin() + size));
-    pending_.erase(pending_.begin(), pending_.begin() + size);
-    ++in_flight_;
-    spawn(io_, "ask who calls", ask_about(std::move(batch)));
+  if (pending_.empty() || !asked_.empty()) {
+    return;
   }
-}
-
-asio::awaitable<void> CallerBook::ask_about(std::vector<Pending> batch) {
-  std::vector<control::CallerQuestion> questions(batch.size());
-  std::transform(batch.begin(), batch.end(), questions.begin(), [](const Pending& pending) {
-    return question_about(pending.lookup->caller_, pending.is_fresh);
-  });
+  const std::size_t size = std::min(control::kMostCallers, pending_.size());
+  std::vector<control::CallerQuestion> questions;
+  for (std::size_t i = 0; i < size; ++i) {
+    questions.push_back(question_about(pending_[i].lookup->caller_, pending_[i].is_fresh));
+    asked_.push_back(std::move(pending_[i].lookup));
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(size));
   control::Message message;
   message.kind = control::Kind::ask_callers;
+  message.number = ++last_question_;
   control::set_records(message, std::span<const control::CallerQuestion>(questions));
-  const Result<control::Received> received = co_await ask_(message);
-  --in_flight_;
-  flush_soon();
-  const auto answers =
-      received ? control::get_records<control::CallerAnswer>(received->message) : std::nullopt;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (answers && i < answers->size()) {
-      co_await finish((*answers)[i], std::move(batch[i]));
-    } else {
-      const std::string why = received ? "its answer makes no sense" : received.error().message();
-      batch[i].lookup->finish_without("the supervisor was no help: " + why);
+  const Result<void> sent = tell_(message);
+  if (!sent) {
+    end_question(sent.error().message());
+    return;
+  }
+  answer_timer_.expires_after(kCallersTime);
+  answer_timer_.async_wait([this, question = last_question_](const boost::system::error_code& ec) {
+    if (!ec && question == last_question_ && !asked_.empty()) {
+      end_question("it did not answer");
     }
+  });
+}
+
+void CallerBook::end_question(const std::string& failure) {
+  for (const CallerLookupPtr& lookup : std::exchange(asked_, {})) {
+    lookup->finish_without("the supervisor could not identify the caller: " + failure);
+  }
+  flush_soon();
+}
+
+void CallerBook::take_answers(const control::Message& message) {
+  if (asked_.empty() || message.number != last_question_) {
+    return;  // that came too late
+  }
+  answer_timer_.cancel();
+  const auto answers = control::get_records<control::CallerAnswer>(message);
+  if (!answers || answers->size() != asked_.size()) {
+    end_question("malformed answer");
+    return;
+  }
+  const std::vector<CallerLookupPtr> asked = std::exchange(asked_, {});
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    finish(*asked[i], (*answers)[i]);
+  }
+  flush_soon();
+}
+
+void CallerBook::take_identity(const control::Message& message) {
+  Result<caller::Identity> identity = caller::parse_identity(message.body);
+  if (identity) {
+    identities_[message.number] = std::make_shared<const caller::Identity>(std::move(*identity));
   }
 }
 
-asio::awaitable<void> CallerBook::finish(control::CallerAnswer answer, Pending pending) {
-  std::shared_ptr<const caller::Identity> identity = co_await find_identity(answer.identity);
-  if (!identity) {
-    identity = known_without(pending.lookup->caller_, "the supervisor did not answer");
-  }
-  pending.lookup->finish(std::move(identity), answer.dialled());
+void CallerBook::forget_identity(const control::Message& message) {
+  identities_.erase(message.number);
 }
 
-asio::awaitable<std::shared_ptr<const caller::Identity>> CallerBook::find_identity(std::uint64_t number) {
-  if (number == 0) {
-    co_return nullptr;
-  }
-  const auto known = identities_.find(number);
-  if (known != identities_.end()) {
-    co_return known->second;
-  }
-  control::Message question;
-  question.kind = control::Kind::ask_identity;
-  question.number = number;
-  const Result<control::Received> received = co_await ask_(question);
-  if (!received) {
-    co_return nullptr;
-  }
-  Result<caller::Identity> identity = caller::parse_identity(received->message.get_text());
-  if (!identity) {
-    co_return nullptr;
-  }
-  if (identities_.size() >= kMostIdentities) {
-    identities_.clear();  // they are learned again
-  }
-  auto shared = std::make_shared<const caller::Identity>(std::move(*identity));
-  identities_.emplace(number, shared);
-  co_return shared;
+void CallerBook::finish(CallerLookup& lookup, const control::CallerAnswer& answer) const {
+  const auto known = identities_.find(answer.identity);
+  lookup.finish(known != identities_.end()
+                    ? known->second
+                    : known_without(lookup.caller_, "the supervisor could not identify the caller"),
+                answer.dialled());
 }
 
 }  // namespace msi2imds::responder

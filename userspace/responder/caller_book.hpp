@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
@@ -61,17 +62,18 @@ class CallerLookup
 };
 using CallerLookupPtr = std::shared_ptr<CallerLookup>;
 
-// Asks the supervisor who callers are: many in one message, while nobody waits for it.
+// Asks the supervisor who callers are: many in one message, while nobody waits for it. Keeps the identities
+// that the supervisor has sent, until it says that they may go.
 class CallerBook {
  public:
-  // Sends a question to the supervisor and returns its answer.
-  using Ask = std::function<asio::awaitable<Result<control::Received>>(control::Message question)>;
+  // Sends to the supervisor.
+  using Tell = std::function<Result<void>(const control::Message& message)>;
 
-  explicit CallerBook(asio::io_context& io) : io_(io) {}
+  explicit CallerBook(asio::io_context& io) : io_(io), answer_timer_(io) {}
 
   // Before that, nothing is known but what sock_diag tells.
-  void ask_with(Ask ask) {
-    ask_ = std::move(ask);
+  void ask_with(Tell tell) {
+    tell_ = std::move(tell);
   }
 
   // Begins to find out whose connection it is. The answer comes within seconds, whatever happens. `is_fresh`:
@@ -85,8 +87,14 @@ class CallerBook {
   // Ends all lookups, now and from here on, with what the kernel has told of the caller.
   void give_up();
 
-  // Callers of whom the supervisor tells unasked.
-  asio::awaitable<CallerLookupPtr> look_up(control::CallerAnswer answer);
+  // What the supervisor says, in the order in which it came: an identity, that one may go, whose the
+  // connections are that were asked about.
+  void take_identity(const control::Message& message);
+  void forget_identity(const control::Message& message);
+  void take_answers(const control::Message& message);
+
+  // A caller of whom the supervisor tells unasked.
+  [[nodiscard]] CallerLookupPtr look_up(const control::CallerAnswer& answer) const;
 
  private:
   using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<const caller::Identity>>;
@@ -98,16 +106,19 @@ class CallerBook {
 
   void flush_soon();
   void flush();
-  asio::awaitable<void> ask_about(std::vector<Pending> batch);
-  asio::awaitable<void> finish(control::CallerAnswer answer, Pending pending);
-  asio::awaitable<std::shared_ptr<const caller::Identity>> find_identity(std::uint64_t number);
+  void end_question(const std::string& failure);
+  void finish(CallerLookup& lookup, const control::CallerAnswer& answer) const;
 
   asio::io_context& io_;
-  Ask ask_;
+  Tell tell_;
   std::vector<Pending> pending_;
-  Unfinished unfinished_;  // those of pending_, and those that were asked about
+  // The connections of the one question that is under way. What comes meanwhile is asked about together
+  // afterwards: with four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
+  std::vector<CallerLookupPtr> asked_;
+  std::uint64_t last_question_ = 0;
+  asio::steady_timer answer_timer_;
+  Unfinished unfinished_;  // those of pending_ and asked_
   bool gave_up_ = false;
-  std::size_t in_flight_ = 0;
   bool is_flush_posted_ = false;
   Identities identities_;
 };

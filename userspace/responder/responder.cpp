@@ -50,7 +50,7 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, token::TokenSou
       admin_(io, admin_source_, Scope::everything),
       metrics_(io, admin_source_, Scope::metrics_only),
       callers_state_(io, link, sessions_.recorder()) {
-  sessions_.callers().ask_with([this](control::Message question) { return link_.ask(question); });
+  sessions_.callers().ask_with([this](const control::Message& question) { return link_.tell(question); });
 }
 
 asio::awaitable<Result<void>> Responder::run() {
@@ -97,10 +97,17 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::callers_state:
       callers_state_.load(received.descriptor);
       return {};
+    case control::Kind::identity:
+      sessions_.callers().take_identity(received.message);
+      return {};
+    case control::Kind::forget_identity:
+      sessions_.callers().forget_identity(received.message);
+      return {};
+    case control::Kind::callers:
+      sessions_.callers().take_answers(received.message);
+      return {};
     case control::Kind::observed:
-      if (auto seen = control::get_records<control::CallerAnswer>(received.message)) {
-        spawn(io_, "record who was observed", record_observed(std::move(*seen)));
-      }
+      record_observed(received.message);
       return {};
     case control::Kind::sock_diag:
       sessions_.identify_callers_with(std::move(received.descriptor));
@@ -259,10 +266,10 @@ asio::awaitable<std::string> Responder::measure() {
   co_return now.text();
 }
 
-asio::awaitable<void> Responder::record_observed(std::vector<control::CallerAnswer> seen) {
-  for (const control::CallerAnswer& answer : seen) {
-    const CallerLookupPtr lookup = co_await sessions_.callers().look_up(answer);
-    sessions_.recorder().record_observed(*lookup);
+void Responder::record_observed(const control::Message& message) {
+  const auto seen = control::get_records<control::CallerAnswer>(message);
+  for (const control::CallerAnswer& answer : seen.value_or(std::vector<control::CallerAnswer>())) {
+    sessions_.recorder().record_observed(*sessions_.callers().look_up(answer));
   }
 }
 

@@ -50,7 +50,7 @@ class Responder {
   asio::awaitable<void> heartbeat();
   asio::awaitable<admin::Status> status();
   asio::awaitable<std::string> measure();
-  asio::awaitable<void> record_observed(std::vector<control::CallerAnswer> seen);
+  void record_observed(const control::Message& message);
 
   asio::io_context& io_;
   SupervisorLink& link_;

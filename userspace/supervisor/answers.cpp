@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the responder may ask the supervisor.
-#include <cerrno>
-#include <span>
 #include <utility>
+#include <vector>
 
 #include "imds/upstream_socket.hpp"
 #include "supervisor/supervisor.hpp"
@@ -23,11 +22,6 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
       message.error = socket.error().code().value();
       message.set_text("reach " + config_.imds.endpoint.text);
     }
-  } else if (question.kind == control::Kind::ask_identity) {
-    message.kind = control::Kind::identity;
-    const std::string* identity = callers_.identity(question.number);
-    message.error = identity == nullptr ? ENOENT : 0;
-    message.set_text(identity == nullptr ? "remember the caller" : *identity);
   } else {
     message = records_.begin_callers_state(descriptor);
   }
@@ -74,23 +68,23 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
 // Apart from everything else: looking at processes takes its time.
 asio::awaitable<void> Supervisor::answer_about_callers(control::Message question) {
   auto questions = control::get_records<control::CallerQuestion>(question);
-  if (!questions || questions->size() > control::kMostCallers) {
+  if (!questions) {
     co_return;
   }
   CallerDirectory::DialledBy dialled_by = [this](std::uint64_t cookie) {
     return interception_.dialled_by(cookie);
   };
   const std::uint64_t asked_by = responders_started_;
-  const std::vector<control::CallerAnswer> answers =
+  const std::vector<CallerDirectory::Caller> callers =
       co_await callers_.answer(std::move(*questions), std::move(dialled_by));
   if (!responder_ || asked_by != responders_started_) {
     co_return;  // the next responder asks for itself
   }
-  control::Message message;
-  message.kind = control::Kind::callers;
-  message.id = question.id;
-  control::set_records(message, std::span<const control::CallerAnswer>(answers));
-  (void)responder_->channel().send(message);  // a responder that does not read is ended by its heartbeat
+  control::Message answer;
+  answer.kind = control::Kind::callers;
+  answer.number = question.number;
+  // A responder that does not read is ended by its heartbeat.
+  (void)callers_.send(responder_->channel(), std::move(answer), callers);
 }
 
 }  // namespace msi2imds::supervisor

@@ -105,9 +105,9 @@ void CallerDirectory::keep_observing() {
   }
 }
 
-asio::awaitable<std::vector<control::CallerAnswer>> CallerDirectory::answer(
+asio::awaitable<std::vector<CallerDirectory::Caller>> CallerDirectory::answer(
     std::vector<control::CallerQuestion> questions, DialledBy dialled_by) {
-  std::vector<control::CallerAnswer> answers(questions.size());
+  std::vector<Caller> callers(questions.size());
   std::vector<resolver::Question> to_resolve;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < questions.size(); ++i) {
@@ -116,23 +116,36 @@ asio::awaitable<std::vector<control::CallerAnswer>> CallerDirectory::answer(
     if (const auto dialler = observer_ && cookie != 0 ? observer_->find(cookie) : std::nullopt) {
       take(question, *dialler);
     }
-    if (const auto dialled = cookie != 0 ? dialled_by(cookie) : std::nullopt) {
-      answers[i].set_dialled(*dialled);
-    }
+    callers[i].dialled = cookie != 0 ? dialled_by(cookie) : std::nullopt;
     if (!knows_nothing(question)) {
       to_resolve.push_back(question);
       places.push_back(i);
     }
   }
-  const std::vector<std::uint64_t> numbers = co_await resolver_->resolve(std::move(to_resolve));
+  const std::vector<resolver::SerializedIdentity> identities =
+      co_await resolver_->resolve(std::move(to_resolve));
   for (std::size_t i = 0; i < places.size(); ++i) {
-    answers[places[i]].identity = numbers[i];
+    callers[places[i]].identity = identities[i];
   }
-  co_return answers;
+  co_return callers;
 }
 
-asio::awaitable<void> CallerDirectory::report_to(
-    std::function<void(std::vector<control::CallerAnswer>)> receiver) {
+Result<void> CallerDirectory::send(control::Channel& channel, control::Message message,
+                                   std::span<const Caller> callers) {
+  std::vector<control::CallerAnswer> answers(callers.size());
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    if (callers[i].identity) {
+      answers[i].identity = identities_.push(channel, *callers[i].identity);
+    }
+    if (callers[i].dialled) {
+      answers[i].set_dialled(*callers[i].dialled);
+    }
+  }
+  control::set_records(message, std::span<const control::CallerAnswer>(answers));
+  return channel.send(message);
+}
+
+asio::awaitable<void> CallerDirectory::report_to(std::function<void(std::vector<Caller>)> receiver) {
   if (!observer_ || observer_->reports() < 0) {
     co_return;
   }
@@ -145,18 +158,19 @@ asio::awaitable<void> CallerDirectory::report_to(
       co_return;
     }
     std::vector<resolver::Question> questions;
-    std::vector<control::CallerAnswer> answers;
+    std::vector<Caller> callers;
     for (const observer::Dialler& dialler : observer_->take_reports()) {
       resolver::Question question;
       take(question, dialler);
       questions.push_back(question);
-      answers.emplace_back().set_dialled(dialler.dialled);
+      callers.push_back({.identity = nullptr, .dialled = dialler.dialled});
     }
-    const std::vector<std::uint64_t> numbers = co_await resolver_->resolve(std::move(questions));
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      answers[i].identity = numbers[i];
+    const std::vector<resolver::SerializedIdentity> identities =
+        co_await resolver_->resolve(std::move(questions));
+    for (std::size_t i = 0; i < callers.size(); ++i) {
+      callers[i].identity = identities[i];
     }
-    receiver(std::move(answers));
+    receiver(std::move(callers));
   }
 }
 

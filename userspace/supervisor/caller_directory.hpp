@@ -6,13 +6,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "config/config.hpp"
 #include "control/callers.hpp"
+#include "control/channel.hpp"
 #include "observer/observer.hpp"
 #include "resolver/resolver.hpp"
+#include "supervisor/pushed_identities.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -33,18 +36,27 @@ class CallerDirectory {
     return shortcoming_;
   }
 
+  struct Caller {
+    resolver::SerializedIdentity identity;  // none: nothing is known
+    std::optional<SocketAddress> dialled;   // where only we know it
+  };
+
   // `dialled_by` tells what the redirection knows of a client by its cookie.
   using DialledBy = std::function<std::optional<SocketAddress>(std::uint64_t cookie)>;
-  asio::awaitable<std::vector<control::CallerAnswer>> answer(std::vector<control::CallerQuestion> questions,
-                                                             DialledBy dialled_by);
+  asio::awaitable<std::vector<Caller>> answer(std::vector<control::CallerQuestion> questions,
+                                              DialledBy dialled_by);
 
-  // The identity of that number as JSON; nothing if it was long ago.
-  [[nodiscard]] const std::string* identity(std::uint64_t number) const {
-    return resolver_->find(number);
+  // Sends the message with an answer for each caller; before it, the identities that the responder does not
+  // have.
+  Result<void> send(control::Channel& channel, control::Message message, std::span<const Caller> callers);
+
+  // To be called before anything is sent to another responder.
+  void start_anew() {
+    identities_.start_anew();
   }
 
   // Hands over those who dialled, as it happens, until stop_reports().
-  asio::awaitable<void> report_to(std::function<void(std::vector<control::CallerAnswer>)> receiver);
+  asio::awaitable<void> report_to(std::function<void(std::vector<Caller>)> receiver);
   void stop_reports();
 
  private:
@@ -55,6 +67,7 @@ class CallerDirectory {
   UniqueFd cgroup_root_;
   std::optional<observer::Observer> observer_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  PushedIdentities identities_;
   std::optional<asio::posix::stream_descriptor> reports_;
   std::uint64_t generation_ = 0;  // counts stop_reports(): an older reader ends
   std::string shortcoming_;

@@ -21,7 +21,7 @@ void Supervisor::observe() {
   seen_connections_.clear();
   callers_.start(config_, true);
   if (callers_.shortcoming().empty()) {
-    auto tell = [this](std::vector<control::CallerAnswer> seen) { tell_observed(std::move(seen)); };
+    auto tell = [this](const std::vector<CallerDirectory::Caller>& seen) { tell_observed(seen); };
     spawn(io_, "report who dials", callers_.report_to(std::move(tell)));
     spawn(io_, "look at connections", look_at_connections());  // those that are older than the observer
     return;
@@ -73,21 +73,22 @@ asio::awaitable<void> Supervisor::look_at_connections() {
     co_return;
   }
   CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
-  std::vector<control::CallerAnswer> seen = co_await callers_.answer(std::move(questions), std::move(nobody));
+  std::vector<CallerDirectory::Caller> seen =
+      co_await callers_.answer(std::move(questions), std::move(nobody));
   for (std::size_t i = 0; i < seen.size(); ++i) {
-    seen[i].set_dialled(dialled[i]);
+    seen[i].dialled = dialled[i];
   }
-  tell_observed(std::move(seen));
+  tell_observed(seen);
 }
 
-void Supervisor::tell_observed(std::vector<control::CallerAnswer> seen) {
-  const std::span<const control::CallerAnswer> all(seen);
+void Supervisor::tell_observed(const std::vector<CallerDirectory::Caller>& seen) {
+  const std::span<const CallerDirectory::Caller> all(seen);
   for (std::size_t first = 0; first < all.size(); first += control::kMostCallers) {
     control::Message message;
     message.kind = control::Kind::observed;
-    control::set_records(message, all.subspan(first, std::min(control::kMostCallers, all.size() - first)));
-    const Result<void> sent =
-        responder_ ? responder_->channel().send(message) : Error::from_errno(ECHILD, "find the responder");
+    const auto some = all.subspan(first, std::min(control::kMostCallers, all.size() - first));
+    const Result<void> sent = responder_ ? callers_.send(responder_->channel(), std::move(message), some)
+                                         : Error::from_errno(ECHILD, "find the responder");
     if (!sent) {
       log::warn("record who called: {}", sent.error().message());
     }

@@ -62,6 +62,7 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   }
   responder_ = std::move(*process);
   ++responders_started_;
+  callers_.start_anew();
   if (starts_in_vain_ >= kStartsBeforeDoubt) {
     token_memory_.wipe();
   }
@@ -169,7 +170,6 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
         spawn(io_, "begin to serve", begin_serving());
         break;
       case control::Kind::open_upstream:
-      case control::Kind::ask_identity:
       case control::Kind::open_callers_state:
         answer(channel, message);
         break;

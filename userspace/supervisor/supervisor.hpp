@@ -88,7 +88,7 @@ class Supervisor {
   void observe();
   asio::awaitable<void> watch_connections();
   asio::awaitable<void> look_at_connections();
-  void tell_observed(std::vector<control::CallerAnswer> seen);
+  void tell_observed(const std::vector<CallerDirectory::Caller>& seen);
 
   asio::io_context& io_;
   config::Config config_;

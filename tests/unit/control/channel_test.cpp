@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "control/callers.hpp"
 #include "support_cpp/run.hpp"
 #include "support_cpp/sockets.hpp"
 
@@ -37,7 +40,7 @@ class ChannelTest : public testing::Test {
 
   // Sends what a Channel would not: `count` descriptors, or another size.
   void send_raw(std::size_t size, const std::vector<int>& descriptors = {}) {
-    std::array<char, sizeof(Message) + 1> bytes{};
+    std::vector<char> bytes(size);
     iovec part{.iov_base = bytes.data(), .iov_len = size};
     alignas(cmsghdr) std::array<char, 256> control{};
     msghdr header{};
@@ -56,6 +59,8 @@ class ChannelTest : public testing::Test {
     ASSERT_EQ(::sendmsg(other_end_.get(), &header, 0), static_cast<ssize_t>(size));
   }
 
+  static constexpr std::size_t kHeader = 24;
+
   asio::io_context io_{1};
   UniqueFd other_end_;
   std::optional<Channel> channel_;
@@ -68,18 +73,24 @@ TEST_F(ChannelTest, CarriesAMessage) {
   message.id = 7;
   message.error = ECONNREFUSED;
   message.value = -1;
+  message.number = std::uint64_t{1} << 40U;
   message.set_text("reach IMDS");
   ASSERT_TRUE(sender.send(message));
   const auto received = receive();
   ASSERT_TRUE(received);
-  EXPECT_EQ(std::memcmp(&received->message, &message, sizeof message), 0);
+  EXPECT_EQ(received->message.kind, Kind::upstream);
+  EXPECT_EQ(received->message.id, 7U);
+  EXPECT_EQ(received->message.error, ECONNREFUSED);
+  EXPECT_EQ(received->message.value, -1);
+  EXPECT_EQ(received->message.number, std::uint64_t{1} << 40U);
+  EXPECT_EQ(received->message.get_text(), "reach IMDS");
   EXPECT_FALSE(received->descriptor);
 }
 
 TEST_F(ChannelTest, WaitsForAMessageThatComesLater) {
   support::Started<Result<Received>> receiving(io_, channel_->receive());
   EXPECT_FALSE(receiving.is_done());
-  send_raw(sizeof(Message));
+  send_raw(kHeader);
   EXPECT_TRUE(receiving.get());
 }
 
@@ -99,13 +110,35 @@ TEST_F(ChannelTest, PassesADescriptorThatIsClosedOnExec) {
   EXPECT_EQ(::read(reader.get(), &byte, 1), 1);
 }
 
+TEST_F(ChannelTest, CarriesTheLongestBodyAndNoLongerOne) {
+  Channel sender(io_, std::move(other_end_));
+  Message message;
+  message.body.assign(kMostBody, '\0');
+  message.body.back() = 'x';
+  ASSERT_TRUE(sender.send(message));
+  const auto received = receive();
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->message.body, message.body);
+
+  message.body += 'x';
+  const auto sent = sender.send(message);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code().value(), EMSGSIZE);
+}
+
+TEST_F(ChannelTest, CutsATextThatIsLongerThanABody) {
+  Message message;
+  message.set_text(std::string(kMostBody + 1, 'x'));
+  EXPECT_EQ(message.get_text(), std::string(kMostBody, 'x'));
+}
+
 TEST_F(ChannelTest, RefusesAMessageThatIsTooShort) {
-  send_raw(sizeof(Message) - 1);
+  send_raw(kHeader - 1);
   EXPECT_EQ(error_of_receive(), EBADMSG);
 }
 
 TEST_F(ChannelTest, RefusesAMessageThatIsTooLong) {
-  send_raw(sizeof(Message) + 1);
+  send_raw(kHeader + kMostBody + 1);
   EXPECT_EQ(error_of_receive(), EBADMSG);
 }
 
@@ -119,14 +152,14 @@ TEST_F(ChannelTest, ClosesTheDescriptorOfARefusedMessage) {
 // A hostile process must not be able to fill our table.
 TEST_F(ChannelTest, KeepsNoDescriptorOfAMessageThatBringsTwo) {
   const auto before = count_open_descriptors();
-  send_raw(sizeof(Message), {other_end_.get(), other_end_.get()});
+  send_raw(kHeader, {other_end_.get(), other_end_.get()});
   EXPECT_EQ(error_of_receive(), EBADMSG);
   EXPECT_EQ(count_open_descriptors(), before);
 }
 
 TEST_F(ChannelTest, KeepsNoDescriptorOfAMessageThatBringsMany) {
   const auto before = count_open_descriptors();
-  send_raw(sizeof(Message), std::vector<int>(20, other_end_.get()));
+  send_raw(kHeader, std::vector<int>(20, other_end_.get()));
   EXPECT_EQ(error_of_receive(), EBADMSG);
   EXPECT_EQ(count_open_descriptors(), before);
 }
@@ -140,8 +173,19 @@ TEST_F(ChannelTest, SaysWhenTheOtherEndIsClosed) {
 }
 
 TEST_F(ChannelTest, DeliversWhatWasSentBeforeTheEnd) {
-  send_raw(sizeof(Message));
+  send_raw(kHeader);
   other_end_.reset();
+  EXPECT_TRUE(receive());
+  EXPECT_EQ(error_of_receive(), ECONNRESET);
+}
+
+// A responder that leaves does not read what is on its way to it.
+TEST_F(ChannelTest, DeliversWhatWasSentByOneThatDidNotReadEverything) {
+  ASSERT_TRUE(channel_->send(Message()));
+  send_raw(kHeader);
+  send_raw(kHeader);
+  other_end_.reset();
+  EXPECT_TRUE(receive());
   EXPECT_TRUE(receive());
   EXPECT_EQ(error_of_receive(), ECONNRESET);
 }
@@ -162,14 +206,15 @@ TEST_F(ChannelTest, SendingToAClosedEndIsAnErrorAndNoSignal) {
   EXPECT_EQ(sent.error().code().value(), EPIPE);
 }
 
-TEST_F(ChannelTest, EndsATextThatTheSenderDidNotEnd) {
-  Channel sender(io_, std::move(other_end_));
+TEST(CallerRecordsTest, AreAtMostSoMany) {
   Message message;
-  message.text.fill('x');
-  ASSERT_TRUE(sender.send(message));
-  const auto received = receive();
-  ASSERT_TRUE(received);
-  EXPECT_EQ(received->message.get_text().size(), 999U);
+  const std::vector<CallerAnswer> answers(kMostCallers);
+  set_records(message, std::span<const CallerAnswer>(answers));
+  EXPECT_EQ(get_records<CallerAnswer>(message)->size(), kMostCallers);
+  message.body.pop_back();
+  EXPECT_FALSE(get_records<CallerAnswer>(message));
+  message.body.append(sizeof(CallerAnswer) + 1, '\0');
+  EXPECT_FALSE(get_records<CallerAnswer>(message));
 }
 
 TEST_F(ChannelTest, CancelEndsAPendingReceive) {

@@ -33,27 +33,30 @@ class ResolverTest : public testing::Test {
   ResolverTest() {
     log::start({}, "test");
   }
-  caller::Identity find(const Resolver& resolver, std::uint64_t number) {
-    const std::string* text = resolver.find(number);
-    EXPECT_NE(text, nullptr);
-    const auto identity = caller::parse_identity(text == nullptr ? "" : *text);
+  caller::Identity read(const SerializedIdentity& serialized) {
+    EXPECT_TRUE(serialized);
+    const auto identity = caller::parse_identity(serialized ? *serialized : "");
     EXPECT_TRUE(identity);
     return identity ? *identity : caller::Identity();
   }
-  std::vector<std::uint64_t> resolve(Resolver& resolver, std::vector<Question> questions) {
-    return support::run(io_, resolver.resolve(std::move(questions)));
+  std::vector<caller::Identity> resolve(Resolver& resolver, std::vector<Question> questions) {
+    std::vector<caller::Identity> identities;
+    for (const SerializedIdentity& one : support::run(io_, resolver.resolve(std::move(questions)))) {
+      identities.push_back(read(one));
+    }
+    return identities;
   }
 
   asio::io_context io_{1};
 };
 
-TEST_F(ResolverTest, NamesARealProcessAndGivesItOneNumber) {
+TEST_F(ResolverTest, NamesARealProcess) {
   Resolver resolver(io_, {});
-  const auto numbers = resolve(resolver, {dialled_by(::getpid()), dialled_by(::getpid())});
-  ASSERT_EQ(numbers.size(), 2U);
-  EXPECT_EQ(numbers[0], numbers[1]);
-  EXPECT_EQ(resolve(resolver, {dialled_by(::getpid())}).front(), numbers[0]);
-  const auto identity = find(resolver, numbers[0]);
+  const auto identities = resolve(resolver, {dialled_by(::getpid()), dialled_by(::getpid())});
+  ASSERT_EQ(identities.size(), 2U);
+  EXPECT_EQ(identities[0], identities[1]);
+  EXPECT_EQ(resolve(resolver, {dialled_by(::getpid())}).front(), identities[0]);
+  const caller::Identity& identity = identities.front();
   EXPECT_EQ(identity.pid, ::getpid());
   EXPECT_TRUE(identity.program.ends_with("/resolver_test")) << identity.program;
   EXPECT_TRUE(identity.program_is_verified);
@@ -71,10 +74,10 @@ TEST_F(ResolverTest, DoesNotRememberAProcessBeyondItsEnd) {
   }
   (void)::close(pipe[0]);
   const Question question = dialled_by(pid);
-  EXPECT_EQ(find(resolver, resolve(resolver, {question}).front()).unknown_because, "");
+  EXPECT_EQ(resolve(resolver, {question}).front().unknown_because, "");
   (void)::close(pipe[1]);
   ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
-  EXPECT_EQ(find(resolver, resolve(resolver, {question}).front()).unknown_because,
+  EXPECT_EQ(resolve(resolver, {question}).front().unknown_because,
             "process " + std::to_string(pid) + " has ended");
 }
 
@@ -87,19 +90,19 @@ TEST_F(ResolverTest, IsNotHeldUpByAHostileProcess) {
   std::filesystem::remove(proc.path("200/cmdline"));
   ASSERT_EQ(::mkfifo(proc.path("200/cmdline").c_str(), 0600), 0);
   Resolver resolver(io_, {.proc = proc.path()});
-  const auto numbers = resolve(resolver, {dialled_by(100), dialled_by(200), dialled_by(100)});
-  ASSERT_EQ(numbers.size(), 3U);
-  EXPECT_EQ(find(resolver, numbers[0]).program, proc.path("backup"));
-  EXPECT_EQ(find(resolver, numbers[1]).unknown_because, "reading /proc took longer than 100 ms");
-  EXPECT_EQ(find(resolver, numbers[1]).pid, 200);
-  EXPECT_EQ(numbers[2], numbers[0]);
+  const auto identities = resolve(resolver, {dialled_by(100), dialled_by(200), dialled_by(100)});
+  ASSERT_EQ(identities.size(), 3U);
+  EXPECT_EQ(identities[0].program, proc.path("backup"));
+  EXPECT_EQ(identities[1].unknown_because, "reading /proc took longer than 100 ms");
+  EXPECT_EQ(identities[1].pid, 200);
+  EXPECT_EQ(identities[2], identities[0]);
 
   // From now on it is left alone, and delays nobody.
   proc.add(300, proc.path("backup"), 1);
   std::filesystem::remove(proc.path("200/cmdline"));
   const auto again = resolve(resolver, {dialled_by(200), dialled_by(300)});
-  EXPECT_EQ(again[0], numbers[1]);
-  EXPECT_EQ(find(resolver, again[1]).program, proc.path("backup"));
+  EXPECT_EQ(again[0], identities[1]);
+  EXPECT_EQ(again[1].program, proc.path("backup"));
 }
 
 TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {
@@ -108,9 +111,9 @@ TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {
   for (Question& question : questions) {
     question.is_fresh = true;
   }
-  const auto numbers = resolve(resolver, questions);
-  ASSERT_EQ(numbers.size(), 200U);
-  EXPECT_EQ(std::vector<std::uint64_t>(200, numbers.front()), numbers);
+  const auto identities = resolve(resolver, questions);
+  ASSERT_EQ(identities.size(), 200U);
+  EXPECT_EQ(std::vector(200, identities.front()), identities);
 }
 
 TEST_F(ResolverTest, LeavesNoProcessBehind) {

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "support_cpp/run.hpp"
 
@@ -12,11 +15,15 @@ namespace {
 
 constexpr uid_t kUid = 1000;
 
-// The test is the supervisor, who knows nothing and says so when it is let go.
+// The test is the supervisor, who knows nothing but what it has sent, and answers when it is let go.
 class CallerBookTest : public testing::Test {
  protected:
   CallerBookTest() {
-    book_.ask_with([this](control::Message question) { return answer(question); });
+    book_.ask_with([this](const control::Message& question) {
+      ++questions_;
+      question_ = question;
+      return Result<void>();
+    });
   }
 
   CallerLookupPtr look_up() {
@@ -24,29 +31,41 @@ class CallerBookTest : public testing::Test {
     caller.uid = kUid;
     return book_.look_up(caller, true);
   }
-  void let_go() {
-    is_held_ = false;
-    gate_.cancel();
+  // Answers the last question, for each connection with the same number.
+  void let_go(std::uint64_t number = 0) {
+    control::CallerAnswer answer;
+    answer.identity = number;
+    control::Message message;
+    message.number = question_.number;
+    const auto asked = control::get_records<control::CallerQuestion>(question_);
+    ASSERT_TRUE(asked);
+    const std::vector<control::CallerAnswer> answers(asked->size(), answer);
+    control::set_records(message, std::span<const control::CallerAnswer>(answers));
+    book_.take_answers(message);
+  }
+  void push(std::uint64_t number, const std::string& program) {
+    caller::Identity identity;
+    identity.program = program;
+    control::Message message;
+    message.number = number;
+    message.body = caller::serialize(identity);
+    book_.take_identity(message);
+  }
+  // The program that an answer with this number is about.
+  std::string program_of(std::uint64_t number) {
+    control::CallerAnswer answer;
+    answer.identity = number;
+    return book_.look_up(answer)->identity()->program;
+  }
+  void settle() {
+    io_.restart();
+    io_.poll();
   }
 
   asio::io_context io_{1};
   CallerBook book_{io_};
   int questions_ = 0;
-
- private:
-  asio::awaitable<Result<control::Received>> answer(control::Message question) {
-    ++questions_;
-    while (is_held_) {
-      (void)co_await gate_.async_wait(kAsTuple);
-    }
-    control::Received received;
-    const std::vector<control::CallerAnswer> answers(static_cast<std::size_t>(question.value));
-    control::set_records(received.message, std::span<const control::CallerAnswer>(answers));
-    co_return received;
-  }
-
-  asio::steady_timer gate_{io_, asio::steady_timer::time_point::max()};
-  bool is_held_ = true;
+  control::Message question_;
 };
 
 TEST_F(CallerBookTest, WaitsForTheSupervisorsAnswer) {
@@ -60,7 +79,82 @@ TEST_F(CallerBookTest, WaitsForTheSupervisorsAnswer) {
   EXPECT_TRUE(waiting.get());
   EXPECT_TRUE(waiting_for_all.get());
   EXPECT_FALSE(lookup->was_given_up());
-  EXPECT_EQ(lookup->identity()->unknown_because, "the supervisor did not answer");
+  EXPECT_EQ(lookup->identity()->unknown_because, "the supervisor could not identify the caller");
+}
+
+TEST_F(CallerBookTest, KnowsWhatWasPushedUntilItIsToForgetIt) {
+  push(1, "/usr/bin/one");
+  push(2, "/usr/bin/two");
+  EXPECT_EQ(program_of(1), "/usr/bin/one");
+  EXPECT_EQ(program_of(2), "/usr/bin/two");
+  EXPECT_EQ(program_of(3), "");
+  control::Message message;
+  message.number = 1;
+  book_.forget_identity(message);
+  EXPECT_EQ(program_of(1), "");
+  EXPECT_EQ(program_of(2), "/usr/bin/two");
+}
+
+// The answer counts as it was when it came, whatever is forgotten before the one who waits goes on.
+TEST_F(CallerBookTest, AnIdentityThatIsForgottenBehindAnAnswerIsKnownFromIt) {
+  const CallerLookupPtr lookup = look_up();
+  support::Started<void> waiting(io_, book_.wait(lookup));
+  push(7, "/usr/bin/seven");
+  let_go(7);
+  control::Message message;
+  message.number = 7;
+  book_.forget_identity(message);
+  EXPECT_TRUE(waiting.get());
+  EXPECT_EQ(lookup->identity()->program, "/usr/bin/seven");
+}
+
+TEST_F(CallerBookTest, TellsWhatTheClientDialledThoughNobodyKnowsWhoItIs) {
+  control::CallerAnswer answer;
+  answer.set_dialled(SocketAddress::ipv4_loopback(50342));
+  EXPECT_EQ(book_.look_up(answer)->dialled()->port(), 50342);
+}
+
+TEST_F(CallerBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {
+  std::vector<CallerLookupPtr> lookups;
+  for (std::size_t i = 0; i < control::kMostCallers + 1; ++i) {
+    lookups.push_back(look_up());
+  }
+  settle();
+  EXPECT_EQ(questions_, 1);
+  let_go();
+  EXPECT_TRUE(lookups.front()->identity());
+  EXPECT_FALSE(lookups.back()->identity());
+  settle();
+  EXPECT_EQ(questions_, 2);
+  let_go();
+  EXPECT_TRUE(lookups.back()->identity());
+}
+
+TEST_F(CallerBookTest, AnAnswerToAnEarlierQuestionIsNoAnswerToALaterOne) {
+  const CallerLookupPtr lookup = look_up();
+  settle();
+  question_.number += 1;
+  let_go();
+  EXPECT_FALSE(lookup->identity());
+}
+
+TEST_F(CallerBookTest, AMalformedAnswerLeavesTheCallerUnknown) {
+  const CallerLookupPtr lookup = look_up();
+  settle();
+  control::Message message;
+  message.number = question_.number;
+  message.body = "x";
+  book_.take_answers(message);
+  EXPECT_EQ(lookup->identity()->unknown_because,
+            "the supervisor could not identify the caller: malformed answer");
+}
+
+TEST_F(CallerBookTest, WaitsForNoAnswerToWhatCouldNotBeSent) {
+  book_.ask_with([](const control::Message&) -> Result<void> { return Error::from_errno(EAGAIN, "send"); });
+  const CallerLookupPtr lookup = look_up();
+  EXPECT_TRUE(support::run(io_, book_.wait(lookup)));
+  EXPECT_EQ(lookup->identity()->unknown_because,
+            "the supervisor could not identify the caller: send: Resource temporarily unavailable");
 }
 
 TEST_F(CallerBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
@@ -88,8 +182,6 @@ TEST_F(CallerBookTest, AnAnswerToWhatWasGivenUpChangesNothing) {
   support::Started<void> waiting(io_, book_.wait(lookup));
   book_.give_up();
   let_go();
-  io_.restart();
-  io_.poll();
   EXPECT_EQ(lookup->identity()->unknown_because, "the service was restarted meanwhile");
 }
 

@@ -105,8 +105,9 @@ class DrainTest : public testing::Test {
       if (is_helpful_ && received->message.kind == control::Kind::ask_callers) {
         control::Message answer;
         answer.kind = control::Kind::callers;
-        answer.id = received->message.id;
-        const std::vector<control::CallerAnswer> answers(static_cast<std::size_t>(received->message.value));
+        answer.number = received->message.number;
+        const auto asked = control::get_records<control::CallerQuestion>(received->message);
+        const std::vector<control::CallerAnswer> answers(asked->size());
         control::set_records(answer, std::span<const control::CallerAnswer>(answers));
         EXPECT_TRUE(supervisor_->send(answer));
       }
