@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What outlives a request: the table of callers, the metrics, and observing without serving."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import subprocess
 
 import pytest
 
+from callers import Callers
 from legacy_port import ask, another_server
 from named_client import ClientScripts, NamedClient
 from programs import CHECKOUT
@@ -44,6 +46,29 @@ def test_callers_survive_a_restart(service, host):
     service.start()
     assert_legacy_success(ask(host), RESOURCE)
     wait_until(lambda: requests_of(service) == 2, 10, "both requests are there")
+
+
+def tokens_in_table(service):
+    return sum(row["outcomes"]["token"] for row in callers_of(service)["callers"])
+
+
+@pytest.mark.settings({"audit.max_rate": 1_000_000})
+@pytest.mark.parametrize("rounds", [3, pytest.param(15, marks=pytest.mark.long)])
+def test_a_stop_under_load_loses_no_record(service, host, rounds):
+    """As many tokens as clients got are in the audit and in the table, whatever waits for a look-up at the stop."""
+    got = 0
+    for number in range(rounds):
+        with contextlib.ExitStack() as stack:
+            crowds = [stack.enter_context(Callers(host, count=4, pause=0)) for _ in range(3)]
+            for crowd in crowds:
+                crowd.wait_for("token", 20, count=50)
+            service.process.terminate()
+            assert service.wait_exit() == 0
+        got += sum(crowd.outcomes["token"] for crowd in crowds)
+        told = sum(line["outcome"] == "token" for line in service.audit_lines())
+        assert (told, tokens_in_table(service)) == (got, got), f"round {number}"
+        assert not pathlib.Path(f"{service.callers_state}.new").exists()
+        service.start()
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"\x00" * 100, b'{"version":1}'], ids=["empty", "cut", "zeros", "poor"])

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::chrono::seconds kSaveInterval{10};
 constexpr std::chrono::seconds kMarkInterval{60};  // without a request
+constexpr std::chrono::milliseconds kRetryInterval{10};
 
 Result<void> write_all(const UniqueFd& file, const std::string& text) {
   std::size_t written = 0;
@@ -78,7 +79,34 @@ asio::awaitable<void> CallersState::keep() {
   }
 }
 
+// The supervisor has one unfinished file: a second save would take it away from the first.
 asio::awaitable<Result<void>> CallersState::save() {
+  while (is_saving_) {
+    (void)co_await saved_.async_wait(kAsTuple);
+  }
+  is_saving_ = true;
+  Result<void> written = co_await write();
+  is_saving_ = false;
+  saved_.cancel();
+  co_return written;
+}
+
+asio::awaitable<Result<void>> CallersState::save_at_the_end() {
+  asio::steady_timer timer(io_);
+  while (true) {
+    Result<void> saved = co_await save();
+    const bool is_busy =
+        !saved && (saved.error().code() == boost::system::errc::device_or_resource_busy ||
+                   saved.error().code() == boost::system::errc::resource_unavailable_try_again);
+    if (!is_busy) {
+      co_return saved;
+    }
+    timer.expires_after(kRetryInterval);
+    (void)co_await timer.async_wait(kAsTuple);
+  }
+}
+
+asio::awaitable<Result<void>> CallersState::write() {
   recorder_.callers().mark_recording(unix_seconds(std::chrono::system_clock::now()));
   if (!has_file_) {
     co_return Result<void>();

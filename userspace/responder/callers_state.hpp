@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
@@ -16,7 +17,7 @@ class CallersState {
  public:
   // Everything referred to must outlive the io_context's run().
   CallersState(asio::io_context& io, SupervisorLink& link, Recorder& recorder)
-      : io_(io), link_(link), recorder_(recorder) {}
+      : io_(io), link_(link), recorder_(recorder), saved_(io, asio::steady_timer::time_point::max()) {}
 
   // Takes over what was saved last (no descriptor: nothing yet). What is of no use the supervisor sets aside.
   void load(const UniqueFd& file);
@@ -24,13 +25,22 @@ class CallersState {
   // Saves now and then, until the io_context stops.
   asio::awaitable<void> keep();
 
+  // Saves what there is at the time. One save begins when the other has ended.
   asio::awaitable<Result<void>> save();
 
+  // The same, and once more for as long as the supervisor or its disk is busy: without it, what happened
+  // since the last time is lost. Whoever waits longer than a drain lasts is ended.
+  asio::awaitable<Result<void>> save_at_the_end();
+
  private:
+  asio::awaitable<Result<void>> write();
+
   asio::io_context& io_;
   SupervisorLink& link_;
   Recorder& recorder_;
   bool has_file_ = false;
+  bool is_saving_ = false;
+  asio::steady_timer saved_;  // never fires: cancelled when a save has ended
 };
 
 }  // namespace msi2imds::responder

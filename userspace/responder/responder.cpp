@@ -192,7 +192,11 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
-  (void)co_await callers_state_.save();  // what is lost is ten seconds of them
+  const Result<void> saved = co_await callers_state_.save_at_the_end();
+  if (!saved) {
+    log::warn("cannot save the table of callers, which lacks what happened in the last seconds: {}",
+              saved.error().message());
+  }
   drained_ = true;
   link_.stop_receiving();
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "responder/responder.hpp"
@@ -36,6 +37,7 @@ class DrainTest : public testing::Test {
     audit_path_ = directory_.file("audit");
     const UniqueFd audit(::open(audit_path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
     send(control::Kind::audit_file, audit.get());
+    send(control::Kind::callers_state);
     const UniqueFd listener = support::listen_on_loopback();
     address_ = support::address_of(listener);
     send(control::Kind::add_listener, listener.get());
@@ -80,6 +82,8 @@ class DrainTest : public testing::Test {
   std::optional<support::Started<Result<void>>> running_;
   bool is_helpful_ = false;
   bool waits_ended_ = false;
+  int busy_saves_ = 0;  // attempts to save for which the supervisor has no file
+  std::optional<usage::Table> saved_;
   int prefetches_ = 0;
 
  private:
@@ -102,6 +106,16 @@ class DrainTest : public testing::Test {
         co_return;
       }
       is_ready_ = is_ready_ || received->message.kind == control::Kind::ready;
+      if (received->message.kind == control::Kind::open_callers_state) {
+        open_callers_state(received->message.id);
+      }
+      if (received->message.kind == control::Kind::save_callers) {
+        std::ifstream file(callers_path_);
+        const std::string text{std::istreambuf_iterator<char>(file), {}};
+        auto table = usage::Table::parse(text);
+        EXPECT_TRUE(table);
+        saved_.emplace(std::move(*table));
+      }
       if (is_helpful_ && received->message.kind == control::Kind::ask_callers) {
         control::Message answer;
         answer.kind = control::Kind::callers;
@@ -114,8 +128,24 @@ class DrainTest : public testing::Test {
     }
   }
 
+  void open_callers_state(std::uint32_t id) {
+    control::Message message;
+    message.kind = control::Kind::new_callers_state;
+    message.id = id;
+    UniqueFd file;
+    if (busy_saves_ > 0) {
+      --busy_saves_;
+      message.error = EBUSY;
+    } else {
+      callers_path_ = directory_.file("callers");
+      file = UniqueFd(::open(callers_path_.c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600));
+    }
+    EXPECT_TRUE(supervisor_->send(message, file.get()));
+  }
+
   support::TemporaryDirectory directory_;
   std::string audit_path_;
+  std::string callers_path_;
   SocketAddress address_;
   std::optional<control::Channel> supervisor_;
   std::optional<SupervisorLink> link_;
@@ -156,6 +186,17 @@ TEST_F(DrainTest, RecordsWhatWasAnsweredBeforeItWasKnownWhoAsked) {
   drain(control::Backlog::leave);
   EXPECT_TRUE(leaves());
   EXPECT_EQ(count_in_audit("outcome=token"), 1U);
+}
+
+// The disk may not have finished with what was saved a moment before.
+TEST_F(DrainTest, SavesTheTableWhenTheDiskIsReadyForIt) {
+  EXPECT_TRUE(connect().ask(kRequest).starts_with("HTTP/1.1 200 "));
+  busy_saves_ = 3;
+  drain(control::Backlog::leave);
+  EXPECT_TRUE(leaves());
+  EXPECT_TRUE(support::run_until(io_, [this] { return saved_.has_value(); }));
+  ASSERT_EQ(saved_->rows().size(), 1U);
+  EXPECT_EQ(saved_->rows().front().requests, 1U);
 }
 
 TEST_F(DrainTest, AnswersWhatGetsItsTokenSoonEnough) {
