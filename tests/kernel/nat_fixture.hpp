@@ -20,11 +20,11 @@ namespace msi2imds::kernel {
 // Counts what is run.
 class CountingRunner final : public CommandRunner {
  public:
-  [[nodiscard]] Result<CommandResult> run(const std::string& program,
-                                          const std::vector<std::string>& arguments,
-                                          std::string_view input) override {
+  [[nodiscard]] asio::awaitable<Result<CommandResult>> run(std::string program,
+                                                           std::vector<std::string> arguments,
+                                                           std::string input) override {
     ++count;
-    return system_.run(program, arguments, input);
+    return system_.run(std::move(program), std::move(arguments), std::move(input));
   }
 
   int count = 0;

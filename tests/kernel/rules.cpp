@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/command.hpp"
+#include "base/run_to_end.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -52,7 +53,7 @@ COMMIT
 
 CommandResult run(const std::string& tool, const std::vector<std::string>& arguments,
                   const std::string& input) {
-  auto result = SystemCommandRunner().run(tool, arguments, input);
+  auto result = run_to_end(SystemCommandRunner().run(tool, arguments, input));
   EXPECT_TRUE(result) << result.error().message();
   return result ? *result : CommandResult{.exit_status = -1, .output = {}, .error = {}};
 }

@@ -2,17 +2,21 @@
 #include "base/command.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/signals.hpp"
@@ -26,7 +30,10 @@ using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::array<const char*, 4> kDirectories = {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"};
 constexpr std::size_t kMostOutput = std::size_t{16} << 20;  // the rules of a host with thousands of services
 constexpr std::size_t kMostError = std::size_t{64} << 10;
-constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 1'000'000};
+constexpr std::size_t kFailureSize = sizeof(int);
+// A program that has closed its output is about to end. pidfd_open(2) would tell when, from Linux 5.3 on.
+constexpr std::chrono::milliseconds kFirstLook{1};
+constexpr std::chrono::milliseconds kLongestPause{50};
 
 struct Pipe {
   UniqueFd reader;
@@ -94,16 +101,21 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child() {
     if (!status_) {
-      (void)::kill(-pid_, SIGKILL);
-      (void)::kill(pid_, SIGKILL);  // may not have a group of its own yet
+      kill();
       (void)wait(0);
     }
   }
 
-  // Nothing, if it still runs then.
-  std::optional<int> status_until(Deadline deadline) {
-    while (!wait(WNOHANG) && std::chrono::steady_clock::now() < deadline) {
-      (void)::nanosleep(&kMoment, nullptr);
+  // With all that it has started.
+  void kill() const {
+    (void)::kill(-pid_, SIGKILL);
+    (void)::kill(pid_, SIGKILL);  // may not have a group of its own yet
+  }
+
+  // Nothing, while it still runs.
+  std::optional<int> status() {
+    if (!status_) {
+      (void)wait(WNOHANG);
     }
     return status_;
   }
@@ -127,58 +139,119 @@ class Child {
 
 // What comes through a pipe, until its other end is closed.
 struct Collected {
-  UniqueFd pipe;
-  std::size_t limit;
-  std::string text;
-  bool too_long = false;
+  Collected(const asio::any_io_executor& executor, UniqueFd reader, std::size_t most)
+      : pipe(executor, reader.release()), limit(most) {}
 
-  void read_some() {
-    std::array<char, 16384> part{};
-    const ssize_t size = ::read(pipe.get(), part.data(), part.size());
-    if (size < 0 && errno == EINTR) {
-      return;
-    }
-    if (size <= 0) {
-      pipe.reset();
-      return;
-    }
-    const std::size_t kept = std::min(static_cast<std::size_t>(size), limit - text.size());
+  asio::posix::stream_descriptor pipe;
+  std::size_t limit;
+  std::string text = {};
+  bool too_long = false;
+  std::array<char, 16384> part = {};
+
+  void take(std::size_t size) {
+    const std::size_t kept = std::min(size, limit - text.size());
     text.append(part.data(), kept);
-    too_long = too_long || kept < static_cast<std::size_t>(size);
+    too_long = too_long || kept < size;
   }
 };
 
-int milliseconds_until(Deadline deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+// The three pipes out of a program, which are read at once: it may fill any of them first.
+struct Pipes {
+  Collected failure;  // the errno of an exec that failed; nothing once it succeeded
+  Collected output;
+  Collected error;
+  asio::steady_timer news;  // its wait ends early when one of them is closed or too long
+
+  [[nodiscard]] bool are_open() const {
+    return failure.pipe.is_open() || output.pipe.is_open() || error.pipe.is_open();
+  }
+};
+
+// A read that is under way keeps `pipes` alive.
+void collect(const std::shared_ptr<Pipes>& pipes, Collected& collected) {
+  collected.pipe.async_read_some(asio::buffer(collected.part),
+                                 [pipes, &collected](const boost::system::error_code& ec, std::size_t size) {
+                                   collected.take(size);
+                                   if (ec) {
+                                     boost::system::error_code ignored;
+                                     (void)collected.pipe.close(ignored);
+                                   } else {
+                                     collect(pipes, collected);
+                                   }
+                                   if (ec || collected.too_long) {
+                                     (void)pipes->news.cancel();
+                                   }
+                                 });
 }
 
-// Until both are closed, one is too long to go on, or it is too late.
-void collect(Collected& output, Collected& error, Deadline deadline) {
-  while ((output.pipe || error.pipe) && !output.too_long) {
-    std::array<pollfd, 2> polled = {pollfd{.fd = output.pipe.get(), .events = POLLIN, .revents = 0},
-                                    pollfd{.fd = error.pipe.get(), .events = POLLIN, .revents = 0}};
-    const int ready = ::poll(polled.data(), polled.size(), milliseconds_until(deadline));
-    if (ready == 0 || (ready < 0 && errno != EINTR)) {
-      return;
+// A program that was started, and what we hold of it.
+struct Started {
+  pid_t pid = -1;
+  UniqueFd failure;
+  UniqueFd output;
+  UniqueFd error;
+};
+
+// Closes the pipes at the end, whichever way that comes: then those who read them let go of them, too.
+class Reading {
+ public:
+  Reading(const asio::any_io_executor& executor, Started started)
+      : pipes_(std::make_shared<Pipes>(
+            Pipes{.failure = Collected(executor, std::move(started.failure), kFailureSize),
+                  .output = Collected(executor, std::move(started.output), kMostOutput),
+                  .error = Collected(executor, std::move(started.error), kMostError),
+                  .news = asio::steady_timer(executor)})) {}
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  ~Reading() {
+    boost::system::error_code ignored;
+    for (Collected* collected : {&pipes_->failure, &pipes_->output, &pipes_->error}) {
+      (void)collected->pipe.close(ignored);
     }
-    if (ready > 0 && polled[0].revents != 0) {
-      output.read_some();
-    }
-    if (ready > 0 && polled[1].revents != 0) {
-      error.read_some();
-    }
+  }
+
+  [[nodiscard]] Pipes& pipes() const {
+    return *pipes_;
+  }
+  [[nodiscard]] const std::shared_ptr<Pipes>& shared() const {
+    return pipes_;
+  }
+
+ private:
+  std::shared_ptr<Pipes> pipes_;
+};
+
+// Until all are closed, the output is too long to go on, or it is too late.
+asio::awaitable<void> collect_all(std::shared_ptr<Pipes> pipes, Deadline deadline) {
+  for (Collected* collected : {&pipes->failure, &pipes->output, &pipes->error}) {
+    collect(pipes, *collected);
+  }
+  while (pipes->are_open() && !pipes->output.too_long && std::chrono::steady_clock::now() < deadline) {
+    pipes->news.expires_at(deadline);
+    (void)co_await pipes->news.async_wait(kAsTuple);
   }
 }
 
-// The errno of an exec that failed; 0 once it succeeded, which closes the pipe.
-int failure_of_exec(const UniqueFd& pipe) {
+// How the program ended. Nothing, if it still ran at the deadline.
+asio::awaitable<std::optional<int>> end_of(Child& child, Deadline deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  std::chrono::milliseconds pause = kFirstLook;
+  while (!child.status() && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_at(std::min(deadline, std::chrono::steady_clock::now() + pause));
+    (void)co_await timer.async_wait(kAsTuple);
+    pause = std::min(2 * pause, kLongestPause);
+  }
+  co_return child.status();
+}
+
+// The errno of an exec that failed, as the child has told it.
+std::optional<int> failure_of_exec(const std::string& told) {
+  if (told.size() != kFailureSize) {
+    return std::nullopt;
+  }
   int reason = 0;
-  ssize_t size = 0;
-  do {
-    size = ::read(pipe.get(), &reason, sizeof reason);
-  } while (size < 0 && errno == EINTR);
-  return size == sizeof reason ? reason : 0;
+  std::copy_n(told.data(), kFailureSize, reinterpret_cast<char*>(&reason));
+  return reason;
 }
 
 int exit_status_of(int status) {
@@ -186,66 +259,71 @@ int exit_status_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kKilledBySignal + WTERMSIG(status);
 }
 
-}  // namespace
-
-Result<CommandResult> SystemCommandRunner::run(const std::string& program,
-                                               const std::vector<std::string>& arguments,
-                                               std::string_view input) {
-  const std::string context = "run " + program;
+Result<Started> start(const std::string& program, std::vector<std::string> arguments,
+                      std::string_view input) {
   Result<UniqueFd> stdin_pipe = pipe_with(input);
   Result<Pipe> stdout_pipe = make_pipe();
   Result<Pipe> stderr_pipe = make_pipe();
   Result<Pipe> failure_pipe = make_pipe();
   for (const Result<Pipe>* pipe : {&stdout_pipe, &stderr_pipe, &failure_pipe}) {
     if (!*pipe) {
-      return pipe->error().within(context);
+      return pipe->error();
     }
   }
   if (!stdin_pipe) {
-    return stdin_pipe.error().within(context);
+    return stdin_pipe.error();
   }
-  std::vector<std::string> words = {program};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argument_pointers;
-  argument_pointers.reserve(words.size() + 1);
-  for (std::string& word : words) {
-    argument_pointers.push_back(word.data());
+  std::string name = program;
+  std::vector<char*> argument_pointers = {name.data()};
+  for (std::string& argument : arguments) {
+    argument_pointers.push_back(argument.data());
   }
   argument_pointers.push_back(nullptr);
 
-  const auto deadline = std::chrono::steady_clock::now() + patience_;
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) {
-    return Error::from_errno(errno, context);
+    return Error::from_errno(errno, "fork");
   }
   if (pid == 0) {
     const Stdio stdio = {
         .input = stdin_pipe->get(), .output = stdout_pipe->writer.get(), .error = stderr_pipe->writer.get()};
     become(program, argument_pointers, stdio, parent, failure_pipe->writer.get());
   }
-  Child child(pid);
-  stdin_pipe->reset();
-  stdout_pipe->writer.reset();
-  stderr_pipe->writer.reset();
-  failure_pipe->writer.reset();
-  if (const int reason = failure_of_exec(failure_pipe->reader); reason != 0) {
-    return Error::from_errno(reason, context);
-  }
+  return Started{.pid = pid,
+                 .failure = std::move(failure_pipe->reader),
+                 .output = std::move(stdout_pipe->reader),
+                 .error = std::move(stderr_pipe->reader)};
+}
 
-  Collected output{.pipe = std::move(stdout_pipe->reader), .limit = kMostOutput, .text = {}};
-  Collected error{.pipe = std::move(stderr_pipe->reader), .limit = kMostError, .text = {}};
-  collect(output, error, deadline);
-  if (output.too_long) {
-    return Error::from_errno(EMSGSIZE, context);
+}  // namespace
+
+asio::awaitable<Result<CommandResult>> SystemCommandRunner::run(std::string program,
+                                                                std::vector<std::string> arguments,
+                                                                std::string input) {
+  const auto deadline = std::chrono::steady_clock::now() + patience_;
+  const std::string context = "run " + program;
+  Result<Started> started = start(program, std::move(arguments), input);
+  if (!started) {
+    co_return started.error().within(context);
   }
-  const std::optional<int> status = child.status_until(deadline);
+  Child child(started->pid);  // killed when a cancellation ends us
+  const Reading reading(co_await asio::this_coro::executor, std::move(*started));
+  Pipes& pipes = reading.pipes();
+  co_await collect_all(reading.shared(), deadline);
+  if (const auto reason = failure_of_exec(pipes.failure.text)) {
+    co_return Error::from_errno(*reason, context);
+  }
+  if (pipes.output.too_long) {
+    co_return Error::from_errno(EMSGSIZE, context);
+  }
+  const std::optional<int> status = co_await end_of(child, deadline);
   if (!status) {
-    return Error::from_errno(ETIMEDOUT, context);
+    co_return Error::from_errno(ETIMEDOUT, context);
   }
-  return CommandResult{.exit_status = exit_status_of(*status),
-                       .output = std::move(output.text),
-                       .error = std::move(error.text)};
+  co_return CommandResult{.exit_status = exit_status_of(*status),
+                          .output = std::move(pipes.output.text),
+                          .error = std::move(pipes.error.text)};
 }
 
 }  // namespace msi2imds

@@ -3,9 +3,9 @@
 
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 
 namespace msi2imds {
@@ -17,7 +17,7 @@ struct CommandResult {
   std::string error;   // stderr
 };
 
-// Runs the host's own tools, nft and iptables.
+// Runs the host's own programs: nft, iptables, systemctl, restorecon. Nothing else waits for them.
 class CommandRunner {
  public:
   CommandRunner() = default;
@@ -27,10 +27,10 @@ class CommandRunner {
 
   // Runs `program` (looked for in the system's directories) with `input` on stdin and waits for its end.
   // Fails with ENOENT when there is no such program, with ETIMEDOUT when it was killed because it took too
-  // long, and with EMSGSIZE when it wrote more than anybody should read.
-  [[nodiscard]] virtual Result<CommandResult> run(const std::string& program,
-                                                  const std::vector<std::string>& arguments,
-                                                  std::string_view input) = 0;
+  // long, and with EMSGSIZE when it wrote more than anybody should read. Cancelled, it kills the program.
+  [[nodiscard]] virtual asio::awaitable<Result<CommandResult>> run(std::string program,
+                                                                   std::vector<std::string> arguments,
+                                                                   std::string input) = 0;
 };
 
 // Without a shell, and with nothing of our environment. A program that was started goes when we do.
@@ -38,9 +38,9 @@ class SystemCommandRunner final : public CommandRunner {
  public:
   explicit SystemCommandRunner(std::chrono::milliseconds patience = std::chrono::seconds(5))
       : patience_(patience) {}
-  [[nodiscard]] Result<CommandResult> run(const std::string& program,
-                                          const std::vector<std::string>& arguments,
-                                          std::string_view input) override;
+  [[nodiscard]] asio::awaitable<Result<CommandResult>> run(std::string program,
+                                                           std::vector<std::string> arguments,
+                                                           std::string input) override;
 
  private:
   std::chrono::milliseconds patience_;

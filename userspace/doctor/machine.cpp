@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/run_to_end.hpp"
 #include "doctor/files.hpp"
 
 namespace msi2imds::doctor {
@@ -76,7 +77,7 @@ Finding service_manager(const Case& patient) {
     return ok(kMachineCheck,
               "Systemd is not running here: whatever starts msi2imds has to start it again, too.");
   }
-  const auto asked = patient.commands.run("systemctl", {"--version"}, "");
+  const auto asked = run_to_end(patient.commands.run("systemctl", {"--version"}, ""));
   const std::vector<std::string> lines =
       asked && asked->exit_status == 0 ? split(asked->output, "\n") : std::vector<std::string>();
   return ok(kMachineCheck, lines.empty() ? "Systemd runs here; it does not tell its version."

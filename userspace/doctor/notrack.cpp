@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/run_to_end.hpp"
 #include "doctor/files.hpp"
 
 namespace msi2imds::doctor {
@@ -41,7 +42,7 @@ bool may_be_port(std::string_view rule, const std::vector<std::string>& words,
 
 std::string output_of(const Case& patient, const std::string& program,
                       const std::vector<std::string>& arguments) {
-  const auto ended = patient.commands.run(program, arguments, "");
+  const auto ended = run_to_end(patient.commands.run(program, arguments, ""));
   return ended && ended->exit_status == 0 ? ended->output : std::string();
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/run_to_end.hpp"
 #include "doctor/exec_steps.hpp"
 #include "doctor/files.hpp"
 
@@ -162,7 +163,7 @@ Findings check_units(const Case& patient) {
     arguments.push_back(std::string("--property=") + property);
   }
   arguments.insert(arguments.end(), kUnits.begin(), kUnits.end());
-  const auto asked = patient.commands.run("systemctl", arguments, "");
+  const auto asked = run_to_end(patient.commands.run("systemctl", arguments, ""));
   const std::vector<Unit> units = asked ? read_units(asked->output) : std::vector<Unit>();
   if (units.empty()) {
     const std::string why = asked ? std::string(trim(asked->error)) : asked.error().message();

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 
 namespace msi2imds::redirect {
@@ -77,7 +78,7 @@ Error failure_of(const std::string& tool, const CommandResult& result) {
 
 Result<std::string> run_tool(CommandRunner& runner, const std::string& tool,
                              const std::vector<std::string>& arguments, std::string_view input) {
-  Result<CommandResult> result = runner.run(tool, arguments, input);
+  Result<CommandResult> result = run_to_end(runner.run(tool, arguments, std::string(input)));
   if (!result && result.error().code() == boost::system::errc::no_such_file_or_directory) {
     return Error(Errc::not_installed, "run " + tool);
   }

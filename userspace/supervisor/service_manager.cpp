@@ -17,6 +17,7 @@
 #include "base/command.hpp"
 #include "base/log.hpp"
 #include "base/message.hpp"
+#include "base/run_to_end.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -115,8 +116,8 @@ bool are_inherited_sockets_going() {
     return false;
   }
   constexpr std::chrono::milliseconds kJobPatience{2000};
-  const Result<CommandResult> shown =
-      SystemCommandRunner(kJobPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, "");
+  const Result<CommandResult> shown = run_to_end(
+      SystemCommandRunner(kJobPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, ""));
   if (!shown || shown->exit_status != 0) {
     return false;
   }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/run_to_end.hpp"
+
 namespace msi2imds::supervisor {
 namespace {
 
@@ -59,10 +61,10 @@ std::optional<Units> ask_about_units(CommandRunner& runner) {
     return std::nullopt;
   }
   const Result<CommandResult> shown =
-      runner.run("systemctl",
-                 {"show", "--no-pager", "--property=Id", "--property=ActiveState", "--property=UnitFileState",
-                  kService, kSocket, kObserver},
-                 "");
+      run_to_end(runner.run("systemctl",
+                            {"show", "--no-pager", "--property=Id", "--property=ActiveState",
+                             "--property=UnitFileState", kService, kSocket, kObserver},
+                            ""));
   if (!shown || shown->exit_status != 0) {
     return std::nullopt;
   }

@@ -13,6 +13,7 @@
 
 #include "base/command.hpp"
 #include "base/log.hpp"
+#include "base/run_to_end.hpp"
 #include "waagent/note.hpp"
 #include "waagent/settings.hpp"
 #include "waagent/tree.hpp"
@@ -74,7 +75,8 @@ void restore_label(const Places& places, const char* name) {
     return;
   }
   SystemCommandRunner runner;
-  const Result<CommandResult> done = runner.run("restorecon", {"-F", (places.root / name).string()}, "");
+  const Result<CommandResult> done =
+      run_to_end(runner.run("restorecon", {"-F", (places.root / name).string()}, ""));
   if (!done || done->exit_status != 0) {
     log::warn("label '{}' for SELinux: {}", (places.root / name).string(),
               done ? done->error : done.error().message());

@@ -21,14 +21,14 @@ namespace msi2imds::doctor {
 // Programs that print what the test says; there are no others.
 class FakeCommands final : public CommandRunner {
  public:
-  Result<CommandResult> run(const std::string& program, const std::vector<std::string>& arguments,
-                            std::string_view /*input*/) override {
+  asio::awaitable<Result<CommandResult>> run(std::string program, std::vector<std::string> arguments,
+                                             std::string /*input*/) override {
     calls.push_back(program + " " + (arguments.empty() ? "" : arguments.back()));
     const auto found = outputs.find(program);
     if (found == outputs.end()) {
-      return Error::from_errno(ENOENT, "run " + program);
+      co_return Error::from_errno(ENOENT, "run " + program);
     }
-    return CommandResult{.exit_status = 0, .output = found->second, .error = {}};
+    co_return CommandResult{.exit_status = 0, .output = found->second, .error = {}};
   }
 
   std::map<std::string, std::string> outputs;

@@ -31,23 +31,23 @@ class FakeCommandRunner final : public CommandRunner {
     answer(command, {.exit_status = exit_status, .output = {}, .error = std::move(error)});
   }
 
-  [[nodiscard]] Result<CommandResult> run(const std::string& program,
-                                          const std::vector<std::string>& arguments,
-                                          std::string_view input) override {
+  [[nodiscard]] asio::awaitable<Result<CommandResult>> run(std::string program,
+                                                           std::vector<std::string> arguments,
+                                                           std::string input) override {
     std::string command = program;
     for (const std::string& argument : arguments) {
       command += " " + argument;
     }
-    calls.push_back({.command = command, .input = std::string(input)});
+    calls.push_back({.command = command, .input = std::move(input)});
     const auto found = answers_.find(command);
     if (found == answers_.end()) {
-      return Error::from_errno(ENOENT, "run " + program);
+      co_return Error::from_errno(ENOENT, "run " + program);
     }
     CommandResult result = found->second.front();
     if (found->second.size() > 1) {
       found->second.pop_front();
     }
-    return result;
+    co_return result;
   }
 
   [[nodiscard]] std::size_t count(const std::string& command) const {
