@@ -49,11 +49,14 @@ void Log::flush() {
 
 void Log::write_lines() {
   if (!file_) {
+    const std::uint64_t lost_before = log::lost_lines();
     std::istringstream lines(lines_);
     for (std::string line; std::getline(lines, line);) {
       log::info("audit: {}", line);
     }
-    counters_.written += count_;
+    const std::uint64_t lost = log::lost_lines() - lost_before;
+    counters_.failed += lost;
+    counters_.written += count_ - lost;
     return;
   }
   if (ends_within_a_line_) {

@@ -2,15 +2,16 @@
 #include "base/log.hpp"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/ansicolor_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "base/escape.hpp"
+#include "base/log_sink.hpp"
 
 namespace msi2imds::log {
 namespace {
@@ -47,21 +48,37 @@ class JournalPriority final : public spdlog::custom_flag_formatter {
 
 Format current_format = Format::text;
 
+// One for the process: what waits in it outlives a change of the settings.
+const std::shared_ptr<Sink>& sink() {
+  static const auto sink = std::make_shared<Sink>(STDERR_FILENO);
+  return sink;
+}
+
+// journald tells the program and the process of each line by itself: "msi2imds-responder" is then "responder:
+// ", and the program's own name nothing.
+std::string mark_in_journal(std::string_view process) {
+  constexpr std::string_view kProgram = "msi2imds";
+  if (process.starts_with(kProgram)) {
+    process.remove_prefix(std::min(process.size(), kProgram.size() + 1));
+  }
+  return process.empty() ? std::string() : std::string(process) + ": ";
+}
+
 }  // namespace
 
 void start(const Options& options, std::string_view process) {
   current_format = options.format;
-  auto logger = std::make_shared<spdlog::logger>(std::string(process),
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  sink()->begin(process);
+  auto logger = std::make_shared<spdlog::logger>(std::string(process), sink());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<JournalPriority>('*');
   if (options.format == Format::json) {
     formatter->set_pattern(
         R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"%n","pid":%P,"message":"%v"})");
   } else if (std::getenv("JOURNAL_STREAM") != nullptr) {
-    formatter->set_pattern("%*%n: %v");
+    formatter->set_pattern("%*" + mark_in_journal(process) + "%v");
   } else {
-    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %n[%P]: %v");
+    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n[%P]: %v");
   }
   logger->set_formatter(std::move(formatter));
   logger->set_level(to_spdlog(options.level));
@@ -78,6 +95,14 @@ void write(Level level, std::string_view message) {
   const std::string line =
       current_format == Format::json ? escape::json(message) : escape::control_characters(message);
   spdlog::default_logger_raw()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+void flush() {
+  sink()->flush();
+}
+
+std::uint64_t lost_lines() {
+  return sink()->lost_lines();
 }
 
 }  // namespace msi2imds::log

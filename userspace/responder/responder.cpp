@@ -221,6 +221,7 @@ asio::awaitable<void> Responder::heartbeat() {
     if (ec) {
       co_return;
     }
+    log::flush();
     (void)link_.tell(control::Kind::alive);  // a supervisor that is gone is noticed by run()
   }
 }

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
@@ -73,6 +75,31 @@ TEST_F(AuditLogTest, GoesToTheLogWithoutAFile) {
   log_.flush();
   EXPECT_NE(testing::internal::GetCapturedStderr().find("audit: 1970-01-01T00:00:00.000000Z pid=-"),
             std::string::npos);
+}
+
+TEST_F(AuditLogTest, CountsWhatALogThatNobodyReadsHasNoRoomFor) {
+  constexpr std::uint32_t kManyLines = 10000;
+  (void)::signal(SIGPIPE, SIG_IGN);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const UniqueFd before(::dup(STDERR_FILENO));
+  ASSERT_EQ(::dup2(writer.get(), STDERR_FILENO), STDERR_FILENO);
+  log::start({}, "test");
+  log_.configure({.format = Format::text, .max_rate = kManyLines});
+  log_.use_file(UniqueFd());
+  for (std::uint32_t i = 0; i < kManyLines; ++i) {
+    write("token");
+  }
+  log_.flush();
+  reader.reset();
+  log::flush();  // nothing waits any more
+  ASSERT_EQ(::dup2(before.get(), STDERR_FILENO), STDERR_FILENO);
+  log::start({}, "test");
+  EXPECT_GT(log_.counters().failed, 0U);
+  EXPECT_GT(log_.counters().written, 0U);
+  EXPECT_EQ(log_.counters().failed + log_.counters().written, kManyLines);
 }
 
 TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndCounts) {

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
 
 namespace msi2imds::log {
 namespace {
@@ -21,9 +29,10 @@ class LogTest : public testing::Test {
   }
 
   // What one message comes to on stderr.
-  static std::string written(const Options& options, Level level, std::string_view message) {
+  static std::string written(const Options& options, Level level, std::string_view message,
+                             std::string_view process = "msi2imds") {
     testing::internal::CaptureStderr();
-    start(options, "msi2imds");
+    start(options, process);
     write(level, message);
     return testing::internal::GetCapturedStderr();
   }
@@ -51,10 +60,21 @@ TEST_F(LogTest, KeepsJsonValidWhateverTheMessageHolds) {
 
 TEST_F(LogTest, WritesThePriorityForJournald) {
   ::setenv("JOURNAL_STREAM", "8:1", 1);
-  EXPECT_EQ(written({}, Level::error, "stop"), "<3>msi2imds: stop\n");
-  EXPECT_EQ(written({}, Level::warn, "stop"), "<4>msi2imds: stop\n");
-  EXPECT_EQ(written({}, Level::info, "stop"), "<6>msi2imds: stop\n");
-  EXPECT_EQ(written({.level = Level::debug}, Level::debug, "stop"), "<7>msi2imds: stop\n");
+  EXPECT_EQ(written({}, Level::error, "stop"), "<3>stop\n");
+  EXPECT_EQ(written({}, Level::warn, "stop"), "<4>stop\n");
+  EXPECT_EQ(written({}, Level::info, "stop"), "<6>stop\n");
+  EXPECT_EQ(written({.level = Level::debug}, Level::debug, "stop"), "<7>stop\n");
+}
+
+TEST_F(LogTest, TellsTheResponderApartInTheJournal) {
+  ::setenv("JOURNAL_STREAM", "8:1", 1);
+  EXPECT_EQ(written({}, Level::info, "stop", "msi2imds-responder"), "<6>responder: stop\n");
+}
+
+TEST_F(LogTest, TellsTheZoneOfItsTimes) {
+  const std::regex time(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d info msi2imds\[\d+\]: stop\n)");
+  const std::string line = written({}, Level::info, "stop");
+  EXPECT_TRUE(std::regex_match(line, time)) << line;
 }
 
 TEST_F(LogTest, LeavesOutWhatIsBelowTheLevel) {
@@ -68,6 +88,104 @@ TEST_F(LogTest, FormatsArguments) {
   start({}, "msi2imds");
   info("serve on port {}", 342);
   EXPECT_TRUE(testing::internal::GetCapturedStderr().ends_with(": serve on port 342\n"));
+}
+
+// Our stderr is a pipe, which nobody reads until the test does.
+class UnreadLogTest : public LogTest {
+ protected:
+  void SetUp() override {
+    LogTest::SetUp();
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    reader_.reset(ends[0]);
+    const UniqueFd writer(ends[1]);
+    ASSERT_EQ(::fcntl(reader_.get(), F_SETFL, O_NONBLOCK), 0);
+    before_.reset(::dup(STDERR_FILENO));
+    ASSERT_EQ(::dup2(writer.get(), STDERR_FILENO), STDERR_FILENO);
+    start({}, "msi2imds");
+  }
+  void TearDown() override {
+    (void)read_all();
+    (void)::dup2(before_.get(), STDERR_FILENO);
+    start({}, "test");
+    LogTest::TearDown();
+  }
+
+  std::vector<std::string> read_all() {
+    std::string text;
+    std::array<char, 65536> room{};
+    for (ssize_t size = 0; (size = ::read(reader_.get(), room.data(), room.size())) > 0; flush()) {
+      text.append(room.data(), static_cast<std::size_t>(size));
+    }
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+      lines.push_back(line);
+    }
+    return lines;
+  }
+  static std::string message_of(const std::string& line) {
+    const std::string mark = "[" + std::to_string(::getpid()) + "]: ";
+    const std::size_t place = line.find(mark);
+    return place == std::string::npos ? "no line: " + line : line.substr(place + mark.size());
+  }
+
+  UniqueFd reader_;
+  UniqueFd before_;
+  std::uint64_t lost_before_ = lost_lines();
+};
+
+constexpr std::size_t kManyLines = 20000;
+
+TEST_F(UnreadLogTest, NeverWaitsAndTellsHowManyLinesWereLost) {
+  for (std::size_t i = 0; i < kManyLines; ++i) {
+    info("line {}", i);
+  }
+  const std::uint64_t lost = lost_lines() - lost_before_;
+  EXPECT_GT(lost, 0U);
+  std::vector<std::string> lines = read_all();
+  ASSERT_EQ(lines.size(), kManyLines - lost + 1);
+  for (std::size_t i = 0; i < kManyLines - lost; ++i) {
+    ASSERT_EQ(message_of(lines[i]), "line " + std::to_string(i));
+  }
+  EXPECT_EQ(message_of(lines.back()), std::to_string(lost) + " log lines were lost, since nobody read them");
+  EXPECT_NE(lines.back().find(" warning msi2imds["), std::string::npos) << lines.back();
+
+  info("the next");
+  lines = read_all();
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(message_of(lines.front()), "the next");
+}
+
+TEST_F(UnreadLogTest, AChildDoesNotWriteWhatItsParentWill) {
+  for (std::size_t i = 0; i < kManyLines; ++i) {
+    info("line {}", i);
+  }
+  std::array<int, 2> go{};
+  ASSERT_EQ(::pipe2(go.data(), O_CLOEXEC), 0);
+  const UniqueFd wait(go[0]);
+  UniqueFd tell(go[1]);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    tell.reset();
+    char byte = 0;
+    (void)!::read(wait.get(), &byte, 1);  // until there is room
+    info("the child's line");
+    flush();
+    ::_exit(0);
+  }
+  std::array<char, 65536> room{};
+  const ssize_t size = ::read(reader_.get(), room.data(), room.size());
+  ASSERT_GT(size, 0);
+  tell.reset();
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const std::size_t read_at_first =
+      static_cast<std::size_t>(std::count(room.data(), room.data() + size, '\n'));
+  const std::vector<std::string> lines = read_all();
+  EXPECT_EQ(lines.size() + read_at_first, kManyLines - (lost_lines() - lost_before_) + 1 + 1);
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                          [](const std::string& line) { return line.ends_with(": the child's line"); }),
+            1);
 }
 
 }  // namespace
