@@ -19,6 +19,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/child.hpp"
+#include "base/pipe.hpp"
 #include "base/signals.hpp"
 #include "base/unique_fd.hpp"
 
@@ -31,9 +33,6 @@ constexpr std::array<const char*, 4> kDirectories = {"/usr/sbin/", "/usr/bin/", 
 constexpr std::size_t kMostOutput = std::size_t{16} << 20;  // the rules of a host with thousands of services
 constexpr std::size_t kMostError = std::size_t{64} << 10;
 constexpr std::size_t kFailureSize = sizeof(int);
-// A program that has closed its output is about to end. pidfd_open(2) would tell when, from Linux 5.3 on.
-constexpr std::chrono::milliseconds kFirstLook{1};
-constexpr std::chrono::milliseconds kLongestPause{50};
 
 struct Pipe {
   UniqueFd reader;
@@ -46,21 +45,6 @@ Result<Pipe> make_pipe() {
     return Error::from_errno(errno, "make a pipe");
   }
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-// The end of a pipe that already holds all of `text`: nobody has to write while the program runs.
-Result<UniqueFd> pipe_with(std::string_view text) {
-  Result<Pipe> pipe = make_pipe();
-  if (!pipe) {
-    return pipe.error();
-  }
-  (void)::fcntl(pipe->writer.get(), F_SETFL, O_NONBLOCK);
-  (void)::fcntl(pipe->writer.get(), F_SETPIPE_SZ, static_cast<int>(text.size()));  // 64 KiB do without
-  const ssize_t written = text.empty() ? 0 : ::write(pipe->writer.get(), text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) {
-    return Error::from_errno(written < 0 ? errno : EMSGSIZE, "write the input into a pipe");
-  }
-  return std::move(pipe->reader);
 }
 
 // What the program inherits.
@@ -93,48 +77,34 @@ struct Stdio {
   ::_exit(127);
 }
 
-// A program that runs; killed and reaped unless it has ended.
+// A program that runs; killed and reaped unless somebody has collected it.
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
-    if (!status_) {
-      kill();
-      (void)wait(0);
+    if (pid_ > 0) {
+      (void)::kill(-pid_, SIGKILL);  // with all that it has started
+      (void)::kill(pid_, SIGKILL);   // may not have a group of its own yet
+      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+      }
     }
   }
 
-  // With all that it has started.
-  void kill() const {
-    (void)::kill(-pid_, SIGKILL);
-    (void)::kill(pid_, SIGKILL);  // may not have a group of its own yet
-  }
-
-  // Nothing, while it still runs.
-  std::optional<int> status() {
-    if (!status_) {
-      (void)wait(WNOHANG);
+  // How it ended. Nothing, if it still ran at the deadline.
+  asio::awaitable<std::optional<int>> wait(Deadline deadline) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const std::optional<int> status = co_await wait_for_child(pid_, left);
+    if (status) {
+      pid_ = -1;
     }
-    return status_;
+    co_return status;
   }
 
  private:
-  bool wait(int options) {
-    int status = 0;
-    pid_t ended = 0;
-    do {
-      ended = ::waitpid(pid_, &status, options);
-    } while (ended < 0 && errno == EINTR);
-    if (ended != 0) {
-      status_ = ended < 0 ? -1 : status;
-    }
-    return ended != 0;
-  }
-
   pid_t pid_;
-  std::optional<int> status_;
 };
 
 // What comes through a pipe, until its other end is closed.
@@ -232,18 +202,6 @@ asio::awaitable<void> collect_all(std::shared_ptr<Pipes> pipes, Deadline deadlin
   }
 }
 
-// How the program ended. Nothing, if it still ran at the deadline.
-asio::awaitable<std::optional<int>> end_of(Child& child, Deadline deadline) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  std::chrono::milliseconds pause = kFirstLook;
-  while (!child.status() && std::chrono::steady_clock::now() < deadline) {
-    timer.expires_at(std::min(deadline, std::chrono::steady_clock::now() + pause));
-    (void)co_await timer.async_wait(kAsTuple);
-    pause = std::min(2 * pause, kLongestPause);
-  }
-  co_return child.status();
-}
-
 // The errno of an exec that failed, as the child has told it.
 std::optional<int> failure_of_exec(const std::string& told) {
   if (told.size() != kFailureSize) {
@@ -317,7 +275,7 @@ asio::awaitable<Result<CommandResult>> SystemCommandRunner::run(std::string prog
   if (pipes.output.too_long) {
     co_return Error::from_errno(EMSGSIZE, context);
   }
-  const std::optional<int> status = co_await end_of(child, deadline);
+  const std::optional<int> status = co_await child.wait(deadline);
   if (!status) {
     co_return Error::from_errno(ETIMEDOUT, context);
   }

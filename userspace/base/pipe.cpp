@@ -6,18 +6,20 @@
 
 #include <array>
 #include <cerrno>
+#include <string>
 
 namespace msi2imds {
 
-Result<UniqueFd> pipe_with(const std::string& text) {
+Result<UniqueFd> pipe_with(std::string_view text) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return Error::from_errno(errno, "make a pipe");
   }
   UniqueFd reader(ends[0]);
   const UniqueFd writer(ends[1]);
+  (void)::fcntl(writer.get(), F_SETFL, O_NONBLOCK);
   (void)::fcntl(writer.get(), F_SETPIPE_SZ, static_cast<int>(text.size()));  // 64 KiB do without
-  const ssize_t written = ::write(writer.get(), text.data(), text.size());
+  const ssize_t written = text.empty() ? 0 : ::write(writer.get(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size())) {
     return Error::from_errno(written < 0 ? errno : EMSGSIZE,
                              "write " + std::to_string(text.size()) + " bytes into a pipe");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
@@ -10,6 +10,6 @@ namespace msi2imds {
 
 // A pipe's end to read from, which already holds all of `text`. Fails with EMSGSIZE where a pipe cannot hold
 // as much.
-[[nodiscard]] Result<UniqueFd> pipe_with(const std::string& text);
+[[nodiscard]] Result<UniqueFd> pipe_with(std::string_view text);
 
 }  // namespace msi2imds

@@ -179,6 +179,7 @@ asio::awaitable<void> Supervisor::watch() {
       responder_hung_ = true;
       responder_->kill();
     }
+    log::flush();  // what nobody has read yet
     callers_.keep_observing();
     records_.look_after_saving();
     if (interception_.is_attached()) {
