@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import pwd
 import resource
 import signal
@@ -12,7 +13,7 @@ import pytest
 from callers import Callers
 from kernel_state import bpf_objects, bpf_objects_of, children_of, is_running, pinned_paths, status_of, uid_of
 from legacy_port import a_token_is_served, another_server, assert_elsewhere, assert_refused
-from programs import start_in, stop
+from programs import run_in, start_in, stop
 from raw_http import RESOURCE, RawConnection, request, token_target
 from tokens import assert_legacy_error, assert_legacy_success
 from waiting import wait_until
@@ -66,6 +67,21 @@ def test_a_responder_that_hangs_is_replaced(service, host):
     responder = service.responder()
     os.kill(responder, signal.SIGSTOP)
     wait_until(lambda: service.find_responder() not in (None, responder), 60, "another responder runs")
+    wait_until(lambda: a_token_is_served(host), 10, "a token is served")
+
+
+def test_a_responder_that_has_no_memory_for_another_connection_is_replaced(service, host):
+    responder = service.responder()
+    with contextlib.ExitStack() as connections:
+        used = int(pathlib.Path(f"/proc/{responder}/statm").read_text().split()[0]) * resource.getpagesize()
+        as_itself = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
+        run_in(host, *as_itself, "prlimit", f"--pid={responder}", f"--as={used}").check_returncode()
+        for _ in range(4000):  # fewer than responder.max_connections
+            if service.find_responder() != responder:
+                break
+            connections.enter_context(host.connect())
+        wait_until(lambda: service.find_responder() not in (None, responder), 10, "another responder runs")
+    service.wait_for_log("cannot go on: accept connections: std::bad_alloc")
     wait_until(lambda: a_token_is_served(host), 10, "a token is served")
 
 

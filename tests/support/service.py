@@ -81,15 +81,15 @@ class Service:
     def command(self):
         return [self.program, "run", *self.options, "--config", self.config]
 
-    def launch(self, wrapper=(), environment=None, **popen_options):
-        """Starts the program without waiting until it is ready."""
+    def launch(self, wrapper=(), environment=None, stderr=None, **popen_options):
+        """Starts the program without waiting until it is ready; `stderr` takes the place of the log file."""
         with self.log.open("ab") as log:
             self.process = start_in(
                 self.namespace,
                 *wrapper,
                 *self.command(),
                 environment=clean_environment(**(environment or {})),
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 **popen_options,
             )
         return self
