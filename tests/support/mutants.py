@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The program with something made wrong in it on purpose, which a test has to notice.
 
-A mutant is a patch, tests/mutants/MODULE/NAME.patch, that begins with a sentence on what is wrong then. It changes a
-copy of the checkout under build/mutants, never the checkout. The copy keeps what was built, so that the next mutant
-costs no more than the files it touches.
+A mutant is a patch, tests/mutants/MODULE/NAME.patch, that begins with a sentence on what is wrong then. It never changes
+the checkout: unit tests are linked with one changed file (tests/mutants/CMakeLists.txt), and whole programs are built of a
+copy under build/mutants, which keeps what was built.
 """
 
 import filecmp

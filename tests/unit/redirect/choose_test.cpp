@@ -31,8 +31,13 @@ TEST(ChooseTest, AutoAlwaysFindsOneAndSaysWhyNotTheOnesBefore) {
   }
 }
 
-TEST(ChooseTest, TriesListenLast) {
-  EXPECT_EQ(all_redirectors().back()->name(), "listen");
+TEST(ChooseTest, TriesThemInTheOrderOfWhatTheyCoverAndCost) {
+  std::vector<std::string_view> names;
+  for (const auto& redirector : all_redirectors()) {
+    names.push_back(redirector->name());
+  }
+  EXPECT_EQ(names,
+            (std::vector<std::string_view>{"sk_lookup", "cgroup_connect", "nftables", "iptables", "listen"}));
 }
 
 }  // namespace
