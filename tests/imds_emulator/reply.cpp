@@ -6,7 +6,7 @@
 #include <ctime>
 #include <ostream>  // Boost 1.81 needs it and does not include it
 
-#include "base/escape.hpp"
+#include "base/json.hpp"
 
 namespace msi2imds::emulator {
 namespace {
@@ -26,8 +26,8 @@ Reply refuse(unsigned status, std::string_view error, std::string_view descripti
              std::string_view problem) {
   Reply reply;
   reply.status = status;
-  reply.body = R"({"error":")" + escape::json(error) + R"(","error_description":")" +
-               escape::json(description) + R"("})";
+  reply.body =
+      R"({"error":)" + json_string(error) + R"(,"error_description":)" + json_string(description) + "}";
   reply.problem = problem;
   return reply;
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <random>
 
-#include "base/escape.hpp"
+#include "base/json.hpp"
 #include "imds_emulator/text.hpp"
 
 namespace msi2imds::emulator {
@@ -14,10 +14,6 @@ constexpr std::chrono::minutes kClockSkew{5};  // nbf lies that far back
 constexpr std::size_t kSignatureLength = 342;  // of RS256
 constexpr std::string_view kHeader = R"({"typ":"JWT","alg":"RS256","x5t":"ZW11bGF0b3I","kid":"ZW11bGF0b3I"})";
 
-std::string quoted(std::string_view text) {
-  return '"' + escape::json(text) + '"';
-}
-
 std::string seconds(std::chrono::sys_seconds time) {
   return std::to_string(time.time_since_epoch().count());
 }
@@ -25,16 +21,16 @@ std::string seconds(std::chrono::sys_seconds time) {
 std::string claims(const Identity& identity, std::string_view resource, const IssuedToken& token,
                    std::string_view uti) {
   const std::string tenant(kTenantId);
-  const std::string issuer = quoted("https://sts.windows.net/" + tenant + "/");
+  const std::string issuer = json_string("https://sts.windows.net/" + tenant + "/");
   const std::string mirid = identity.msi_res_id.empty() ? vm_resource_id() : identity.msi_res_id;
-  std::string out = R"({"aud":)" + quoted(resource);
+  std::string out = R"({"aud":)" + json_string(resource);
   out += R"(,"iss":)" + issuer + R"(,"iat":)" + seconds(token.not_before) + R"(,"nbf":)" +
          seconds(token.not_before);
-  out += R"(,"exp":)" + seconds(token.expires_on) + R"(,"appid":)" + quoted(identity.client_id);
-  out += R"(,"appidacr":"2","idp":)" + issuer + R"(,"idtyp":"app","oid":)" + quoted(identity.object_id);
-  out +=
-      R"(,"sub":)" + quoted(identity.object_id) + R"(,"tid":)" + quoted(tenant) + R"(,"uti":)" + quoted(uti);
-  out += R"(,"ver":"1.0","xms_mirid":)" + quoted(mirid) + "}";
+  out += R"(,"exp":)" + seconds(token.expires_on) + R"(,"appid":)" + json_string(identity.client_id);
+  out += R"(,"appidacr":"2","idp":)" + issuer + R"(,"idtyp":"app","oid":)" + json_string(identity.object_id);
+  out += R"(,"sub":)" + json_string(identity.object_id) + R"(,"tid":)" + json_string(tenant) + R"(,"uti":)" +
+         json_string(uti);
+  out += R"(,"ver":"1.0","xms_mirid":)" + json_string(mirid) + "}";
   return out;
 }
 

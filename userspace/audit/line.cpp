@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/escape.hpp"
+#include "base/json.hpp"
 
 namespace msi2imds::audit {
 namespace {
@@ -43,9 +44,7 @@ class Line {
   void text(std::string_view name, std::string_view value) {
     begin(name);
     if (format_ == Format::json) {
-      out_ += '"';
-      out_ += escape::json(value);
-      out_ += '"';
+      append_json_string(out_, value);
     } else if (value.empty()) {
       out_ += '-';
     } else if (value.find(' ') == std::string_view::npos && value.find('"') == std::string_view::npos) {

@@ -34,19 +34,6 @@ constexpr std::size_t kMostOutput = std::size_t{16} << 20;  // the rules of a ho
 constexpr std::size_t kMostError = std::size_t{64} << 10;
 constexpr std::size_t kFailureSize = sizeof(int);
 
-struct Pipe {
-  UniqueFd reader;
-  UniqueFd writer;
-};
-
-Result<Pipe> make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    return Error::from_errno(errno, "make a pipe");
-  }
-  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
 // What the program inherits.
 struct Stdio {
   int input = -1;

@@ -10,8 +10,4 @@ namespace msi2imds::escape {
 // For logs and terminals: bytes below 0x20, 0x7f and anything not ASCII become \xNN, a backslash becomes \\.
 [[nodiscard]] std::string control_characters(std::string_view text);
 
-// The inside of a JSON string, without the quotes; bytes that are not ASCII become \u00NN, so that the result
-// is valid whatever comes in.
-[[nodiscard]] std::string json(std::string_view text);
-
 }  // namespace msi2imds::escape

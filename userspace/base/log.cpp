@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/escape.hpp"
+#include "base/json.hpp"
 #include "base/log_sink.hpp"
 
 namespace msi2imds::log {
@@ -74,7 +75,7 @@ void start(const Options& options, std::string_view process) {
   formatter->add_flag<JournalPriority>('*');
   if (options.format == Format::json) {
     formatter->set_pattern(
-        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"%n","pid":%P,"message":"%v"})");
+        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"%n","pid":%P,"message":%v})");
   } else if (std::getenv("JOURNAL_STREAM") != nullptr) {
     formatter->set_pattern("%*" + mark_in_journal(process) + "%v");
   } else {
@@ -93,7 +94,7 @@ bool enabled(Level level) {
 void write(Level level, std::string_view message) {
   // A plain string, never a format: the message may hold braces.
   const std::string line =
-      current_format == Format::json ? escape::json(message) : escape::control_characters(message);
+      current_format == Format::json ? json_string(message) : escape::control_characters(message);
   spdlog::default_logger_raw()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 

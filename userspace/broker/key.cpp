@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "broker/key.hpp"
 
-#include <algorithm>
 #include <cstdint>
+
+#include "base/text.hpp"
 
 namespace msi2imds::broker {
 namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 // FNV-1a, since std::hash cannot fold case without a copy.
 class Hash {
@@ -26,16 +23,11 @@ class Hash {
   std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-bool same_identity(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
 }  // namespace
 
 bool operator==(const Key& a, const Key& b) {
   return a.kind == b.kind && a.bypass == b.bypass && a.resource == b.resource &&
-         same_identity(a.identity, b.identity);
+         equal_ignoring_case(a.identity, b.identity);
 }
 
 Key key_of(const token::TokenRequest& request) {
@@ -47,7 +39,7 @@ Key key_of(const token::TokenRequest& request) {
 
 bool is_named(const token::TokenRequest& request, std::string_view resource, std::string_view identity) {
   return (resource.empty() || request.resource == resource) &&
-         (identity.empty() || same_identity(request.identity.value, identity));
+         (identity.empty() || equal_ignoring_case(request.identity.value, identity));
 }
 
 std::size_t KeyHash::operator()(const Key& key) const {
@@ -57,7 +49,7 @@ std::size_t KeyHash::operator()(const Key& key) const {
   }
   hash.add(static_cast<char>(key.kind));
   for (const char c : key.identity) {
-    hash.add(lower(c));
+    hash.add(to_lower(c));
   }
   return hash.value();
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/escape.hpp"
+#include "base/json.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -23,10 +24,6 @@ std::string summary(const Findings& findings) {
   const std::ptrdiff_t warnings = count(findings, Level::warning);
   return fmt::format("{}, {}, {} ok", counted(errors, "error"), counted(warnings, "warning"),
                      count(findings, Level::ok));
-}
-
-std::string json_string(std::string_view text) {
-  return '"' + escape::json(text) + '"';
 }
 
 }  // namespace

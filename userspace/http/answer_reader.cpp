@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/text.hpp"
 #include "http/errors.hpp"
 #include "http/framing.hpp"
 
@@ -12,6 +13,7 @@ namespace msi2imds::http {
 namespace {
 
 constexpr std::string_view kVersion = "HTTP/1.";
+constexpr std::string_view kWhiteSpaceInLine = " \t";
 constexpr unsigned kSwitchingProtocols = 101;
 constexpr unsigned kNoContent = 204;
 constexpr unsigned kNotModified = 304;
@@ -36,19 +38,11 @@ bool is_clean(std::string_view text) {
   return std::ranges::none_of(text, [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 // In a list such as "keep-alive, Foo".
 bool lists(std::string_view list, std::string_view option) {
   while (true) {
     const std::size_t comma = list.find(',');
-    if (equal_ignoring_case(trimmed(list.substr(0, comma)), option)) {
+    if (equal_ignoring_case(trim(list.substr(0, comma), kWhiteSpaceInLine), option)) {
       return true;
     }
     if (comma == std::string_view::npos) {
@@ -208,8 +202,8 @@ void AnswerReader::read_header(std::string_view line) {
   } else if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
     fail(Errc::not_http, "read a header line");
   } else if (part_ == Part::headers) {
-    answer_.headers.push_back(
-        {.name = std::string(line.substr(0, colon)), .value = std::string(trimmed(line.substr(colon + 1)))});
+    answer_.headers.push_back({.name = std::string(line.substr(0, colon)),
+                               .value = std::string(trim(line.substr(colon + 1), kWhiteSpaceInLine))});
   }
 }
 

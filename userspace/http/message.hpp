@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
+
 // HTTP/1.x messages as plain values, free of the library that reads and writes them.
 namespace msi2imds::http {
 
@@ -14,8 +16,7 @@ struct Header {
   std::string value;
 };
 
-// Of ASCII's letters, as in header names and most of their values.
-[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+using msi2imds::equal_ignoring_case;  // as header names are compared, and most of their values
 
 // The value of the first header of that name in any case, or nullptr.
 [[nodiscard]] const std::string* find_header(const std::vector<Header>& headers, std::string_view name);

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <optional>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 
 namespace msi2imds::legacy {
 namespace {
@@ -93,7 +93,7 @@ bool is_allowed_host(std::string_view authority, const std::vector<std::string>&
   if (!host || host->empty()) {
     return false;
   }
-  const auto is_host = [&](std::string_view name) { return equal_without_case(name, *host); };
+  const auto is_host = [&](std::string_view name) { return equal_ignoring_case(name, *host); };
   const auto is_extra_host = [&](std::string_view extra) { return is_host(host_of(extra).value_or("")); };
   return std::ranges::any_of(kLoopbackNames, is_host) || is_loopback_address(*host) ||
          std::ranges::any_of(extra_hosts, is_extra_host);

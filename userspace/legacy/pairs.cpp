@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 #include "legacy/percent.hpp"
 
 namespace msi2imds::legacy {
@@ -40,7 +40,7 @@ std::string_view without_quotes(std::string_view text) {
 bool starts_with_known_name(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
   return std::ranges::any_of(kSpellings, [&](const Spelling& spelling) {
-    return starts_without_case(text, spelling.name) && text.substr(spelling.name.size()).starts_with('=');
+    return starts_ignoring_case(text, spelling.name) && text.substr(spelling.name.size()).starts_with('=');
   });
 }
 
@@ -48,7 +48,7 @@ bool starts_with_known_name(std::string_view text) {
 
 std::optional<Parameter> find_parameter(std::string_view name) {
   for (const Spelling& spelling : kSpellings) {
-    if (equal_without_case(spelling.name, name)) {
+    if (equal_ignoring_case(spelling.name, name)) {
       return spelling.parameter;
     }
   }

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 #include "legacy/pairs.hpp"
 
 namespace msi2imds::legacy {
@@ -82,7 +82,7 @@ ParseResult to_request(Values& values) {
                          "Required query variable 'resource' is missing: give it in the query, or in the "
                          "body as a form (resource=...)"};
   }
-  request.bypass_cache = equal_without_case(value_of(values, Parameter::bypass_cache), "true");
+  request.bypass_cache = equal_ignoring_case(value_of(values, Parameter::bypass_cache), "true");
   for (const auto& [parameter, kind] :
        {std::pair(Parameter::client_id, token::SelectorKind::client_id),
         std::pair(Parameter::object_id, token::SelectorKind::object_id),

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 #include "legacy/host.hpp"
 #include "legacy/target.hpp"
 
@@ -53,7 +53,7 @@ MaybeRejection check_host(std::string_view host, const Rules& rules) {
 }
 
 MaybeRejection check_host_header(const http::Request& request, const Rules& rules) {
-  const auto is_host = [](const http::Header& header) { return equal_without_case(header.name, "Host"); };
+  const auto is_host = [](const http::Header& header) { return equal_ignoring_case(header.name, "Host"); };
   const auto count = std::ranges::count_if(request.headers, is_host);
   if (count > 1) {
     return reject(Fault::bad_host, "The header Host is given more than once");
@@ -76,7 +76,7 @@ MaybeRejection check_target(const Target& target, const http::Request& request) 
 
 MaybeRejection check_metadata_header(const http::Request& request, const Rules& rules) {
   const std::string* value = request.header("Metadata");
-  const bool given = value != nullptr && equal_without_case(trim(*value, kHeaderBlanks), "true");
+  const bool given = value != nullptr && equal_ignoring_case(trim(*value, kHeaderBlanks), "true");
   if (given || !rules.require_metadata_header) {
     return std::nullopt;
   }

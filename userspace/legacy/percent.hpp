@@ -5,22 +5,11 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.hpp"
+
 namespace msi2imds::legacy {
 
 constexpr std::size_t kEscapeLength = 3;  // %2F
-
-[[nodiscard]] inline std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return static_cast<unsigned>(c - '0');
-  }
-  if (c >= 'a' && c <= 'f') {
-    return static_cast<unsigned>(c - 'a') + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return static_cast<unsigned>(c - 'A') + 10;
-  }
-  return std::nullopt;
-}
 
 // The byte that a text's first three characters stand for, if they are a percent sign and two digits.
 [[nodiscard]] inline std::optional<char> decode_escape(std::string_view text) {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "legacy/json.hpp"
+#include "base/json.hpp"
 
 namespace msi2imds::legacy {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 #include "legacy/percent.hpp"
 
 namespace msi2imds::legacy {
@@ -44,7 +44,7 @@ Target split_target(std::string_view target) {
   Target parts;
   target =
       target.substr(0, target.find('#'));  // a fragment is the client's own affair and should not be here
-  if (starts_without_case(target, kScheme)) {
+  if (starts_ignoring_case(target, kScheme)) {
     target.remove_prefix(kScheme.size());
     const auto end = std::min(target.find_first_of("/?"), target.size());
     parts.authority = target.substr(0, end);

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string>
 
-#include "legacy/ascii.hpp"
+#include "base/text.hpp"
 
 namespace msi2imds::legacy {
 namespace {

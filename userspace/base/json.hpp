@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace msi2imds {
+
+// Appends `text` as a JSON string with its quotes, which stands in HTML and on a terminal as well: all that
+// is not printable ASCII, and <, > and &, become \uXXXX. A byte that is not UTF-8 becomes the character of
+// that number, so that the result is valid whatever comes in.
+void append_json_string(std::string& out, std::string_view text);
+
+// The same alone.
+[[nodiscard]] std::string json_string(std::string_view text);
+
+}  // namespace msi2imds
