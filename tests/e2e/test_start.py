@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Starting: beside another instance, without the user, and under systemd's protocols."""
 
+import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -11,6 +13,7 @@ import pytest
 from kernel_state import socket_inodes_of
 from legacy_port import a_token_is_served, assert_refused
 from held_sockets import HeldSockets
+from programs import run_in
 
 
 def assert_does_not_start(service, message):
@@ -34,6 +37,17 @@ def test_a_second_instance_on_the_same_ports_is_refused(emulator, new_service, h
     assert_does_not_start(second, "in use|already")
     assert first.status().returncode == 0
     assert a_token_is_served(host)
+
+
+def test_a_user_namespace_without_the_responders_user_is_explained(new_service, host):
+    service = new_service().launch(wrapper=["unshare", "--user", "--map-root-user"])
+    assert service.wait_exit() == 1
+    nobody = pwd.getpwnam("nobody")
+    said = f"cannot run the responder as 'nobody': this user namespace does not have uid {nobody.pw_uid} and gid {nobody.pw_gid}"
+    assert said in service.log_text()
+    doctor = ("unshare", "--user", "--map-root-user", service.program, "doctor", "--json", "--config", service.config)
+    findings = json.loads(run_in(host, *doctor).stdout)["findings"]
+    assert [finding["level"] for finding in findings if "this user namespace does not have" in finding["text"]] == ["error"]
 
 
 def test_a_missing_user_is_explained(new_service, host):

@@ -17,6 +17,7 @@
 #include "doctor/ports.hpp"
 #include "doctor/proxies.hpp"
 #include "doctor/units.hpp"
+#include "doctor/user_namespace.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -45,6 +46,7 @@ Findings examine(const Case& patient) {
   };
   look("machine", kQuick, [&] { return check_machine(patient, instance); });
   look("unit", kQuick, [&] { return check_units(patient); });
+  look("user", kQuick, [&] { return check_user_namespace(patient); });
   look("policy", kQuick, [&] { return check_policy(patient); });
   look("backend", kTrying, [&] { return check_redirection(patient); });
   look("ports", kQuick, [&] { return check_ports(patient); });

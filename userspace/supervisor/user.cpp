@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <optional>
 
+#include "accounts/id_map.hpp"
+
 namespace msi2imds::supervisor {
 
-Result<User> find_user(std::string_view name, const std::string& passwd_file) {
+Result<User> find_user(std::string_view name, const std::string& passwd_file, const std::string& proc) {
   if (::access(passwd_file.c_str(), R_OK) != 0) {
     return Error::from_errno(errno, "open '" + passwd_file + "'");
   }
@@ -18,6 +20,12 @@ Result<User> find_user(std::string_view name, const std::string& passwd_file) {
     return Error({}, "responder.user: '" + text + "' is root; choose a user without privileges");
   }
   if (user) {
+    const std::string missing = accounts::unmapped_ids(*user, proc);
+    if (!missing.empty()) {
+      return Error({}, "responder.user: cannot run the responder as '" + text +
+                           "': this user namespace does not have " + missing +
+                           "; run msi2imds outside of it, or have it map these ids (newuidmap, newgidmap)");
+    }
     return *user;
   }
   return Error({},

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 
 #include "support_cpp/temporary_directory.hpp"
@@ -69,6 +70,19 @@ TEST_F(FindUserTest, FindsNobodyInDamagedLinesAlone) {
 TEST_F(FindUserTest, RefusesTheNumberThatMeansNoChange) {
   EXPECT_FALSE(find("msi2imds", "msi2imds:x:4294967295:997::/:/bin/false\n"));
   EXPECT_FALSE(find("msi2imds", "msi2imds:x:998:4294967295::/:/bin/false\n"));
+}
+
+TEST_F(FindUserTest, SaysWhatAUserNamespaceLacks) {
+  std::filesystem::create_directory(directory_.path() / "self");
+  for (const char* map : {"self/uid_map", "self/gid_map"}) {
+    std::ofstream(directory_.path() / map) << "0 1000 1\n";
+  }
+  std::ofstream(directory_.file("passwd")) << "msi2imds:x:998:997::/:/bin/false\n";
+  const auto user = find_user("msi2imds", directory_.file("passwd"), directory_.path().string());
+  ASSERT_FALSE(user);
+  EXPECT_NE(user.error().message().find("this user namespace does not have uid 998 and gid 997"),
+            std::string::npos)
+      << user.error().message();
 }
 
 TEST_F(FindUserTest, SaysThatThereIsNoFile) {
