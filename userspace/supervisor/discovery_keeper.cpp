@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "supervisor/discovery_keeper.hpp"
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "waagent/discovery_file.hpp"
@@ -18,7 +20,7 @@ void DiscoveryKeeper::keep(const waagent::Places& places, std::uint16_t port) {
 }
 
 void DiscoveryKeeper::look() {
-  const Result<bool> kept = waagent::keep_discovery_file(places_, port_);
+  Result<waagent::Kept> kept = waagent::keep_discovery_file(places_, port_);
   if (!kept) {
     if (failure_ != kept.error().message()) {
       failure_ = kept.error().message();
@@ -27,9 +29,12 @@ void DiscoveryKeeper::look() {
     return;
   }
   failure_.clear();
-  if (*kept) {
+  if (kept->made) {
     log::info("made '{}', which leads older clients to port {}",
               (places_.root / waagent::kDiscoveryFile).string(), port_);
+  }
+  if (!kept->unlabelled.empty()) {
+    spawn(io_, "label the discovery file", waagent::restore_labels(std::move(kept->unlabelled)));
   }
 }
 

@@ -13,11 +13,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/command.hpp"
 #include "base/log.hpp"
 #include "base/message.hpp"
-#include "base/run_to_end.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -111,21 +111,22 @@ std::vector<UniqueFd> take_inherited_descriptors() {
   return descriptors;
 }
 
-bool are_inherited_sockets_going() {
+asio::awaitable<bool> are_inherited_sockets_going() {
   if (!has_service_manager()) {
-    return false;
+    co_return false;
   }
   constexpr std::chrono::milliseconds kJobPatience{2000};
-  const Result<CommandResult> shown = run_to_end(
-      SystemCommandRunner(kJobPatience).run("systemctl", {"show", "--property=Job", "msi2imds.socket"}, ""));
+  SystemCommandRunner runner(kJobPatience);
+  std::vector<std::string> arguments = {"show", "--property=Job", "msi2imds.socket"};
+  const Result<CommandResult> shown = co_await runner.run("systemctl", std::move(arguments), "");
   if (!shown || shown->exit_status != 0) {
-    return false;
+    co_return false;
   }
   // "Job=4711"; 0 or nothing: none is queued.
   const std::string_view text = shown->output;
   constexpr std::string_view kName = "Job=";
-  return text.starts_with(kName) && text.size() > kName.size() && text[kName.size()] >= '1' &&
-         text[kName.size()] <= '9';
+  co_return text.starts_with(kName) && text.size() > kName.size() && text[kName.size()] >= '1' &&
+      text[kName.size()] <= '9';
 }
 
 }  // namespace msi2imds::supervisor

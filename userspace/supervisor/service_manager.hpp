@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "base/unique_fd.hpp"
 
 // The parts of systemd's protocols that we speak; libsystemd cannot be linked statically.
@@ -31,7 +32,7 @@ void remove_stored_descriptor(std::string_view name);
 [[nodiscard]] std::vector<UniqueFd> take_inherited_descriptors();
 
 // Whether systemd is about to close those sockets: msi2imds.socket is being stopped or restarted. Asks
-// systemctl, which takes some milliseconds. False where nobody can tell.
-[[nodiscard]] bool are_inherited_sockets_going();
+// systemctl. False where nobody can tell, or nobody answers for two seconds.
+[[nodiscard]] asio::awaitable<bool> are_inherited_sockets_going();
 
 }  // namespace msi2imds::supervisor

@@ -138,8 +138,10 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
   notify_service_manager("STOPPING=1");
   back_off_.cancel();
   // Callers that wait in sockets which are about to be closed have to be answered by us.
-  const bool is_last =
-      for_good || (interception_.are_some_sockets_held_by_others() && are_inherited_sockets_going());
+  bool is_last = for_good;
+  if (!is_last && interception_.are_some_sockets_held_by_others()) {
+    is_last = co_await are_inherited_sockets_going();
+  }
   // Whoever waits for our word holds what we have given it until the next process comes, or none will.
   tokens_stay_ = !is_last && has_service_manager();
   const bool successor_serves = co_await interception_.stop(is_last);

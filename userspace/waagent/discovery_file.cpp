@@ -6,14 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <cerrno>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "base/command.hpp"
 #include "base/log.hpp"
-#include "base/run_to_end.hpp"
 #include "waagent/note.hpp"
 #include "waagent/settings.hpp"
 #include "waagent/tree.hpp"
@@ -67,20 +68,6 @@ bool is_noted(const Places& places, ino_t inode, const std::string& content) {
 
 UniqueFd open_root(const Places& places) {
   return UniqueFd(::open(places.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-// A file that we make has its directory's label, which need not be what the policy wants for it.
-void restore_label(const Places& places, const char* name) {
-  if (::access("/sys/fs/selinux/enforce", F_OK) != 0) {
-    return;
-  }
-  SystemCommandRunner runner;
-  const Result<CommandResult> done =
-      run_to_end(runner.run("restorecon", {"-F", (places.root / name).string()}, ""));
-  if (!done || done->exit_status != 0) {
-    log::warn("label '{}' for SELinux: {}", (places.root / name).string(),
-              done ? done->error : done.error().message());
-  }
 }
 
 // Under a name of its own, ready to take its place. Not synced: clients may be looking for it.
@@ -152,17 +139,18 @@ Result<std::optional<DiscoveryFile>> read_discovery_file(const Places& places) {
   return std::optional(std::move(file));
 }
 
-Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
+Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
   const std::string content = url_file(port);
   const Result<std::optional<DiscoveryFile>> found = read_discovery_file(places);
   if (!found) {
     return found.error();
   }
   if (*found && !(*found)->is_ours) {
-    return false;
+    return Kept();
   }
+  Kept kept;
   if (!*found && ::mkdir(places.root.c_str(), kAgentDirectoryMode) == 0) {
-    restore_label(places, ".");
+    kept.unlabelled.push_back(places.root);
   }
   const UniqueFd root = open_root(places);
   if (!root) {
@@ -171,7 +159,7 @@ Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
   if (*found && (*found)->content == content) {
     const Result<void> noted =
         (*found)->is_noted ? Result<void>() : note_linked(places, root, (*found)->inode, content);
-    return noted ? Result<bool>(false) : noted.error();
+    return noted ? Result<Kept>(std::move(kept)) : noted.error();
   }
   const Result<ino_t> inode = prepare(places, root, content);
   if (!inode) {
@@ -185,12 +173,32 @@ Result<bool> keep_discovery_file(const Places& places, std::uint16_t port) {
   } else {
     made = put(places, root, *inode, content);
   }
-  if (made && *made) {
-    restore_label(places, kDiscoveryFile);
-  } else {
+  if (!made || !*made) {
     (void)::unlinkat(root.get(), kFreshName, 0);
   }
-  return made;
+  if (!made) {
+    return made.error();
+  }
+  kept.made = *made;
+  if (kept.made) {
+    kept.unlabelled.push_back(places.root / kDiscoveryFile);
+  }
+  return kept;
+}
+
+asio::awaitable<void> restore_labels(std::vector<std::filesystem::path> paths) {
+  if (paths.empty() || ::access("/sys/fs/selinux/enforce", F_OK) != 0) {
+    co_return;
+  }
+  std::vector<std::string> arguments = {"-F"};
+  std::transform(paths.begin(), paths.end(), std::back_inserter(arguments),
+                 [](const std::filesystem::path& path) { return path.string(); });
+  SystemCommandRunner runner;
+  const Result<CommandResult> done = co_await runner.run("restorecon", std::move(arguments), "");
+  if (!done || done->exit_status != 0) {
+    log::warn("cannot label '{}' for SELinux: {}", paths.back().string(),
+              done ? done->error : done.error().message());
+  }
 }
 
 Result<bool> remove_discovery_file(const Places& places) {

@@ -4,9 +4,12 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "waagent/places.hpp"
@@ -25,12 +28,22 @@ struct DiscoveryFile {
   bool is_ours = false;   // that, or made by us and not noted yet
 };
 
+// What was done about it.
+struct Kept {
+  bool made = false;  // or changed
+  std::vector<std::filesystem::path> unlabelled = {};
+};
+
 // Nothing, if it is not there. A link, a directory or a file that is too large is an error.
 [[nodiscard]] Result<std::optional<DiscoveryFile>> read_discovery_file(const Places& places);
 
 // Makes the file if there is none, with the agent's directory if need be; one that we made is brought to this
-// port, anybody else's stays as it is. True: it was made or changed.
-[[nodiscard]] Result<bool> keep_discovery_file(const Places& places, std::uint16_t port);
+// port, anybody else's stays as it is. Whoever calls it has to restore_labels() after that.
+[[nodiscard]] Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port);
+
+// Gives new files the label that the SELinux policy wants for them, where there is one; that of their
+// directory, with which they are made, need not be it.
+[[nodiscard]] asio::awaitable<void> restore_labels(std::vector<std::filesystem::path> paths);
 
 // Removes the file if we made it and nobody has changed it since. True: it was removed.
 [[nodiscard]] Result<bool> remove_discovery_file(const Places& places);

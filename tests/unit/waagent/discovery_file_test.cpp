@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -25,9 +26,12 @@ class DiscoveryFileTest : public testing::Test {
     return content.str();
   }
   void expect_kept(std::uint16_t port, bool is_changed) const {
+    const bool had_directory = std::filesystem::exists(places_.root);
     const auto kept = keep_discovery_file(places_, port);
     ASSERT_TRUE(kept) << kept.error().message();
-    EXPECT_EQ(*kept, is_changed);
+    EXPECT_EQ(kept->made, is_changed);
+    EXPECT_EQ(std::ranges::count(kept->unlabelled, file_), is_changed ? 1 : 0);
+    EXPECT_EQ(std::ranges::count(kept->unlabelled, places_.root), had_directory ? 0 : 1);
   }
   void expect_removed(bool is_ours) const {
     const auto removed = remove_discovery_file(places_);
