@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/run_to_end.hpp"
 #include "kernel/namespace.hpp"
 #include "kernel/plan.hpp"
 #include "kernel/scratch_cgroup.hpp"
@@ -143,7 +144,7 @@ Result<Times> time_half(const redirect::Redirector& redirector, bool installed) 
     return time_connections({.dialled = ipv4.address, .listener = ipv4.fd}, unrelated);
   }
 
-  const auto redirection = redirector.install(plan, listeners.get());
+  const auto redirection = run_to_end(redirector.install(plan, listeners.get()));
   if (!redirection) {
     return redirection.error();
   }
@@ -200,7 +201,7 @@ Result<void> measure_and_print() {
   const auto redirectors = redirect::all_redirectors();
   for (const auto& redirector : redirectors) {
     const std::string& name = order.emplace_back(redirector->name());
-    const Result<void> probed = redirector->probe(plan_for(*redirector, {kPort}, kListenPort));
+    const Result<void> probed = run_to_end(redirector->probe(plan_for(*redirector, {kPort}, kListenPort)));
     if (!probed) {
       all[name].unusable = probed.error().message();
     }

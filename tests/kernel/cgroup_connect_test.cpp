@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The variants of cgroup_connect that older kernels need, and what only this backend can do.
 #include "redirect/cgroup_connect.hpp"
+#include "base/run_to_end.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -66,7 +67,7 @@ class CgroupConnectTest : public testing::TestWithParam<Variant> {
     if (ScratchCgroup::path().empty()) {
       GTEST_SKIP() << "no cgroup2 is mounted here";
     }
-    const auto probed = redirector_.probe(plan_);
+    const auto probed = run_to_end(redirector_.probe(plan_));
     if (!probed) {
       GTEST_SKIP() << "this kernel cannot: " << probed.error().message();
     }
@@ -78,7 +79,7 @@ class CgroupConnectTest : public testing::TestWithParam<Variant> {
   }
 
   void install() {
-    auto redirection = redirector_.install(plan_, listeners_.get());
+    auto redirection = run_to_end(redirector_.install(plan_, listeners_.get()));
     ASSERT_TRUE(redirection) << redirection.error().message();
     redirection_ = std::move(*redirection);
   }
@@ -179,7 +180,7 @@ TEST_P(CgroupConnectTest, IsDetachedWhenItsProcessIsKilled) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto redirection = redirector_.install(plan_, listeners_.get());
+    const auto redirection = run_to_end(redirector_.install(plan_, listeners_.get()));
     if (::write(reporter.get(), redirection ? "y" : "n", 1) != 1) {
       ::_exit(2);
     }
@@ -218,11 +219,11 @@ TEST_P(CgroupConnectTest, LeftoversAreRemovedByName) {
   install();
   ASSERT_TRUE(redirection_->hand_over());
   redirection_.reset();
-  const auto removed = redirector_.remove_leftovers(plan_, redirect::Removal::at_once);
+  const auto removed = run_to_end(redirector_.remove_leftovers(plan_, redirect::Removal::at_once));
   ASSERT_TRUE(removed);
   EXPECT_EQ(removed->size(), 1U);
   EXPECT_EQ(own_programs(), 0U);
-  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::at_once)->empty());
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(plan_, redirect::Removal::at_once))->empty());
 }
 
 // An earlier process may have been told other cgroups.
@@ -245,7 +246,7 @@ TEST_P(CgroupConnectTest, LeftoversAreFoundOnWhateverCgroup) {
     if (by_next_install) {
       install();
     } else {
-      EXPECT_EQ(redirector_.remove_leftovers(plan_, redirect::Removal::gently)->size(), 1U);
+      EXPECT_EQ(run_to_end(redirector_.remove_leftovers(plan_, redirect::Removal::gently))->size(), 1U);
     }
     EXPECT_EQ(programs_on(service), 0U);
     redirection_.reset();
@@ -261,7 +262,7 @@ TEST_P(CgroupConnectTest, LeavesWhatWasPutThereFromAnotherNetworkNamespace) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     const bool elsewhere = ::unshare(CLONE_NEWNET) == 0;
-    auto redirection = redirector_.install(plan_, listeners_.get());
+    auto redirection = run_to_end(redirector_.install(plan_, listeners_.get()));
     ::_exit(elsewhere && redirection && (*redirection)->hand_over() ? 0 : 1);
   }
   int status = 0;
@@ -269,7 +270,7 @@ TEST_P(CgroupConnectTest, LeavesWhatWasPutThereFromAnotherNetworkNamespace) {
   ASSERT_EQ(status, 0);
   const std::size_t theirs = own_programs();
   EXPECT_GT(theirs, 0U);
-  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::gently)->empty());
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(plan_, redirect::Removal::gently))->empty());
   install();
   EXPECT_GT(own_programs(), theirs);
   redirection_.reset();
@@ -295,7 +296,7 @@ TEST_P(CgroupConnectTest, LeavesTheProgramsOfOthersOnTheSameHook) {
   EXPECT_TRUE(is_ours("127.0.0.1"));
   redirection_.reset();
   EXPECT_TRUE(comes_true([] { return own_programs() == 1; })) << "the foreign one";
-  EXPECT_TRUE(redirector_.remove_leftovers(plan_, redirect::Removal::at_once)->empty());
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(plan_, redirect::Removal::at_once))->empty());
   EXPECT_EQ(own_programs(), 1U);
   EXPECT_EQ(bpf_prog_detach2(foreign.get(), cgroup->get(), BPF_CGROUP_INET4_CONNECT), 0);
 }
@@ -307,17 +308,17 @@ TEST_P(CgroupConnectTest, FollowsACgroupThatIsMadeAgain) {
   const std::string service = ScratchCgroup::path() + "/service";
   plan_.cgroups = {service};
   install();
-  EXPECT_FALSE(redirection_->check()) << "the cgroup is not there yet";
-  EXPECT_FALSE(redirection_->repair());
+  EXPECT_FALSE(run_to_end(redirection_->check())) << "the cgroup is not there yet";
+  EXPECT_FALSE(run_to_end(redirection_->repair()));
   for (int start = 0; start < 2; ++start) {
     ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
-    const auto repaired = redirection_->repair();
+    const auto repaired = run_to_end(redirection_->repair());
     EXPECT_TRUE(repaired) << repaired.error().message();
-    EXPECT_TRUE(redirection_->check());
+    EXPECT_TRUE(run_to_end(redirection_->check()));
     EXPECT_GT(programs_on(service), 0U);
     EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED) << "this process is not in it";
     ASSERT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
-    EXPECT_TRUE(comes_true([this] { return !redirection_->check(); }));
+    EXPECT_TRUE(comes_true([this] { return !run_to_end(redirection_->check()); }));
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "base/run_to_end.hpp"
 #include "kernel/redirection_fixture.hpp"
 
 namespace msi2imds::kernel {
@@ -62,7 +63,7 @@ TEST_P(ForeignProgramTest, StaysAttachedWhenARedirectionGoes) {
 }
 
 TEST_P(ForeignProgramTest, StaysAttachedThroughAProbe) {
-  ASSERT_TRUE(redirector_->probe(plan_));
+  ASSERT_TRUE(run_to_end(redirector_->probe(plan_)));
   EXPECT_TRUE(foreign_.is_attached());
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <csignal>
 
+#include "base/run_to_end.hpp"
 #include "kernel/nat_fixture.hpp"
 #include "netlink/original_destination.hpp"
 
@@ -82,7 +83,7 @@ TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {
   old.socket.reset();
   old_server.reset();
   EXPECT_TRUE(comes_true([] { return !is_closing(); }));
-  EXPECT_TRUE(redirection_->check());
+  EXPECT_TRUE(run_to_end(redirection_->check()));
   EXPECT_TRUE(is_ours("127.0.0.1", kPort));
 }
 
@@ -95,7 +96,7 @@ TEST_P(NatConnectionsTest, EndForTheClientOfAProcessThatIsKilled) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto redirection = redirector_->install(plan_, listeners_->get());
+    const auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     EXPECT_EQ(::write(report.get(), redirection ? "y" : "n", 1), 1);
     UniqueFd accepted;
     while (!accepted) {

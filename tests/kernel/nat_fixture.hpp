@@ -80,7 +80,7 @@ class NatFixture : public testing::TestWithParam<NatVariant> {
   }
 
   void install() {
-    auto redirection = redirector_->install(plan_, listeners_->get());
+    auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     ASSERT_TRUE(redirection) << redirection.error().message();
     redirection_ = std::move(*redirection);
   }

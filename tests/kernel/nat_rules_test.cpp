@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/run_to_end.hpp"
 #include "kernel/nat_fixture.hpp"
 
 namespace msi2imds::kernel {
@@ -105,7 +106,7 @@ TEST_P(NatRulesTest, AreTheOnlyOnesThatChange) {
   const std::string foreign = foreign_rules();
   ASSERT_NE(foreign.find("192.0.2.9"), std::string::npos);
 
-  EXPECT_TRUE(redirector_->probe(plan_));
+  EXPECT_TRUE(run_to_end(redirector_->probe(plan_)));
   EXPECT_EQ(all_rules(), before) << "after a probe";
   install();
   EXPECT_NE(all_rules(), before);
@@ -115,8 +116,8 @@ TEST_P(NatRulesTest, AreTheOnlyOnesThatChange) {
 
   const std::string installed = all_rules();
   run(disturbances()[3][0]);
-  EXPECT_FALSE(redirection_->check());
-  EXPECT_TRUE(redirection_->repair());
+  EXPECT_FALSE(run_to_end(redirection_->check()));
+  EXPECT_TRUE(run_to_end(redirection_->repair()));
   EXPECT_EQ(foreign_rules(), foreign) << "repaired";
   EXPECT_EQ(in_any_order(all_rules()), in_any_order(installed));
 
@@ -127,18 +128,18 @@ TEST_P(NatRulesTest, AreTheOnlyOnesThatChange) {
 
 TEST_P(NatRulesTest, AreMissedAndPutBack) {
   install();
-  ASSERT_TRUE(redirection_->check());
+  ASSERT_TRUE(run_to_end(redirection_->check()));
   const std::string installed = all_rules();
   for (const auto& disturbance : disturbances()) {
     SCOPED_TRACE(disturbance[0].back() + " " + std::to_string(disturbance.size()));
     for (const Command& command : disturbance) {
       run(command);
     }
-    EXPECT_FALSE(redirection_->check());
-    EXPECT_FALSE(redirection_->check()) << "still missing";
-    const auto repaired = redirection_->repair();
+    EXPECT_FALSE(run_to_end(redirection_->check()));
+    EXPECT_FALSE(run_to_end(redirection_->check())) << "still missing";
+    const auto repaired = run_to_end(redirection_->repair());
     EXPECT_TRUE(repaired) << repaired.error().message();
-    EXPECT_TRUE(redirection_->check());
+    EXPECT_TRUE(run_to_end(redirection_->check()));
     EXPECT_EQ(in_any_order(all_rules()), in_any_order(installed));
     EXPECT_TRUE(is_ours("127.0.0.1", kSecondPort));
     EXPECT_TRUE(is_ours("::1", kPort));
@@ -147,20 +148,20 @@ TEST_P(NatRulesTest, AreMissedAndPutBack) {
 
 TEST_P(NatRulesTest, AreListedOnlyAfterAChange) {
   install();
-  ASSERT_TRUE(redirection_->check());
+  ASSERT_TRUE(run_to_end(redirection_->check()));
   const int before = runner_->count;
   for (int second = 0; second < 50; ++second) {
-    ASSERT_TRUE(redirection_->check());
+    ASSERT_TRUE(run_to_end(redirection_->check()));
   }
   EXPECT_EQ(runner_->count, before);
 }
 
 TEST_P(NatRulesTest, AreListedNowAndThenWhereTheKernelTellsLittle) {
   install();
-  ASSERT_TRUE(redirection_->check());
+  ASSERT_TRUE(run_to_end(redirection_->check()));
   const int before = runner_->count;
   for (int second = 0; second < 120; ++second) {
-    ASSERT_TRUE(redirection_->check());
+    ASSERT_TRUE(run_to_end(redirection_->check()));
   }
   EXPECT_EQ(runner_->count - before, GetParam().is_legacy() ? 4 : 0) << "two families, twice";
 }
@@ -170,14 +171,14 @@ TEST_P(NatRulesTest, AreListedAgainWhenTheKernelDroppedMessages) {
     return;  // does not apply: there are no messages
   }
   install();
-  ASSERT_TRUE(redirection_->check());
+  ASSERT_TRUE(run_to_end(redirection_->check()));
   const int before = runner_->count;
   std::string many = "add table ip others\nadd chain ip others rules\n";
   for (int i = 0; i < 5000; ++i) {
     many += "add rule ip others rules tcp dport 9 drop\n";
   }
   run_tool("nft", {"-f", "/dev/stdin"}, many);
-  EXPECT_TRUE(redirection_->check());
+  EXPECT_TRUE(run_to_end(redirection_->check()));
   EXPECT_GT(runner_->count, before);
   run_tool("nft", {"delete", "table", "ip", "others"});
 }
@@ -193,7 +194,7 @@ TEST_P(NatRulesTest, TakeThePlaceOfThoseOfAnEarlierProcess) {
   redirector_ = make_redirector();
   install();
   EXPECT_EQ(all_rules(), installed) << "one jump, one table";
-  EXPECT_TRUE(redirection_->check());
+  EXPECT_TRUE(run_to_end(redirection_->check()));
 }
 
 TEST_P(NatRulesTest, ChangeWithThePlan) {
@@ -209,14 +210,14 @@ TEST_P(NatRulesTest, AreRemovedWhenTheyAreLeftOver) {
   install();
   ASSERT_TRUE(redirection_->hand_over());
   redirection_.reset();
-  const auto removed = make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once);
+  const auto removed = run_to_end(make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once));
   ASSERT_TRUE(removed) << removed.error().message();
   const std::vector<std::string> nft = {"nftables: table ip msi2imds", "nftables: table ip6 msi2imds"};
   const std::vector<std::string> iptables = {"iptables: chain MSI2IMDS of IPv4",
                                              "iptables: chain MSI2IMDS of IPv6"};
   EXPECT_EQ(*removed, GetParam().iptables.empty() ? nft : iptables);
   EXPECT_EQ(all_rules(), rules_before_);
-  EXPECT_TRUE(make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once)->empty());
+  EXPECT_TRUE(run_to_end(make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once))->empty());
 }
 
 TEST_P(NatRulesTest, ArePutInPlaceAlthoughSomebodyHoldsTheLock) {
@@ -224,7 +225,10 @@ TEST_P(NatRulesTest, ArePutInPlaceAlthoughSomebodyHoldsTheLock) {
     return;  // does not apply: the kernel locks
   }
   std::atomic<bool> somebody_waits = false;
-  redirector_ = make_redirector([&](std::chrono::milliseconds) { somebody_waits = true; });
+  redirector_ = make_redirector([&](std::chrono::milliseconds) -> asio::awaitable<void> {
+    somebody_waits = true;
+    co_return;
+  });
   {
     const HeldLock lock(somebody_waits);
     install();
@@ -232,11 +236,11 @@ TEST_P(NatRulesTest, ArePutInPlaceAlthoughSomebodyHoldsTheLock) {
   run({"iptables-legacy", "-w", "-t", "nat", "-F"});
   {
     const HeldLock lock(somebody_waits);
-    EXPECT_FALSE(redirection_->check());
+    EXPECT_FALSE(run_to_end(redirection_->check()));
   }
   {
     const HeldLock lock(somebody_waits);
-    EXPECT_TRUE(redirection_->repair());
+    EXPECT_TRUE(run_to_end(redirection_->repair()));
   }
   {
     const HeldLock lock(somebody_waits);

@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "base/run_to_end.hpp"
 #include "redirect/redirector.hpp"
 
 namespace msi2imds::kernel {
@@ -17,7 +18,7 @@ constexpr uid_t kNobody = 65534;
   if (::setresgid(kNobody, kNobody, kNobody) != 0 || ::setresuid(kNobody, kNobody, kNobody) != 0) {
     ::_exit(2);
   }
-  const auto choice = redirect::choose(backend, {});
+  const auto choice = run_to_end(redirect::choose(backend, {}));
   if (!choice) {
     std::cerr << choice.error().message() << '\n';
     ::_exit(1);
@@ -51,7 +52,7 @@ TEST(PrivilegesDeathTest, AutoTakesListenAndSaysWhyNotTheOthers) {
 }
 
 TEST(PrivilegesTest, RootNeedsNoLastResort) {
-  const auto choice = redirect::choose("auto", {});
+  const auto choice = run_to_end(redirect::choose("auto", {}));
   ASSERT_TRUE(choice);
   EXPECT_NE(choice->redirector->name(), "listen");
 }

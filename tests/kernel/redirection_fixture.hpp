@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/run_to_end.hpp"
 #include "kernel/bpf_objects.hpp"
 #include "kernel/connection.hpp"
 #include "kernel/namespace.hpp"
@@ -67,7 +68,7 @@ class RedirectionFixture : public testing::TestWithParam<std::string> {
   }
 
   void install() {
-    auto redirection = redirector_->install(plan_, listeners_->get());
+    auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     ASSERT_TRUE(redirection) << redirection.error().message();
     redirection_ = std::move(*redirection);
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "base/run_to_end.hpp"
 #include "kernel/redirection_fixture.hpp"
 #include "support_cpp/sockets.hpp"
 
@@ -19,9 +20,9 @@ INSTANTIATE_TEST_SUITE_P(Backends, RedirectionLifetimeTest, testing::ValuesIn(al
 
 TEST_P(RedirectionLifetimeTest, ProbeSucceedsAndLeavesNothing) {
   const std::size_t programs = count_our_programs();
-  ASSERT_TRUE(redirector_->probe(plan_));  // libbpf keeps a few descriptors after its first use
+  ASSERT_TRUE(run_to_end(redirector_->probe(plan_)));  // libbpf keeps a few descriptors after its first use
   const auto descriptors = support::count_open_descriptors();
-  const auto probed = redirector_->probe(plan_);
+  const auto probed = run_to_end(redirector_->probe(plan_));
   EXPECT_TRUE(probed) << probed.error().message();
   EXPECT_EQ(support::count_open_descriptors(), descriptors);
   EXPECT_TRUE(attached_links().empty());
@@ -34,13 +35,13 @@ TEST_P(RedirectionLifetimeTest, ProbeTakesNoConnection) {
     return;  // does not apply: the port is ours
   }
   install();
-  ASSERT_TRUE(redirector_->probe(plan_));
+  ASSERT_TRUE(run_to_end(redirector_->probe(plan_)));
   EXPECT_TRUE(is_ours("127.0.0.1", kPort)) << "a probe beside a redirection";
 }
 
 TEST_P(RedirectionLifetimeTest, IsInForceOnceInstalled) {
   install();
-  const auto checked = redirection_->check();
+  const auto checked = run_to_end(redirection_->check());
   EXPECT_TRUE(checked) << checked.error().message();
 }
 
@@ -52,6 +53,15 @@ TEST_P(RedirectionLifetimeTest, RemovesProgramAndLink) {
   for (const AttachedLink& link : links) {
     EXPECT_TRUE(comes_true([&link] { return !program_exists(link.program_id); }));
   }
+}
+
+TEST_P(RedirectionLifetimeTest, RemovesRulesBeforeItIsDestroyed) {
+  install();
+  run_to_end(redirection_->remove());
+  EXPECT_EQ(all_rules(), rules_before_);
+  redirection_.reset();
+  EXPECT_EQ(all_rules(), rules_before_);
+  EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
 }
 
 TEST_P(RedirectionLifetimeTest, GivesTheExtensionItsConnectionsBack) {
@@ -82,7 +92,7 @@ TEST_P(RedirectionLifetimeTest, SaysThatItsListenerIsGone) {
   }
   install();
   listeners_->close();
-  const auto checked = redirection_->check();
+  const auto checked = run_to_end(redirection_->check());
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("listener"), std::string::npos) << checked.error().message();
 }
@@ -117,7 +127,7 @@ TEST_P(RedirectionLifetimeTest, IsReplacedWithoutAGap) {
     return;  // does not apply: the port is ours
   }
   const OpenListeners listeners(*redirector_, plan);
-  const auto second = redirector_->install(plan, listeners.get());
+  const auto second = run_to_end(redirector_->install(plan, listeners.get()));
   ASSERT_TRUE(second) << second.error().message();
   const Dialled meanwhile = dial("127.0.0.1", kPort);
   ASSERT_EQ(meanwhile.error, 0);
@@ -130,15 +140,15 @@ TEST_P(RedirectionLifetimeTest, IsReplacedWithoutAGap) {
   EXPECT_EQ(dial("127.0.0.1", kOtherPort).error, 0);
   EXPECT_TRUE(listeners.accept());
   EXPECT_EQ(dial("127.0.0.1", kSecondPort).error, ECONNREFUSED) << "no longer redirected";
-  EXPECT_TRUE((*second)->check());
+  EXPECT_TRUE(run_to_end((*second)->check()));
 }
 
 TEST_P(RedirectionLifetimeTest, WorksWithoutAnIpv6Listener) {
   auto v4_only = listeners_->get();
   std::erase_if(v4_only, [](const auto& listener) { return listener.address.family() == AF_INET6; });
-  const auto redirection = redirector_->install(plan_, v4_only);
+  const auto redirection = run_to_end(redirector_->install(plan_, v4_only));
   ASSERT_TRUE(redirection) << redirection.error().message();
-  EXPECT_TRUE((*redirection)->check());
+  EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_TRUE(is_ours("127.0.0.1", kPort));
 }
 
@@ -150,7 +160,7 @@ TEST_P(RedirectionLifetimeTest, GoesWithAProcessThatIsKilled) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto redirection = redirector_->install(plan_, listeners_->get());
+    const auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     if (::write(report.get(), redirection ? "y" : "n", 1) != 1) {
       ::_exit(2);
     }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/run_to_end.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
@@ -70,7 +71,8 @@ int detach(const ConfigFile& file, const DetachOptions& options) {
     fmt::print(stderr, "msi2imds: detach: msi2imds is still running, and would put back what is removed\n");
     return kFailed;
   }
-  redirect::Leftovers leftovers = redirect::remove_all_leftovers(supervisor::redirect_plan(config));
+  redirect::Leftovers leftovers =
+      run_to_end(redirect::remove_all_leftovers(supervisor::redirect_plan(config)));
   const Result<bool> ports = supervisor::ReservedPorts::take_back(supervisor::reserved_ports_note(config));
   if (!ports) {
     leftovers.failures.push_back(ports.error().message());

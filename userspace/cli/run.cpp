@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "base/log.hpp"
+#include "base/run_to_end.hpp"
 #include "base/spawn.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
@@ -24,7 +25,7 @@ namespace {
 // nobody to serve them, they must not wait there.
 void let_connections_through() {
   if (!supervisor::take_inherited_descriptors().empty()) {
-    (void)redirect::remove_all_leftovers(supervisor::redirect_plan({}));
+    (void)run_to_end(redirect::remove_all_leftovers(supervisor::redirect_plan({})));
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "doctor/backends.hpp"
 
+#include "base/run_to_end.hpp"
+
 namespace msi2imds::doctor {
 namespace {
 
@@ -42,7 +44,7 @@ Backends check_backends(const Case& patient,
           ok(kBackendsCheck, name + " was not tried, since that would leave a nat table behind."));
       continue;
     }
-    const Result<void> probed = redirector->probe(patient.plan);
+    const Result<void> probed = run_to_end(redirector->probe(patient.plan));
     result.findings.push_back(
         ok(kBackendsCheck,
            probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));

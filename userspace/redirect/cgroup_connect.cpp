@@ -72,29 +72,29 @@ class CgroupConnectRedirection final : public Redirection {
     return renew_guard();
   }
 
-  [[nodiscard]] Result<void> check() override {
+  [[nodiscard]] asio::awaitable<Result<void>> check() override {
     for (const Place& place : places_) {
       Result<void> checked = check_place(place);
       if (!checked) {
-        return checked.error().within("in cgroup '" + place.cgroup + "'");
+        co_return checked.error().within("in cgroup '" + place.cgroup + "'");
       }
     }
-    return {};
+    co_return Result<void>();
   }
 
   // A service that was restarted has another cgroup of the same name.
-  [[nodiscard]] Result<void> repair() override {
+  [[nodiscard]] asio::awaitable<Result<void>> repair() override {
     for (Place& place : places_) {
       const Result<void> checked = check_place(place);
       if (!checked) {
         place.attachments.clear();
         Result<void> attached = attach_to(place);
         if (!attached) {
-          return attached;
+          co_return attached;
         }
       }
     }
-    return renew_guard();
+    co_return renew_guard();
   }
 
   [[nodiscard]] bool hand_over() override {
@@ -222,35 +222,35 @@ Result<ConnectPrograms> CgroupConnectRedirector::load_best(const Plan& plan) con
   return *first_failure;
 }
 
-Result<void> CgroupConnectRedirector::probe(const Plan& plan) const {
+asio::awaitable<Result<void>> CgroupConnectRedirector::probe(const Plan& plan) const {
   const Result<ConnectPrograms> programs = load_best(plan);
   if (!programs) {
-    return programs.error();
+    co_return programs.error();
   }
   for (const std::string& cgroup : cgroups_of(plan)) {
     // Not configured, they take nothing while they are attached.
     const Result<Attachments> attached = attach_all(*programs, cgroup, forced_.method);
     if (!attached &&
         (plan.cgroups.empty() || attached.error().code() != boost::system::errc::no_such_file_or_directory)) {
-      return attached.error();
+      co_return attached.error();
     }
   }
-  return {};
+  co_return Result<void>();
 }
 
 std::vector<SocketAddress> CgroupConnectRedirector::listen_addresses(const Plan& plan) const {
   return {SocketAddress::ipv4_loopback(plan.listen_port), SocketAddress::ipv6_loopback(plan.listen_port)};
 }
 
-Result<std::unique_ptr<Redirection>> CgroupConnectRedirector::install(
+asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
   Result<ConnectPrograms> programs = load_best(plan);
   if (!programs) {
-    return programs.error();
+    co_return programs.error();
   }
   const Result<void> configured = programs->configure(plan, listeners);
   if (!configured) {
-    return configured.error();
+    co_return configured.error();
   }
   std::vector<std::uint32_t> ids;
   for (const loader::ProgramOfHook& program : programs->programs()) {
@@ -259,15 +259,15 @@ Result<std::unique_ptr<Redirection>> CgroupConnectRedirector::install(
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
   const Result<void> attached = redirection->attach();
   if (!attached) {
-    return attached.error();
+    co_return attached.error();
   }
   (void)detach_leftovers(ids);
-  return redirection;
+  co_return redirection;
 }
 
-Result<std::vector<std::string>> CgroupConnectRedirector::remove_leftovers(const Plan& /*plan*/,
-                                                                           Removal /*removal*/) const {
-  return detach_leftovers({});
+asio::awaitable<Result<std::vector<std::string>>> CgroupConnectRedirector::remove_leftovers(
+    const Plan& /*plan*/, Removal /*removal*/) const {
+  co_return detach_leftovers({});
 }
 
 }  // namespace msi2imds::redirect

@@ -24,12 +24,12 @@ class CgroupConnectRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "cgroup_connect";
   }
-  [[nodiscard]] Result<void> probe(const Plan& plan) const override;
+  [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
-  [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
-  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan,
-                                                                  Removal removal) const override;
+  [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove_leftovers(
+      const Plan& plan, Removal removal) const override;
 
  private:
   [[nodiscard]] Result<ConnectPrograms> load_best(const Plan& plan) const;

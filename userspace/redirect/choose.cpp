@@ -14,9 +14,9 @@
 namespace msi2imds::redirect {
 namespace {
 
-void remove_leftovers_of(const Redirector& redirector, const Plan& plan, Removal removal,
-                         Leftovers& leftovers) {
-  Result<std::vector<std::string>> removed = redirector.remove_leftovers(plan, removal);
+asio::awaitable<void> remove_leftovers_of(const Redirector& redirector, const Plan& plan, Removal removal,
+                                          Leftovers& leftovers) {
+  Result<std::vector<std::string>> removed = co_await redirector.remove_leftovers(plan, removal);
   if (removed) {
     std::move(removed->begin(), removed->end(), std::back_inserter(leftovers.removed));
   } else {
@@ -40,46 +40,46 @@ std::vector<std::unique_ptr<Redirector>> all_redirectors() {
   return all;
 }
 
-Result<Choice> choose(std::string_view backend, const Plan& plan) {
+asio::awaitable<Result<Choice>> choose(std::string backend, const Plan& plan) {
   Choice choice;
   for (auto& redirector : all_redirectors()) {
     if (backend != "auto" && backend != redirector->name()) {
       continue;
     }
-    const Result<void> probed = redirector->probe(plan);
+    const Result<void> probed = co_await redirector->probe(plan);
     if (probed) {
       choice.redirector = std::move(redirector);
-      return choice;
+      co_return choice;
     }
     choice.refused.push_back(std::string(redirector->name()) + ": " + probed.error().message());
   }
   if (choice.refused.empty()) {
-    return Error::from_errno(
-        EINVAL, "choose a redirection backend: there is none named '" + std::string(backend) + "'");
+    co_return Error::from_errno(EINVAL,
+                                "choose a redirection backend: there is none named '" + backend + "'");
   }
   std::string reasons;
   for (const std::string& reason : choice.refused) {
     reasons += (reasons.empty() ? "" : "; ") + reason;
   }
-  return Error::from_errno(ENOTSUP, "choose a redirection backend (" + reasons + ")");
+  co_return Error::from_errno(ENOTSUP, "choose a redirection backend (" + reasons + ")");
 }
 
-Leftovers remove_all_leftovers(const Plan& plan) {
+asio::awaitable<Leftovers> remove_all_leftovers(const Plan& plan) {
   Leftovers leftovers;
   for (const auto& redirector : all_redirectors()) {
-    remove_leftovers_of(*redirector, plan, Removal::at_once, leftovers);
+    co_await remove_leftovers_of(*redirector, plan, Removal::at_once, leftovers);
   }
-  return leftovers;
+  co_return leftovers;
 }
 
-Leftovers remove_leftovers_of_others(const Plan& plan, const Redirector& installed) {
+asio::awaitable<Leftovers> remove_leftovers_of_others(const Plan& plan, const Redirector& installed) {
   Leftovers leftovers;
   for (const auto& redirector : all_redirectors()) {
     if (redirector->name() != installed.name()) {
-      remove_leftovers_of(*redirector, plan, Removal::gently, leftovers);
+      co_await remove_leftovers_of(*redirector, plan, Removal::gently, leftovers);
     }
   }
-  return leftovers;
+  co_return leftovers;
 }
 
 }  // namespace msi2imds::redirect

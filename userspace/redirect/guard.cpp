@@ -51,7 +51,9 @@ void stand_alone(std::vector<int> descriptors) {
   close_all_but(std::move(descriptors));
 }
 
-[[noreturn]] void keep_watch(int alarm, const std::function<void()>& undo, std::vector<int> descriptors) {
+// An exception ends it: nothing of the process that was forked may go on here.
+[[noreturn]] void keep_watch(int alarm, const std::function<void()>& undo,
+                             std::vector<int> descriptors) noexcept {
   descriptors.push_back(alarm);
   stand_alone(std::move(descriptors));
   tell(alarm, kReady);
@@ -63,6 +65,11 @@ void stand_alone(std::vector<int> descriptors) {
   if (size != 1 || word != kDismissed) {
     undo();
   }
+  ::_exit(0);
+}
+
+[[noreturn]] void do_and_end(const std::function<void()>& task) noexcept {
+  task();
   ::_exit(0);
 }
 
@@ -114,7 +121,7 @@ Result<void> run_detached(const std::function<void()>& task) {
     stand_alone({});  // when it has ended, none of our sockets is held open
     const pid_t grandchild = ::fork();
     if (grandchild == 0) {
-      task();
+      do_and_end(task);
     }
     ::_exit(grandchild < 0 ? errno : 0);
   }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "redirect/change_watch.hpp"
@@ -19,12 +18,12 @@ namespace msi2imds::redirect {
 namespace {
 
 // Adds a rule where no connection passes, which shows whether the kernel takes it, and removes it.
-Result<void> try_rule(const IptablesTool& tool, const NatFamily& family) {
-  Result<void> added = tool.restore(iptables_probe_text(family));
+asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family) {
+  Result<void> added = co_await insist([&] { return tool.restore(iptables_probe_text(family)); });
   if (!added) {
-    return added;
+    co_return added;
   }
-  return tool.restore(iptables_probe_removal_text());
+  co_return co_await insist([&] { return tool.restore(iptables_probe_removal_text()); });
 }
 
 // The old iptables would make its nat table if it only looked for it.
@@ -40,22 +39,26 @@ bool has_old_nat_table(const NatFamily& family) {
 }
 
 // Nor do some versions of the one that speaks to nftables. Without nft nobody can tell, and it is looked for.
-bool has_new_nat_table(CommandRunner& runner, const NatFamily& family) {
-  const Result<std::string> listing = run_tool(runner, "nft", {"list", "tables"});
+asio::awaitable<bool> has_new_nat_table(CommandRunner& runner, const NatFamily& family) {
+  std::vector<std::string> arguments = {"list", "tables"};
+  const Result<std::string> listing = co_await run_tool(runner, "nft", std::move(arguments));
   if (!listing) {
-    return true;
+    co_return true;
   }
   const std::vector<std::string_view> lines = lines_of(*listing);
-  return std::find(lines.begin(), lines.end(), fmt::format("table {} nat", family.nft_name)) != lines.end();
+  co_return std::find(lines.begin(), lines.end(), fmt::format("table {} nat", family.nft_name)) !=
+      lines.end();
 }
 
-bool has_nat_table(CommandRunner& runner, bool speaks_nftables, const NatFamily& family) {
-  return speaks_nftables ? has_new_nat_table(runner, family) : has_old_nat_table(family);
+asio::awaitable<bool> has_nat_table(CommandRunner& runner, bool speaks_nftables, const NatFamily& family) {
+  if (!speaks_nftables) {
+    co_return has_old_nat_table(family);
+  }
+  co_return co_await has_new_nat_table(runner, family);
 }
 
-std::unique_ptr<ChangeWatch> watch_for(const IptablesTool& tool, const NatFamily& family) {
-  const Result<bool> speaks_nftables = tool.speaks_nftables();
-  if (speaks_nftables && *speaks_nftables) {
+std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& family) {
+  if (speaks_nftables) {
     return std::make_unique<NftWatch>("nat");
   }
   return std::make_unique<LegacyWatch>(family);
@@ -77,92 +80,110 @@ IptablesTool IptablesRedirector::tool(const NatFamily& family, const std::string
   return {iptables_programs(family, flavour), options_.runner, options_.wait};
 }
 
-Result<std::string> IptablesRedirector::find_flavour() const {
+asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour() const {
   std::optional<Error> refusal;
   for (const std::string& flavour : options_.flavours) {
-    const Result<void> tried = try_rule(tool(kIpv4, flavour), kIpv4);
+    const Result<void> tried = co_await try_rule(tool(kIpv4, flavour), kIpv4);
     if (tried) {
-      return flavour;
+      co_return flavour;
     }
     // Of those that are there, the first is the host's choice.
     if (!refusal || (refusal->code() == Errc::not_installed && tried.error().code() != Errc::not_installed)) {
       refusal = tried.error();
     }
   }
-  return refusal.value_or(Error(Errc::not_installed, "run iptables"));
+  co_return refusal.value_or(Error(Errc::not_installed, "run iptables"));
 }
 
-Result<void> IptablesRedirector::probe(const Plan& plan) const {
+asio::awaitable<Result<void>> IptablesRedirector::probe(const Plan& plan) const {
   if (!plan.cgroups.empty()) {
-    return cannot_choose_callers();
+    co_return cannot_choose_callers();
   }
-  const Result<std::string> flavour = find_flavour();
-  if (!flavour) {
-    return flavour.error();
-  }
-  return {};
+  const Result<std::string> flavour = co_await find_flavour();
+  co_return flavour ? Result<void>() : flavour.error();
 }
 
 std::vector<SocketAddress> IptablesRedirector::listen_addresses(const Plan& plan) const {
   return {SocketAddress::ipv4_loopback(plan.listen_port), SocketAddress::ipv6_loopback(plan.listen_port)};
 }
 
-Result<std::unique_ptr<Redirection>> IptablesRedirector::install(
-    const Plan& plan, const std::vector<Listener>& listeners) const {
-  const Result<std::string> flavour = find_flavour();
-  if (!flavour) {
-    return flavour.error();
-  }
-  const auto rules_of = [&](const NatFamily& family) {
-    const IptablesTool programs = tool(family, *flavour);
-    return std::make_unique<IptablesRules>(family, plan.legacy_ports, plan.listen_port, programs,
-                                           watch_for(programs, family));
-  };
-  Result<std::unique_ptr<Redirection>> redirection =
-      NatRedirection::install("iptables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
-  // The host may have chosen the other kind of iptables since an earlier process of ours.
-  if (const Result<bool> kind = tool(kIpv4, *flavour).speaks_nftables(); redirection && kind) {
-    (void)remove_but(*kind, plan, Removal::gently);
-  }
-  return redirection;
+asio::awaitable<std::unique_ptr<NatRules>> IptablesRedirector::rules_of(const NatFamily& family,
+                                                                        const std::string& flavour,
+                                                                        const Plan& plan) const {
+  IptablesTool programs = tool(family, flavour);
+  const Result<bool> speaks_nftables = co_await programs.speaks_nftables();
+  co_return std::make_unique<IptablesRules>(family, plan.legacy_ports, plan.listen_port, std::move(programs),
+                                            watch_for(speaks_nftables && *speaks_nftables, family));
 }
 
-// `kept`: of those that speak nftables, or of those that do not, nothing goes.
-Result<std::vector<std::string>> IptablesRedirector::remove_but(std::optional<bool> kept, const Plan& plan,
-                                                                Removal removal) const {
-  std::vector<NatLeftover> leftovers;
+asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::install(
+    const Plan& plan, const std::vector<Listener>& listeners) const {
+  const Result<std::string> flavour = co_await find_flavour();
+  if (!flavour) {
+    co_return flavour.error();
+  }
+  std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan);
+  std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan);
+  Result<std::unique_ptr<Redirection>> redirection =
+      co_await NatRedirection::install("iptables", plan, listeners, std::move(ipv4), std::move(ipv6));
+  // The host may have chosen the other kind of iptables since an earlier process of ours.
+  const IptablesTool programs = tool(kIpv4, *flavour);
+  const Result<bool> kind = co_await programs.speaks_nftables();
+  if (redirection && kind) {
+    (void)co_await remove_but(*kind, plan, Removal::gently);
+  }
+  co_return redirection;
+}
+
+// Those of this flavour that are there, and of a kind that was not looked at yet. `kept`: of those that speak
+// nftables, or of those that do not, nothing goes.
+asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily& family,
+                                                                 const std::string& flavour,
+                                                                 std::optional<bool> kept, const Plan& plan,
+                                                                 Found& all) const {
+  const IptablesTool programs = tool(family, flavour);
+  const Result<bool> speaks_nftables = co_await programs.speaks_nftables();
+  if (!speaks_nftables || kept == *speaks_nftables ||
+      all.seen.contains(std::pair(*speaks_nftables, family.domain)) ||
+      !co_await has_nat_table(*options_.runner, *speaks_nftables, family)) {
+    co_return Result<void>();
+  }
+  const Result<IptablesNat> found = co_await insist([&] { return programs.look(); });
+  if (!found) {
+    co_return found.error().code() == Errc::no_nat ? Result<void>() : found.error();
+  }
+  all.seen.emplace(*speaks_nftables, family.domain);
+  if (!found->chains.empty()) {
+    all.leftovers.push_back({.rules = std::make_unique<IptablesRules>(family, plan.legacy_ports,
+                                                                      plan.listen_port, programs, nullptr),
+                             .names = names_of(*found, family)});
+  }
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_but(std::optional<bool> kept,
+                                                                                 const Plan& plan,
+                                                                                 Removal removal) const {
+  Found all;
   std::optional<Error> failure;
-  std::set<std::pair<bool, int>> seen;  // one program may go by two names
   for (const std::string& flavour : options_.flavours) {
     for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
-      const IptablesTool programs = tool(*family, flavour);
-      const Result<bool> speaks_nftables = programs.speaks_nftables();
-      if (!speaks_nftables || kept == *speaks_nftables || seen.contains({*speaks_nftables, family->domain}) ||
-          !has_nat_table(*options_.runner, *speaks_nftables, *family)) {
-        continue;
-      }
-      const Result<IptablesNat> found = programs.look();
-      if (found) {
-        seen.emplace(*speaks_nftables, family->domain);
-      }
-      if (found && !found->chains.empty()) {
-        leftovers.push_back({.rules = std::make_unique<IptablesRules>(*family, plan.legacy_ports,
-                                                                      plan.listen_port, programs, nullptr),
-                             .names = names_of(*found, *family)});
-      } else if (!found && found.error().code() != Errc::no_nat) {
-        failure = found.error();
+      const Result<void> looked = co_await find_leftovers(*family, flavour, kept, plan, all);
+      if (!looked) {
+        failure = looked.error();
       }
     }
   }
-  Result<std::vector<std::string>> removed = remove(leftovers, removal, plan.listen_port);
+  Result<std::vector<std::string>> removed =
+      co_await redirect::remove(all.leftovers, removal, plan.listen_port);
   if (removed && failure) {
-    return *failure;
+    co_return *failure;
   }
-  return removed;
+  co_return removed;
 }
 
-Result<std::vector<std::string>> IptablesRedirector::remove_leftovers(const Plan& plan,
-                                                                      Removal removal) const {
+asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_leftovers(
+    const Plan& plan, Removal removal) const {
   return remove_but(std::nullopt, plan, removal);
 }
 

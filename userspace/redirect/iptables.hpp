@@ -3,11 +3,14 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/command.hpp"
 #include "redirect/iptables_tool.hpp"
+#include "redirect/nat_redirection.hpp"
 #include "redirect/redirector.hpp"
 
 namespace msi2imds::redirect {
@@ -28,18 +31,32 @@ class IptablesRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "iptables";
   }
-  [[nodiscard]] Result<void> probe(const Plan& plan) const override;
+  [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
-  [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
-  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan,
-                                                                  Removal removal) const override;
+  [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove_leftovers(
+      const Plan& plan, Removal removal) const override;
 
  private:
-  [[nodiscard]] Result<std::vector<std::string>> remove_but(std::optional<bool> kept, const Plan& plan,
-                                                            Removal removal) const;
+  // What earlier processes have left. One program may go by two names.
+  struct Found {
+    std::vector<NatLeftover> leftovers;
+    std::set<std::pair<bool, int>> seen;  // whether it speaks nftables, and the family
+  };
+
+  [[nodiscard]] asio::awaitable<Result<void>> find_leftovers(const NatFamily& family,
+                                                             const std::string& flavour,
+                                                             std::optional<bool> kept, const Plan& plan,
+                                                             Found& all) const;
+  [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove_but(std::optional<bool> kept,
+                                                                             const Plan& plan,
+                                                                             Removal removal) const;
+  [[nodiscard]] asio::awaitable<std::unique_ptr<NatRules>> rules_of(const NatFamily& family,
+                                                                    const std::string& flavour,
+                                                                    const Plan& plan) const;
   [[nodiscard]] IptablesTool tool(const NatFamily& family, const std::string& flavour) const;
-  [[nodiscard]] Result<std::string> find_flavour() const;
+  [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour() const;
 
   IptablesOptions options_;
 };

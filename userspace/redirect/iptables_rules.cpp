@@ -17,37 +17,37 @@ IptablesRules::IptablesRules(const NatFamily& family, std::vector<std::uint16_t>
       tool_(std::move(tool)),
       watch_(std::move(watch)) {}
 
-Result<void> IptablesRules::put() {
+asio::awaitable<Result<void>> IptablesRules::put() {
   return tool_.change(
       [this](const IptablesNat& found) { return iptables_text(family_, ports_, listen_port_, found); });
 }
 
-Result<void> IptablesRules::check() {
+asio::awaitable<Result<void>> IptablesRules::check() {
   if (!watch_->needs_look()) {
-    return {};
+    co_return Result<void>();
   }
   const std::string context = fmt::format("check chain MSI2IMDS of {}", family_.name);
-  const Result<IptablesNat> found = tool_.look();
+  const Result<IptablesNat> found = co_await tool_.look();
   if (!found) {
-    return found.error().within(context);
+    co_return found.error().within(context);
   }
   const auto missing = missing_in_iptables(family_, ports_, listen_port_, *found);
   if (missing) {
-    return Error(Errc::incomplete, context + " (" + *missing + ")");
+    co_return Error(Errc::incomplete, context + " (" + *missing + ")");
   }
   watch_->confirm();
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> IptablesRules::close() {
+asio::awaitable<Result<void>> IptablesRules::close() {
   return tool_.change([this](const IptablesNat& found) { return iptables_closing_text(family_, found); });
 }
 
-Result<void> IptablesRules::finish() {
+asio::awaitable<Result<void>> IptablesRules::finish() {
   return tool_.change(iptables_finishing_text);
 }
 
-Result<void> IptablesRules::remove() {
+asio::awaitable<Result<void>> IptablesRules::remove() {
   return tool_.change(iptables_removal_text);
 }
 

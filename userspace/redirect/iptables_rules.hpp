@@ -17,11 +17,11 @@ class IptablesRules final : public NatRules {
   IptablesRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
                 IptablesTool tool, std::unique_ptr<ChangeWatch> watch);
 
-  [[nodiscard]] Result<void> put() override;
-  [[nodiscard]] Result<void> check() override;
-  [[nodiscard]] Result<void> close() override;
-  [[nodiscard]] Result<void> finish() override;
-  [[nodiscard]] Result<void> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> put() override;
+  [[nodiscard]] asio::awaitable<Result<void>> check() override;
+  [[nodiscard]] asio::awaitable<Result<void>> close() override;
+  [[nodiscard]] asio::awaitable<Result<void>> finish() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
 
  private:
   const NatFamily& family_;

@@ -2,8 +2,11 @@
 #include "redirect/iptables_tool.hpp"
 
 #include <array>
-#include <thread>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "redirect/errors.hpp"
 #include "redirect/tool.hpp"
@@ -25,19 +28,24 @@ bool may_be_overtaken(const Error& failure) {
 
 // Makes `attempt` again while it fails for somebody else's sake.
 template <typename Attempt>
-auto persist(const Wait& wait, Attempt attempt) {
-  auto result = attempt();
+std::invoke_result_t<Attempt> persist(const Wait& wait, Attempt attempt) {
+  auto result = co_await attempt();
   if (!result && may_be_overtaken(result.error())) {
-    result = attempt();
+    result = co_await attempt();
   }
   for (const milliseconds time : kWaits) {
     if (result || result.error().code() != Errc::locked) {
       break;
     }
-    wait(time);
-    result = attempt();
+    co_await wait(time);
+    result = co_await attempt();
   }
-  return result;
+  co_return result;
+}
+
+asio::awaitable<void> sleep_for(milliseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  (void)co_await timer.async_wait(kAsTuple);
 }
 
 }  // namespace
@@ -48,59 +56,66 @@ IptablesPrograms iptables_programs(const NatFamily& family, const std::string& f
 }
 
 Wait real_wait() {
-  return [](milliseconds time) { std::this_thread::sleep_for(time); };
+  return sleep_for;
 }
 
 IptablesTool::IptablesTool(IptablesPrograms programs, std::shared_ptr<CommandRunner> runner, Wait wait)
     : programs_(std::move(programs)), runner_(std::move(runner)), wait_(std::move(wait)) {}
 
-Result<IptablesNat> IptablesTool::look_once() const {
-  Result<std::string> listing = run_tool(*runner_, programs_.list, {"-t", "nat", "-S"});
+asio::awaitable<Result<IptablesNat>> IptablesTool::look_once() const {
+  std::vector<std::string> arguments = {"-t", "nat", "-S"};
+  Result<std::string> listing = co_await run_tool(*runner_, programs_.list, std::move(arguments));
   if (!listing && listing.error().code() == Errc::tool_failed) {  // too old for -S
-    Result<std::string> saved = run_tool(*runner_, programs_.save, {"-t", "nat"});
+    std::vector<std::string> table = {"-t", "nat"};
+    Result<std::string> saved = co_await run_tool(*runner_, programs_.save, std::move(table));
     if (saved) {
       listing = std::move(saved);
     }
   }
   if (!listing) {
-    return listing.error();
+    co_return listing.error();
   }
-  return read_iptables(*listing);
+  co_return read_iptables(*listing);
 }
 
-Result<void> IptablesTool::restore_once(const std::string& text) const {
-  const Result<std::string> done = run_tool(*runner_, programs_.restore, {"--noflush"}, text);
-  if (!done) {
-    return done.error();
-  }
-  return {};
+asio::awaitable<Result<void>> IptablesTool::restore_once(std::string text) const {
+  std::vector<std::string> arguments = {"--noflush"};
+  const Result<std::string> done =
+      co_await run_tool(*runner_, programs_.restore, std::move(arguments), std::move(text));
+  co_return done ? Result<void>() : done.error();
 }
 
-Result<IptablesNat> IptablesTool::look() const {
+asio::awaitable<Result<void>> IptablesTool::change_once(const TextFor& text_for) const {
+  const Result<IptablesNat> found = co_await look_once();
+  if (!found) {
+    co_return found.error();
+  }
+  std::string text = text_for(*found);
+  if (text.empty()) {
+    co_return Result<void>();
+  }
+  co_return co_await restore_once(std::move(text));
+}
+
+asio::awaitable<Result<IptablesNat>> IptablesTool::look() const {
   return persist(wait_, [this] { return look_once(); });
 }
 
-Result<void> IptablesTool::restore(const std::string& text) const {
-  return persist(wait_, [&] { return restore_once(text); });
+asio::awaitable<Result<void>> IptablesTool::restore(std::string text) const {
+  return persist(wait_, [this, text = std::move(text)] { return restore_once(text); });
 }
 
-Result<void> IptablesTool::change(const std::function<std::string(const IptablesNat&)>& text_for) const {
-  return persist(wait_, [&]() -> Result<void> {
-    const Result<IptablesNat> found = look_once();
-    if (!found) {
-      return found.error();
-    }
-    const std::string text = text_for(*found);
-    return text.empty() ? Result<void>() : restore_once(text);
-  });
+asio::awaitable<Result<void>> IptablesTool::change(TextFor text_for) const {
+  return persist(wait_, [this, text_for = std::move(text_for)] { return change_once(text_for); });
 }
 
-Result<bool> IptablesTool::speaks_nftables() const {
-  const Result<std::string> version = run_tool(*runner_, programs_.list, {"--version"});
+asio::awaitable<Result<bool>> IptablesTool::speaks_nftables() const {
+  std::vector<std::string> arguments = {"--version"};
+  const Result<std::string> version = co_await run_tool(*runner_, programs_.list, std::move(arguments));
   if (!version) {
-    return version.error();
+    co_return version.error();
   }
-  return version->find("nf_tables") != std::string::npos;
+  co_return version->find("nf_tables") != std::string::npos;
 }
 
 }  // namespace msi2imds::redirect

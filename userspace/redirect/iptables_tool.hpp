@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/asio.hpp"
 #include "base/command.hpp"
 #include "redirect/iptables_text.hpp"
 #include "redirect/nat_family.hpp"
@@ -23,28 +24,32 @@ struct IptablesPrograms {
 // `flavour` is what comes after "iptables": "", "-legacy", "-nft".
 [[nodiscard]] IptablesPrograms iptables_programs(const NatFamily& family, const std::string& flavour);
 
-using Wait = std::function<void(std::chrono::milliseconds)>;
+using Wait = std::function<asio::awaitable<void>(std::chrono::milliseconds)>;
 
 [[nodiscard]] Wait real_wait();
+
+// What iptables-restore is to be told, given what is there.
+using TextFor = std::function<std::string(const IptablesNat&)>;
 
 // Reads and changes a nat table. Others may be at work in it: then it tries again, for about two seconds.
 class IptablesTool {
  public:
   IptablesTool(IptablesPrograms programs, std::shared_ptr<CommandRunner> runner, Wait wait);
 
-  [[nodiscard]] Result<IptablesNat> look() const;
+  [[nodiscard]] asio::awaitable<Result<IptablesNat>> look() const;
 
   // Does what `text_for` makes of what is found; nothing, if that is an empty text.
-  [[nodiscard]] Result<void> change(const std::function<std::string(const IptablesNat&)>& text_for) const;
+  [[nodiscard]] asio::awaitable<Result<void>> change(TextFor text_for) const;
 
-  [[nodiscard]] Result<void> restore(const std::string& text) const;
+  [[nodiscard]] asio::awaitable<Result<void>> restore(std::string text) const;
 
   // Whether it is an iptables that keeps its rules in nftables.
-  [[nodiscard]] Result<bool> speaks_nftables() const;
+  [[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables() const;
 
  private:
-  [[nodiscard]] Result<IptablesNat> look_once() const;
-  [[nodiscard]] Result<void> restore_once(const std::string& text) const;
+  [[nodiscard]] asio::awaitable<Result<IptablesNat>> look_once() const;
+  [[nodiscard]] asio::awaitable<Result<void>> restore_once(std::string text) const;
+  [[nodiscard]] asio::awaitable<Result<void>> change_once(const TextFor& text_for) const;
 
   IptablesPrograms programs_;
   std::shared_ptr<CommandRunner> runner_;

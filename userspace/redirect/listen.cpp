@@ -10,8 +10,8 @@ namespace {
 // Nothing to hold: the sockets are the redirection.
 class Listening final : public Redirection {
  public:
-  [[nodiscard]] Result<void> check() override {
-    return {};
+  [[nodiscard]] asio::awaitable<Result<void>> check() override {
+    co_return Result<void>();
   }
   [[nodiscard]] std::vector<std::string> remarks() const override {
     return {"of 127.0.0.0/8, only 127.0.0.1 is covered"};
@@ -20,11 +20,11 @@ class Listening final : public Redirection {
 
 }  // namespace
 
-Result<void> ListenRedirector::probe(const Plan& plan) const {
+asio::awaitable<Result<void>> ListenRedirector::probe(const Plan& plan) const {
   if (!plan.cgroups.empty()) {
-    return cannot_choose_callers();
+    co_return cannot_choose_callers();
   }
-  return {};
+  co_return Result<void>();
 }
 
 std::vector<SocketAddress> ListenRedirector::listen_addresses(const Plan& plan) const {
@@ -36,17 +36,17 @@ std::vector<SocketAddress> ListenRedirector::listen_addresses(const Plan& plan) 
   return addresses;
 }
 
-Result<std::unique_ptr<Redirection>> ListenRedirector::install(const Plan& plan,
-                                                               const std::vector<Listener>& listeners) const {
+asio::awaitable<Result<std::unique_ptr<Redirection>>> ListenRedirector::install(
+    const Plan& plan, const std::vector<Listener>& listeners) const {
   for (const std::uint16_t port : plan.legacy_ports) {
     const bool listening = std::any_of(listeners.begin(), listeners.end(), [port](const Listener& listener) {
       return listener.address == SocketAddress::ipv4_loopback(port);
     });
     if (!listening) {
-      return Error::from_errno(ENOTCONN, "find the listener on 127.0.0.1:" + std::to_string(port));
+      co_return Error::from_errno(ENOTCONN, "find the listener on 127.0.0.1:" + std::to_string(port));
     }
   }
-  return std::make_unique<Listening>();
+  co_return std::make_unique<Listening>();
 }
 
 }  // namespace msi2imds::redirect

@@ -12,9 +12,9 @@ class ListenRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "listen";
   }
-  [[nodiscard]] Result<void> probe(const Plan& plan) const override;
+  [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
-  [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
 };
 

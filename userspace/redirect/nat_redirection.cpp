@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/nat_redirection.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
-#include <iterator>
 #include <map>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/open_connections.hpp"
+#include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
 namespace {
 
 // Longer than a request may take.
 constexpr std::chrono::seconds kLongestClosing{90};
-constexpr timespec kClosingPoll{.tv_sec = 0, .tv_nsec = 100'000'000};
+constexpr std::chrono::milliseconds kClosingPoll{100};
 
 std::map<std::string_view, const Redirection*>& owners() {
   static std::map<std::string_view, const Redirection*> owners;
@@ -32,76 +32,85 @@ bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& add
                      [&address](const Listener& listener) { return listener.address == address; });
 }
 
-void wait_for_connections_to_end(std::uint16_t listen_port) {
+asio::awaitable<void> wait_for_connections_to_end(std::uint16_t listen_port) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto deadline = std::chrono::steady_clock::now() + kLongestClosing;
   while (count_open_connections(listen_port) > 0 && std::chrono::steady_clock::now() < deadline) {
-    (void)::nanosleep(&kClosingPoll, nullptr);
+    timer.expires_after(kClosingPoll);
+    (void)co_await timer.async_wait(kAsTuple);
   }
 }
 
 // Those that take no new connection any more, and leave what others need. It comes before a look at
 // connections: one that came between that and the removal would be cut in half.
-std::vector<NatRules*> close(const std::vector<NatRules*>& all) {
+asio::awaitable<std::vector<NatRules*>> close(std::vector<NatRules*> all) {
   std::vector<NatRules*> closing;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(closing),
-               [](NatRules* rules) { return static_cast<bool>(rules->close()); });
-  return closing;
+  for (NatRules* rules : all) {
+    const Result<void> closed = co_await insist([rules] { return rules->close(); });
+    if (closed) {
+      closing.push_back(rules);
+    }
+  }
+  co_return closing;
 }
 
-Result<void> remove_all_but(const std::vector<NatRules*>& needed, const std::vector<NatRules*>& all) {
+asio::awaitable<Result<void>> remove_all_but(std::vector<NatRules*> needed, std::vector<NatRules*> all) {
   Result<void> result;
   for (NatRules* rules : all) {
     if (std::find(needed.begin(), needed.end(), rules) != needed.end()) {
       continue;
     }
-    if (Result<void> removed = rules->remove(); !removed) {
+    Result<void> removed = co_await insist([rules] { return rules->remove(); });
+    if (!removed) {
       result = std::move(removed);
     }
   }
-  return result;
+  co_return result;
 }
 
 // What close() left redirects nothing, whether it goes or stays.
-void finish(const std::vector<NatRules*>& closing) {
+asio::awaitable<void> finish(std::vector<NatRules*> closing) {
   for (NatRules* rules : closing) {
-    (void)rules->finish();
+    (void)co_await insist([rules] { return rules->finish(); });
   }
 }
 
-void finish_once_connections_have_ended(const std::vector<NatRules*>& closing, std::uint16_t listen_port) {
-  wait_for_connections_to_end(listen_port);
-  finish(closing);
+asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
+                                                         std::uint16_t listen_port) {
+  co_await wait_for_connections_to_end(listen_port);
+  co_await finish(std::move(closing));
 }
 
 // In the guard's process, where nobody is left to be told of a failure.
-void remove_for_a_process_that_is_gone(const std::vector<NatRules*>& all, std::uint16_t listen_port) {
-  const std::vector<NatRules*> closing = close(all);
-  (void)remove_all_but(closing, all);
-  finish_once_connections_have_ended(closing, listen_port);
+asio::awaitable<void> remove_for_a_process_that_is_gone(std::vector<NatRules*> all,
+                                                        std::uint16_t listen_port) {
+  std::vector<NatRules*> closing = co_await close(all);
+  (void)co_await remove_all_but(closing, all);
+  co_await finish_once_connections_have_ended(std::move(closing), listen_port);
 }
 
 }  // namespace
 
 // The kernel translates connections that exist only while there is a NAT rule, so one stays until they have
 // ended; closing it is left to a process that may outlive us.
-Result<void> remove_gently(const std::vector<NatRules*>& all, std::uint16_t listen_port) {
-  std::vector<NatRules*> closing = close(all);
+asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, std::uint16_t listen_port) {
+  std::vector<NatRules*> closing = co_await close(all);
   if (count_open_connections(listen_port) == 0) {
     closing.clear();
   }
-  Result<void> result = remove_all_but(closing, all);
+  Result<void> result = co_await remove_all_but(closing, all);
   if (!closing.empty()) {
-    const Result<void> detached =
-        run_detached([&closing, listen_port] { finish_once_connections_have_ended(closing, listen_port); });
+    const Result<void> detached = run_detached(
+        [&closing, listen_port] { run_to_end(finish_once_connections_have_ended(closing, listen_port)); });
     if (!detached) {
-      finish(closing);
+      co_await finish(closing);
     }
   }
-  return result;
+  co_return result;
 }
 
-Result<std::vector<std::string>> remove(const std::vector<NatLeftover>& leftovers, Removal removal,
-                                        std::uint16_t listen_port) {
+asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
+                                                         Removal removal, std::uint16_t listen_port) {
   std::vector<std::string> names;
   std::vector<NatRules*> all;
   for (const NatLeftover& leftover : leftovers) {
@@ -109,16 +118,16 @@ Result<std::vector<std::string>> remove(const std::vector<NatLeftover>& leftover
     all.push_back(leftover.rules.get());
   }
   if (removal == Removal::gently) {
-    const Result<void> removed = remove_gently(all, listen_port);
-    return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
+    const Result<void> removed = co_await remove_gently(all, listen_port);
+    co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
   }
   for (NatRules* rules : all) {
-    const Result<void> removed = rules->remove();
+    const Result<void> removed = co_await insist([rules] { return rules->remove(); });
     if (!removed) {
-      return removed.error();
+      co_return removed.error();
     }
   }
-  return names;
+  co_return names;
 }
 
 NatRedirection::NatRedirection(std::string_view backend, std::uint16_t listen_port,
@@ -127,84 +136,98 @@ NatRedirection::NatRedirection(std::string_view backend, std::uint16_t listen_po
   owners()[backend_] = this;
 }
 
-Result<std::unique_ptr<Redirection>> NatRedirection::install(std::string_view backend, const Plan& plan,
-                                                             const std::vector<Listener>& listeners,
-                                                             std::unique_ptr<NatRules> ipv4,
-                                                             std::unique_ptr<NatRules> ipv6) {
+asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
+    std::string_view backend, const Plan& plan, const std::vector<Listener>& listeners,
+    std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6) {
   const auto address = SocketAddress::ipv4_loopback(plan.listen_port);
   if (!listens_on(listeners, address)) {
-    return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
+    co_return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
   }
   const auto families =
       std::make_shared<Families>(Families{.ipv4 = std::move(ipv4), .ipv6 = std::move(ipv6)});
   // Before the rules are there, so that there is no moment in which nobody would remove them.
   auto guard = Guard::start(
       [families, port = plan.listen_port] {
-        remove_for_a_process_that_is_gone({families->ipv4.get(), families->ipv6.get()}, port);
+        run_to_end(remove_for_a_process_that_is_gone({families->ipv4.get(), families->ipv6.get()}, port));
       },
       {});
   if (!guard) {
-    return guard.error();
+    co_return guard.error();
   }
-  const Result<void> put = families->ipv4->put();
+  const Result<void> put = co_await insist([&families] { return families->ipv4->put(); });
   if (!put) {
-    return put.error();
+    co_return put.error();
   }
   std::unique_ptr<NatRedirection> redirection(
       new NatRedirection(backend, plan.listen_port, families, std::move(*guard)));
-  redirection->put_ipv6(listeners);
-  finish(redirection->in_force());  // the new rules keep the connections of an earlier process translated
-  return redirection;
+  co_await redirection->put_ipv6(listeners);
+  // The new rules keep the connections of an earlier process translated.
+  co_await finish(redirection->in_force());
+  co_return std::move(redirection);
 }
 
-void NatRedirection::put_ipv6(const std::vector<Listener>& listeners) {
+asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& listeners) {
   if (!listens_on(listeners, SocketAddress::ipv6_loopback(listen_port_))) {
     why_not_ipv6_ = "nobody listens there";
-  } else if (const Result<void> put = families_->ipv6->put(); !put) {
-    why_not_ipv6_ = put.error().message();
+  } else {
+    const Result<void> put = co_await insist([this] { return families_->ipv6->put(); });
+    if (!put) {
+      why_not_ipv6_ = put.error().message();
+    }
   }
   if (why_not_ipv6_) {
-    (void)families_->ipv6->remove();  // an earlier process's; where there is no IPv6, there is nothing
+    // An earlier process's; where there is no IPv6, there is nothing.
+    (void)co_await families_->ipv6->remove();
   }
 }
 
 NatRedirection::~NatRedirection() {
-  if (owns_the_rules()) {
-    owners().erase(backend_);
-    if (const Result<void> removed = remove_gently(in_force(), listen_port_); !removed) {
-      log::error("remove the redirection: {}", removed.error().message());
-    }
+  run_to_end(NatRedirection::remove());
+}
+
+asio::awaitable<void> NatRedirection::remove() {
+  if (!owns_the_rules()) {
+    co_return;
+  }
+  const Result<void> removed = co_await remove_gently(in_force(), listen_port_);
+  owners().erase(backend_);
+  if (!removed) {
+    log::error("cannot remove the redirection: {}", removed.error().message());
   }
 }
 
-Result<void> NatRedirection::check() {
+asio::awaitable<Result<void>> NatRedirection::check() {
   if (!owns_the_rules()) {
-    return Error(Errc::superseded, "check the rules");
+    co_return Error(Errc::superseded, "check the rules");
   }
   for (NatRules* rules : in_force()) {
-    Result<void> checked = rules->check();
+    Result<void> checked = co_await rules->check();
     if (!checked) {
-      return checked;
+      co_return checked;
     }
   }
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> NatRedirection::repair() {
+asio::awaitable<Result<void>> NatRedirection::repair() {
   if (!owns_the_rules()) {
-    return Error(Errc::superseded, "repair the rules");
+    co_return Error(Errc::superseded, "repair the rules");
   }
   Result<void> repaired;
   for (NatRules* rules : in_force()) {
-    if (rules->check()) {
+    const Result<void> checked = co_await rules->check();
+    if (checked) {
       continue;
     }
-    const Result<void> put = rules->put();
+    const Result<void> put = co_await rules->put();
     if (!put) {
       repaired = put;
     }
   }
-  return repaired ? check() : repaired;
+  if (!repaired) {
+    co_return repaired;
+  }
+  co_return co_await check();
 }
 
 bool NatRedirection::hand_over() {

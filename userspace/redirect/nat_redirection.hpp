@@ -15,7 +15,8 @@ namespace msi2imds::redirect {
 
 // Removes rules whose redirection is over. They take no new connection from here on; what those under way
 // need goes once they have ended.
-[[nodiscard]] Result<void> remove_gently(const std::vector<NatRules*>& all, std::uint16_t listen_port);
+[[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all,
+                                                          std::uint16_t listen_port);
 
 // Rules that an earlier process has left, and what of them is there.
 struct NatLeftover {
@@ -24,23 +25,25 @@ struct NatLeftover {
 };
 
 // Removes them; says what they were.
-[[nodiscard]] Result<std::vector<std::string>> remove(const std::vector<NatLeftover>& leftovers,
-                                                      Removal removal, std::uint16_t listen_port);
+[[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
+    const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port);
 
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
 class NatRedirection final : public Redirection {
  public:
   // `backend` is a literal: there is one set of rules of each, and the last redirection to put it owns it.
-  static Result<std::unique_ptr<Redirection>> install(std::string_view backend, const Plan& plan,
-                                                      const std::vector<Listener>& listeners,
-                                                      std::unique_ptr<NatRules> ipv4,
-                                                      std::unique_ptr<NatRules> ipv6);
+  static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(std::string_view backend,
+                                                                       const Plan& plan,
+                                                                       const std::vector<Listener>& listeners,
+                                                                       std::unique_ptr<NatRules> ipv4,
+                                                                       std::unique_ptr<NatRules> ipv6);
   NatRedirection(const NatRedirection&) = delete;
   NatRedirection& operator=(const NatRedirection&) = delete;
   ~NatRedirection() override;
 
-  [[nodiscard]] Result<void> check() override;
-  [[nodiscard]] Result<void> repair() override;
+  [[nodiscard]] asio::awaitable<Result<void>> check() override;
+  [[nodiscard]] asio::awaitable<Result<void>> repair() override;
+  [[nodiscard]] asio::awaitable<void> remove() override;
   [[nodiscard]] bool hand_over() override;
   [[nodiscard]] std::vector<std::string> remarks() const override;
   [[nodiscard]] bool covers_ipv6() const override;
@@ -55,7 +58,7 @@ class NatRedirection final : public Redirection {
   NatRedirection(std::string_view backend, std::uint16_t listen_port, std::shared_ptr<Families> families,
                  Guard guard);
 
-  void put_ipv6(const std::vector<Listener>& listeners);
+  asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners);
   [[nodiscard]] bool owns_the_rules() const;
   [[nodiscard]] std::vector<NatRules*> in_force() const;
 

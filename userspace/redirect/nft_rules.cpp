@@ -11,13 +11,11 @@
 
 namespace msi2imds::redirect {
 
-Result<void> run_nft(CommandRunner& runner, std::string_view text) {
+asio::awaitable<Result<void>> run_nft(CommandRunner& runner, std::string text) {
   // Not "-f -", which old versions do not know.
-  const Result<std::string> done = run_tool(runner, "nft", {"-f", "/dev/stdin"}, text);
-  if (!done) {
-    return done.error();
-  }
-  return {};
+  std::vector<std::string> arguments = {"-f", "/dev/stdin"};
+  const Result<std::string> done = co_await run_tool(runner, "nft", std::move(arguments), std::move(text));
+  co_return done ? Result<void>() : done.error();
 }
 
 NftRules::NftRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
@@ -28,42 +26,43 @@ NftRules::NftRules(const NatFamily& family, std::vector<std::uint16_t> ports, st
       runner_(std::move(runner)),
       watch_(std::move(watch)) {}
 
-Result<void> NftRules::put() {
-  Result<void> put = run_nft(*runner_, nft_table_text(family_, kNftTable, ports_, listen_port_));
+asio::awaitable<Result<void>> NftRules::put() {
+  Result<void> put = co_await run_nft(*runner_, nft_table_text(family_, kNftTable, ports_, listen_port_));
   if (!put && put.error().code() == Errc::in_use) {
-    return run_nft(*runner_, nft_refill_text(family_, ports_, listen_port_));
+    put = co_await run_nft(*runner_, nft_refill_text(family_, ports_, listen_port_));
   }
-  return put;
+  co_return put;
 }
 
-Result<void> NftRules::check() {
+asio::awaitable<Result<void>> NftRules::check() {
   if (!watch_->needs_look()) {
-    return {};
+    co_return Result<void>();
   }
   const std::string context = fmt::format("check table {} {}", family_.nft_name, kNftTable);
-  const Result<std::string> listing = run_tool(
-      *runner_, "nft", {"-nnn", "list", "table", std::string(family_.nft_name), std::string(kNftTable)});
+  std::vector<std::string> arguments = {"-nnn", "list", "table", std::string(family_.nft_name),
+                                        std::string(kNftTable)};
+  const Result<std::string> listing = co_await run_tool(*runner_, "nft", std::move(arguments));
   if (!listing) {
-    return listing.error().code() == Errc::no_nat ? Error(Errc::incomplete, context + " (it is missing)")
-                                                  : listing.error().within(context);
+    co_return listing.error().code() == Errc::no_nat ? Error(Errc::incomplete, context + " (it is missing)")
+                                                     : listing.error().within(context);
   }
   const auto missing = missing_in_nft_table(family_, ports_, listen_port_, *listing);
   if (missing) {
-    return Error(Errc::incomplete, context + " (" + *missing + ")");
+    co_return Error(Errc::incomplete, context + " (" + *missing + ")");
   }
   watch_->confirm();
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> NftRules::close() {
+asio::awaitable<Result<void>> NftRules::close() {
   return run_nft(*runner_, nft_closing_text(family_));
 }
 
-Result<void> NftRules::finish() {
+asio::awaitable<Result<void>> NftRules::finish() {
   return run_nft(*runner_, nft_removal_text(family_, {kNftClosingTable}));
 }
 
-Result<void> NftRules::remove() {
+asio::awaitable<Result<void>> NftRules::remove() {
   return run_nft(*runner_, nft_removal_text(family_, {kNftTable, kNftClosingTable, kNftProbeTable}));
 }
 

@@ -18,11 +18,11 @@ class NftRules final : public NatRules {
   NftRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
            std::shared_ptr<CommandRunner> runner, std::unique_ptr<ChangeWatch> watch);
 
-  [[nodiscard]] Result<void> put() override;
-  [[nodiscard]] Result<void> check() override;
-  [[nodiscard]] Result<void> close() override;
-  [[nodiscard]] Result<void> finish() override;
-  [[nodiscard]] Result<void> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> put() override;
+  [[nodiscard]] asio::awaitable<Result<void>> check() override;
+  [[nodiscard]] asio::awaitable<Result<void>> close() override;
+  [[nodiscard]] asio::awaitable<Result<void>> finish() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
 
  private:
   const NatFamily& family_;
@@ -33,6 +33,6 @@ class NftRules final : public NatRules {
 };
 
 // Does what `text` says, in one transaction.
-[[nodiscard]] Result<void> run_nft(CommandRunner& runner, std::string_view text);
+[[nodiscard]] asio::awaitable<Result<void>> run_nft(CommandRunner& runner, std::string text);
 
 }  // namespace msi2imds::redirect

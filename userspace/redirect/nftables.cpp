@@ -14,29 +14,30 @@ namespace msi2imds::redirect {
 
 NftablesRedirector::NftablesRedirector(std::shared_ptr<CommandRunner> runner) : runner_(std::move(runner)) {}
 
-Result<void> NftablesRedirector::probe(const Plan& plan) const {
+asio::awaitable<Result<void>> NftablesRedirector::probe(const Plan& plan) const {
   if (!plan.cgroups.empty()) {
-    return cannot_choose_callers();
+    co_return cannot_choose_callers();
   }
   const Result<TrialConnection> trial = TrialConnection::prepare();
   if (!trial) {
-    return trial.error();
+    co_return trial.error();
   }
-  Result<void> added =
-      run_nft(*runner_, nft_table_text(kIpv4, kNftProbeTable, {trial->port()}, trial->listen_port()));
+  const std::string text = nft_table_text(kIpv4, kNftProbeTable, {trial->port()}, trial->listen_port());
+  Result<void> added = co_await run_nft(*runner_, text);
   if (!added) {
-    return added;
+    co_return added;
   }
-  const Result<void> connected = trial->connect();
-  const Result<void> removed = run_nft(*runner_, nft_removal_text(kIpv4, {kNftProbeTable}));
-  return connected ? removed : connected;
+  const Result<void> connected = co_await trial->connect();
+  const std::string removal = nft_removal_text(kIpv4, {kNftProbeTable});
+  const Result<void> removed = co_await run_nft(*runner_, removal);
+  co_return connected ? removed : connected;
 }
 
 std::vector<SocketAddress> NftablesRedirector::listen_addresses(const Plan& plan) const {
   return {SocketAddress::ipv4_loopback(plan.listen_port), SocketAddress::ipv6_loopback(plan.listen_port)};
 }
 
-Result<std::unique_ptr<Redirection>> NftablesRedirector::install(
+asio::awaitable<Result<std::unique_ptr<Redirection>>> NftablesRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
   const auto rules_of = [&](const NatFamily& family) {
     return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, runner_,
@@ -45,14 +46,15 @@ Result<std::unique_ptr<Redirection>> NftablesRedirector::install(
   return NatRedirection::install("nftables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
 }
 
-Result<std::vector<std::string>> NftablesRedirector::remove_leftovers(const Plan& plan,
-                                                                      Removal removal) const {
-  const Result<std::string> listing = run_tool(*runner_, "nft", {"list", "tables"});
+asio::awaitable<Result<std::vector<std::string>>> NftablesRedirector::remove_leftovers(
+    const Plan& plan, Removal removal) const {
+  std::vector<std::string> arguments = {"list", "tables"};
+  const Result<std::string> listing = co_await run_tool(*runner_, "nft", std::move(arguments));
   if (!listing && (listing.error().code() == Errc::not_installed || listing.error().code() == Errc::no_nat)) {
-    return std::vector<std::string>();
+    co_return std::vector<std::string>();
   }
   if (!listing) {
-    return listing.error();
+    co_return listing.error();
   }
   std::vector<NatLeftover> leftovers;
   for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
@@ -63,7 +65,7 @@ Result<std::vector<std::string>> NftablesRedirector::remove_leftovers(const Plan
       leftovers.push_back(std::move(leftover));
     }
   }
-  return remove(leftovers, removal, plan.listen_port);
+  co_return co_await redirect::remove(leftovers, removal, plan.listen_port);
 }
 
 }  // namespace msi2imds::redirect

@@ -18,12 +18,12 @@ class NftablesRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "nftables";
   }
-  [[nodiscard]] Result<void> probe(const Plan& plan) const override;
+  [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
-  [[nodiscard]] Result<std::unique_ptr<Redirection>> install(
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const override;
-  [[nodiscard]] Result<std::vector<std::string>> remove_leftovers(const Plan& plan,
-                                                                  Removal removal) const override;
+  [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove_leftovers(
+      const Plan& plan, Removal removal) const override;
 
  private:
   std::shared_ptr<CommandRunner> runner_;

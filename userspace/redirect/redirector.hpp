@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
 
@@ -39,7 +40,9 @@ struct Listener {
   int fd = -1;
 };
 
-// An installed redirection. Destroying it uninstalls it, unless hand_over() was called.
+// An installed redirection. One operation at a time; what is passed to it has to live until its end.
+// Destroying it uninstalls it, unless hand_over() was called. Without remove() before that, whoever destroys
+// it may have to wait for programs of the host, and for their locks.
 class Redirection {
  public:
   Redirection() = default;
@@ -49,11 +52,17 @@ class Redirection {
 
   // Asks the kernel whether this redirection is in force; the error says what is missing. Asked every second,
   // so it has to be cheap while nothing changes.
-  [[nodiscard]] virtual Result<void> check() = 0;
+  [[nodiscard]] virtual asio::awaitable<Result<void>> check() = 0;
 
-  // Puts back what check() missed, for instance after a firewall was reloaded.
-  [[nodiscard]] virtual Result<void> repair() {
+  // Puts back what check() missed, for instance after a firewall was reloaded. Gives up after some seconds
+  // where somebody else is at work in the rules: to be tried again.
+  [[nodiscard]] virtual asio::awaitable<Result<void>> repair() {
     return check();
+  }
+
+  // Uninstalls whatever takes a program of the host; its destruction, which has to follow, does the rest.
+  [[nodiscard]] virtual asio::awaitable<void> remove() {
+    co_return;
   }
 
   // From here on it stays in force without us, for the process that comes after this one. False: it cannot.
@@ -83,7 +92,8 @@ enum class Removal {
   gently,   // what the kernel needs for its connections goes once they have ended
 };
 
-// One way of bringing legacy connections to our listeners.
+// One way of bringing legacy connections to our listeners. What is passed to an operation has to live until
+// its end.
 class Redirector {
  public:
   Redirector() = default;
@@ -96,20 +106,20 @@ class Redirector {
 
   // Finds out by doing whether this kernel, with these privileges, can carry out the plan; leaves nothing
   // behind.
-  [[nodiscard]] virtual Result<void> probe(const Plan& plan) const = 0;
+  [[nodiscard]] virtual asio::awaitable<Result<void>> probe(const Plan& plan) const = 0;
 
   // Where somebody has to listen before install().
   [[nodiscard]] virtual std::vector<SocketAddress> listen_addresses(const Plan& plan) const = 0;
 
   // `listeners` are the sockets on listen_addresses(); those on ::1 are missing on a host without IPv6. Takes
   // the place of what an earlier process has left or handed over, without a gap.
-  [[nodiscard]] virtual Result<std::unique_ptr<Redirection>> install(
+  [[nodiscard]] virtual asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
       const Plan& plan, const std::vector<Listener>& listeners) const = 0;
 
   // Removes what an earlier process has left or handed over; says what that was, one phrase each.
-  [[nodiscard]] virtual Result<std::vector<std::string>> remove_leftovers(const Plan& /*plan*/,
-                                                                          Removal /*removal*/) const {
-    return std::vector<std::string>();
+  [[nodiscard]] virtual asio::awaitable<Result<std::vector<std::string>>> remove_leftovers(
+      const Plan& /*plan*/, Removal /*removal*/) const {
+    co_return std::vector<std::string>();
   }
 };
 
@@ -131,12 +141,13 @@ struct Leftovers {
 };
 
 // Takes away whatever earlier processes of ours have left in the kernel.
-[[nodiscard]] Leftovers remove_all_leftovers(const Plan& plan);
+[[nodiscard]] asio::awaitable<Leftovers> remove_all_leftovers(const Plan& plan);
 
 // The same for all backends but `installed`, which has taken the place of its own; no connection is lost.
-[[nodiscard]] Leftovers remove_leftovers_of_others(const Plan& plan, const Redirector& installed);
+[[nodiscard]] asio::awaitable<Leftovers> remove_leftovers_of_others(const Plan& plan,
+                                                                    const Redirector& installed);
 
 // The backend of that name, or with "auto" the first whose probe succeeds.
-Result<Choice> choose(std::string_view backend, const Plan& plan);
+[[nodiscard]] asio::awaitable<Result<Choice>> choose(std::string backend, const Plan& plan);
 
 }  // namespace msi2imds::redirect

@@ -102,14 +102,14 @@ class SkLookupRedirection final : public Redirection {
     return {"connections fall through while the service restarts: " + attached_.why_not_pinned};
   }
 
-  [[nodiscard]] Result<void> check() override {
+  [[nodiscard]] asio::awaitable<Result<void>> check() override {
     bpf_link_info info{};
     std::uint32_t size = sizeof info;
     if (const int err = bpf_obj_get_info_by_fd(bpf_link__fd(attached_.link.get()), &info, &size); err != 0) {
-      return Error::from_errno(-err, "query the sk_lookup link");
+      co_return Error::from_errno(-err, "query the sk_lookup link");
     }
     if (info.netns.netns_ino == 0) {
-      return Error::from_errno(ENOLINK, "the sk_lookup link is detached from the network namespace");
+      co_return Error::from_errno(ENOLINK, "the sk_lookup link is detached from the network namespace");
     }
     for (const Listener& listener : listeners_) {
       const std::uint32_t slot = slot_of(listener);
@@ -117,10 +117,11 @@ class SkLookupRedirection final : public Redirection {
       const int err =
           bpf_map__lookup_elem(skeleton_->maps.listeners, &slot, sizeof slot, &cookie, sizeof cookie, 0);
       if (err != 0) {
-        return Error::from_errno(-err, "find the listener " + listener.address.to_string() + " in the map");
+        co_return Error::from_errno(-err,
+                                    "find the listener " + listener.address.to_string() + " in the map");
       }
     }
-    return {};
+    co_return Result<void>();
   }
 
  private:
@@ -177,35 +178,35 @@ Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_di
 
 }  // namespace
 
-Result<void> SkLookupRedirector::probe(const Plan& plan) const {
+asio::awaitable<Result<void>> SkLookupRedirector::probe(const Plan& plan) const {
   if (!plan.cgroups.empty()) {
-    return cannot_choose_callers();
+    co_return cannot_choose_callers();
   }
   const Result<Skeleton> skeleton = load({}, 0);  // no port: takes nothing while it is attached
   if (!skeleton) {
-    return skeleton.error();
+    co_return skeleton.error();
   }
   const Result<loader::Link> link = attach_to_own_namespace(**skeleton);
   if (!link) {
-    return link.error();
+    co_return link.error();
   }
-  return {};
+  co_return Result<void>();
 }
 
 std::vector<SocketAddress> SkLookupRedirector::listen_addresses(const Plan& plan) const {
   return {SocketAddress::ipv4_loopback(plan.listen_port), SocketAddress::ipv6_loopback(plan.listen_port)};
 }
 
-Result<std::unique_ptr<Redirection>> SkLookupRedirector::install(
+asio::awaitable<Result<std::unique_ptr<Redirection>>> SkLookupRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
   Result<Skeleton> skeleton = load(plan.legacy_ports, plan.listen_port);
   if (!skeleton) {
-    return skeleton.error();
+    co_return skeleton.error();
   }
   for (const Listener& listener : listeners) {
     const Result<void> put = put_listener(**skeleton, listener);
     if (!put) {
-      return put.error();
+      co_return put.error();
     }
   }
 
@@ -213,25 +214,25 @@ Result<std::unique_ptr<Redirection>> SkLookupRedirector::install(
   Result<Attached> attached =
       may_pin ? attach(**skeleton, plan.pin_directory) : attach_without_pin(**skeleton, plan.pin_directory);
   if (!attached) {
-    return attached.error();
+    co_return attached.error();
   }
-  return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*attached), listeners);
+  co_return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*attached), listeners);
 }
 
-Result<std::vector<std::string>> SkLookupRedirector::remove_leftovers(const Plan& plan,
-                                                                      Removal /*removal*/) const {
+asio::awaitable<Result<std::vector<std::string>>> SkLookupRedirector::remove_leftovers(
+    const Plan& plan, Removal /*removal*/) const {
   std::vector<std::string> removed;
   if (plan.pin_directory.empty()) {
-    return removed;
+    co_return removed;
   }
   const Result<bool> unpinned = unpin(pin_path(plan.pin_directory));
   if (!unpinned) {
-    return unpinned.error();
+    co_return unpinned.error();
   }
   if (*unpinned) {
     removed.push_back("sk_lookup: the link pinned at " + pin_path(plan.pin_directory));
   }
-  return removed;
+  co_return removed;
 }
 
 }  // namespace msi2imds::redirect

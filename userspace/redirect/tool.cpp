@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
+#include <utility>
 
-#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 
 namespace msi2imds::redirect {
@@ -76,19 +76,23 @@ Error failure_of(const std::string& tool, const CommandResult& result) {
   return {reason_of(result), std::move(context)};
 }
 
-Result<std::string> run_tool(CommandRunner& runner, const std::string& tool,
-                             const std::vector<std::string>& arguments, std::string_view input) {
-  Result<CommandResult> result = run_to_end(runner.run(tool, arguments, std::string(input)));
+asio::awaitable<Result<std::string>> run_tool(CommandRunner& runner, std::string tool,
+                                              std::vector<std::string> arguments, std::string input) {
+  Result<CommandResult> result = co_await runner.run(tool, std::move(arguments), std::move(input));
   if (!result && result.error().code() == boost::system::errc::no_such_file_or_directory) {
-    return Error(Errc::not_installed, "run " + tool);
+    co_return Error(Errc::not_installed, "run " + tool);
   }
   if (!result) {
-    return result.error();
+    co_return result.error();
   }
   if (result->exit_status != 0) {
-    return failure_of(tool, *result);
+    co_return failure_of(tool, *result);
   }
-  return std::move(result->output);
+  co_return std::move(result->output);
+}
+
+bool is_busy(const Error& failure) {
+  return failure.code() == Errc::locked || failure.code() == boost::system::errc::timed_out;
 }
 
 }  // namespace msi2imds::redirect

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <chrono>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "base/command.hpp"
 
 namespace msi2imds::redirect {
@@ -13,9 +18,31 @@ namespace msi2imds::redirect {
 [[nodiscard]] Error failure_of(const std::string& tool, const CommandResult& result);
 
 // Runs a tool that has to succeed, and returns what it printed.
-[[nodiscard]] Result<std::string> run_tool(CommandRunner& runner, const std::string& tool,
-                                           const std::vector<std::string>& arguments,
-                                           std::string_view input = {});
+[[nodiscard]] asio::awaitable<Result<std::string>> run_tool(CommandRunner& runner, std::string tool,
+                                                            std::vector<std::string> arguments,
+                                                            std::string input = {});
+
+// Whether it failed for the sake of somebody else who is at work in the rules: he holds a lock, or the tool
+// waited for one until it was killed.
+[[nodiscard]] bool is_busy(const Error& failure);
+
+// How long that is waited for where there is no later time to do it; and how often it is tried.
+inline constexpr std::chrono::seconds kLongestLock{60};
+inline constexpr std::chrono::milliseconds kBetweenAttempts{200};
+
+// Makes `attempt` again while somebody else is at work in the rules.
+template <typename Attempt>
+std::invoke_result_t<Attempt> insist(Attempt attempt) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto deadline = std::chrono::steady_clock::now() + kLongestLock;
+  auto result = co_await attempt();
+  while (!result && is_busy(result.error()) && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_after(kBetweenAttempts);
+    (void)co_await timer.async_wait(kAsTuple);
+    result = co_await attempt();
+  }
+  co_return result;
+}
 
 // Without the space around it.
 [[nodiscard]] std::string_view trim(std::string_view text);

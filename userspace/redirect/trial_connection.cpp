@@ -4,14 +4,18 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <chrono>
 
 #include "redirect/errors.hpp"
 
 namespace msi2imds::redirect {
 namespace {
 
-constexpr int kPatienceMilliseconds = 1000;
+constexpr std::chrono::milliseconds kTrialPatience{1000};
+constexpr std::chrono::milliseconds kTrialPause{10};
 
 UniqueFd make_socket() {
   return UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -25,9 +29,20 @@ Result<SocketAddress> bind_to_any_port(const UniqueFd& socket) {
   return SocketAddress::local_of(socket.get());
 }
 
-bool gets_ready(const UniqueFd& socket, short event) {
+bool is_ready(const UniqueFd& socket, short event) {
   pollfd polled{.fd = socket.get(), .events = event, .revents = 0};
-  return ::poll(&polled, 1, kPatienceMilliseconds) == 1;
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+// On loopback, a connection takes no time unless something swallows it.
+asio::awaitable<bool> gets_ready(const UniqueFd& socket, short event) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (auto waited = kTrialPause; waited < kTrialPatience && !is_ready(socket, event);
+       waited += kTrialPause) {
+    timer.expires_after(kTrialPause);
+    (void)co_await timer.async_wait(kAsTuple);
+  }
+  co_return is_ready(socket, event);
 }
 
 }  // namespace
@@ -49,20 +64,20 @@ Result<TrialConnection> TrialConnection::prepare() {
   return trial;
 }
 
-Result<void> TrialConnection::connect() const {
+asio::awaitable<Result<void>> TrialConnection::connect() const {
   const UniqueFd client = make_socket();
   (void)::connect(client.get(), dialled_.get(), dialled_.size());  // goes on in the background
   int failure = 0;
   socklen_t size = sizeof failure;
-  if (!gets_ready(client, POLLOUT) ||
+  if (!co_await gets_ready(client, POLLOUT) ||
       ::getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
-    return Error(Errc::no_effect, "try the rule");
+    co_return Error(Errc::no_effect, "try the rule");
   }
-  if (!gets_ready(listener_, POLLIN) ||
+  if (!co_await gets_ready(listener_, POLLIN) ||
       !UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
-    return Error(Errc::no_effect, "try the rule");
+    co_return Error(Errc::no_effect, "try the rule");
   }
-  return {};
+  co_return Result<void>();
 }
 
 }  // namespace msi2imds::redirect

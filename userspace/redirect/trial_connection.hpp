@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
 #include "base/unique_fd.hpp"
@@ -24,7 +25,7 @@ class TrialConnection {
   }
 
   // Dials port() on 127.0.0.1 and succeeds when the connection arrives at listen_port().
-  [[nodiscard]] Result<void> connect() const;
+  [[nodiscard]] asio::awaitable<Result<void>> connect() const;
 
  private:
   TrialConnection() = default;

@@ -21,7 +21,7 @@ redirect::Plan Interception::plan_of(const config::Config& config) const {
 }
 
 asio::awaitable<Result<Interception::Way>> Interception::plan_way(redirect::Plan plan, std::string backend) {
-  Result<redirect::Choice> choice = redirect::choose(backend, plan);
+  Result<redirect::Choice> choice = co_await redirect::choose(backend, plan);
   if (!choice) {
     co_return choice.error();
   }
@@ -54,7 +54,7 @@ asio::awaitable<Result<void>> Interception::prepare(const config::Config& config
 }
 
 asio::awaitable<Result<void>> Interception::install(Way& way) {
-  auto redirection = way.redirector->install(way.plan, way.listeners);
+  auto redirection = co_await way.redirector->install(way.plan, way.listeners);
   if (!redirection) {
     co_return redirection.error();
   }
@@ -83,18 +83,18 @@ asio::awaitable<Result<void>> Interception::attach() {
 
 // The process before us may have had another backend, or another configuration. Our way in is open by now.
 asio::awaitable<void> Interception::remove_leftovers_of_others() {
-  const redirect::Leftovers leftovers = redirect::remove_leftovers_of_others(way_.plan, *way_.redirector);
+  const redirect::Leftovers leftovers =
+      co_await redirect::remove_leftovers_of_others(way_.plan, *way_.redirector);
   for (const std::string& removed : leftovers.removed) {
     log::info("removed what an earlier msi2imds has left: {}", removed);
   }
   for (const std::string& failure : leftovers.failures) {
     log::warn("cannot look for what an earlier msi2imds may have left: {}", failure);
   }
-  co_return;
 }
 
 asio::awaitable<Result<void>> Interception::check() {
-  Result<void> checked = way_.redirection->check();
+  Result<void> checked = co_await way_.redirection->check();
   failure_ = checked ? std::string() : checked.error().message();
   co_return checked;
 }
@@ -110,7 +110,7 @@ asio::awaitable<void> Interception::keep_in_force() {
     repair_failure_.clear();
     co_return;
   }
-  const Result<void> repaired = way_.redirection->repair();
+  const Result<void> repaired = co_await way_.redirection->repair();
   if (repaired) {
     failure_.clear();
     repair_failure_.clear();
@@ -175,11 +175,18 @@ asio::awaitable<Result<void>> Interception::go_over_to(Way way) {
     if (way.redirector->name() == way_.redirector->name()) {
       (void)way_.redirection->hand_over();  // the new one took its place; false: both were there
     }
-    way_.redirection.reset();  // assignment alone would destroy in the order of the members
+    co_await detach();  // assignment alone would destroy in the order of the members
     failure_.clear();
   }
   way_ = std::move(way);
   co_return Result<void>();
+}
+
+asio::awaitable<void> Interception::detach() {
+  if (is_attached()) {
+    co_await way_.redirection->remove();
+    way_.redirection.reset();
+  }
 }
 
 asio::awaitable<InterceptionState> Interception::describe() {
@@ -205,7 +212,7 @@ std::optional<SocketAddress> Interception::dialled_by(std::uint64_t cookie) cons
 asio::awaitable<void> Interception::fail_open(std::string why) {
   const AsyncMutex::Lock turn = co_await turn_.lock();
   failure_ = std::move(why);
-  way_.redirection.reset();
+  co_await detach();
   way_.listeners.clear();
   sockets_.turn_callers_away();
 }
@@ -218,7 +225,7 @@ asio::awaitable<bool> Interception::stop(bool for_good) {
   const bool handed_over = !for_good && is_attached() && is_prepared() &&
                            std::all_of(way_.listeners.begin(), way_.listeners.end(), is_held) &&
                            way_.redirection->hand_over();
-  way_.redirection.reset();
+  co_await detach();
   way_.listeners.clear();
   sockets_.close_all();
   co_return handed_over;
@@ -229,7 +236,8 @@ asio::awaitable<bool> Interception::give_back_inheritance(const config::Config& 
   if (!sockets_.are_some_held_by_others()) {
     co_return false;
   }
-  const redirect::Leftovers leftovers = redirect::remove_all_leftovers(redirect_plan(config));
+  const redirect::Plan plan = redirect_plan(config);
+  const redirect::Leftovers leftovers = co_await redirect::remove_all_leftovers(plan);
   for (const std::string& removed : leftovers.removed) {
     log::warn("connections are let through: removed {}", removed);
   }

@@ -101,6 +101,7 @@ class Interception {
   asio::awaitable<Result<void>> install(Way& way);
   asio::awaitable<Result<void>> go_over_to(Way way);
   asio::awaitable<Result<void>> check();
+  asio::awaitable<void> detach();
   asio::awaitable<void> remove_leftovers_of_others();
 
   AsyncMutex turn_;

@@ -13,15 +13,15 @@ class FakeRedirector final : public redirect::Redirector {
   [[nodiscard]] std::string_view name() const override {
     return name_;
   }
-  [[nodiscard]] Result<void> probe(const redirect::Plan& /*plan*/) const override {
-    return works_ ? Result<void>() : Error::from_errno(EPERM, "load program");
+  [[nodiscard]] asio::awaitable<Result<void>> probe(const redirect::Plan& /*plan*/) const override {
+    co_return works_ ? Result<void>() : Error::from_errno(EPERM, "load program");
   }
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const redirect::Plan& /*plan*/) const override {
     return {};
   }
-  [[nodiscard]] Result<std::unique_ptr<redirect::Redirection>> install(
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<redirect::Redirection>>> install(
       const redirect::Plan& /*plan*/, const std::vector<redirect::Listener>& /*listeners*/) const override {
-    return Error::from_errno(ENOSYS, "install");
+    co_return Error::from_errno(ENOSYS, "install");
   }
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include "base/run_to_end.hpp"
 #include "redirect/redirector.hpp"
 
 namespace msi2imds::redirect {
@@ -8,19 +9,19 @@ namespace {
 
 TEST(ChooseTest, RefusesANameThatNobodyHas) {
   for (const char* name : {"", "no_such_backend", "Listen", "listen "}) {
-    EXPECT_FALSE(choose(name, {})) << name;
+    EXPECT_FALSE(run_to_end(choose(name, {}))) << name;
   }
 }
 
 TEST(ChooseTest, TakesTheBackendThatIsNamed) {
-  const auto choice = choose("listen", {});
+  const auto choice = run_to_end(choose("listen", {}));
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->redirector->name(), "listen");
   EXPECT_TRUE(choice->refused.empty());
 }
 
 TEST(ChooseTest, AutoAlwaysFindsOneAndSaysWhyNotTheOnesBefore) {
-  const auto choice = choose("auto", {});
+  const auto choice = run_to_end(choose("auto", {}));
   ASSERT_TRUE(choice);
   const auto all = all_redirectors();
   const std::size_t place = choice->refused.size();

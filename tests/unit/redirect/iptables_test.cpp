@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/run_to_end.hpp"
 #include "unit/redirect/fake_command_runner.hpp"
 
 namespace msi2imds::redirect {
@@ -11,6 +12,10 @@ namespace {
 const Plan kPlan = {.legacy_ports = {50342}, .listen_port = 342};
 const std::vector<Listener> kListeners = {{.address = SocketAddress::ipv4_loopback(342), .fd = -1},
                                           {.address = SocketAddress::ipv6_loopback(342), .fd = -1}};
+
+asio::awaitable<void> no_wait(std::chrono::milliseconds /*time*/) {
+  co_return;
+}
 
 class IptablesRedirectorTest : public testing::Test {
  protected:
@@ -21,11 +26,11 @@ class IptablesRedirectorTest : public testing::Test {
   }
 
   std::shared_ptr<FakeCommandRunner> host_ = std::make_shared<FakeCommandRunner>();
-  IptablesRedirector redirector_{{.runner = host_, .wait = [](std::chrono::milliseconds) {}}};
+  IptablesRedirector redirector_{{.runner = host_, .wait = no_wait}};
 };
 
 TEST_F(IptablesRedirectorTest, SaysThatItIsNotInstalled) {
-  const auto probed = redirector_.probe(kPlan);
+  const auto probed = run_to_end(redirector_.probe(kPlan));
   ASSERT_FALSE(probed);
   EXPECT_EQ(probed.error().message(), "run iptables-restore: it is not installed");
 }
@@ -34,7 +39,7 @@ TEST_F(IptablesRedirectorTest, SaysThatItIsNotPermitted) {
   host_->fail("iptables-restore --noflush", 3,
               "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'nat'\n\n"
               "Permission denied (you must be root)\n");
-  const auto probed = redirector_.probe(kPlan);
+  const auto probed = run_to_end(redirector_.probe(kPlan));
   ASSERT_FALSE(probed);
   EXPECT_NE(probed.error().message().find("not permitted (needs CAP_NET_ADMIN)"), std::string::npos)
       << probed.error().message();
@@ -44,13 +49,13 @@ TEST_F(IptablesRedirectorTest, SaysThatTheKernelHasNoNat) {
   host_->fail("iptables-restore --noflush", 3,
               "iptables v1.4.21: can't initialize iptables table `nat': Table does not exist (do you need to "
               "insmod?)\n");
-  const auto probed = redirector_.probe(kPlan);
+  const auto probed = run_to_end(redirector_.probe(kPlan));
   ASSERT_FALSE(probed);
   EXPECT_TRUE(probed.error().message().ends_with(": the kernel has no such NAT")) << probed.error().message();
 }
 
 TEST_F(IptablesRedirectorTest, CannotChooseCallers) {
-  const auto probed = redirector_.probe({.legacy_ports = {50342}, .cgroups = {"/a"}});
+  const auto probed = run_to_end(redirector_.probe({.legacy_ports = {50342}, .cgroups = {"/a"}}));
   ASSERT_FALSE(probed);
   EXPECT_NE(probed.error().message().find("redirect.cgroups"), std::string::npos);
 }
@@ -58,14 +63,14 @@ TEST_F(IptablesRedirectorTest, CannotChooseCallers) {
 TEST_F(IptablesRedirectorTest, TakesTheFirstFlavourThatTakesARule) {
   host_->fail("iptables-restore --noflush", 1, "iptables-restore: line 3 failed\n");
   offer("iptables", "-nft");
-  EXPECT_TRUE(redirector_.probe(kPlan));
+  EXPECT_TRUE(run_to_end(redirector_.probe(kPlan)));
   EXPECT_EQ(host_->calls.back().command, "iptables-nft-restore --noflush");
   EXPECT_EQ(host_->calls.back().input, "*nat\n-F MSI2IMDS_PROBE\n-X MSI2IMDS_PROBE\nCOMMIT\n");
 }
 
 TEST_F(IptablesRedirectorTest, DoesWithoutIpv6) {
   offer("iptables", "");
-  const auto redirection = redirector_.install(kPlan, kListeners);
+  const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_FALSE((*redirection)->covers_ipv6());
   EXPECT_EQ((*redirection)->remarks().back(),
@@ -77,7 +82,7 @@ TEST_F(IptablesRedirectorTest, UsesTheSameFlavourForIpv6) {
   offer("ip6tables", "");
   offer("iptables", "-nft");
   offer("ip6tables", "-nft");
-  const auto redirection = redirector_.install(kPlan, kListeners);
+  const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_TRUE((*redirection)->covers_ipv6());
   EXPECT_EQ(host_->count("ip6tables-nft-restore --noflush"), 1U);
@@ -89,7 +94,7 @@ TEST_F(IptablesRedirectorTest, RemovesWhatAnEarlierProcessPutWithTheOtherKind) {
   offer("iptables", "", ours);
   host_->succeed("iptables --version", "iptables v1.8.9 (legacy)");
   offer("iptables", "-nft", ours);
-  const auto redirection = redirector_.install(kPlan, kListeners);
+  const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 2U) << "closed, and then removed";
 }
@@ -97,7 +102,7 @@ TEST_F(IptablesRedirectorTest, RemovesWhatAnEarlierProcessPutWithTheOtherKind) {
 TEST_F(IptablesRedirectorTest, LeavesItsOwnRulesUnderWhateverName) {
   offer("iptables", "");
   offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");  // the same kind
-  const auto redirection = redirector_.install(kPlan, kListeners);
+  const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 0U);
 }
@@ -106,27 +111,27 @@ TEST_F(IptablesRedirectorTest, TellsOnceWhatTwoNamesOfAProgramShow) {
   for (const char* flavour : {"", "-nft"}) {
     offer("iptables", flavour, "-N MSI2IMDS\n");
   }
-  EXPECT_EQ(redirector_.remove_leftovers(kPlan, Removal::at_once)->size(), 1U);
+  EXPECT_EQ(run_to_end(redirector_.remove_leftovers(kPlan, Removal::at_once))->size(), 1U);
 }
 
 TEST_F(IptablesRedirectorTest, LooksForNothingWhereNoTableIs) {
   offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");
   host_->succeed("nft list tables", "table ip filter\n");
-  EXPECT_TRUE(redirector_.remove_leftovers(kPlan, Removal::gently)->empty());
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(kPlan, Removal::gently))->empty());
   EXPECT_EQ(host_->count("iptables-nft -t nat -S"), 0U) << "which may make one";
 }
 
 TEST_F(IptablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
   offer("iptables", "-nft", "-N MSI2IMDS\n-A OUTPUT -j MSI2IMDS\n");
   offer("ip6tables", "-nft");
-  const auto removed = redirector_.remove_leftovers(kPlan, Removal::at_once);
+  const auto removed = run_to_end(redirector_.remove_leftovers(kPlan, Removal::at_once));
   ASSERT_TRUE(removed) << removed.error().message();
   EXPECT_EQ(*removed, std::vector<std::string>{"iptables: chain MSI2IMDS of IPv4"});
   EXPECT_EQ(host_->count("ip6tables-nft-restore --noflush"), 0U);
 }
 
 TEST_F(IptablesRedirectorTest, HasNoLeftoversWhereItIsNotInstalled) {
-  const auto removed = redirector_.remove_leftovers(kPlan, Removal::at_once);
+  const auto removed = run_to_end(redirector_.remove_leftovers(kPlan, Removal::at_once));
   ASSERT_TRUE(removed);
   EXPECT_TRUE(removed->empty());
 }
@@ -137,8 +142,8 @@ TEST_F(IptablesRedirectorTest, TellsWhenLeftoversStay) {
   auto failing = std::make_shared<FakeCommandRunner>();
   failing->succeed("iptables --version", "(nf_tables)");
   failing->fail("iptables -t nat -S", 4, "Permission denied (you must be root)\n");
-  EXPECT_FALSE(IptablesRedirector({.runner = failing, .wait = [](std::chrono::milliseconds) {}})
-                   .remove_leftovers(kPlan, Removal::at_once));
+  const IptablesRedirector redirector({.runner = failing, .wait = no_wait});
+  EXPECT_FALSE(run_to_end(redirector.remove_leftovers(kPlan, Removal::at_once)));
 }
 
 }  // namespace

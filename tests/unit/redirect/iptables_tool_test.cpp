@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "unit/redirect/fake_command_runner.hpp"
 
@@ -18,15 +19,17 @@ class IptablesToolTest : public testing::Test {
   std::shared_ptr<FakeCommandRunner> host_ = std::make_shared<FakeCommandRunner>();
   std::chrono::milliseconds waited_{0};
   std::vector<long> waits_;
-  IptablesTool tool_{iptables_programs(kIpv4, ""), host_, [this](std::chrono::milliseconds time) {
+  IptablesTool tool_{iptables_programs(kIpv4, ""), host_,
+                     [this](std::chrono::milliseconds time) -> asio::awaitable<void> {
                        waited_ += time;
                        waits_.push_back(time.count());
+                       co_return;
                      }};
 
   Result<void> change() {
-    return tool_.change([](const IptablesNat& found) {
+    return run_to_end(tool_.change([](const IptablesNat& found) {
       return found.chains.empty() ? std::string("made") : std::string("changed");
-    });
+    }));
   }
 };
 
@@ -46,7 +49,7 @@ TEST_F(IptablesToolTest, ChangesWhatItFound) {
 
 TEST_F(IptablesToolTest, RunsNothingForNothing) {
   host_->succeed(kList);
-  EXPECT_TRUE(tool_.change([](const IptablesNat&) { return std::string(); }));
+  EXPECT_TRUE(run_to_end(tool_.change([](const IptablesNat&) { return std::string(); })));
   EXPECT_EQ(host_->calls.size(), 1U);
 }
 
@@ -74,7 +77,7 @@ TEST_F(IptablesToolTest, WaitsLongerAndLongerForALock) {
 
 TEST_F(IptablesToolTest, GivesUpAfterTwoSeconds) {
   host_->fail(kList, kLocked, "Another app is currently holding the xtables lock.\n");
-  const auto looked = tool_.look();
+  const auto looked = run_to_end(tool_.look());
   ASSERT_FALSE(looked);
   EXPECT_EQ(looked.error().code(), Errc::locked);
   EXPECT_GT(waited_, std::chrono::seconds(1));
@@ -92,7 +95,7 @@ TEST_F(IptablesToolTest, DoesNotWaitWherePermissionIsMissing) {
 TEST_F(IptablesToolTest, ReadsWhatIsSavedWhereAProgramCannotList) {
   host_->fail(kList, 2, "iptables v1.3.5: Unknown arg `-S'\n");
   host_->succeed("iptables-save -t nat", "*nat\n:MSI2IMDS - [0:0]\nCOMMIT\n");
-  const auto found = tool_.look();
+  const auto found = run_to_end(tool_.look());
   ASSERT_TRUE(found) << found.error().message();
   EXPECT_EQ(found->chains, std::vector<std::string>{"MSI2IMDS"});
 }
@@ -101,9 +104,9 @@ TEST_F(IptablesToolTest, TellsTheFlavoursApart) {
   host_->succeed("iptables --version", "iptables v1.8.9 (nf_tables)\n");
   host_->succeed("iptables --version", "iptables v1.8.9 (legacy)\n");
   host_->succeed("iptables --version", "iptables v1.4.21\n");
-  EXPECT_TRUE(*tool_.speaks_nftables());
-  EXPECT_FALSE(*tool_.speaks_nftables());
-  EXPECT_FALSE(*tool_.speaks_nftables());
+  EXPECT_TRUE(*run_to_end(tool_.speaks_nftables()));
+  EXPECT_FALSE(*run_to_end(tool_.speaks_nftables()));
+  EXPECT_FALSE(*run_to_end(tool_.speaks_nftables()));
 }
 
 }  // namespace

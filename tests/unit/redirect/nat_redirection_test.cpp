@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <functional>
 
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "support_cpp/sockets.hpp"
 
@@ -19,6 +20,8 @@ const Plan kQuietPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port
 struct Table {
   bool exists = false;
   bool can_be_changed = true;
+  int locked_for = 0;  // so many attempts at a change
+  Error refusal = Error(Errc::locked, "change");
   int puts = 0;
   int closed = 0;
   int finished = 0;
@@ -30,31 +33,35 @@ class FakeRules final : public NatRules {
  public:
   explicit FakeRules(Table& table) : table_(table) {}
 
-  Result<void> put() override {
+  asio::awaitable<Result<void>> put() override {
     ++table_.puts;
-    return set(true);
+    co_return set(true);
   }
-  Result<void> check() override {
-    return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
+  asio::awaitable<Result<void>> check() override {
+    co_return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
   }
-  Result<void> close() override {
+  asio::awaitable<Result<void>> close() override {
     ++table_.closed;
     if (table_.while_closing) {
       table_.while_closing();
     }
-    return set(false);
+    co_return set(false);
   }
-  Result<void> finish() override {
+  asio::awaitable<Result<void>> finish() override {
     ++table_.finished;
-    return {};
+    co_return Result<void>();
   }
-  Result<void> remove() override {
+  asio::awaitable<Result<void>> remove() override {
     ++table_.removed;
-    return set(false);
+    co_return set(false);
   }
 
  private:
   Result<void> set(bool exists) {
+    if (table_.locked_for > 0) {
+      --table_.locked_for;
+      return table_.refusal;
+    }
     if (!table_.can_be_changed) {
       return Error(Errc::no_nat, "change");
     }
@@ -68,8 +75,9 @@ class FakeRules final : public NatRules {
 class NatRedirectionTest : public testing::Test {
  protected:
   Result<std::unique_ptr<Redirection>> install() {
-    return NatRedirection::install("fake", kQuietPlan, listeners_, std::make_unique<FakeRules>(ipv4_),
-                                   std::make_unique<FakeRules>(ipv6_));
+    return run_to_end(NatRedirection::install("fake", kQuietPlan, listeners_,
+                                              std::make_unique<FakeRules>(ipv4_),
+                                              std::make_unique<FakeRules>(ipv6_)));
   }
 
   Table ipv4_;
@@ -83,10 +91,58 @@ TEST_F(NatRedirectionTest, PutsBothFamiliesAndRemovesThem) {
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
   EXPECT_TRUE((*redirection)->covers_ipv6());
-  EXPECT_TRUE((*redirection)->check());
+  EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_EQ((*redirection)->remarks().size(), 1U);
   redirection->reset();
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, LeavesNothingToItsDestructionOnceItWasRemoved) {
+  auto redirection = install();
+  ASSERT_TRUE(redirection);
+  run_to_end((*redirection)->remove());
+  EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+  const int changes = ipv4_.closed + ipv4_.removed;
+  redirection->reset();
+  EXPECT_EQ(ipv4_.closed + ipv4_.removed, changes);
+}
+
+class LockedRulesTest : public NatRedirectionTest, public testing::WithParamInterface<int> {
+ protected:
+  // What somebody else who holds the lock of the rules makes of an attempt.
+  void lock() {
+    for (Table* table : {&ipv4_, &ipv6_}) {
+      table->locked_for = 2;
+      table->refusal =
+          GetParam() == 0 ? Error(Errc::locked, "change") : Error::from_errno(GetParam(), "change");
+    }
+  }
+};
+
+// 0: the tool said so. ETIMEDOUT: it waited for the lock itself until it was killed.
+INSTANTIATE_TEST_SUITE_P(Refusals, LockedRulesTest, testing::Values(0, ETIMEDOUT));
+
+TEST_P(LockedRulesTest, ArePutAndRemovedOnceTheLockIsFree) {
+  lock();
+  auto redirection = install();
+  ASSERT_TRUE(redirection) << redirection.error().message();
+  EXPECT_TRUE((*redirection)->covers_ipv6());
+  lock();
+  run_to_end((*redirection)->remove());
+  EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+// The supervisor comes back every second; until then, others may have their turn.
+TEST_P(LockedRulesTest, AreNotWaitedForByARepair) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.exists = false;
+  lock();
+  EXPECT_FALSE(run_to_end((*redirection)->repair()));
+  EXPECT_EQ(ipv4_.puts, 2);
+  EXPECT_FALSE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE(ipv4_.exists);
 }
 
 TEST_F(NatRedirectionTest, TakesAwayWhatAnEarlierProcessWasClosing) {
@@ -102,7 +158,7 @@ class NatLeftoversTest : public NatRedirectionTest {
     std::vector<NatLeftover> leftovers;
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv4_), .names = {"one", "another"}});
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv6_), .names = {"a third"}});
-    return remove(leftovers, removal, listen_port);
+    return run_to_end(remove(leftovers, removal, listen_port));
   }
 };
 
@@ -168,8 +224,8 @@ TEST_F(NatRedirectionTest, DoesWithoutIpv6Nat) {
   EXPECT_FALSE((*redirection)->covers_ipv6());
   EXPECT_EQ((*redirection)->remarks().back(),
             "connections to ::1 are not covered: change: the kernel has no such NAT");
-  EXPECT_TRUE((*redirection)->check());
-  EXPECT_TRUE((*redirection)->repair());
+  EXPECT_TRUE(run_to_end((*redirection)->check()));
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
   EXPECT_EQ(ipv6_.puts, 1);
 }
 
@@ -187,9 +243,9 @@ TEST_F(NatRedirectionTest, RepairsOnlyWhatIsMissing) {
   const auto redirection = install();
   ASSERT_TRUE(redirection);
   ipv6_.exists = false;
-  EXPECT_FALSE((*redirection)->check());
-  EXPECT_TRUE((*redirection)->repair());
-  EXPECT_TRUE((*redirection)->check());
+  EXPECT_FALSE(run_to_end((*redirection)->check()));
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_EQ(ipv4_.puts, 1);
   EXPECT_EQ(ipv6_.puts, 2);
 }
@@ -199,7 +255,7 @@ TEST_F(NatRedirectionTest, RepairsOneFamilyWhenItCannotRepairTheOther) {
   ASSERT_TRUE(redirection);
   ipv4_ = {.exists = false, .can_be_changed = false};
   ipv6_.exists = false;
-  EXPECT_FALSE((*redirection)->repair());
+  EXPECT_FALSE(run_to_end((*redirection)->repair()));
   EXPECT_TRUE(ipv6_.exists);
 }
 
@@ -215,12 +271,12 @@ TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOne) {
   auto first = install();
   auto second = install();
   ASSERT_TRUE(first && second);
-  EXPECT_EQ((*first)->check().error().code(), Errc::superseded);
-  EXPECT_FALSE((*first)->repair());
+  EXPECT_EQ(run_to_end((*first)->check()).error().code(), Errc::superseded);
+  EXPECT_FALSE(run_to_end((*first)->repair()));
   EXPECT_FALSE((*first)->hand_over());
   first->reset();
   EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
-  EXPECT_TRUE((*second)->check());
+  EXPECT_TRUE(run_to_end((*second)->check()));
   second->reset();
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "unit/redirect/fake_command_runner.hpp"
 #include "unit/redirect/golden.hpp"
@@ -36,7 +37,7 @@ class NftRulesTest : public testing::Test {
 
 TEST_F(NftRulesTest, PutsTheTableInOneTransaction) {
   host_->succeed(kRun);
-  EXPECT_TRUE(rules_.put());
+  EXPECT_TRUE(run_to_end(rules_.put()));
   ASSERT_EQ(host_->calls.size(), 1U);
   EXPECT_EQ(host_->calls[0].input, golden("table_ip.nft"));
 }
@@ -44,17 +45,17 @@ TEST_F(NftRulesTest, PutsTheTableInOneTransaction) {
 TEST_F(NftRulesTest, RefillsTheTableWhereTheKernelAllowsOneChainOnly) {
   host_->fail(kRun, 1, "Error: Could not process rule: Device or resource busy\n");
   host_->succeed(kRun);
-  EXPECT_TRUE(rules_.put());
+  EXPECT_TRUE(run_to_end(rules_.put()));
   EXPECT_EQ(host_->calls.back().input, golden("refill_ip.nft"));
 }
 
 TEST_F(NftRulesTest, LooksOnlyAfterAChange) {
   host_->succeed(kListTable, golden("listed_by_nft_1.0.6"));
-  EXPECT_TRUE(rules_.check());
-  EXPECT_TRUE(rules_.check());
+  EXPECT_TRUE(run_to_end(rules_.check()));
+  EXPECT_TRUE(run_to_end(rules_.check()));
   EXPECT_EQ(host_->count(kListTable), 1U);
   changed_ = true;
-  EXPECT_TRUE(rules_.check());
+  EXPECT_TRUE(run_to_end(rules_.check()));
   EXPECT_EQ(host_->count(kListTable), 2U);
 }
 
@@ -62,7 +63,7 @@ TEST_F(NftRulesTest, SaysThatTheTableIsMissingUntilItIsBack) {
   host_->fail(kListTable, 1,
               "Error: No such file or directory\nlist table ip msi2imds\n              ^^^^^^^^\n");
   for (int i = 0; i < 2; ++i) {
-    const auto checked = rules_.check();
+    const auto checked = run_to_end(rules_.check());
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().message(), "check table ip msi2imds (it is missing): not in force");
   }
@@ -72,25 +73,25 @@ TEST_F(NftRulesTest, SaysWhichRuleIsMissing) {
   host_->succeed(kListTable,
                  "table ip msi2imds {\n\tchain legacy_ports {\n\t\ttype nat hook output priority "
                  "-100; policy accept;\n\t}\n}\n");
-  const auto checked = rules_.check();
+  const auto checked = run_to_end(rules_.check());
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code(), Errc::incomplete);
 }
 
 TEST_F(NftRulesTest, SaysThatItCannotLook) {
   host_->fail(kListTable, 1, "Operation not permitted (you must be root)\n");
-  const auto checked = rules_.check();
+  const auto checked = run_to_end(rules_.check());
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code(), Errc::not_permitted);
 }
 
 TEST_F(NftRulesTest, RemovesTheTables) {
   host_->succeed(kRun);
-  EXPECT_TRUE(rules_.close());
+  EXPECT_TRUE(run_to_end(rules_.close()));
   EXPECT_EQ(host_->calls.back().input, golden("closing_ip.nft"));
-  EXPECT_TRUE(rules_.finish());
+  EXPECT_TRUE(run_to_end(rules_.finish()));
   EXPECT_EQ(host_->calls.back().input, "add table ip msi2imds_closing\ndelete table ip msi2imds_closing\n");
-  EXPECT_TRUE(rules_.remove());
+  EXPECT_TRUE(run_to_end(rules_.remove()));
   EXPECT_NE(host_->calls.back().input.find("delete table ip msi2imds\n"), std::string::npos);
 }
 

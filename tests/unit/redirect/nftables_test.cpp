@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "unit/redirect/fake_command_runner.hpp"
 
@@ -16,7 +17,7 @@ class NftablesRedirectorTest : public testing::Test {
  protected:
   // Why it cannot be used.
   std::string refusal() {
-    const auto probed = redirector_.probe(kNftPlan);
+    const auto probed = run_to_end(redirector_.probe(kNftPlan));
     EXPECT_FALSE(probed);
     return probed ? "" : probed.error().message();
   }
@@ -55,7 +56,7 @@ TEST_F(NftablesRedirectorTest, NoticesARuleWithoutEffectAndRemovesIt) {
 }
 
 TEST_F(NftablesRedirectorTest, CannotChooseCallers) {
-  const auto probed = redirector_.probe({.legacy_ports = {50342}, .cgroups = {"/a"}});
+  const auto probed = run_to_end(redirector_.probe({.legacy_ports = {50342}, .cgroups = {"/a"}}));
   ASSERT_FALSE(probed);
   EXPECT_NE(probed.error().message().find("redirect.cgroups"), std::string::npos);
 }
@@ -63,7 +64,7 @@ TEST_F(NftablesRedirectorTest, CannotChooseCallers) {
 TEST_F(NftablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
   host_->succeed("nft list tables", "table ip filter\ntable ip msi2imds\ntable ip6 msi2imds\n");
   host_->succeed(kRunNft);
-  const auto removed = redirector_.remove_leftovers(kNftPlan, Removal::at_once);
+  const auto removed = run_to_end(redirector_.remove_leftovers(kNftPlan, Removal::at_once));
   ASSERT_TRUE(removed) << removed.error().message();
   EXPECT_EQ(*removed,
             (std::vector<std::string>{"nftables: table ip msi2imds", "nftables: table ip6 msi2imds"}));
@@ -71,15 +72,16 @@ TEST_F(NftablesRedirectorTest, RemovesLeftoversAndSaysWhatTheyWere) {
 }
 
 TEST_F(NftablesRedirectorTest, FindsNoLeftovers) {
-  EXPECT_TRUE(redirector_.remove_leftovers(kNftPlan, Removal::at_once)->empty()) << "nft is not installed";
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(kNftPlan, Removal::at_once))->empty())
+      << "nft is not installed";
   host_->succeed("nft list tables", "table ip filter\n");
-  EXPECT_TRUE(redirector_.remove_leftovers(kNftPlan, Removal::at_once)->empty());
+  EXPECT_TRUE(run_to_end(redirector_.remove_leftovers(kNftPlan, Removal::at_once))->empty());
   EXPECT_EQ(host_->count(kRunNft), 0U);
 }
 
 TEST_F(NftablesRedirectorTest, TellsWhenLeftoversCannotBeFound) {
   host_->fail("nft list tables", 1, "Operation not permitted (you must be root)\n");
-  const auto removed = redirector_.remove_leftovers(kNftPlan, Removal::at_once);
+  const auto removed = run_to_end(redirector_.remove_leftovers(kNftPlan, Removal::at_once));
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.error().code(), Errc::not_permitted);
 }
