@@ -3,6 +3,8 @@
 
 import contextlib
 import fcntl
+import os
+import signal
 import subprocess
 import time
 
@@ -136,8 +138,11 @@ def test_another_tool_holds_the_lock_while_a_rule_has_to_be_repaired(make_host, 
         remove_rules_for_ipv6(host)
         assert_served_for(seconds, service, host, scripts)
         assert not is_redirected(host, "::1")
+        assert service.responder() == responder
+        os.kill(responder, signal.SIGKILL)
+        assert_served_for(2, service, host, scripts)
+        assert service.responder() != responder
     wait_until(lambda: is_redirected(host, "::1"), 15, "the rule is back")
-    assert service.responder() == responder
 
 
 @pytest.mark.parametrize("seconds", SECONDS)

@@ -219,6 +219,9 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
     if (checked) {
       continue;
     }
+    if (is_busy(checked.error())) {
+      co_return checked;  // whoever wants to stop or reload must not wait for each program
+    }
     const Result<void> put = co_await rules->put();
     if (!put) {
       repaired = put;

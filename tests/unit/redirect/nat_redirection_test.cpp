@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <functional>
+#include <optional>
 
 #include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
@@ -22,6 +23,7 @@ struct Table {
   bool can_be_changed = true;
   int locked_for = 0;  // so many attempts at a change
   Error refusal = Error(Errc::locked, "change");
+  std::optional<Error> read_failure = std::nullopt;
   int puts = 0;
   int closed = 0;
   int finished = 0;
@@ -38,6 +40,9 @@ class FakeRules final : public NatRules {
     co_return set(true);
   }
   asio::awaitable<Result<void>> check() override {
+    if (table_.read_failure) {
+      co_return *table_.read_failure;
+    }
     co_return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
   }
   asio::awaitable<Result<void>> close() override {
@@ -143,6 +148,15 @@ TEST_P(LockedRulesTest, AreNotWaitedForByARepair) {
   EXPECT_FALSE(run_to_end((*redirection)->repair()));
   EXPECT_TRUE(run_to_end((*redirection)->repair()));
   EXPECT_TRUE(ipv4_.exists);
+}
+
+TEST_P(LockedRulesTest, AreNotPutWhileTheyCannotEvenBeRead) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.read_failure = GetParam() == 0 ? Error(Errc::locked, "list") : Error::from_errno(GetParam(), "list");
+  ipv6_.exists = false;
+  EXPECT_EQ(run_to_end((*redirection)->repair()).error().code(), ipv4_.read_failure->code());
+  EXPECT_EQ(ipv6_.puts, 1) << "only when it was installed";
 }
 
 TEST_F(NatRedirectionTest, TakesAwayWhatAnEarlierProcessWasClosing) {
