@@ -51,7 +51,7 @@ int step_aside(const supervisor::Obstacle& obstacle) {
     return kUsage;
   }
   log::info("step aside, since there is nothing to observe: {}", obstacle.what);
-  supervisor::notify_service_manager("READY=1");
+  supervisor::ServiceManager().notify("READY=1");
   return kGood;
 }
 

@@ -33,10 +33,11 @@ enum class Kind : std::uint32_t {
   damaged_callers,  // what callers_state held is of no use; text: why
   save_callers,     // the file that open_callers_state gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id
-  open_upstream,    // wants a connection to IMDS
-  upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
-  ask_redirection,  // wants to know what is in force
-  redirection,      // value: Redirected; number: responders started; text: lines, see Supervisor::answer_about_redirection()
+  open_upstream,       // wants a connection to IMDS
+  upstream,            // descriptor: a socket that is connecting to IMDS; error: errno
+  ask_redirection,     // wants to know what is in force
+  redirection,         // value: Redirected; number: responders started; text: lines, see
+                       // Supervisor::answer_about_redirection()
   open_callers_state,  // wants to save the callers' state
   new_callers_state,   // descriptor: a file to write it to; error: errno
 };

@@ -19,7 +19,6 @@
 #include "base/log.hpp"
 #include "base/message.hpp"
 #include "base/secret.hpp"
-#include "supervisor/service_manager.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -128,7 +127,7 @@ void overwrite(const UniqueFd& memory) {
 }  // namespace
 
 // One is expected; any other is overwritten.
-KeptMemory::KeptMemory(std::vector<UniqueFd>& inherited) {
+KeptMemory::KeptMemory(ServiceManager& manager, std::vector<UniqueFd>& inherited) : manager_(manager) {
   std::erase_if(inherited, [this](UniqueFd& one) {
     UniqueFd memory = is_memory(one) ? std::move(one) : unwrap(one);
     if (!is_memory(memory)) {
@@ -151,7 +150,7 @@ Result<UniqueFd> KeptMemory::prepare(std::uint64_t tokens_bytes, const std::stri
     }
     const Result<UniqueFd> holder = wrap(memory_.get());
     if (holder) {
-      store_descriptor(kMemoryName, holder->get());
+      manager_.store_descriptor(kMemoryName, holder->get());
     } else {
       log::warn("tokens do not outlast this process: {}", holder.error().message());
     }
@@ -181,7 +180,7 @@ void KeptMemory::give_up() {
   if (memory_) {
     overwrite(memory_);
     resize(memory_, 0);
-    remove_stored_descriptor(kMemoryName);
+    manager_.remove_stored_descriptor(kMemoryName);
     memory_.reset();
   }
 }

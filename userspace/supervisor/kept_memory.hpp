@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "supervisor/service_manager.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -15,7 +16,8 @@ namespace msi2imds::supervisor {
 class KeptMemory {
  public:
   // Takes what the service manager has held for us out of `inherited`.
-  explicit KeptMemory(std::vector<UniqueFd>& inherited);
+  // `manager`, which has to outlive this, is given it to hold.
+  KeptMemory(ServiceManager& manager, std::vector<UniqueFd>& inherited);
 
   // For the next responder: a file with room for tokens of so many bytes at least, made where there is none
   // yet, and given to the service manager to hold. Kernels without memfd (before 3.17) need a `directory` on
@@ -29,6 +31,7 @@ class KeptMemory {
   void give_up();
 
  private:
+  ServiceManager& manager_;
   UniqueFd memory_;
 };
 

@@ -9,7 +9,6 @@
 #include "base/spawn.hpp"
 #include "config/write.hpp"
 #include "netlink/sock_diag.hpp"
-#include "supervisor/service_manager.hpp"
 #include "supervisor/supervisor.hpp"
 
 namespace msi2imds::supervisor {
@@ -216,7 +215,7 @@ asio::awaitable<void> Supervisor::begin_serving() {
     discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
   }
   if (!std::exchange(announced_, true)) {
-    notify_service_manager("READY=1");
+    service_manager_.notify("READY=1");
     spawn(io_, "feed the service manager's watchdog", feed_service_manager());
   }
 }

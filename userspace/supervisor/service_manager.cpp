@@ -42,28 +42,26 @@ bool is_meant_for_us(const char* pid_variable) {
   return pid && *pid == ::getpid();
 }
 
-// With a descriptor, if that is not -1.
-void send_to_service_manager(std::string_view state, int descriptor) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr) {
-    return;
-  }
+// More are of no use to anybody: the oldest go.
+constexpr std::size_t kMostKept = 64;
+
+// With a descriptor, if that is not -1. Returns an errno.
+int send_to(std::string_view path, std::string_view state, int descriptor) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const std::size_t length = std::strlen(path);
-  if (length == 0 || length >= sizeof address.sun_path) {
-    return;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return EINVAL;
   }
-  std::copy_n(path, length, static_cast<char*>(address.sun_path));
+  std::copy_n(path.data(), path.size(), static_cast<char*>(address.sun_path));
   if (address.sun_path[0] == '@') {
     address.sun_path[0] = '\0';  // the abstract namespace
   }
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket || !send_message(socket.get(), state, descriptor,
-                               {.address = reinterpret_cast<const sockaddr*>(&address), .size = size})) {
-    log::warn("notify the service manager at {}: {}", path, std::strerror(errno));
-  }
+  const bool sent =
+      socket && send_message(socket.get(), state, descriptor,
+                             {.address = reinterpret_cast<const sockaddr*>(&address), .size = size});
+  return sent ? 0 : errno;
 }
 
 }  // namespace
@@ -72,16 +70,45 @@ bool has_service_manager() {
   return std::getenv("NOTIFY_SOCKET") != nullptr;
 }
 
-void notify_service_manager(std::string_view state) {
-  send_to_service_manager(state, -1);
+void ServiceManager::send(std::string_view state, int descriptor) {
+  if (!has_service_manager()) {
+    return;
+  }
+  Message message{.state = std::string(state), .descriptor = {}};
+  if (descriptor >= 0) {
+    message.descriptor = UniqueFd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  }
+  kept_.push_back(std::move(message));
+  if (kept_.size() > kMostKept) {
+    kept_.pop_front();
+  }
+  deliver();
 }
 
-void store_descriptor(std::string_view name, int descriptor) {
-  send_to_service_manager("FDSTORE=1\nFDNAME=" + std::string(name), descriptor);
+void ServiceManager::deliver() {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  while (path != nullptr && !kept_.empty()) {
+    const int failure = send_to(path, kept_.front().state, kept_.front().descriptor.get());
+    if (failure == EAGAIN) {
+      return;  // it does not read at present
+    }
+    if (failure != 0) {
+      log::warn("the service manager at {} was not told: {}", path, std::strerror(failure));
+    }
+    kept_.pop_front();
+  }
 }
 
-void remove_stored_descriptor(std::string_view name) {
-  send_to_service_manager("FDSTOREREMOVE=1\nFDNAME=" + std::string(name), -1);
+void ServiceManager::notify(std::string_view state) {
+  send(state, -1);
+}
+
+void ServiceManager::store_descriptor(std::string_view name, int descriptor) {
+  send("FDSTORE=1\nFDNAME=" + std::string(name), descriptor);
+}
+
+void ServiceManager::remove_stored_descriptor(std::string_view name) {
+  send("FDSTOREREMOVE=1\nFDNAME=" + std::string(name), -1);
 }
 
 std::optional<std::chrono::microseconds> watchdog_interval() {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,15 +17,32 @@ namespace msi2imds::supervisor {
 // Whether one waits for our word.
 [[nodiscard]] bool has_service_manager();
 
-// sd_notify(3): sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing without one.
-void notify_service_manager(std::string_view state);
+// What we tell it, as long as $NOTIFY_SOCKET names one. Nothing here waits: what cannot be delivered at once
+// is kept, in order, for deliver().
+class ServiceManager {
+ public:
+  // sd_notify(3): "READY=1" and the like.
+  void notify(std::string_view state);
 
-// sd_pid_notify_with_fds(3), FDSTORE: has systemd hold the descriptor for the next process of this service,
-// as far as FileDescriptorStoreMax= allows (systemd 219). Those before 233 do not know names.
-void store_descriptor(std::string_view name, int descriptor);
+  // sd_pid_notify_with_fds(3), FDSTORE: has systemd hold the descriptor for the next process of this service,
+  // as far as FileDescriptorStoreMax= allows (systemd 219). Those before 233 do not know names.
+  void store_descriptor(std::string_view name, int descriptor);
 
-// Has systemd hold those of that name no longer (systemd 236).
-void remove_stored_descriptor(std::string_view name);
+  // Has systemd hold those of that name no longer (systemd 236).
+  void remove_stored_descriptor(std::string_view name);
+
+  // Tries again with what is kept; called once a second.
+  void deliver();
+
+ private:
+  struct Message {
+    std::string state;
+    UniqueFd descriptor;  // or none
+  };
+  void send(std::string_view state, int descriptor);
+
+  std::deque<Message> kept_;
+};
 
 // How often systemd wants to hear WATCHDOG=1: half of $WATCHDOG_USEC (sd_watchdog_enabled(3)).
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();

@@ -9,7 +9,6 @@
 #include "supervisor/descriptor_limit.hpp"
 #include "supervisor/precedence.hpp"
 #include "supervisor/redirect_plan.hpp"
-#include "supervisor/service_manager.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -26,7 +25,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       config_(std::move(config)),
       load_(std::move(load)),
       mode_(mode),
-      token_memory_(inherited),
+      token_memory_(service_manager_, inherited),
       interception_(io, std::move(inherited)),
       discovery_(io),
       callers_(io),
@@ -135,7 +134,7 @@ asio::awaitable<void> Supervisor::handle_signals() {
 // good: no successor is expected, even if somebody else holds our sockets.
 asio::awaitable<void> Supervisor::stop(bool for_good) {
   const AsyncMutex::Lock change = co_await change_.lock();
-  notify_service_manager("STOPPING=1");
+  service_manager_.notify("STOPPING=1");
   back_off_.cancel();
   // Callers that wait in sockets which are about to be closed have to be answered by us.
   bool is_last = for_good;
@@ -182,6 +181,7 @@ asio::awaitable<void> Supervisor::watch() {
       responder_->kill();
     }
     log::flush();  // what nobody has read yet
+    service_manager_.deliver();
     callers_.keep_observing();
     records_.look_after_saving();
     if (interception_.is_attached()) {
@@ -209,7 +209,7 @@ asio::awaitable<void> Supervisor::keep_in_force() {
 asio::awaitable<void> Supervisor::feed_service_manager() {
   const auto interval = watchdog_interval();
   while (interval) {
-    notify_service_manager("WATCHDOG=1");
+    service_manager_.notify("WATCHDOG=1");
     service_manager_timer_.expires_after(*interval);
     const auto [ec] = co_await service_manager_timer_.async_wait(kAsTuple);
     if (ec) {

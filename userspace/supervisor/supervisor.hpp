@@ -26,6 +26,7 @@
 #include "supervisor/reserved_ports.hpp"
 #include "supervisor/responder_process.hpp"
 #include "supervisor/restart_policy.hpp"
+#include "supervisor/service_manager.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -97,6 +98,7 @@ class Supervisor {
   Mode mode_;
   User user_;
 
+  ServiceManager service_manager_;
   KeptMemory token_memory_;
   std::optional<AdminSocket> admin_socket_;
   Interception interception_;

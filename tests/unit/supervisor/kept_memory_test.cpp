@@ -61,7 +61,8 @@ class KeptMemoryTest : public testing::Test {
   }
 
   std::vector<UniqueFd> nothing_;
-  KeptMemory memory_{nothing_};
+  ServiceManager manager_;
+  KeptMemory memory_{manager_, nothing_};
 };
 
 TEST_F(KeptMemoryTest, HasRoomForTheTokensAndIsForNobodyElse) {
@@ -132,7 +133,7 @@ TEST_F(KeptMemoryTest, IsHeldInWhatCanBeWatched) {
   for (int process = 0; process < 2; ++process) {  // it stays in there
     std::vector<UniqueFd> inherited;
     inherited.push_back(twin_of(told.descriptor.get()));
-    KeptMemory next(inherited);
+    KeptMemory next(manager_, inherited);
     EXPECT_TRUE(inherited.empty());
     EXPECT_EQ(look_at(next.prepare(kTokens, kNowhere)->get()).st_ino, look_at(memory.get()).st_ino);
   }
@@ -147,7 +148,7 @@ TEST_F(KeptMemoryTest, IsTakenFromAmongWhatWasInherited) {
   inherited.emplace_back(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int last = inherited[2].get();
 
-  KeptMemory next(inherited);
+  KeptMemory next(manager_, inherited);
   ASSERT_EQ(inherited.size(), 2U);
   EXPECT_EQ(inherited[0].get(), first);
   EXPECT_EQ(inherited[1].get(), last);
@@ -157,13 +158,13 @@ TEST_F(KeptMemoryTest, IsTakenFromAmongWhatWasInherited) {
 TEST_F(KeptMemoryTest, AFileWithANameIsNoMemory) {
   std::vector<UniqueFd> inherited;
   inherited.emplace_back(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  const KeptMemory next(inherited);
+  const KeptMemory next(manager_, inherited);
   EXPECT_EQ(inherited.size(), 1U);
 }
 
 TEST_F(KeptMemoryTest, OfSeveralOneIsTakenAndTheOthersAreWiped) {
   const UniqueFd first = written();
-  KeptMemory other(nothing_);
+  KeptMemory other(manager_, nothing_);
   Result<UniqueFd> prepared_one = other.prepare(kTokens, kNowhere);
   ASSERT_TRUE(prepared_one);
   const UniqueFd second = *std::move(prepared_one);
@@ -171,7 +172,7 @@ TEST_F(KeptMemoryTest, OfSeveralOneIsTakenAndTheOthersAreWiped) {
   std::vector<UniqueFd> inherited;
   inherited.push_back(twin_of(first.get()));
   inherited.push_back(twin_of(second.get()));
-  const KeptMemory next(inherited);
+  const KeptMemory next(manager_, inherited);
   EXPECT_TRUE(inherited.empty());
   EXPECT_TRUE(holds_something(first.get()));
   EXPECT_FALSE(holds_something(second.get()));

@@ -56,6 +56,8 @@ class ServiceManagerTest : public testing::Test {
     return {text.data(), size < 0 ? 0 : static_cast<std::size_t>(size)};
   }
 
+  ServiceManager manager_;
+
   // Ends the process: 0 if this many descriptors, from 3 on, were taken over and nothing is left to inherit.
   [[noreturn]] static void take(const std::string& pid, const std::string& count, std::size_t expected) {
     (void)::dup2(STDERR_FILENO, 3);
@@ -78,13 +80,13 @@ using InheritedSocketsDeathTest = ServiceManagerTest;
 TEST_F(ServiceManagerTest, NotifiesASocketWithAPath) {
   const support::TemporaryDirectory directory;
   const UniqueFd socket = receive_at(directory.file("notify"));
-  notify_service_manager("READY=1");
+  manager_.notify("READY=1");
   EXPECT_EQ(received(socket), "READY=1");
 }
 
 TEST_F(ServiceManagerTest, NotifiesAnAbstractSocket) {
   const UniqueFd socket = receive_at("@msi2imds-test-" + std::to_string(::getpid()));
-  notify_service_manager("STOPPING=1");
+  manager_.notify("STOPPING=1");
   EXPECT_EQ(received(socket), "STOPPING=1");
 }
 
@@ -92,7 +94,7 @@ TEST_F(ServiceManagerTest, HasADescriptorHeldUnderAName) {
   const support::TemporaryDirectory directory;
   const UniqueFd socket = receive_at(directory.file("notify"));
   const UniqueFd held(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  store_descriptor("some-name", held.get());
+  manager_.store_descriptor("some-name", held.get());
 
   std::array<char, 256> text{};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -117,14 +119,40 @@ TEST_F(ServiceManagerTest, HasADescriptorHeldUnderAName) {
   ASSERT_EQ(::fstat(received_one.get(), &came), 0);
   EXPECT_EQ(sent.st_ino, came.st_ino);
 
-  remove_stored_descriptor("some-name");
+  manager_.remove_stored_descriptor("some-name");
   EXPECT_EQ(received(socket), "FDSTOREREMOVE=1\nFDNAME=some-name");
+}
+
+TEST_F(ServiceManagerTest, KeepsWhatASlowServiceManagerDoesNotTakeYet) {
+  const support::TemporaryDirectory directory;
+  const UniqueFd socket = receive_at(directory.file("notify"));
+  int sent = 0;
+  const UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un place{};
+  socklen_t size = sizeof place;
+  ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&place), &size), 0);
+  while (::sendto(other.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&place), size) == 1) {
+    ++sent;  // until its queue is full
+  }
+  testing::internal::CaptureStderr();
+  log::start({}, "test");
+  manager_.notify("READY=1");
+  manager_.notify("STOPPING=1");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  for (int i = 0; i < sent; ++i) {
+    ASSERT_EQ(received(socket), "x");
+  }
+  EXPECT_EQ(received(socket), "");
+  manager_.deliver();
+  EXPECT_EQ(received(socket), "READY=1");
+  EXPECT_EQ(received(socket), "STOPPING=1");
+  EXPECT_EQ(received(socket), "");
 }
 
 TEST_F(ServiceManagerTest, SaysNothingWithoutAServiceManager) {
   testing::internal::CaptureStderr();
   log::start({}, "test");
-  notify_service_manager("READY=1");
+  manager_.notify("READY=1");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
@@ -133,7 +161,7 @@ TEST_F(ServiceManagerTest, WarnsWhenNobodyReceives) {
   ::setenv("NOTIFY_SOCKET", directory.file("notify").c_str(), 1);
   testing::internal::CaptureStderr();
   log::start({}, "test");
-  notify_service_manager("READY=1");
+  manager_.notify("READY=1");
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("No such file or directory"), std::string::npos) << log;
 }
