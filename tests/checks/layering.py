@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "admin": {"base", "http"},
     "waagent": {"base", "config", "netlink", "resolver"},
     "redirect": {"base", "loader", "netlink"},
-    "observer": {"base", "loader"},
+    "observer": {"base", "caller", "loader"},
     "resolver": {"base", "accounts", "caller"},
     "legacy": {"base", "http", "token"},
     "imds": {"base", "http", "token"},

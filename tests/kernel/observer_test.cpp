@@ -77,12 +77,12 @@ TEST_F(ObserverTest, KnowsTheProcessBehindEachFormOfTheLoopbackAddress) {
     const Dialled dialled = dial(address, kPort);  // nobody listens: it is seen all the same
     const auto dialler = observer_->find(cookie_of(dialled.socket));
     ASSERT_TRUE(dialler) << address;
-    EXPECT_EQ(dialler->pid, ::getpid());
-    EXPECT_EQ(dialler->uid, ::getuid());
-    EXPECT_EQ(dialler->gid, ::getgid());
-    EXPECT_EQ(dialler->comm, "a\nclient");
+    EXPECT_EQ(dialler->clues.pid, ::getpid());
+    EXPECT_EQ(dialler->clues.uid, ::getuid());
+    EXPECT_EQ(dialler->clues.gid, ::getgid());
+    EXPECT_STREQ(dialler->clues.comm.data(), "a\nclient");
     EXPECT_EQ(dialler->dialled.port(), kPort);
-    EXPECT_EQ(dialler->cookie, cookie_of(dialled.socket));
+    EXPECT_EQ(dialler->clues.cookie, cookie_of(dialled.socket));
   }
   (void)::prctl(PR_SET_NAME, "kernel_tests");
 }
@@ -99,19 +99,19 @@ TEST_F(ObserverTest, KnowsTheCgroupAndTheTime) {
   ASSERT_TRUE(cgroup);
   struct stat directory {};
   ASSERT_EQ(::fstat(cgroup->get(), &directory), 0);
-  EXPECT_EQ(dialler->cgroup_id, directory.st_ino);
+  EXPECT_EQ(dialler->clues.cgroup_id, directory.st_ino);
   const auto to_time = [](const timespec& time) {
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
   };
-  EXPECT_GE(dialler->since_boot, to_time(before));
-  EXPECT_LE(dialler->since_boot, to_time(after));
+  EXPECT_GE(dialler->clues.dialled_at, to_time(before).count());
+  EXPECT_LE(dialler->clues.dialled_at, to_time(after).count());
 }
 
 TEST_F(ObserverTest, NamesTheProcessOfAThread) {
   std::optional<Dialler> dialler;
   std::thread([&] { dialler = observer_->find(cookie_of(dial("127.0.0.1", kPort).socket)); }).join();
   ASSERT_TRUE(dialler);
-  EXPECT_EQ(dialler->pid, ::getpid());
+  EXPECT_EQ(dialler->clues.pid, ::getpid());
 }
 
 TEST_F(ObserverTest, RemembersAProcessThatHasEnded) {
@@ -120,7 +120,7 @@ TEST_F(ObserverTest, RemembersAProcessThatHasEnded) {
       cookie_from_child([] { return cookie_of(dial("127.0.0.1", kSecondPort).socket); }, pid);
   const auto dialler = observer_->find(cookie);
   ASSERT_TRUE(dialler);
-  EXPECT_EQ(dialler->pid, pid);
+  EXPECT_EQ(dialler->clues.pid, pid);
 }
 
 // Who dials our own port with a socket of somebody else's making is who dialled.
@@ -136,7 +136,7 @@ TEST_F(ObserverTest, NamesTheLastWhoConnectedASocket) {
       pid);
   const auto dialler = observer_->find(cookie);
   ASSERT_TRUE(dialler);
-  EXPECT_EQ(dialler->pid, pid);
+  EXPECT_EQ(dialler->clues.pid, pid);
   EXPECT_EQ(dialler->dialled.port(), kPort);
 }
 
@@ -177,7 +177,7 @@ TEST_F(ObserverTest, TellsEachConnectAsItHappens) {
   EXPECT_EQ(::poll(&waiting, 1, 5000), 1);
   const std::vector<Dialler> reports = observer_->take_reports();
   ASSERT_EQ(reports.size(), 2U);
-  EXPECT_EQ(reports[0].cookie, cookie_of(first.socket));
+  EXPECT_EQ(reports[0].clues.cookie, cookie_of(first.socket));
   EXPECT_EQ(reports[1].dialled, *SocketAddress::parse("[::1]:50343"));
   EXPECT_TRUE(observer_->take_reports().empty());
   EXPECT_EQ(observer_->lost_reports(), 0U);
@@ -226,7 +226,7 @@ class ObservedRedirection : public RedirectionFixture {
     ASSERT_TRUE(listeners_->accept());
     const auto dialler = observer_->find(cookie_of(dialled.socket));
     ASSERT_TRUE(dialler);
-    EXPECT_EQ(dialler->pid, ::getpid());
+    EXPECT_EQ(dialler->clues.pid, ::getpid());
     if (observer_is_first_) {
       EXPECT_EQ(dialler->dialled.port(), kPort);
     }

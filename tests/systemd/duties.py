@@ -179,7 +179,7 @@ def log_directory(service):
 
 
 def observer(service):
-    return starts(service) and not status(service)["remarks"] and "observe who dials" not in service.journal()
+    return starts(service) and not status(service)["remarks"] and "cannot observe who dials" not in service.journal()
 
 
 def unmounted_cgroup2(service):

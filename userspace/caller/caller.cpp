@@ -22,6 +22,17 @@ Caller unknown(std::string reason) {
 
 }  // namespace
 
+Clues clues_of(const netlink::ClientSocket& socket) {
+  Clues clues;
+  clues.cookie = socket.cookie;
+  clues.inode = socket.inode;
+  clues.has_uid = true;
+  clues.uid = socket.uid;
+  clues.has_cgroup_id = socket.cgroup_id.has_value();
+  clues.cgroup_id = socket.cgroup_id.value_or(0);
+  return clues;
+}
+
 Caller identify(netlink::SockDiag& sock_diag, const SocketAddress& client, const SocketAddress& dialled) {
   const auto socket = sock_diag.find(client, dialled);
   if (!socket) {
@@ -29,7 +40,7 @@ Caller identify(netlink::SockDiag& sock_diag, const SocketAddress& client, const
   }
   if (socket->inode == 0) {
     Caller caller = unknown("the client has closed its socket");
-    caller.cookie = socket->cookie;
+    caller.clues.cookie = socket->cookie;
     return caller;
   }
   if (!is_connected(socket->state)) {
@@ -37,10 +48,7 @@ Caller identify(netlink::SockDiag& sock_diag, const SocketAddress& client, const
   }
 
   Caller caller;
-  caller.uid = socket->uid;
-  caller.inode = socket->inode;
-  caller.cookie = socket->cookie;
-  caller.cgroup_id = socket->cgroup_id;
+  caller.clues = clues_of(*socket);
   return caller;
 }
 

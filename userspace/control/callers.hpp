@@ -17,19 +17,6 @@
 // answers are worth.
 namespace msi2imds::control {
 
-// What sock_diag told of a client's socket.
-struct CallerQuestion {
-  std::uint64_t cookie = 0;
-  std::uint64_t cgroup_id = 0;
-  std::uint32_t inode = 0;
-  std::uint32_t uid = 0;
-  std::uint8_t has_uid = 0;
-  std::uint8_t has_cgroup_id = 0;
-  std::uint8_t is_fresh = 0;  // a rule depends on the answer
-  std::array<std::uint8_t, 5> reserved{};
-};
-static_assert(sizeof(CallerQuestion) == 32);
-
 struct CallerAnswer {
   std::uint64_t identity = 0;  // its number, of a Kind::identity that came before; 0: nothing is known
   // What the client dialled, where only the supervisor can know it: the start of a sockaddr.

@@ -29,7 +29,7 @@ enum class Kind : std::uint32_t {
   // responder to supervisor
   ready,            // accepting
   alive,            // every kHeartbeat
-  ask_callers,      // number: the responder's own; CallerQuestions: whose connections are these
+  ask_callers,      // number: the responder's own; caller::Clues of each connection: whose is it
   damaged_callers,  // what callers_state held is of no use; text: why
   save_callers,     // the file that open_callers_state gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id

@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "abi.h"
@@ -28,15 +30,19 @@ SocketAddress address_of(const dialled& what) {
 }
 
 Dialler to_dialler(const dialler& who) {
-  return {.cookie = who.cookie,
-          .pid = static_cast<pid_t>(who.pid),
-          .uid = who.uid,
-          .gid = who.gid,
-          .comm = std::string(static_cast<const char*>(who.comm),
-                              ::strnlen(static_cast<const char*>(who.comm), sizeof who.comm)),
-          .cgroup_id = who.cgroup_id,
-          .since_boot = std::chrono::nanoseconds(who.since_boot),
-          .dialled = address_of(who.dialled)};
+  Dialler seen;
+  caller::Clues& clues = seen.clues;
+  clues.cookie = who.cookie;
+  clues.pid = static_cast<std::int32_t>(who.pid);
+  clues.has_uid = true;
+  clues.uid = who.uid;
+  clues.gid = who.gid;
+  std::copy_n(std::begin(who.comm), std::min(clues.comm.size() - 1, sizeof who.comm), clues.comm.begin());
+  clues.has_cgroup_id = true;
+  clues.cgroup_id = who.cgroup_id;
+  clues.dialled_at = static_cast<std::int64_t>(who.since_boot);
+  seen.dialled = address_of(who.dialled);
+  return seen;
 }
 
 constexpr std::size_t kMostReports = 1024;  // at a time: somebody may connect without end

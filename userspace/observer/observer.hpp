@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
+#include "caller/clues.hpp"
 #include "loader/cgroup_attachment.hpp"
 
 struct observe_bpf;
@@ -20,15 +20,10 @@ struct ring_buffer;
 // Sees who dials the legacy ports, whatever becomes of the connection. Changes nothing.
 namespace msi2imds::observer {
 
-// A connect() to a legacy port, as the kernel saw it.
+// A connect() to a legacy port, as the kernel saw it. The process number, which is not that of the thread, is
+// the machine's: it means another process in a container.
 struct Dialler {
-  std::uint64_t cookie = 0;  // of the socket, as sock_diag tells it
-  pid_t pid = 0;             // the process, not the thread
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::string comm;
-  std::uint64_t cgroup_id = 0;
-  std::chrono::nanoseconds since_boot{};  // CLOCK_BOOTTIME
+  caller::Clues clues;
   SocketAddress dialled;
 };
 

@@ -39,11 +39,9 @@ std::string name_list(const std::vector<pid_t>& pids) {
 
 }  // namespace
 
-caller::Identity known_from(const Question& question) {
+caller::Identity known_from(const caller::Clues& question) {
   caller::Identity identity;
-  if (question.has_uid) {
-    identity.uid = question.uid;
-  }
+  identity.uid = question.known_uid();
   if (question.pid != 0) {
     identity.pid = question.pid;
     identity.gids = {question.gid};
@@ -55,10 +53,10 @@ caller::Identity known_from(const Question& question) {
 
 // A walk over all processes costs milliseconds: at most a fifth of the time goes into them, unless a rule
 // depends on it.
-std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const Question> questions) {
+std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const caller::Clues> questions) {
   std::set<ino_t> inodes;
   bool is_urgent = false;
-  for (const Question& question : questions) {
+  for (const caller::Clues& question : questions) {
     if (question.pid == 0 && question.inode != 0) {
       inodes.insert(question.inode);
       is_urgent = is_urgent || question.is_fresh;
@@ -74,17 +72,17 @@ std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const 
   return holders;
 }
 
-std::vector<Found> Identifier::identify(std::span<const Question> questions) {
+std::vector<Found> Identifier::identify(std::span<const caller::Clues> questions) {
   const std::optional<Holders> holders = look_for_holders(questions);
   std::vector<Found> found;
   found.reserve(questions.size());
-  for (const Question& question : questions) {
+  for (const caller::Clues& question : questions) {
     found.push_back(identify(question, holders));
   }
   return found;
 }
 
-Found Identifier::identify(const Question& question, const std::optional<Holders>& holders) {
+Found Identifier::identify(const caller::Clues& question, const std::optional<Holders>& holders) {
   Found found{.identity = known_from(question), .started = 0};
   if (question.pid != 0) {
     describe_dialler(found, question);
@@ -111,7 +109,7 @@ Found Identifier::identify(const Question& question, const std::optional<Holders
   return found;
 }
 
-void Identifier::describe_dialler(Found& found, const Question& question) {
+void Identifier::describe_dialler(Found& found, const caller::Clues& question) {
   const auto process = read_process(proc_, question.pid);
   // The number may belong to somebody else by now: to a process that began after the call. Its start is known
   // in ticks, rounded down, and numbers are not used again within one.

@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -14,28 +13,12 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "caller/clues.hpp"
 #include "caller/identity.hpp"
 #include "resolver/cgroup_paths.hpp"
 #include "resolver/process.hpp"
 
 namespace msi2imds::resolver {
-
-// What is known of a connection before anybody looks at /proc. Travels between processes as it is.
-struct Question {
-  std::uint64_t inode = 0;  // of the client's socket; 0: not known
-  std::uint64_t cgroup_id = 0;
-  std::int64_t dialled_at = 0;  // ns since boot, with pid
-  std::uint32_t uid = 0;
-  // As the observer saw the connect(); without a pid the holder of the socket is looked for.
-  std::int32_t pid = 0;
-  std::uint32_t gid = 0;
-  std::array<char, 16> comm{};
-  bool has_uid = false;
-  bool has_cgroup_id = false;
-  bool is_fresh = false;  // a rule depends on it: nothing may be answered from memory
-
-  friend bool operator==(const Question&, const Question&) = default;
-};
 
 struct Found {
   caller::Identity identity;
@@ -49,15 +32,15 @@ class Identifier {
       : proc_(std::move(proc)), cgroup_paths_(std::move(cgroup_root)) {}
 
   // One answer for each question, in order.
-  [[nodiscard]] std::vector<Found> identify(std::span<const Question> questions);
+  [[nodiscard]] std::vector<Found> identify(std::span<const caller::Clues> questions);
 
  private:
   using Holders = std::map<ino_t, std::vector<pid_t>>;
 
   // `holders` are none when nobody looked for them.
-  Found identify(const Question& question, const std::optional<Holders>& holders);
-  std::optional<Holders> look_for_holders(std::span<const Question> questions);
-  void describe_dialler(Found& found, const Question& question);
+  Found identify(const caller::Clues& question, const std::optional<Holders>& holders);
+  std::optional<Holders> look_for_holders(std::span<const caller::Clues> questions);
+  void describe_dialler(Found& found, const caller::Clues& question);
   void describe_holder(Found& found, ino_t inode, const Holders& holders);
   std::string user_name(uid_t uid);
 
@@ -69,6 +52,6 @@ class Identifier {
 };
 
 // What is known without looking at /proc.
-[[nodiscard]] caller::Identity known_from(const Question& question);
+[[nodiscard]] caller::Identity known_from(const caller::Clues& question);
 
 }  // namespace msi2imds::resolver

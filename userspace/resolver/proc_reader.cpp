@@ -30,14 +30,14 @@ constexpr std::size_t kMostBytes = sizeof(Started) + caller::kLongestIdentity;
 
 [[noreturn]] void answer_questions(int socket, const std::string& proc, int cgroup_root) {
   Identifier identifier(proc, UniqueFd(cgroup_root));
-  std::vector<Question> questions(ProcReader::kMostQuestions);
+  std::vector<caller::Clues> questions(ProcReader::kMostQuestions);
   while (true) {
-    const ssize_t size = ::recv(socket, questions.data(), questions.size() * sizeof(Question), 0);
+    const ssize_t size = ::recv(socket, questions.data(), questions.size() * sizeof(caller::Clues), 0);
     if (size <= 0) {
       ::_exit(0);  // the parent is gone
     }
-    const std::span<const Question> asked(questions.data(),
-                                          static_cast<std::size_t>(size) / sizeof(Question));
+    const std::span<const caller::Clues> asked(questions.data(),
+                                               static_cast<std::size_t>(size) / sizeof(caller::Clues));
     for (const Found& found : identifier.identify(asked)) {
       std::string answer(sizeof found.started, '\0');
       std::memcpy(answer.data(), &found.started, sizeof found.started);
@@ -103,8 +103,8 @@ ProcReader::~ProcReader() {
   }
 }
 
-bool ProcReader::ask(const std::vector<Question>& questions) {
-  return ::send(socket_.native_handle(), questions.data(), questions.size() * sizeof(Question),
+bool ProcReader::ask(const std::vector<caller::Clues>& questions) {
+  return ::send(socket_.native_handle(), questions.data(), questions.size() * sizeof(caller::Clues),
                 MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 

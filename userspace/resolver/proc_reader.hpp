@@ -38,7 +38,7 @@ class ProcReader {
   ~ProcReader();
 
   // Sends at most kMostQuestions, each of which gets an answer, in order. False: it is gone.
-  [[nodiscard]] bool ask(const std::vector<Question>& questions);
+  [[nodiscard]] bool ask(const std::vector<caller::Clues>& questions);
 
   // Nothing: it hangs, or is gone. A busy machine may let it have more than `time`.
   asio::awaitable<std::optional<Answer>> receive(std::chrono::milliseconds time);

@@ -39,7 +39,7 @@ bool has_ended(const UniqueFd& process) {
 Resolver::Resolver(asio::io_context& io, Settings settings) : io_(io), settings_(std::move(settings)) {}
 Resolver::~Resolver() = default;
 
-asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<Question> questions) {
+asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {
   std::vector<SerializedIdentity> identities(questions.size());
   std::vector<std::shared_ptr<Batch>> asked;
   for (std::size_t i = 0; i < questions.size(); ++i) {
@@ -72,14 +72,15 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<Q
 }
 
 // The process runs, so its number is still its own; that it dialled now is told by the question.
-SerializedIdentity Resolver::remember(const Question& question) {
+SerializedIdentity Resolver::remember(const caller::Clues& question) {
   const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
   if (known == known_.end()) {
     return nullptr;
   }
-  Question same = known->second.question;
+  caller::Clues same = known->second.question;
   same.dialled_at = question.dialled_at;
   same.inode = question.inode;
+  same.cookie = question.cookie;
   const bool is_valid = same == question && known->second.started <= question.dialled_at &&
                         std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
                         !has_ended(known->second.process);
@@ -91,7 +92,7 @@ SerializedIdentity Resolver::remember(const Question& question) {
 }
 
 // `process` was opened before its details were read: if it still runs, they are its own.
-void Resolver::keep(const Question& question, SerializedIdentity identity, std::int64_t started,
+void Resolver::keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
                     UniqueFd process) {
   if (!process || started == 0 || has_ended(process)) {
     return;
@@ -115,7 +116,7 @@ asio::awaitable<void> Resolver::work() {
     const bool is_hopeless = batch->questions.size() == 1 && is_known_to_hang(batch->questions.front());
     const bool answered = !is_hopeless && co_await ask_reader(*batch);
     if (!answered && batch->questions.size() > 1) {
-      for (const Question& question : std::exchange(batch->questions, {})) {
+      for (const caller::Clues& question : std::exchange(batch->questions, {})) {
         Batch single(io_);
         single.questions.push_back(question);
         const bool single_answered = !is_known_to_hang(question) && co_await ask_reader(single);
@@ -144,7 +145,7 @@ asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
     reader_ = std::move(*reader);
   }
   std::vector<UniqueFd> processes;
-  for (const Question& question : batch.questions) {
+  for (const caller::Clues& question : batch.questions) {
     processes.push_back(question.pid != 0 ? open_process(question.pid) : UniqueFd());
   }
   bool answered = reader_->ask(batch.questions);
@@ -165,7 +166,7 @@ asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
   co_return true;
 }
 
-bool Resolver::is_known_to_hang(const Question& question) {
+bool Resolver::is_known_to_hang(const caller::Clues& question) {
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(hanging_, [now](const auto& entry) { return entry.second <= now; });
   return question.pid != 0 && hanging_.contains(question.pid);
@@ -173,7 +174,7 @@ bool Resolver::is_known_to_hang(const Question& question) {
 
 void Resolver::answer_without_reader(Batch& batch) {
   batch.identities.clear();
-  for (const Question& question : batch.questions) {
+  for (const caller::Clues& question : batch.questions) {
     if (question.pid != 0 && hanging_.size() < kMostHanging) {
       hanging_.try_emplace(question.pid, std::chrono::steady_clock::now() + kLeaveAlone);
     }

@@ -40,31 +40,32 @@ class Resolver {
   ~Resolver();
 
   // Who made each of the connections, in order.
-  asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<Question> questions);
+  asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<caller::Clues> questions);
 
  private:
   // Questions that the reader is asked together.
   struct Batch {
     explicit Batch(asio::io_context& io) : answered(io, asio::steady_timer::time_point::max()) {}
-    std::vector<Question> questions;
+    std::vector<caller::Clues> questions;
     std::vector<SerializedIdentity> identities;
     bool is_answered = false;
     asio::steady_timer answered;  // cancelled when it is
   };
   // A process of which everything is known, as long as it runs.
   struct Known {
-    Question question;
+    caller::Clues question;
     SerializedIdentity identity;
     std::int64_t started = 0;
     std::chrono::steady_clock::time_point read;
     UniqueFd process;  // pidfd
   };
 
-  [[nodiscard]] SerializedIdentity remember(const Question& question);
-  void keep(const Question& question, SerializedIdentity identity, std::int64_t started, UniqueFd process);
+  [[nodiscard]] SerializedIdentity remember(const caller::Clues& question);
+  void keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
+            UniqueFd process);
   asio::awaitable<void> work();
   asio::awaitable<bool> ask_reader(Batch& batch);
-  [[nodiscard]] bool is_known_to_hang(const Question& question);
+  [[nodiscard]] bool is_known_to_hang(const caller::Clues& question);
   void answer_without_reader(Batch& batch);
 
   asio::io_context& io_;

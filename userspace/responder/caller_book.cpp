@@ -15,23 +15,11 @@ namespace {
 
 constexpr std::chrono::seconds kCallersTime{5};
 
-control::CallerQuestion question_about(const caller::Caller& caller, bool is_fresh) {
-  control::CallerQuestion question;
-  question.cookie = caller.cookie;
-  question.inode = static_cast<std::uint32_t>(caller.inode);
-  question.uid = caller.uid.value_or(0);
-  question.has_uid = caller.uid ? 1 : 0;
-  question.cgroup_id = caller.cgroup_id.value_or(0);
-  question.has_cgroup_id = caller.cgroup_id ? 1 : 0;
-  question.is_fresh = is_fresh ? 1 : 0;
-  return question;
-}
-
 // What is known when the supervisor cannot tell more.
 std::shared_ptr<const caller::Identity> known_without(const caller::Caller& caller,
                                                       const std::string& reason) {
   caller::Identity identity;
-  identity.uid = caller.uid;
+  identity.uid = caller.clues.known_uid();
   identity.unknown_because = caller.unknown_because.empty() ? reason : caller.unknown_because;
   return std::make_shared<const caller::Identity>(std::move(identity));
 }
@@ -128,16 +116,17 @@ void CallerBook::flush() {
     return;
   }
   const std::size_t size = std::min(control::kMostCallers, pending_.size());
-  std::vector<control::CallerQuestion> questions;
+  std::vector<caller::Clues> questions;
   for (std::size_t i = 0; i < size; ++i) {
-    questions.push_back(question_about(pending_[i].lookup->caller_, pending_[i].is_fresh));
+    questions.push_back(pending_[i].lookup->caller_.clues);
+    questions.back().is_fresh = pending_[i].is_fresh;
     asked_.push_back(std::move(pending_[i].lookup));
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(size));
   control::Message message;
   message.kind = control::Kind::ask_callers;
   message.number = ++last_question_;
-  control::set_records(message, std::span<const control::CallerQuestion>(questions));
+  control::set_records(message, std::span<const caller::Clues>(questions));
   const Result<void> sent = tell_(message);
   if (!sent) {
     end_question(sent.error().message());

@@ -71,7 +71,7 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
     answered_.outcome = Outcome::denied;
     co_return legacy::not_allowed();
   }
-  token_request->uid = caller_.uid.value_or(token::kUnknownUid);
+  token_request->uid = caller_.clues.known_uid().value_or(token::kUnknownUid);
   const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
   answered_.origin = result.origin;
   if (!result) {
@@ -102,7 +102,7 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
     co_return lookup_->was_given_up() ? std::nullopt : std::optional(*lookup_->identity());
   }
   caller::Identity known;
-  known.uid = caller_.uid;
+  known.uid = caller_.clues.known_uid();
   known.unknown_because = caller_.unknown_because;
   co_return known;
 }

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What the responder may ask the supervisor.
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "imds/upstream_socket.hpp"
 #include "supervisor/supervisor.hpp"
 
@@ -45,7 +51,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
     state = co_await interception_.describe();
   }
   remarks.insert(remarks.end(), state.remarks.begin(), state.remarks.end());
-  for (const std::string& shortcoming : {callers_.shortcoming(), records_.shortcoming()}) {
+  for (const std::string& shortcoming : {observation_.shortcoming(), records_.shortcoming()}) {
     if (!shortcoming.empty()) {
       remarks.push_back(shortcoming);
     }
@@ -67,24 +73,65 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
 
 // Apart from everything else: looking at processes takes its time.
 asio::awaitable<void> Supervisor::answer_about_callers(control::Message question) {
-  auto questions = control::get_records<control::CallerQuestion>(question);
-  if (!questions) {
+  auto clues = control::get_records<caller::Clues>(question);
+  if (!clues) {
     co_return;
   }
-  CallerDirectory::DialledBy dialled_by = [this](std::uint64_t cookie) {
-    return interception_.dialled_by(cookie);
-  };
+  std::vector<std::optional<SocketAddress>> dialled;
+  for (caller::Clues& client : *clues) {
+    observation_.add_to(client);
+    dialled.push_back(client.cookie != 0 ? interception_.dialled_by(client.cookie) : std::nullopt);
+  }
   const std::uint64_t asked_by = responders_started_;
-  const std::vector<CallerDirectory::Caller> callers =
-      co_await callers_.answer(std::move(*questions), std::move(dialled_by));
+  std::vector<IdentityService::Caller> callers = co_await identities_.identify(std::move(*clues));
   if (!responder_ || asked_by != responders_started_) {
     co_return;  // the next responder asks for itself
+  }
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    callers[i].dialled = dialled[i];
   }
   control::Message answer;
   answer.kind = control::Kind::callers;
   answer.number = question.number;
   // A responder that does not read is ended by its heartbeat.
-  (void)callers_.send(responder_->channel(), std::move(answer), callers);
+  (void)identities_.send(responder_->channel(), std::move(answer), callers);
+}
+
+void Supervisor::observe() {
+  observer::Plan plan{.legacy_ports = config_.legacy.ports,
+                      .listen_port = config_.redirect.listen_port,
+                      .cgroup = config_.callers.cgroup};
+  if (mode_ == Mode::serve) {
+    observation_.start(std::move(plan));
+    return;
+  }
+  observation_.start(std::move(plan), [this](std::vector<observer::Dialler> seen) {
+    spawn(io_, "tell who was observed", tell_observed(std::move(seen)));
+  });
+}
+
+asio::awaitable<void> Supervisor::tell_observed(std::vector<observer::Dialler> seen) {
+  std::vector<caller::Clues> clues;
+  clues.reserve(seen.size());
+  for (const observer::Dialler& dialler : seen) {
+    clues.push_back(dialler.clues);
+  }
+  std::vector<IdentityService::Caller> callers = co_await identities_.identify(std::move(clues));
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    callers[i].dialled = seen[i].dialled;
+  }
+  std::span<const IdentityService::Caller> rest(callers);
+  while (!rest.empty()) {
+    const auto some = rest.first(std::min(control::kMostCallers, rest.size()));
+    rest = rest.subspan(some.size());
+    control::Message message;
+    message.kind = control::Kind::observed;
+    const Result<void> sent = responder_ ? identities_.send(responder_->channel(), std::move(message), some)
+                                         : Error::from_errno(ECHILD, "find the responder");
+    if (!sent) {
+      log::warn("cannot record who called: {}", sent.error().message());
+    }
+  }
 }
 
 }  // namespace msi2imds::supervisor

@@ -1,97 +1,213 @@
 // SPDX-License-Identifier: MIT
-// Observe mode: who dials the legacy ports, while others answer.
-#include <algorithm>
-#include <span>
+#include "supervisor/observation.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "caller/caller.hpp"
 #include "netlink/tcp_sockets.hpp"
-#include "supervisor/supervisor.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
 constexpr std::chrono::milliseconds kLookInterval{200};
+constexpr std::chrono::seconds kAttachInterval{10};
+// Of connections that were handed over; then a look finds out which of them are still there.
+constexpr std::size_t kMostHandedOver = 4096;
+// The kernel's PROC_PID_INIT_INO.
+constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;
+
+// The observer sees the machine's own process numbers, which mean other processes in a container.
+bool sees_the_machines_pids() {
+  struct stat own {};
+  return ::stat("/proc/self/ns/pid", &own) == 0 && own.st_ino == kFirstPidNamespace;
+}
+
+// What may be used of what the observer saw.
+caller::Clues usable(caller::Clues clues) {
+  static const bool has_the_same_numbers = sees_the_machines_pids();
+  clues.pid = has_the_same_numbers ? clues.pid : 0;
+  return clues;
+}
 
 }  // namespace
 
-void Supervisor::observe() {
+struct Observation::Attached {
+  Attached(asio::io_context& io, observer::Observer attached) : observer(std::move(attached)), reports(io) {
+    if (observer->reports() >= 0) {
+      reports.assign(::dup(observer->reports()));
+    }
+  }
+  // None once it is detached; the coroutine notices that later.
+  std::optional<observer::Observer> observer;
+  asio::posix::stream_descriptor reports;  // closed where nobody wants them
+};
+
+Observation::Observation(asio::io_context& io) : io_(io), look_timer_(io) {}
+
+Observation::~Observation() {
+  detach();
+}
+
+void Observation::start(observer::Plan plan) {
+  start(std::move(plan), nullptr);
+}
+
+void Observation::start(observer::Plan plan, Receiver receiver) {
+  stop();
+  plan_ = std::move(plan);
+  receiver_ = std::move(receiver);
+  plan_.report = receiver_ != nullptr;
+  shortcoming_.clear();
+  handed_over_.clear();
+  attach(std::chrono::steady_clock::now());
+}
+
+void Observation::stop() {
+  detach();
+  receiver_ = nullptr;
+  plan_.cgroup.clear();
+}
+
+void Observation::detach() {
+  ++generation_;
   look_timer_.cancel();
-  seen_connections_.clear();
-  callers_.start(config_, true);
-  if (callers_.shortcoming().empty()) {
-    auto tell = [this](const std::vector<CallerDirectory::Caller>& seen) { tell_observed(seen); };
-    spawn(io_, "report who dials", callers_.report_to(std::move(tell)));
-    spawn(io_, "look at connections", look_at_connections());  // those that are older than the observer
+  if (attached_) {
+    boost::system::error_code ignored;
+    attached_->reports.close(ignored);
+    attached_->observer.reset();
+  }
+  attached_.reset();
+}
+
+void Observation::attach(Time now) {
+  detach();
+  next_attempt_ = now + kAttachInterval;
+  if (plan_.cgroup.empty()) {
+    report_shortcoming("callers.cgroup is empty");
+  } else if (Result<observer::Observer> observer = observer::Observer::attach(plan_); observer) {
+    attached_ = std::make_shared<Attached>(io_, std::move(*observer));
+    shortcoming_.clear();
+  } else {
+    report_shortcoming(observer.error().message());
+  }
+  if (!receiver_) {
     return;
   }
-  log::warn("observe by looking at the open connections every {} ms: what is shorter is missed",
-            kLookInterval.count());
-  spawn(io_, "watch connections", watch_connections());
+  if (attached_) {
+    look_at_connections();  // those that are older than the programs
+    spawn(io_, "read the observer's reports", read_reports(attached_));
+  } else {
+    spawn(io_, "look at connections", look_now_and_then(generation_));
+  }
 }
 
-// Without eBPF.
-asio::awaitable<void> Supervisor::watch_connections() {
-  while (!stopping_) {
-    look_timer_.expires_after(kLookInterval);
-    const auto [ec] = co_await look_timer_.async_wait(kAsTuple);
-    if (ec) {
+// Once in the log, until it is another one.
+void Observation::report_shortcoming(const std::string& reason) {
+  std::string shortcoming =
+      "callers are looked for among those who hold the connection: short-lived ones may stay unknown (" +
+      reason + ")";
+  if (shortcoming == shortcoming_) {
+    return;
+  }
+  shortcoming_ = std::move(shortcoming);
+  if (!plan_.cgroup.empty()) {
+    log::warn("cannot observe who dials: {}", reason);
+  }
+  if (receiver_) {
+    log::warn("the open connections are looked at every {} ms: what is shorter is missed",
+              kLookInterval.count());
+  }
+}
+
+void Observation::keep_in_force(Time now) {
+  if (attached_) {
+    if (attached_->observer->check()) {
+      return;
+    }
+    log::warn("somebody has removed the observer's programs: they are attached again");
+    attach(now);
+  } else if (!plan_.cgroup.empty() && now >= next_attempt_) {
+    attach(now);
+    if (attached_) {
+      log::info("who dials is observed from here on");
+    }
+  }
+}
+
+void Observation::add_to(caller::Clues& clues) const {
+  const auto dialler =
+      attached_ && clues.cookie != 0 ? attached_->observer->find(clues.cookie) : std::nullopt;
+  if (!dialler) {
+    return;
+  }
+  const caller::Clues seen = usable(dialler->clues);
+  clues.pid = seen.pid;
+  clues.gid = seen.gid;
+  clues.comm = seen.comm;
+  clues.dialled_at = seen.dialled_at;
+  if (!clues.has_uid) {
+    clues.has_uid = true;
+    clues.uid = seen.uid;
+  }
+  if (!clues.has_cgroup_id) {
+    clues.has_cgroup_id = true;
+    clues.cgroup_id = seen.cgroup_id;
+  }
+}
+
+asio::awaitable<void> Observation::read_reports(std::shared_ptr<Attached> attached) {
+  while (attached == attached_) {
+    const auto [ec] =
+        co_await attached->reports.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
+    if (ec || attached != attached_) {
       co_return;
     }
-    co_await look_at_connections();
+    std::vector<observer::Dialler> seen = attached->observer->take_reports();
+    for (observer::Dialler& dialler : seen) {
+      handed_over_.insert(dialler.clues.cookie);
+      dialler.clues = usable(dialler.clues);
+    }
+    receiver_(std::move(seen));
+    if (handed_over_.size() > kMostHandedOver) {
+      look_at_connections();
+    }
   }
 }
 
-// Records who has a connection that was not there at the last look.
-asio::awaitable<void> Supervisor::look_at_connections() {
-  const auto connections = netlink::connections_to(config_.legacy.ports);
+asio::awaitable<void> Observation::look_now_and_then(std::uint64_t generation) {
+  while (generation == generation_) {
+    look_at_connections();
+    look_timer_.expires_after(kLookInterval);
+    (void)co_await look_timer_.async_wait(kAsTuple);
+  }
+}
+
+// Hands over who has a connection that has not been handed over.
+void Observation::look_at_connections() {
+  const auto connections = netlink::connections_to(plan_.legacy_ports);
   if (!connections) {
-    log::warn("look at the open connections: {}", connections.error().message());
-    co_return;
+    log::warn("cannot look at the open connections: {}", connections.error().message());
+    return;
   }
-  std::set<SeenConnection> present;
-  std::vector<control::CallerQuestion> questions;
-  std::vector<SocketAddress> dialled;
+  std::set<std::uint64_t> present;
+  std::vector<observer::Dialler> seen;
   for (const netlink::TcpSocket& connection : *connections) {
-    const SeenConnection key(connection.local.to_string(), connection.socket.inode);
-    present.insert(key);
-    const bool is_own_question = connection.local.port() == config_.redirect.listen_port;
-    if (connection.socket.inode == 0 || is_own_question || seen_connections_.contains(key)) {
-      continue;
+    const std::uint64_t cookie = connection.socket.cookie;
+    present.insert(cookie);
+    const bool is_own_question = connection.local.port() == plan_.listen_port;
+    if (connection.socket.inode != 0 && !is_own_question && !handed_over_.contains(cookie)) {
+      seen.push_back({.clues = caller::clues_of(connection.socket), .dialled = connection.remote});
     }
-    control::CallerQuestion& question = questions.emplace_back();
-    question.inode = static_cast<std::uint32_t>(connection.socket.inode);
-    question.has_uid = 1;
-    question.uid = connection.socket.uid;
-    question.has_cgroup_id = connection.socket.cgroup_id ? 1 : 0;
-    question.cgroup_id = connection.socket.cgroup_id.value_or(0);
-    dialled.push_back(connection.remote);
   }
-  seen_connections_ = std::move(present);
-  if (questions.empty()) {
-    co_return;
-  }
-  CallerDirectory::DialledBy nobody = [](std::uint64_t) { return std::optional<SocketAddress>(); };
-  std::vector<CallerDirectory::Caller> seen =
-      co_await callers_.answer(std::move(questions), std::move(nobody));
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    seen[i].dialled = dialled[i];
-  }
-  tell_observed(seen);
-}
-
-void Supervisor::tell_observed(const std::vector<CallerDirectory::Caller>& seen) {
-  const std::span<const CallerDirectory::Caller> all(seen);
-  for (std::size_t first = 0; first < all.size(); first += control::kMostCallers) {
-    control::Message message;
-    message.kind = control::Kind::observed;
-    const auto some = all.subspan(first, std::min(control::kMostCallers, all.size() - first));
-    const Result<void> sent = responder_ ? callers_.send(responder_->channel(), std::move(message), some)
-                                         : Error::from_errno(ECHILD, "find the responder");
-    if (!sent) {
-      log::warn("record who called: {}", sent.error().message());
-    }
+  handed_over_ = std::move(present);
+  if (!seen.empty()) {
+    receiver_(std::move(seen));
   }
 }
 

@@ -61,10 +61,8 @@ asio::awaitable<Result<void>> Supervisor::apply(config::Config config) {
                             config.callers.cgroup != config_.callers.cgroup;
   config_ = std::move(config);
   log::start({.level = config_.log.level, .format = config_.log.format}, "msi2imds");
-  if (mode_ == Mode::observe) {
+  if (mode_ == Mode::observe || observe_anew) {
     observe();
-  } else if (observe_anew) {
-    callers_.start(config_, false);
   }
   raise_descriptor_limit(config_.responder.max_connections, responder_ ? responder_->pid() : 0);
   if (mode_ == Mode::serve) {

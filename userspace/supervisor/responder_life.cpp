@@ -61,7 +61,7 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   }
   responder_ = std::move(*process);
   ++responders_started_;
-  callers_.start_anew();
+  identities_.start_anew();
   if (starts_in_vain_ >= kStartsBeforeDoubt) {
     token_memory_.wipe();
   }

@@ -28,14 +28,14 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       token_memory_(service_manager_, inherited),
       interception_(io, std::move(inherited)),
       discovery_(io),
-      callers_(io),
+      observation_(io),
+      identities_(io),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       back_off_(io),
       watch_timer_(io),
       repair_timer_(io),
       drain_timer_(io),
       service_manager_timer_(io),
-      look_timer_(io),
       change_(io) {
   signals_.add(SIGQUIT);  // another key of the terminal
 }
@@ -86,7 +86,7 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
     co_return prepared;
   }
   reserve_ports();
-  callers_.start(config_, false);
+  observe();
   co_return Result<void>();
 }
 
@@ -103,11 +103,10 @@ asio::awaitable<void> Supervisor::clean_up() {
   }
   co_await records_.finish(kLastSave);
   signals_.cancel();
-  for (asio::steady_timer* timer :
-       {&watch_timer_, &repair_timer_, &drain_timer_, &service_manager_timer_, &look_timer_}) {
+  for (asio::steady_timer* timer : {&watch_timer_, &repair_timer_, &drain_timer_, &service_manager_timer_}) {
     timer->cancel();
   }
-  callers_.stop_reports();
+  observation_.stop();
   discovery_.stop();
 }
 
@@ -182,7 +181,7 @@ asio::awaitable<void> Supervisor::watch() {
     }
     log::flush();  // what nobody has read yet
     service_manager_.deliver();
-    callers_.keep_observing();
+    observation_.keep_in_force();
     records_.look_after_saving();
     if (interception_.is_attached()) {
       discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());

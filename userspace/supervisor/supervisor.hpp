@@ -9,19 +9,18 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/async_mutex.hpp"
 #include "config/config.hpp"
 #include "supervisor/admin_socket.hpp"
-#include "supervisor/caller_directory.hpp"
 #include "supervisor/discovery_keeper.hpp"
 #include "supervisor/heartbeat.hpp"
+#include "supervisor/identity_service.hpp"
 #include "supervisor/interception.hpp"
 #include "supervisor/kept_memory.hpp"
+#include "supervisor/observation.hpp"
 #include "supervisor/records.hpp"
 #include "supervisor/reserved_ports.hpp"
 #include "supervisor/responder_process.hpp"
@@ -51,8 +50,6 @@ class Supervisor {
   asio::awaitable<Result<void>> run();
 
  private:
-  using SeenConnection = std::pair<std::string, std::uint64_t>;  // the client's address, its socket's inode
-
   // From the start to the end (supervisor.cpp).
   asio::awaitable<Result<void>> prepare();
   asio::awaitable<void> handle_signals();
@@ -85,11 +82,9 @@ class Supervisor {
   asio::awaitable<Result<void>> apply(config::Config config);
   void tell_responder_of_change(bool other_tokens, bool other_sockets);
 
-  // Observe mode (observation.cpp).
+  // Who calls (answers.cpp).
   void observe();
-  asio::awaitable<void> watch_connections();
-  asio::awaitable<void> look_at_connections();
-  void tell_observed(const std::vector<CallerDirectory::Caller>& seen);
+  asio::awaitable<void> tell_observed(std::vector<observer::Dialler> seen);
 
   asio::io_context& io_;
   config::Config config_;
@@ -104,8 +99,8 @@ class Supervisor {
   Interception interception_;
   std::optional<ReservedPorts> reserved_ports_;
   DiscoveryKeeper discovery_;
-  CallerDirectory callers_;
-  std::set<SeenConnection> seen_connections_;  // at the last look, while observing
+  Observation observation_;
+  IdentityService identities_;
   Records records_;
 
   std::unique_ptr<ResponderProcess> responder_;
@@ -121,7 +116,6 @@ class Supervisor {
   asio::steady_timer repair_timer_;
   asio::steady_timer drain_timer_;
   asio::steady_timer service_manager_timer_;
-  asio::steady_timer look_timer_;
   AsyncMutex change_;       // held by reload() and stop(): one goes before the other
   bool announced_ = false;  // READY=1 was sent
   bool stopping_ = false;

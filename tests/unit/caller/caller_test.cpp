@@ -17,9 +17,9 @@ class CallerTest : public testing::Test {
   }
 
   static void expect_unknown(const Caller& caller, std::string_view reason) {
-    EXPECT_FALSE(caller.uid);
-    EXPECT_EQ(caller.inode, 0U);
-    EXPECT_FALSE(caller.cgroup_id);
+    EXPECT_FALSE(caller.clues.known_uid());
+    EXPECT_EQ(caller.clues.inode, 0U);
+    EXPECT_FALSE(caller.clues.has_cgroup_id);
     EXPECT_NE(caller.unknown_because.find(reason), std::string::npos) << caller.unknown_because;
   }
 
@@ -32,9 +32,9 @@ TEST_F(CallerTest, KnowsTheOwnerOfAConnection) {
   ASSERT_EQ(::fstat(connection.client.get(), &status), 0);
 
   const Caller caller = identify_peer_of(connection);
-  EXPECT_EQ(caller.uid, ::geteuid());
-  EXPECT_EQ(caller.inode, status.st_ino);
-  EXPECT_NE(caller.cookie, 0U);
+  EXPECT_EQ(caller.clues.known_uid(), ::geteuid());
+  EXPECT_EQ(caller.clues.inode, status.st_ino);
+  EXPECT_NE(caller.clues.cookie, 0U);
   EXPECT_EQ(caller.unknown_because, "");
 }
 
@@ -49,7 +49,7 @@ TEST_F(CallerTest, DoesNotKnowAClientThatHasLeft) {
   connection.client.reset();
   const Caller caller = identify_peer_of(connection);
   expect_unknown(caller, "the client has closed its socket");
-  EXPECT_NE(caller.cookie, 0U) << "by which the observer may know it";
+  EXPECT_NE(caller.clues.cookie, 0U) << "by which the observer may know it";
 }
 
 TEST_F(CallerTest, DoesNotKnowAClientThatHasReset) {

@@ -18,20 +18,20 @@ class ProcessTest : public testing::Test {
     proc_.write("backup", "a program");
     proc_.add(100, program_, 50);
   }
-  caller::Identity identify(const Question& question) {
+  caller::Identity identify(const caller::Clues& question) {
     Identifier identifier(proc_.path(), UniqueFd());
     return identifier.identify(std::span(&question, 1)).front().identity;
   }
-  static Question dialled_by(int pid, std::int64_t at) {
-    Question question;
+  static caller::Clues dialled_by(int pid, std::int64_t at) {
+    caller::Clues question;
     question.pid = pid;
     question.dialled_at = at;
     question.comm = {'b', 'a', 'c', 'k'};
     question.gid = 9;
     return question;
   }
-  static Question held(unsigned inode) {
-    Question question;
+  static caller::Clues held(unsigned inode) {
+    caller::Clues question;
     question.inode = inode;
     return question;
   }
@@ -135,7 +135,7 @@ TEST_F(ProcessTest, IsNotLookedForAgainAtOnceUnlessARuleDependsOnIt) {
     proc_.add(pid, program_, 60);
   }
   Identifier identifier(proc_.path(), UniqueFd());
-  Question question = held(4711);
+  caller::Clues question = held(4711);
   const auto ask = [&] { return identifier.identify(std::span(&question, 1)).front().identity; };
   EXPECT_EQ(ask().pid, 100);
   EXPECT_FALSE(ask().pid);

@@ -21,8 +21,8 @@ std::int64_t since_boot() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-Question dialled_by(pid_t pid) {
-  Question question;
+caller::Clues dialled_by(pid_t pid) {
+  caller::Clues question;
   question.pid = pid;
   question.dialled_at = since_boot();
   return question;
@@ -39,7 +39,7 @@ class ResolverTest : public testing::Test {
     EXPECT_TRUE(identity);
     return identity ? *identity : caller::Identity();
   }
-  std::vector<caller::Identity> resolve(Resolver& resolver, std::vector<Question> questions) {
+  std::vector<caller::Identity> resolve(Resolver& resolver, std::vector<caller::Clues> questions) {
     std::vector<caller::Identity> identities;
     for (const SerializedIdentity& one : support::run(io_, resolver.resolve(std::move(questions)))) {
       identities.push_back(read(one));
@@ -73,7 +73,7 @@ TEST_F(ResolverTest, DoesNotRememberAProcessBeyondItsEnd) {
     ::_exit(static_cast<int>(::read(pipe[0], &byte, 1)));
   }
   (void)::close(pipe[0]);
-  const Question question = dialled_by(pid);
+  const caller::Clues question = dialled_by(pid);
   EXPECT_EQ(resolve(resolver, {question}).front().unknown_because, "");
   (void)::close(pipe[1]);
   ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
@@ -107,8 +107,8 @@ TEST_F(ResolverTest, IsNotHeldUpByAHostileProcess) {
 
 TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {
   Resolver resolver(io_, {});
-  std::vector<Question> questions(200, dialled_by(::getpid()));
-  for (Question& question : questions) {
+  std::vector<caller::Clues> questions(200, dialled_by(::getpid()));
+  for (caller::Clues& question : questions) {
     question.is_fresh = true;
   }
   const auto identities = resolve(resolver, questions);

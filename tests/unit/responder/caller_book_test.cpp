@@ -28,7 +28,8 @@ class CallerBookTest : public testing::Test {
 
   CallerLookupPtr look_up() {
     caller::Caller caller;
-    caller.uid = kUid;
+    caller.clues.has_uid = true;
+    caller.clues.uid = kUid;
     return book_.look_up(caller, true);
   }
   // Answers the last question, for each connection with the same number.
@@ -37,7 +38,7 @@ class CallerBookTest : public testing::Test {
     answer.identity = number;
     control::Message message;
     message.number = question_.number;
-    const auto asked = control::get_records<control::CallerQuestion>(question_);
+    const auto asked = control::get_records<caller::Clues>(question_);
     ASSERT_TRUE(asked);
     const std::vector<control::CallerAnswer> answers(asked->size(), answer);
     control::set_records(message, std::span<const control::CallerAnswer>(answers));

@@ -120,7 +120,7 @@ class DrainTest : public testing::Test {
         control::Message answer;
         answer.kind = control::Kind::callers;
         answer.number = received->message.number;
-        const auto asked = control::get_records<control::CallerQuestion>(received->message);
+        const auto asked = control::get_records<caller::Clues>(received->message);
         const std::vector<control::CallerAnswer> answers(asked->size());
         control::set_records(answer, std::span<const control::CallerAnswer>(answers));
         EXPECT_TRUE(supervisor_->send(answer));

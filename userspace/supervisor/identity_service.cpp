@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "supervisor/identity_service.hpp"
+
+#include <cstddef>
+#include <utility>
+
+#include "loader/cgroup.hpp"
+
+namespace msi2imds::supervisor {
+
+asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
+    std::vector<caller::Clues> clues) {
+  if (!resolver_) {
+    // Without a cgroup2 units are known by their processes.
+    if (Result<UniqueFd> root = loader::open_cgroup("/"); root) {
+      cgroup_root_ = std::move(*root);
+    }
+    resolver::Settings settings;
+    settings.cgroup_root = cgroup_root_.get();
+    resolver_ = std::make_unique<resolver::Resolver>(io_, settings);
+  }
+  std::vector<Caller> callers(clues.size());
+  std::vector<caller::Clues> to_resolve;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < clues.size(); ++i) {
+    if (!clues[i].are_none()) {
+      to_resolve.push_back(clues[i]);
+      places.push_back(i);
+    }
+  }
+  const std::vector<resolver::SerializedIdentity> identities =
+      co_await resolver_->resolve(std::move(to_resolve));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    callers[places[i]].identity = identities[i];
+  }
+  co_return callers;
+}
+
+Result<void> IdentityService::send(control::Channel& channel, control::Message message,
+                                   std::span<const Caller> callers) {
+  std::vector<control::CallerAnswer> answers(callers.size());
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    if (callers[i].identity) {
+      answers[i].identity = pushed_.push(channel, *callers[i].identity);
+    }
+    if (callers[i].dialled) {
+      answers[i].set_dialled(*callers[i].dialled);
+    }
+  }
+  control::set_records(message, std::span<const control::CallerAnswer>(answers));
+  return channel.send(message);
+}
+
+}  // namespace msi2imds::supervisor

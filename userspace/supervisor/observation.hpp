@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "observer/observer.hpp"
+
+namespace msi2imds::supervisor {
+
+// Sees who dials the legacy ports: by the observer's programs or, in observe mode where these cannot be
+// attached, by looking at the open connections now and then.
+class Observation {
+ public:
+  // Connections that others serve, in observe mode.
+  using Receiver = std::function<void(std::vector<observer::Dialler> seen)>;
+  using Time = std::chrono::steady_clock::time_point;
+
+  explicit Observation(asio::io_context& io);
+  ~Observation();
+  Observation(const Observation&) = delete;
+  Observation& operator=(const Observation&) = delete;
+
+  // Begins, or begins anew with another plan. Where the programs cannot be attached, the log says why.
+  void start(observer::Plan plan);
+  // The same in observe mode: each connection is handed over once, those that are open already as well.
+  void start(observer::Plan plan, Receiver receiver);
+  void stop();
+
+  // Attaches the programs again if somebody has removed them. What failed is tried again every ten seconds.
+  void keep_in_force(Time now = std::chrono::steady_clock::now());
+
+  // Adds what the observer saw of the connect() to what the client's socket tells.
+  void add_to(caller::Clues& clues) const;
+
+  // What an operator needs to know: why callers are less well known than they could be; empty if they are
+  // not.
+  [[nodiscard]] const std::string& shortcoming() const {
+    return shortcoming_;
+  }
+
+ private:
+  // The programs, and the coroutine's descriptor for their reports: whoever replaces the one cancels the
+  // other.
+  struct Attached;
+
+  void attach(Time now);
+  void detach();
+  void report_shortcoming(const std::string& reason);
+  asio::awaitable<void> read_reports(std::shared_ptr<Attached> attached);
+  asio::awaitable<void> look_now_and_then(std::uint64_t generation);
+  void look_at_connections();
+
+  asio::io_context& io_;
+  observer::Plan plan_;
+  Receiver receiver_;  // none: nobody wants to know
+  std::shared_ptr<Attached> attached_;
+  std::string shortcoming_;
+  Time next_attempt_;
+  asio::steady_timer look_timer_;
+  std::uint64_t generation_ = 0;         // counts attach() and stop(): a coroutine of an earlier one ends
+  std::set<std::uint64_t> handed_over_;  // cookies of connections, as of the last look and since
+};
+
+}  // namespace msi2imds::supervisor
