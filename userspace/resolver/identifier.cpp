@@ -6,16 +6,11 @@
 #include <set>
 #include <string_view>
 
-#include "accounts/accounts.hpp"
 #include "resolver/holders.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::resolver {
 namespace {
-
-constexpr std::chrono::seconds kUsersAge{10};
-constexpr std::size_t kMostUsers = 4096;
-constexpr int kRest = 4;  // times what a look took
 
 void take(caller::Identity& identity, const Process& process) {
   identity.program = process.program;
@@ -39,9 +34,12 @@ std::string name_list(const std::vector<pid_t>& pids) {
 
 }  // namespace
 
-caller::Identity known_from(const caller::Clues& question) {
+caller::Identity known_from(const caller::Clues& question, UserNames& users) {
   caller::Identity identity;
   identity.uid = question.known_uid();
+  if (identity.uid) {
+    identity.user = users.find(*identity.uid);
+  }
   if (question.pid != 0) {
     identity.pid = question.pid;
     identity.gids = {question.gid};
@@ -51,8 +49,7 @@ caller::Identity known_from(const caller::Clues& question) {
   return identity;
 }
 
-// A walk over all processes costs milliseconds: at most a fifth of the time goes into them, unless a rule
-// depends on it.
+// A walk over all processes costs milliseconds: it has a budget, unless a rule depends on it.
 std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const caller::Clues> questions) {
   std::set<ino_t> inodes;
   bool is_urgent = false;
@@ -62,14 +59,10 @@ std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const 
       is_urgent = is_urgent || question.is_fresh;
     }
   }
-  const auto began = std::chrono::steady_clock::now();
-  if (inodes.empty() || (!is_urgent && began < next_look_)) {
+  if (inodes.empty() || (!budget_.allows() && !is_urgent)) {
     return std::nullopt;
   }
-  Holders holders = find_holders(proc_, inodes);
-  const auto ended = std::chrono::steady_clock::now();
-  next_look_ = ended + kRest * (ended - began);
-  return holders;
+  return budget_.spend_on([&] { return find_holders(proc_, inodes); });
 }
 
 std::vector<Found> Identifier::identify(std::span<const caller::Clues> questions) {
@@ -83,7 +76,7 @@ std::vector<Found> Identifier::identify(std::span<const caller::Clues> questions
 }
 
 Found Identifier::identify(const caller::Clues& question, const std::optional<Holders>& holders) {
-  Found found{.identity = known_from(question), .started = 0};
+  Found found{.identity = known_from(question, users_), .started = 0};
   if (question.pid != 0) {
     describe_dialler(found, question);
   } else if (question.inode != 0) {
@@ -97,9 +90,6 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
     found.identity.unknown_because = "the client has closed its socket";
   }
   caller::Identity& identity = found.identity;
-  if (identity.uid) {
-    identity.user = user_name(*identity.uid);
-  }
   // The socket's own cgroup; a process may have been moved since.
   if (auto path = question.has_cgroup_id ? cgroup_paths_.find(question.cgroup_id) : std::nullopt) {
     identity.cgroup = std::move(*path);
@@ -161,20 +151,6 @@ void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holde
     identity.program_is_verified = first.program_is_verified;
     identity.cgroup = first.cgroup;
   }
-}
-
-std::string Identifier::user_name(uid_t uid) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - users_read_ > kUsersAge || users_.size() >= kMostUsers) {
-    users_.clear();
-    users_read_ = now;
-  }
-  const auto known = users_.find(uid);
-  if (known != users_.end()) {
-    return known->second;
-  }
-  const auto user = accounts::find_user(uid);
-  return users_.emplace(uid, user ? user->name : std::string()).first->second;
 }
 
 }  // namespace msi2imds::resolver

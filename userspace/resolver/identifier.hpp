@@ -3,13 +3,12 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -17,6 +16,8 @@
 #include "caller/identity.hpp"
 #include "resolver/cgroup_paths.hpp"
 #include "resolver/process.hpp"
+#include "resolver/search_budget.hpp"
+#include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
 
@@ -28,8 +29,12 @@ struct Found {
 // Finds out who callers are. May hang on a hostile process: for a process of its own (Resolver).
 class Identifier {
  public:
-  Identifier(std::string proc, UniqueFd cgroup_root)
-      : proc_(std::move(proc)), cgroup_paths_(std::move(cgroup_root)) {}
+  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(),
+             SearchBudget budget = SearchBudget())
+      : proc_(std::move(proc)),
+        cgroup_paths_(std::move(cgroup_root)),
+        users_(std::move(users)),
+        budget_(std::move(budget)) {}
 
   // One answer for each question, in order.
   [[nodiscard]] std::vector<Found> identify(std::span<const caller::Clues> questions);
@@ -42,16 +47,14 @@ class Identifier {
   std::optional<Holders> look_for_holders(std::span<const caller::Clues> questions);
   void describe_dialler(Found& found, const caller::Clues& question);
   void describe_holder(Found& found, ino_t inode, const Holders& holders);
-  std::string user_name(uid_t uid);
 
   std::string proc_;
   CgroupPaths cgroup_paths_;
-  std::unordered_map<uid_t, std::string> users_;
-  std::chrono::steady_clock::time_point users_read_;
-  std::chrono::steady_clock::time_point next_look_;  // for holders
+  UserNames users_;
+  SearchBudget budget_;  // of looks for holders
 };
 
 // What is known without looking at /proc.
-[[nodiscard]] caller::Identity known_from(const caller::Clues& question);
+[[nodiscard]] caller::Identity known_from(const caller::Clues& question, UserNames& users);
 
 }  // namespace msi2imds::resolver

@@ -36,7 +36,8 @@ bool has_ended(const UniqueFd& process) {
 
 }  // namespace
 
-Resolver::Resolver(asio::io_context& io, Settings settings) : io_(io), settings_(std::move(settings)) {}
+Resolver::Resolver(asio::io_context& io, Settings settings)
+    : io_(io), settings_(std::move(settings)), users_(settings_.passwd_file) {}
 Resolver::~Resolver() = default;
 
 asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {
@@ -178,7 +179,7 @@ void Resolver::answer_without_reader(Batch& batch) {
     if (question.pid != 0 && hanging_.size() < kMostHanging) {
       hanging_.try_emplace(question.pid, std::chrono::steady_clock::now() + kLeaveAlone);
     }
-    caller::Identity identity = known_from(question);
+    caller::Identity identity = known_from(question, users_);
     identity.unknown_because =
         "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
     batch.identities.push_back(std::make_shared<const std::string>(caller::serialize(identity)));

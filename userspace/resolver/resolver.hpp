@@ -12,11 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "accounts/accounts.hpp"
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/identifier.hpp"
 #include "resolver/proc_reader.hpp"
+#include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
 
@@ -25,6 +27,7 @@ struct Settings {
   int cgroup_root =
       -1;  // the root directory of cgroup2, for as long as the resolver lives; -1: there is none
   std::chrono::milliseconds deadline{100};
+  std::string passwd_file = accounts::kPasswdFile;
 };
 
 // An identity as caller::serialize() writes it. Nobody reads it here.
@@ -70,6 +73,7 @@ class Resolver {
 
   asio::io_context& io_;
   Settings settings_;
+  UserNames users_;  // for whoever the reader does not tell about
   std::unique_ptr<ProcReader> reader_;
   std::deque<std::shared_ptr<Batch>> queue_;
   bool working_ = false;

@@ -14,15 +14,7 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::seconds kCallersTime{5};
-
-// What is known when the supervisor cannot tell more.
-std::shared_ptr<const caller::Identity> known_without(const caller::Caller& caller,
-                                                      const std::string& reason) {
-  caller::Identity identity;
-  identity.uid = caller.clues.known_uid();
-  identity.unknown_because = caller.unknown_because.empty() ? reason : caller.unknown_because;
-  return std::make_shared<const caller::Identity>(std::move(identity));
-}
+constexpr std::size_t kMostUsers = 4096;
 
 }  // namespace
 
@@ -47,21 +39,12 @@ void CallerLookup::finish(std::shared_ptr<const caller::Identity> identity,
   }
 }
 
-void CallerLookup::finish_without(const std::string& reason) {
-  finish(known_without(caller_, reason), std::nullopt);
-}
-
-void CallerLookup::give_up() {
-  was_given_up_ = true;
-  finish_without("the service was restarted meanwhile");
-}
-
 CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh) {
   auto lookup = std::make_shared<CallerLookup>(caller);
   if (gave_up_) {
-    lookup->give_up();
+    give_up(*lookup);
   } else if (!tell_) {
-    lookup->finish_without("there is nobody to ask");
+    lookup->finish(known_without(caller, "there is nobody to ask"), std::nullopt);
   } else {
     unfinished_.push_back(*lookup);
     pending_.push_back({is_fresh, lookup});
@@ -97,8 +80,13 @@ asio::awaitable<void> CallerBook::wait_for_all() {
 void CallerBook::give_up() {
   gave_up_ = true;
   while (!unfinished_.empty()) {
-    unfinished_.front().shared_from_this()->give_up();
+    give_up(*unfinished_.front().shared_from_this());
   }
+}
+
+void CallerBook::give_up(CallerLookup& lookup) const {
+  lookup.was_given_up_ = true;
+  lookup.finish(known_without(lookup.caller_, "the service was restarted meanwhile"), std::nullopt);
 }
 
 // Connections that are accepted together are asked about together.
@@ -142,7 +130,8 @@ void CallerBook::flush() {
 
 void CallerBook::end_question(const std::string& failure) {
   for (const CallerLookupPtr& lookup : std::exchange(asked_, {})) {
-    lookup->finish_without("the supervisor could not identify the caller: " + failure);
+    lookup->finish(known_without(lookup->caller_, "the supervisor could not identify the caller: " + failure),
+                   std::nullopt);
   }
   flush_soon();
 }
@@ -167,6 +156,9 @@ void CallerBook::take_answers(const control::Message& message) {
 void CallerBook::take_identity(const control::Message& message) {
   Result<caller::Identity> identity = caller::parse_identity(message.body);
   if (identity) {
+    if (identity->uid && (users_.size() < kMostUsers || users_.contains(*identity->uid))) {
+      users_[*identity->uid] = identity->user;
+    }
     identities_[message.number] = std::make_shared<const caller::Identity>(std::move(*identity));
   }
 }
@@ -181,6 +173,16 @@ void CallerBook::finish(CallerLookup& lookup, const control::CallerAnswer& answe
                     ? known->second
                     : known_without(lookup.caller_, "the supervisor could not identify the caller"),
                 answer.dialled());
+}
+
+std::shared_ptr<const caller::Identity> CallerBook::known_without(const caller::Caller& caller,
+                                                                  const std::string& reason) const {
+  caller::Identity identity;
+  identity.uid = caller.clues.known_uid();
+  const auto user = identity.uid ? users_.find(*identity.uid) : users_.end();
+  identity.user = user != users_.end() ? user->second : std::string();
+  identity.unknown_because = caller.unknown_because.empty() ? reason : caller.unknown_because;
+  return std::make_shared<const caller::Identity>(std::move(identity));
 }
 
 }  // namespace msi2imds::responder

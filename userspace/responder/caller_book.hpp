@@ -51,8 +51,6 @@ class CallerLookup
  private:
   friend class CallerBook;
   void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
-  void finish_without(const std::string& reason);
-  void give_up();
 
   caller::Caller caller_;
   bool was_given_up_ = false;
@@ -107,7 +105,11 @@ class CallerBook {
   void flush_soon();
   void flush();
   void end_question(const std::string& failure);
+  void give_up(CallerLookup& lookup) const;
   void finish(CallerLookup& lookup, const control::CallerAnswer& answer) const;
+  // What is known when the supervisor cannot tell more.
+  [[nodiscard]] std::shared_ptr<const caller::Identity> known_without(const caller::Caller& caller,
+                                                                      const std::string& reason) const;
 
   asio::io_context& io_;
   Tell tell_;
@@ -121,6 +123,7 @@ class CallerBook {
   bool gave_up_ = false;
   bool is_flush_posted_ = false;
   Identities identities_;
+  std::unordered_map<uid_t, std::string> users_;  // as the identities have told
 };
 
 }  // namespace msi2imds::responder

@@ -5,6 +5,13 @@
 #include <functional>
 
 namespace msi2imds::usage {
+namespace {
+
+std::string user_text(const User& user) {
+  return user.name.empty() ? "uid " + std::to_string(user.uid) : user.name;
+}
+
+}  // namespace
 
 void count(std::uint64_t& counter, std::uint64_t more) {
   counter = std::min(counter + std::min(more, kMaxCount), kMaxCount);
@@ -120,7 +127,7 @@ std::string describe(const Row& row) {
   const std::string& program = row.program.empty() ? row.comm : row.program;
   std::string place = row.unit.empty() ? row.cgroup : row.unit;
   if (place.empty() && program.empty()) {
-    return row.users.empty() ? "an unknown caller" : "an unknown program of " + row.users.front().name;
+    return row.users.empty() ? "an unknown caller" : "an unknown program of " + user_text(row.users.front());
   }
   if (place.empty()) {
     return program;

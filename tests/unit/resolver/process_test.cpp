@@ -128,13 +128,13 @@ TEST_F(ProcessTest, IsFoundByTheSocketThatItHolds) {
   EXPECT_EQ(identify(held(4712)).unknown_because, "no process has the client's socket open any more");
 }
 
-// With many processes a look takes long.
-TEST_F(ProcessTest, IsNotLookedForAgainAtOnceUnlessARuleDependsOnIt) {
+TEST_F(ProcessTest, IsNotLookedForWhereTheBudgetIsSpentUnlessARuleDependsOnIt) {
   proc_.hold(100, 3, 4711);
-  for (int pid = 1000; pid < 1300; ++pid) {
-    proc_.add(pid, program_, 60);
-  }
-  Identifier identifier(proc_.path(), UniqueFd());
+  std::chrono::nanoseconds spent{0};
+  const auto each_takes_a_second = [&spent] { return spent += std::chrono::seconds(1); };
+  const auto time_stands_still = [] { return std::chrono::nanoseconds(0); };
+  Identifier identifier(proc_.path(), UniqueFd(), UserNames(),
+                        SearchBudget(time_stands_still, each_takes_a_second));
   caller::Clues question = held(4711);
   const auto ask = [&] { return identifier.identify(std::span(&question, 1)).front().identity; };
   EXPECT_EQ(ask().pid, 100);
@@ -142,6 +142,20 @@ TEST_F(ProcessTest, IsNotLookedForAgainAtOnceUnlessARuleDependsOnIt) {
   EXPECT_TRUE(ask().unknown_because.starts_with("too many callers at once"));
   question.is_fresh = true;
   EXPECT_EQ(ask().pid, 100);
+}
+
+// However long others keep it from running.
+TEST_F(ProcessTest, IsLookedForEachTimeWhereThatCostsLittle) {
+  proc_.hold(100, 3, 4711);
+  std::chrono::nanoseconds spent{0};
+  std::chrono::nanoseconds elapsed{0};
+  SearchBudget budget([&elapsed] { return elapsed += std::chrono::seconds(1); },
+                      [&spent] { return spent += std::chrono::microseconds(100); });
+  Identifier identifier(proc_.path(), UniqueFd(), UserNames(), std::move(budget));
+  const caller::Clues question = held(4711);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(identifier.identify(std::span(&question, 1)).front().identity.pid, 100);
+  }
 }
 
 TEST_F(ProcessTest, IsOneOfThoseWhoHoldTheSocket) {

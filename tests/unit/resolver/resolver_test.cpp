@@ -105,6 +105,23 @@ TEST_F(ResolverTest, IsNotHeldUpByAHostileProcess) {
   EXPECT_EQ(again[1].program, proc.path("backup"));
 }
 
+// One uid is not "root" here and "0" there.
+TEST_F(ResolverTest, NamesTheUserOfAProcessThatCannotBeRead) {
+  FakeProc proc;
+  proc.write("passwd", "backup:x:34:34::/:\n");
+  proc.write("backup", "a program");
+  proc.add(200, proc.path("backup"), 1);
+  std::filesystem::remove(proc.path("200/cmdline"));
+  ASSERT_EQ(::mkfifo(proc.path("200/cmdline").c_str(), 0600), 0);
+  Resolver resolver(io_, {.proc = proc.path(), .passwd_file = proc.path("passwd")});
+  caller::Clues clues = dialled_by(200);
+  clues.has_uid = true;
+  clues.uid = 34;
+  const auto identities = resolve(resolver, {clues});
+  EXPECT_EQ(identities.front().unknown_because, "reading /proc took longer than 100 ms");
+  EXPECT_EQ(identities.front().user, "backup");
+}
+
 TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {
   Resolver resolver(io_, {});
   std::vector<caller::Clues> questions(200, dialled_by(::getpid()));

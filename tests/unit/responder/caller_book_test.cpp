@@ -109,6 +109,20 @@ TEST_F(CallerBookTest, AnIdentityThatIsForgottenBehindAnAnswerIsKnownFromIt) {
   EXPECT_EQ(lookup->identity()->program, "/usr/bin/seven");
 }
 
+TEST_F(CallerBookTest, KnowsTheNameOfAUserWhoseProcessIsUnknown) {
+  caller::Identity identity;
+  identity.uid = kUid;
+  identity.user = "alice";
+  control::Message message;
+  message.number = 1;
+  message.body = caller::serialize(identity);
+  book_.take_identity(message);
+  const CallerLookupPtr lookup = look_up();
+  settle();
+  let_go();
+  EXPECT_EQ(lookup->identity()->user, "alice");
+}
+
 TEST_F(CallerBookTest, TellsWhatTheClientDialledThoughNobodyKnowsWhoItIs) {
   control::CallerAnswer answer;
   answer.set_dialled(SocketAddress::ipv4_loopback(50342));
