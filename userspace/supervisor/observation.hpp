@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "observer/observer.hpp"
 
 namespace msi2imds::supervisor {

@@ -41,7 +41,7 @@ TEST_F(CallerTest, KnowsTheOwnerOfAConnection) {
 TEST_F(CallerTest, KnowsAClientThatHasSentItsLastByte) {
   const LoopbackConnection connection;
   ASSERT_EQ(::shutdown(connection.client.get(), SHUT_WR), 0);
-  EXPECT_EQ(identify_peer_of(connection).uid, ::geteuid());
+  EXPECT_EQ(identify_peer_of(connection).clues.known_uid(), ::geteuid());
 }
 
 TEST_F(CallerTest, DoesNotKnowAClientThatHasLeft) {
