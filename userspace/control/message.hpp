@@ -12,34 +12,33 @@ namespace msi2imds::control {
 
 enum class Kind : std::uint32_t {
   // supervisor to responder
-  configure,       // descriptor: a pipe with the whole configuration as TOML
-  add_listener,    // descriptor: a listening socket; collected until `serve`
-  admin_socket,    // descriptor: the listening admin socket
-  metrics_socket,  // descriptor: the listening TCP socket for metrics; none: serve them there no more
-  sock_diag,       // descriptor: a NETLINK_SOCK_DIAG socket, for this responder alone
-  token_memory,    // descriptor: anonymous memory for tokens, with what is kept there
-  audit_file,      // descriptor: the file for audit lines; none: they go to the log
-  callers_state,   // descriptor: what save_callers wrote last, to be read
-  serve,           // accept from the listeners just collected, and from no others
-  identity,        // body: an identity (caller::serialize), which CallerAnswers name by `number` from here on
-  forget_identity,  // number: of an identity that no later CallerAnswer names
-  observed,         // connections that others serve: CallerAnswers (control/callers.hpp)
-  callers,          // number: of the ask_callers; a CallerAnswer for each of its questions, in order
+  configure,        // descriptor: a pipe with the whole configuration as TOML
+  add_listener,     // descriptor: a listening socket; collected until `serve`
+  admin_socket,     // descriptor: the listening admin socket
+  metrics_socket,   // descriptor: the listening TCP socket for metrics; none: serve them there no more
+  sock_diag,        // descriptor: a NETLINK_SOCK_DIAG socket, for this responder alone
+  token_memory,     // descriptor: anonymous memory for tokens, with what is kept there
+  audit_file,       // descriptor: the file for audit lines; none: they go to the log
+  usage_file,       // descriptor: what save_usage_file wrote last, to be read
+  serve,            // accept from the listeners just collected, and from no others
+  identity,         // body: an identity (caller::serialize), named by its `number` from here on
+  forget_identity,  // number: of an identity that no later IdentityAnswer names
+  observed,         // connections that others serve: IdentityAnswers (control/identities.hpp)
+  identities,       // number: of the ask_identities; an IdentityAnswer for each of its questions, in order
   drain,  // finish what was accepted, then leave; value: Backlog; number: milliseconds until it is ended
   // responder to supervisor
-  ready,            // accepting
-  alive,            // every kHeartbeat
-  ask_callers,      // number: the responder's own; caller::Clues of each connection: whose is it
-  damaged_callers,  // what callers_state held is of no use; text: why
-  save_callers,     // the file that open_callers_state gave is complete; number: its size
+  ready,               // accepting
+  alive,               // every kHeartbeat
+  ask_identities,      // number: the responder's own; caller::Clues of each connection: whose is it
+  damaged_usage_file,  // what usage_file held is of no use; text: why
+  save_usage_file,     // the file that open_usage_file gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id
-  open_upstream,       // wants a connection to IMDS
-  upstream,            // descriptor: a socket that is connecting to IMDS; error: errno
-  ask_redirection,     // wants to know what is in force
-  redirection,         // value: Redirected; number: responders started; text: lines, see
-                       // Supervisor::answer_about_redirection()
-  open_callers_state,  // wants to save the callers' state
-  new_callers_state,   // descriptor: a file to write it to; error: errno
+  open_upstream,    // wants a connection to IMDS
+  upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
+  ask_redirection,  // wants to know what is in force
+  redirection,  // value: Redirected; number: responders started; text: lines, as the supervisor writes them
+  open_usage_file,  // wants to save the table of callers
+  new_usage_file,   // descriptor: a file to write it to; error: errno
 };
 
 enum class Redirected : std::int32_t { no = 0, yes = 1, ipv4_only = 2, observing = 3 };

@@ -56,7 +56,7 @@ std::string_view to_string(Outcome outcome) {
   return "";
 }
 
-void Answered::begin() {
+void RequestRecord::begin() {
   time = std::chrono::system_clock::now();
   began = std::chrono::steady_clock::now();
   resource.clear();
@@ -66,7 +66,7 @@ void Answered::begin() {
   decision.reset();
 }
 
-void Recorder::record(const Answered& answered, const CallerLookupPtr& lookup, bool enforced) {
+void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced) {
   const std::string_view source = answered.origin ? token::to_string(*answered.origin) : kNoSource;
   ++counters_.by_outcome_and_source[answered.outcome][source];
   counters_.durations[source].observe(answered.duration);
@@ -86,7 +86,7 @@ void Recorder::record(const Answered& answered, const CallerLookupPtr& lookup, b
   }
 }
 
-void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool enforced) {
+void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup, bool enforced) {
   const std::optional<SocketAddress>& dialled = lookup.dialled() ? lookup.dialled() : answered.dialled;
   ++counters_.by_port[dialled ? dialled->port() : std::uint16_t{0}];
   const std::shared_ptr<const caller::Identity>& caller = lookup.shared_identity();
@@ -105,20 +105,20 @@ void Recorder::keep(const Answered& answered, const CallerLookup& lookup, bool e
                 .policy = policy_text(answered.decision, enforced),
                 .rule = answered.decision ? std::string_view(answered.decision->rule) : std::string_view()},
                caller);
-  callers_.record({.time = unix_seconds(answered.time),
-                   .caller = *caller,
-                   .resource = answered.resource,
-                   .identity = identity,
-                   .outcome = outcome,
-                   .granted = answered.outcome == Outcome::token && choice != nullptr
-                                  ? &named_by_caller(*choice)
-                                  : nullptr});
+  table_.record({.time = unix_seconds(answered.time),
+                 .caller = *caller,
+                 .resource = answered.resource,
+                 .identity = identity,
+                 .outcome = outcome,
+                 .granted = answered.outcome == Outcome::token && choice != nullptr
+                                ? &named_by_caller(*choice)
+                                : nullptr});
   changed_ = true;
   flush_soon();
 }
 
-void Recorder::record_observed(const CallerLookup& lookup) {
-  Answered seen;
+void Recorder::record_observed(const PendingIdentity& lookup) {
+  RequestRecord seen;
   seen.begin();
   seen.outcome = Outcome::observed;
   counters_.last_request = unix_seconds(seen.time);
@@ -154,7 +154,7 @@ void Recorder::measure(metrics::Snapshot& now) const {
   }
   now.would_be_refused = counters_.would_be_refused;
   now.last_request = counters_.last_request;
-  now.callers = callers_.rows().size();
+  now.callers = table_.rows().size();
   now.audit_lines.add(audit_.counters().written, {{"outcome", "written"}});
   now.audit_lines.add(audit_.counters().left_out, {{"outcome", "left_out"}});
   now.audit_lines.add(audit_.counters().failed, {{"outcome", "failed"}});

@@ -16,7 +16,7 @@
 #include "metrics/snapshot.hpp"
 #include "policy/identity_choice.hpp"
 #include "policy/policy.hpp"
-#include "responder/caller_book.hpp"
+#include "responder/identity_book.hpp"
 #include "token/failure.hpp"
 #include "usage/table.hpp"
 
@@ -28,7 +28,7 @@ enum class Outcome : std::uint8_t { token, refused, denied, failed, bad_request,
 [[nodiscard]] std::string_view to_string(Outcome outcome);
 
 // A request that was answered. Filled in on its way, and used again for the next one of its connection.
-struct Answered {
+struct RequestRecord {
   std::chrono::system_clock::time_point time;
   std::chrono::steady_clock::time_point began;
   std::chrono::microseconds duration{};
@@ -48,18 +48,18 @@ class Recorder {
   explicit Recorder(asio::io_context& io) : io_(io) {}
 
   // Once it is known who asked, which may be now.
-  void record(const Answered& answered, const CallerLookupPtr& lookup, bool enforced);
+  void record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced);
 
   // A connection that others serve.
-  void record_observed(const CallerLookup& lookup);
+  void record_observed(const PendingIdentity& lookup);
 
   [[nodiscard]] audit::Log& audit_log() {
     return audit_;
   }
-  [[nodiscard]] usage::Table& callers() {
-    return callers_;
+  [[nodiscard]] usage::Table& table() {
+    return table_;
   }
-  // What callers() holds has changed since.
+  // What table() holds has changed since.
   [[nodiscard]] bool take_change() {
     return std::exchange(changed_, false);
   }
@@ -80,12 +80,12 @@ class Recorder {
     std::int64_t last_request = 0;  // Unix seconds
   };
 
-  void keep(const Answered& answered, const CallerLookup& lookup, bool enforced);
+  void keep(const RequestRecord& answered, const PendingIdentity& lookup, bool enforced);
   void flush_soon();
 
   asio::io_context& io_;
   audit::Log audit_;
-  usage::Table callers_;
+  usage::Table table_;
   Counters counters_;
   bool changed_ = false;
   bool flushing_ = false;

@@ -45,17 +45,17 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, token::TokenSou
           .status = [this] { return status(); },
           .has_connection_from = [this](const SocketAddress& peer) { return sessions_.contains(peer); },
           .flush = hooks_.flush,
-          .callers = [this] { return sessions_.recorder().callers().to_json(); },
+          .callers = [this] { return sessions_.recorder().table().to_json(); },
           .metrics = [this] { return measure(); }},
       admin_(io, admin_source_, Scope::everything),
       metrics_(io, admin_source_, Scope::metrics_only),
-      callers_state_(io, link, sessions_.recorder()) {
+      usage_file_(io, link, sessions_.recorder()) {
   sessions_.callers().ask_with([this](const control::Message& question) { return link_.tell(question); });
 }
 
 asio::awaitable<Result<void>> Responder::run() {
   heartbeat_.start(io_, "tell the supervisor that all is well", heartbeat());
-  keeping_.start(io_, "keep the table of callers", callers_state_.keep());
+  keeping_.start(io_, "keep the table of callers", usage_file_.keep());
   while (!drained_) {
     Result<control::Received> received = co_await link_.receive();
     if (drained_) {
@@ -94,8 +94,8 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::audit_file:
       sessions_.recorder().audit_log().use_file(std::move(received.descriptor));
       return {};
-    case control::Kind::callers_state:
-      callers_state_.load(received.descriptor);
+    case control::Kind::usage_file:
+      usage_file_.load(received.descriptor);
       return {};
     case control::Kind::identity:
       sessions_.callers().take_identity(received.message);
@@ -103,7 +103,7 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::forget_identity:
       sessions_.callers().forget_identity(received.message);
       return {};
-    case control::Kind::callers:
+    case control::Kind::identities:
       sessions_.callers().take_answers(received.message);
       return {};
     case control::Kind::observed:
@@ -177,7 +177,7 @@ void Responder::serve() {
 // Who only observes asks IMDS for nothing.
 void Responder::prefetch() {
   if (!listeners_.empty()) {
-    hooks_.prefetch(prefetch_list(sessions_.recorder().callers().grants(), settings_.identities,
+    hooks_.prefetch(prefetch_list(sessions_.recorder().table().grants(), settings_.identities,
                                   settings_.policy, unix_seconds(std::chrono::system_clock::now())));
   }
 }
@@ -192,7 +192,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
-  const Result<void> saved = co_await callers_state_.save_at_the_end();
+  const Result<void> saved = co_await usage_file_.save_at_the_end();
   if (!saved) {
     log::warn("cannot save the table of callers, which lacks what happened in the last seconds: {}",
               saved.error().message());
@@ -272,8 +272,8 @@ asio::awaitable<std::string> Responder::measure() {
 }
 
 void Responder::record_observed(const control::Message& message) {
-  const auto seen = control::get_records<control::CallerAnswer>(message);
-  for (const control::CallerAnswer& answer : seen.value_or(std::vector<control::CallerAnswer>())) {
+  const auto seen = control::get_records<control::IdentityAnswer>(message);
+  for (const control::IdentityAnswer& answer : seen.value_or(std::vector<control::IdentityAnswer>())) {
     sessions_.recorder().record_observed(*sessions_.callers().look_up(answer));
   }
 }

@@ -10,11 +10,11 @@
 #include "base/spawn.hpp"
 #include "metrics/snapshot.hpp"
 #include "responder/admin_server.hpp"
-#include "responder/callers_state.hpp"
 #include "responder/listener.hpp"
 #include "responder/sessions.hpp"
 #include "responder/settings.hpp"
 #include "responder/supervisor_link.hpp"
+#include "responder/usage_file.hpp"
 
 namespace msi2imds::responder {
 
@@ -60,7 +60,7 @@ class Responder {
   AdminSource admin_source_;
   AdminServer admin_;
   AdminServer metrics_;  // on a port, if the operator wants one
-  CallersState callers_state_;
+  UsageFile usage_file_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::shared_ptr<Listener>> collected_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

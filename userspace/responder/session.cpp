@@ -43,7 +43,7 @@ Session::Session(StreamSocket socket, const SocketAddress& peer, Services& servi
   lookup_is_fresh_ =
       services_.settings.policy.needs_process() || services_.settings.identities.needs_process();
   lookup_ = services_.callers.look_up(caller_, lookup_is_fresh_);
-  answered_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
+  request_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
 }
 
 caller::Caller Session::identify_caller() const {
@@ -53,38 +53,38 @@ caller::Caller Session::identify_caller() const {
 
 // One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
 asio::awaitable<http::Response> Session::respond(const http::Request& request) {
-  answered_.begin();
+  request_.begin();
   auto token_request = legacy::parse(request, services_.settings.rules);
   if (!token_request) {
     co_return legacy::render(token_request.error());
   }
-  answered_.resource = token_request->resource;
+  request_.resource = token_request->resource;
   const std::optional<caller::Identity> known = co_await know_caller(*token_request);
   if (!known) {
     co_return fail(token::cut_short());
   }
   if (!choose_identity(*known, *token_request)) {
-    answered_.outcome = Outcome::failed;
+    request_.outcome = Outcome::failed;
     co_return legacy::upstream_failure("It cannot be told which identity this caller is to have.");
   }
   if (!judge(*known, *token_request)) {
-    answered_.outcome = Outcome::denied;
+    request_.outcome = Outcome::denied;
     co_return legacy::not_allowed();
   }
   token_request->uid = caller_.clues.known_uid().value_or(token::kUnknownUid);
   const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
-  answered_.origin = result.origin;
+  request_.origin = result.origin;
   if (!result) {
     co_return fail(result);
   }
   const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(*result);
-  answered_.outcome = is_token ? Outcome::token : Outcome::refused;
+  request_.outcome = is_token ? Outcome::token : Outcome::refused;
   co_return render(result);
 }
 
 // The answer to a request for which there is neither a token nor a refusal.
 http::Response Session::fail(const token::FetchResult& result) {
-  answered_.outcome = Outcome::failed;
+  request_.outcome = Outcome::failed;
   log::warn("get token for {}: {}", peer_.to_string(), result.error().error.message());
   return render(result);
 }
@@ -111,7 +111,7 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
 // caller.
 bool Session::choose_identity(const caller::Identity& known, token::TokenRequest& request) {
   const policy::Choice& choice =
-      answered_.choice.emplace(services_.settings.identities.choose(known, request));
+      request_.choice.emplace(services_.settings.identities.choose(known, request));
   if (choice.by == policy::ChosenBy::nobody) {
     log::warn("choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
               choice.rule, choice.unknown);
@@ -127,18 +127,18 @@ bool Session::judge(const caller::Identity& known, const token::TokenRequest& re
   if (!policy.is_in_force()) {
     return true;
   }
-  answered_.decision = policy.decide(known, request);
-  return answered_.decision->is_allowed || !policy.enforces();
+  request_.decision = policy.decide(known, request);
+  return request_.decision->is_allowed || !policy.enforces();
 }
 
 // What became of a request; after the answer, which it must not delay.
 void Session::record(unsigned status) {
-  answered_.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - answered_.began);
-  services_.recorder.record(answered_, lookup_, services_.settings.policy.enforces());
+  request_.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                                            request_.began);
+  services_.recorder.record(request_, lookup_, services_.settings.policy.enforces());
   if (log::enabled(log::Level::debug)) {
-    lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *answered_.dialled,
-                   choice = answered_.choice.value_or(policy::Choice())] {
+    lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *request_.dialled,
+                   choice = request_.choice.value_or(policy::Choice())] {
       const auto known = lookup.lock();
       log::debug("answer {} to {}, who dialled {}; identity '{}' by {}", status, peer.to_string(),
                  (known ? known->dialled().value_or(dialled) : dialled).to_string(), choice.identity.value,
@@ -154,7 +154,7 @@ asio::awaitable<void> Session::run() {
     if (!read) {
       const http::ReadFailure failure = read.error();
       if (failure.status != 0) {
-        answered_.begin();
+        request_.begin();
         const http::Response refusal = legacy::bad_message(failure.status, failure.reason);
         (void)co_await connection_.write(refusal);  // whoever is gone needs no answer
         record(refusal.status);

@@ -8,8 +8,8 @@
 #include "caller/caller.hpp"
 #include "http/connection.hpp"
 #include "netlink/sock_diag.hpp"
-#include "responder/caller_book.hpp"
 #include "responder/destination.hpp"
+#include "responder/identity_book.hpp"
 #include "responder/recorder.hpp"
 #include "responder/settings.hpp"
 #include "token/token_source.hpp"
@@ -22,7 +22,7 @@ struct Services {
   token::TokenSource& tokens;
   http::Deadlines deadlines;
   std::optional<netlink::SockDiag> sock_diag;  // none: callers stay unknown
-  CallerBook callers;
+  IdentityBook callers;
   Recorder recorder;
 };
 
@@ -63,9 +63,9 @@ class Session
   SocketAddress peer_;
   Destination destination_;
   caller::Caller caller_;
-  CallerLookupPtr lookup_;
+  PendingIdentityPtr lookup_;
   bool lookup_is_fresh_ = false;
-  Answered answered_;
+  RequestRecord request_;
   Services& services_;
   http::Connection connection_;
 };

@@ -15,7 +15,7 @@ Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenS
                 .tokens = tokens,
                 .deadlines = http::Deadlines(io),
                 .sock_diag = {},
-                .callers = CallerBook(io),
+                .callers = IdentityBook(io),
                 .recorder = Recorder(io)},
       room_(io, asio::steady_timer::time_point::max()) {}
 

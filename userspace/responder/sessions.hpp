@@ -22,7 +22,7 @@ class Sessions {
     services_.sock_diag.emplace(std::move(sock_diag));
   }
 
-  [[nodiscard]] CallerBook& callers() {
+  [[nodiscard]] IdentityBook& callers() {
     return services_.callers;
   }
   [[nodiscard]] Recorder& recorder() {

@@ -29,7 +29,7 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
       message.set_text("reach " + config_.imds.endpoint.text);
     }
   } else {
-    message = records_.begin_callers_state(descriptor);
+    message = records_.begin_usage_file(descriptor);
   }
   message.id = question.id;
   (void)channel.send(message, descriptor.get());  // a responder that does not read is ended by its heartbeat
@@ -91,7 +91,7 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
     callers[i].dialled = dialled[i];
   }
   control::Message answer;
-  answer.kind = control::Kind::callers;
+  answer.kind = control::Kind::identities;
   answer.number = question.number;
   // A responder that does not read is ended by its heartbeat.
   (void)identities_.send(responder_->channel(), std::move(answer), callers);
@@ -122,7 +122,7 @@ asio::awaitable<void> Supervisor::tell_observed(std::vector<observer::Dialler> s
   }
   std::span<const IdentityService::Caller> rest(callers);
   while (!rest.empty()) {
-    const auto some = rest.first(std::min(control::kMostCallers, rest.size()));
+    const auto some = rest.first(std::min(control::kMostInMessage, rest.size()));
     rest = rest.subspan(some.size());
     control::Message message;
     message.kind = control::Kind::observed;

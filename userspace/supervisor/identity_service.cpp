@@ -38,7 +38,7 @@ asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
 
 Result<void> IdentityService::send(control::Channel& channel, control::Message message,
                                    std::span<const Caller> callers) {
-  std::vector<control::CallerAnswer> answers(callers.size());
+  std::vector<control::IdentityAnswer> answers(callers.size());
   for (std::size_t i = 0; i < callers.size(); ++i) {
     if (callers[i].identity) {
       answers[i].identity = pushed_.push(channel, *callers[i].identity);
@@ -47,7 +47,7 @@ Result<void> IdentityService::send(control::Channel& channel, control::Message m
       answers[i].set_dialled(*callers[i].dialled);
     }
   }
-  control::set_records(message, std::span<const control::CallerAnswer>(answers));
+  control::set_records(message, std::span<const control::IdentityAnswer>(answers));
   return channel.send(message);
 }
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "caller/clues.hpp"
-#include "control/callers.hpp"
 #include "control/channel.hpp"
+#include "control/identities.hpp"
 #include "resolver/resolver.hpp"
 #include "supervisor/pushed_identities.hpp"
 

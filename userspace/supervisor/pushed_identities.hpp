@@ -17,7 +17,7 @@ namespace msi2imds::supervisor {
 // there.
 class PushedIdentities {
  public:
-  // More than one message of answers names (control::kMostCallers), so that none that a message has been
+  // More than one message of answers names (control::kMostInMessage), so that none that a message has been
   // promised goes before the message does.
   struct Limits {
     std::size_t count = 8192;

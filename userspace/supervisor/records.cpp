@@ -58,15 +58,15 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
   message.kind = control::Kind::metrics_socket;
   (void)channel.send(message, metrics_socket_.get());
 
-  if (!callers_file_ || callers_path_ != config.callers.state_file) {
-    callers_path_ = config.callers.state_file;
-    callers_file_ = callers_path_.empty() ? nullptr : std::make_unique<StateFile>(callers_path_);
+  if (!usage_file_ || usage_path_ != config.callers.state_file) {
+    usage_path_ = config.callers.state_file;
+    usage_file_ = usage_path_.empty() ? nullptr : std::make_unique<StateFile>(usage_path_);
     shortcoming_.clear();
   }
-  if (to_new_responder && callers_file_) {
-    const Result<UniqueFd> file = callers_file_->open();
+  if (to_new_responder && usage_file_) {
+    const Result<UniqueFd> file = usage_file_->open();
     if (file) {
-      message.kind = control::Kind::callers_state;
+      message.kind = control::Kind::usage_file;
       (void)channel.send(message, file->get());
     } else {
       log::error("cannot {}: who calls is not kept", file.error().message());
@@ -74,12 +74,12 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
   }
 }
 
-control::Message Records::begin_callers_state(UniqueFd& descriptor) {
+control::Message Records::begin_usage_file(UniqueFd& descriptor) {
   look_after_saving();
   control::Message message;
-  message.kind = control::Kind::new_callers_state;
+  message.kind = control::Kind::new_usage_file;
   Result<UniqueFd> file =
-      callers_file_ ? callers_file_->begin() : Error::from_errno(ENOENT, "find callers.state_file");
+      usage_file_ ? usage_file_->begin() : Error::from_errno(ENOENT, "find callers.state_file");
   if (file) {
     descriptor = std::move(*file);
   } else {
@@ -89,9 +89,9 @@ control::Message Records::begin_callers_state(UniqueFd& descriptor) {
   return message;
 }
 
-void Records::save_callers(std::uint64_t size) {
+void Records::save_usage_file(std::uint64_t size) {
   const Result<void> begun =
-      callers_file_ ? callers_file_->save(size) : Error::from_errno(ENOENT, "find callers.state_file");
+      usage_file_ ? usage_file_->save(size) : Error::from_errno(ENOENT, "find callers.state_file");
   if (!begun) {
     report(begun);
   }
@@ -99,17 +99,17 @@ void Records::save_callers(std::uint64_t size) {
 
 void Records::look_after_saving() {
   const std::optional<Result<void>> outcome =
-      callers_file_ ? callers_file_->outcome() : std::optional<Result<void>>();
+      usage_file_ ? usage_file_->outcome() : std::optional<Result<void>>();
   if (outcome) {
     report(*outcome);
   }
 }
 
 asio::awaitable<void> Records::finish(std::chrono::milliseconds patience) {
-  if (!callers_file_) {
+  if (!usage_file_) {
     co_return;
   }
-  const std::optional<Result<void>> outcome = co_await callers_file_->wait_for_outcome(patience);
+  const std::optional<Result<void>> outcome = co_await usage_file_->wait_for_outcome(patience);
   if (outcome) {
     report(*outcome);
   }
@@ -119,7 +119,7 @@ asio::awaitable<void> Records::finish(std::chrono::milliseconds patience) {
 void Records::report(const Result<void>& saved) {
   if (saved) {
     if (!shortcoming_.empty()) {
-      log::info("who called is kept again in '{}'", callers_path_);
+      log::info("who called is kept again in '{}'", usage_path_);
     }
     shortcoming_.clear();
     return;
@@ -131,9 +131,9 @@ void Records::report(const Result<void>& saved) {
   }
 }
 
-void Records::set_callers_aside(std::string_view why) {
-  const Result<std::string> aside = callers_file_ ? callers_file_->set_aside() : Result<std::string>("");
-  log::warn("began a new record of who calls, since '{}' cannot be read: {}", callers_path_, why);
+void Records::set_usage_file_aside(std::string_view why) {
+  const Result<std::string> aside = usage_file_ ? usage_file_->set_aside() : Result<std::string>("");
+  log::warn("began a new record of who calls, since '{}' cannot be read: {}", usage_path_, why);
   if (aside) {
     log::warn("the old one is kept as '{}'", *aside);
   } else {

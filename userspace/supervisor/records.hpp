@@ -22,14 +22,14 @@ class Records {
   // Gives a responder what it records to; the descriptors are opened anew, since files are rotated.
   void hand_over(const config::Config& config, control::Channel& channel, bool to_new_responder);
 
-  // The answer to open_callers_state, with a descriptor where there is one.
-  [[nodiscard]] control::Message begin_callers_state(UniqueFd& descriptor);
+  // The answer to open_usage_file, with a descriptor where there is one.
+  [[nodiscard]] control::Message begin_usage_file(UniqueFd& descriptor);
 
   // Puts what the responder has written in the place of the old state.
-  void save_callers(std::uint64_t size);
+  void save_usage_file(std::uint64_t size);
 
   // Keeps what cannot be read, for somebody to look at.
-  void set_callers_aside(std::string_view why);
+  void set_usage_file_aside(std::string_view why);
 
   // Whether the last save has come to its end well; logged when not. Asked regularly.
   void look_after_saving();
@@ -45,8 +45,8 @@ class Records {
  private:
   void report(const Result<void>& saved);
 
-  std::unique_ptr<StateFile> callers_file_;
-  std::string callers_path_;
+  std::unique_ptr<StateFile> usage_file_;
+  std::string usage_path_;
   std::string shortcoming_;
   UniqueFd metrics_socket_;
   std::uint16_t metrics_port_ = 0;

@@ -169,20 +169,20 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
         spawn(io_, "begin to serve", begin_serving());
         break;
       case control::Kind::open_upstream:
-      case control::Kind::open_callers_state:
+      case control::Kind::open_usage_file:
         answer(channel, message);
         break;
       case control::Kind::ask_redirection:
         spawn(io_, "answer about the redirection", answer_about_redirection(message.id));
         break;
-      case control::Kind::ask_callers:
+      case control::Kind::ask_identities:
         spawn(io_, "answer about callers", answer_about_callers(message));
         break;
-      case control::Kind::save_callers:
-        records_.save_callers(message.number);
+      case control::Kind::save_usage_file:
+        records_.save_usage_file(message.number);
         break;
-      case control::Kind::damaged_callers:
-        records_.set_callers_aside(message.get_text());
+      case control::Kind::damaged_usage_file:
+        records_.set_usage_file_aside(message.get_text());
         break;
       default:  // alive
         break;

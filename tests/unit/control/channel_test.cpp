@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "control/callers.hpp"
+#include "control/identities.hpp"
 #include "support_cpp/run.hpp"
 #include "support_cpp/sockets.hpp"
 
@@ -206,15 +206,15 @@ TEST_F(ChannelTest, SendingToAClosedEndIsAnErrorAndNoSignal) {
   EXPECT_EQ(sent.error().code().value(), EPIPE);
 }
 
-TEST(CallerRecordsTest, AreAtMostSoMany) {
+TEST(IdentityAnswersTest, AreAtMostSoMany) {
   Message message;
-  const std::vector<CallerAnswer> answers(kMostCallers);
-  set_records(message, std::span<const CallerAnswer>(answers));
-  EXPECT_EQ(get_records<CallerAnswer>(message)->size(), kMostCallers);
+  const std::vector<IdentityAnswer> answers(kMostInMessage);
+  set_records(message, std::span<const IdentityAnswer>(answers));
+  EXPECT_EQ(get_records<IdentityAnswer>(message)->size(), kMostInMessage);
   message.body.pop_back();
-  EXPECT_FALSE(get_records<CallerAnswer>(message));
-  message.body.append(sizeof(CallerAnswer) + 1, '\0');
-  EXPECT_FALSE(get_records<CallerAnswer>(message));
+  EXPECT_FALSE(get_records<IdentityAnswer>(message));
+  message.body.append(sizeof(IdentityAnswer) + 1, '\0');
+  EXPECT_FALSE(get_records<IdentityAnswer>(message));
 }
 
 TEST_F(ChannelTest, CancelEndsAPendingReceive) {

@@ -37,7 +37,7 @@ class DrainTest : public testing::Test {
     audit_path_ = directory_.file("audit");
     const UniqueFd audit(::open(audit_path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
     send(control::Kind::audit_file, audit.get());
-    send(control::Kind::callers_state);
+    send(control::Kind::usage_file);
     const UniqueFd listener = support::listen_on_loopback();
     address_ = support::address_of(listener);
     send(control::Kind::add_listener, listener.get());
@@ -106,46 +106,46 @@ class DrainTest : public testing::Test {
         co_return;
       }
       is_ready_ = is_ready_ || received->message.kind == control::Kind::ready;
-      if (received->message.kind == control::Kind::open_callers_state) {
-        open_callers_state(received->message.id);
+      if (received->message.kind == control::Kind::open_usage_file) {
+        open_usage_file(received->message.id);
       }
-      if (received->message.kind == control::Kind::save_callers) {
-        std::ifstream file(callers_path_);
+      if (received->message.kind == control::Kind::save_usage_file) {
+        std::ifstream file(usage_path_);
         const std::string text{std::istreambuf_iterator<char>(file), {}};
         auto table = usage::Table::parse(text);
         EXPECT_TRUE(table);
         saved_.emplace(std::move(*table));
       }
-      if (is_helpful_ && received->message.kind == control::Kind::ask_callers) {
+      if (is_helpful_ && received->message.kind == control::Kind::ask_identities) {
         control::Message answer;
-        answer.kind = control::Kind::callers;
+        answer.kind = control::Kind::identities;
         answer.number = received->message.number;
         const auto asked = control::get_records<caller::Clues>(received->message);
-        const std::vector<control::CallerAnswer> answers(asked->size());
-        control::set_records(answer, std::span<const control::CallerAnswer>(answers));
+        const std::vector<control::IdentityAnswer> answers(asked->size());
+        control::set_records(answer, std::span<const control::IdentityAnswer>(answers));
         EXPECT_TRUE(supervisor_->send(answer));
       }
     }
   }
 
-  void open_callers_state(std::uint32_t id) {
+  void open_usage_file(std::uint32_t id) {
     control::Message message;
-    message.kind = control::Kind::new_callers_state;
+    message.kind = control::Kind::new_usage_file;
     message.id = id;
     UniqueFd file;
     if (busy_saves_ > 0) {
       --busy_saves_;
       message.error = EBUSY;
     } else {
-      callers_path_ = directory_.file("callers");
-      file = UniqueFd(::open(callers_path_.c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600));
+      usage_path_ = directory_.file("callers");
+      file = UniqueFd(::open(usage_path_.c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600));
     }
     EXPECT_TRUE(supervisor_->send(message, file.get()));
   }
 
   support::TemporaryDirectory directory_;
   std::string audit_path_;
-  std::string callers_path_;
+  std::string usage_path_;
   SocketAddress address_;
   std::optional<control::Channel> supervisor_;
   std::optional<SupervisorLink> link_;

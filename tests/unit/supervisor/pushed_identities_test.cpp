@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "control/callers.hpp"
+#include "control/identities.hpp"
 #include "support_cpp/run.hpp"
 
 namespace msi2imds::supervisor {
@@ -95,10 +95,10 @@ TEST_F(PushedIdentitiesTest, EveryNumberOfManyIsKnownWhenItIsNamed) {
 }
 
 TEST_F(PushedIdentitiesTest, AMessageMayNameAsManyAsItHolds) {
-  PushedIdentities identities({.count = control::kMostCallers, .bytes = 1 << 20U});
+  PushedIdentities identities({.count = control::kMostInMessage, .bytes = 1 << 20U});
   for (int round = 0; round < 10; ++round) {
     std::map<std::uint64_t, std::string> promised;
-    for (std::size_t i = 0; i < control::kMostCallers; ++i) {
+    for (std::size_t i = 0; i < control::kMostInMessage; ++i) {
       const std::string identity = std::to_string(round * 7 + static_cast<int>(i));
       promised.emplace(identities.push(*channel_, identity), identity);
     }

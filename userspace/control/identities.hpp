@@ -17,7 +17,7 @@
 // answers are worth.
 namespace msi2imds::control {
 
-struct CallerAnswer {
+struct IdentityAnswer {
   std::uint64_t identity = 0;  // its number, of a Kind::identity that came before; 0: nothing is known
   // What the client dialled, where only the supervisor can know it: the start of a sockaddr.
   std::array<std::uint8_t, 28> address{};
@@ -27,23 +27,23 @@ struct CallerAnswer {
   void set_dialled(const SocketAddress& dialled);
   [[nodiscard]] std::optional<SocketAddress> dialled() const;
 };
-static_assert(sizeof(CallerAnswer) == 40);
+static_assert(sizeof(IdentityAnswer) == 40);
 
 // In one message.
-inline constexpr std::size_t kMostCallers = 32;
+inline constexpr std::size_t kMostInMessage = 32;
 
 template <typename Record>
 void set_records(Message& message, std::span<const Record> records) {
-  static_assert(std::is_trivially_copyable_v<Record> && kMostCallers * sizeof(Record) <= kMostBody);
+  static_assert(std::is_trivially_copyable_v<Record> && kMostInMessage * sizeof(Record) <= kMostBody);
   message.body.assign(reinterpret_cast<const char*>(records.data()), records.size_bytes());
 }
 
-// Nothing, if these are not at most kMostCallers records.
+// Nothing, if these are not at most kMostInMessage records.
 template <typename Record>
 [[nodiscard]] std::optional<std::vector<Record>> get_records(const Message& message) {
   static_assert(std::is_trivially_copyable_v<Record>);
   const std::size_t count = message.body.size() / sizeof(Record);
-  if (message.body.size() % sizeof(Record) != 0 || count > kMostCallers) {
+  if (message.body.size() % sizeof(Record) != 0 || count > kMostInMessage) {
     return std::nullopt;
   }
   std::vector<Record> records(count);

@@ -17,17 +17,17 @@
 #include "base/socket_address.hpp"
 #include "caller/caller.hpp"
 #include "caller/identity.hpp"
-#include "control/callers.hpp"
 #include "control/channel.hpp"
+#include "control/identities.hpp"
 
 namespace msi2imds::responder {
 
 // What is being found out about the caller at the other end of a connection.
-class CallerLookup
-    : public std::enable_shared_from_this<CallerLookup>,
+class PendingIdentity
+    : public std::enable_shared_from_this<PendingIdentity>,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  explicit CallerLookup(caller::Caller caller) : caller_(std::move(caller)) {}
+  explicit PendingIdentity(caller::Caller caller) : caller_(std::move(caller)) {}
 
   // Nothing, until the lookup is over.
   [[nodiscard]] const caller::Identity* identity() const {
@@ -49,7 +49,7 @@ class CallerLookup
   void then(std::function<void()> next);
 
  private:
-  friend class CallerBook;
+  friend class IdentityBook;
   void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
 
   caller::Caller caller_;
@@ -58,16 +58,16 @@ class CallerLookup
   std::optional<SocketAddress> dialled_;
   std::vector<std::function<void()>> waiting_;
 };
-using CallerLookupPtr = std::shared_ptr<CallerLookup>;
+using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
 // Asks the supervisor who callers are: many in one message, while nobody waits for it. Keeps the identities
 // that the supervisor has sent, until it says that they may go.
-class CallerBook {
+class IdentityBook {
  public:
   // Sends to the supervisor.
   using Tell = std::function<Result<void>(const control::Message& message)>;
 
-  explicit CallerBook(asio::io_context& io) : io_(io), answer_timer_(io) {}
+  explicit IdentityBook(asio::io_context& io) : io_(io), answer_timer_(io) {}
 
   // Before that, nothing is known but what sock_diag tells.
   void ask_with(Tell tell) {
@@ -76,10 +76,10 @@ class CallerBook {
 
   // Begins to find out whose connection it is. The answer comes within seconds, whatever happens. `is_fresh`:
   // nothing may come from memory, since a rule depends on it.
-  CallerLookupPtr look_up(const caller::Caller& caller, bool is_fresh);
+  PendingIdentityPtr look_up(const caller::Caller& caller, bool is_fresh);
 
   // Waits until the lookup is over, or all are.
-  asio::awaitable<void> wait(CallerLookupPtr lookup);
+  asio::awaitable<void> wait(PendingIdentityPtr lookup);
   asio::awaitable<void> wait_for_all();
 
   // Ends all lookups, now and from here on, with what the kernel has told of the caller.
@@ -92,21 +92,21 @@ class CallerBook {
   void take_answers(const control::Message& message);
 
   // A caller of whom the supervisor tells unasked.
-  [[nodiscard]] CallerLookupPtr look_up(const control::CallerAnswer& answer) const;
+  [[nodiscard]] PendingIdentityPtr look_up(const control::IdentityAnswer& answer) const;
 
  private:
   using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<const caller::Identity>>;
-  using Unfinished = boost::intrusive::list<CallerLookup, boost::intrusive::constant_time_size<false>>;
+  using Unfinished = boost::intrusive::list<PendingIdentity, boost::intrusive::constant_time_size<false>>;
   struct Pending {
     bool is_fresh = false;
-    CallerLookupPtr lookup;
+    PendingIdentityPtr lookup;
   };
 
   void flush_soon();
   void flush();
   void end_question(const std::string& failure);
-  void give_up(CallerLookup& lookup) const;
-  void finish(CallerLookup& lookup, const control::CallerAnswer& answer) const;
+  void give_up(PendingIdentity& lookup) const;
+  void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
   // What is known when the supervisor cannot tell more.
   [[nodiscard]] std::shared_ptr<const caller::Identity> known_without(const caller::Caller& caller,
                                                                       const std::string& reason) const;
@@ -116,7 +116,7 @@ class CallerBook {
   std::vector<Pending> pending_;
   // The connections of the one question that is under way. What comes meanwhile is asked about together
   // afterwards: with four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
-  std::vector<CallerLookupPtr> asked_;
+  std::vector<PendingIdentityPtr> asked_;
   std::uint64_t last_question_ = 0;
   asio::steady_timer answer_timer_;
   Unfinished unfinished_;  // those of pending_ and asked_

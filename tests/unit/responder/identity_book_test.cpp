@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "responder/caller_book.hpp"
+#include "responder/identity_book.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,9 +16,9 @@ namespace {
 constexpr uid_t kUid = 1000;
 
 // The test is the supervisor, who knows nothing but what it has sent, and answers when it is let go.
-class CallerBookTest : public testing::Test {
+class IdentityBookTest : public testing::Test {
  protected:
-  CallerBookTest() {
+  IdentityBookTest() {
     book_.ask_with([this](const control::Message& question) {
       ++questions_;
       question_ = question;
@@ -26,7 +26,7 @@ class CallerBookTest : public testing::Test {
     });
   }
 
-  CallerLookupPtr look_up() {
+  PendingIdentityPtr look_up() {
     caller::Caller caller;
     caller.clues.has_uid = true;
     caller.clues.uid = kUid;
@@ -34,14 +34,14 @@ class CallerBookTest : public testing::Test {
   }
   // Answers the last question, for each connection with the same number.
   void let_go(std::uint64_t number = 0) {
-    control::CallerAnswer answer;
+    control::IdentityAnswer answer;
     answer.identity = number;
     control::Message message;
     message.number = question_.number;
     const auto asked = control::get_records<caller::Clues>(question_);
     ASSERT_TRUE(asked);
-    const std::vector<control::CallerAnswer> answers(asked->size(), answer);
-    control::set_records(message, std::span<const control::CallerAnswer>(answers));
+    const std::vector<control::IdentityAnswer> answers(asked->size(), answer);
+    control::set_records(message, std::span<const control::IdentityAnswer>(answers));
     book_.take_answers(message);
   }
   void push(std::uint64_t number, const std::string& program) {
@@ -54,7 +54,7 @@ class CallerBookTest : public testing::Test {
   }
   // The program that an answer with this number is about.
   std::string program_of(std::uint64_t number) {
-    control::CallerAnswer answer;
+    control::IdentityAnswer answer;
     answer.identity = number;
     return book_.look_up(answer)->identity()->program;
   }
@@ -64,13 +64,13 @@ class CallerBookTest : public testing::Test {
   }
 
   asio::io_context io_{1};
-  CallerBook book_{io_};
+  IdentityBook book_{io_};
   int questions_ = 0;
   control::Message question_;
 };
 
-TEST_F(CallerBookTest, WaitsForTheSupervisorsAnswer) {
-  const CallerLookupPtr lookup = look_up();
+TEST_F(IdentityBookTest, WaitsForTheSupervisorsAnswer) {
+  const PendingIdentityPtr lookup = look_up();
   support::Started<void> waiting(io_, book_.wait(lookup));
   support::Started<void> waiting_for_all(io_, book_.wait_for_all());
   EXPECT_EQ(questions_, 1);
@@ -83,7 +83,7 @@ TEST_F(CallerBookTest, WaitsForTheSupervisorsAnswer) {
   EXPECT_EQ(lookup->identity()->unknown_because, "the supervisor could not identify the caller");
 }
 
-TEST_F(CallerBookTest, KnowsWhatWasPushedUntilItIsToForgetIt) {
+TEST_F(IdentityBookTest, KnowsWhatWasPushedUntilItIsToForgetIt) {
   push(1, "/usr/bin/one");
   push(2, "/usr/bin/two");
   EXPECT_EQ(program_of(1), "/usr/bin/one");
@@ -97,8 +97,8 @@ TEST_F(CallerBookTest, KnowsWhatWasPushedUntilItIsToForgetIt) {
 }
 
 // The answer counts as it was when it came, whatever is forgotten before the one who waits goes on.
-TEST_F(CallerBookTest, AnIdentityThatIsForgottenBehindAnAnswerIsKnownFromIt) {
-  const CallerLookupPtr lookup = look_up();
+TEST_F(IdentityBookTest, AnIdentityThatIsForgottenBehindAnAnswerIsKnownFromIt) {
+  const PendingIdentityPtr lookup = look_up();
   support::Started<void> waiting(io_, book_.wait(lookup));
   push(7, "/usr/bin/seven");
   let_go(7);
@@ -109,7 +109,7 @@ TEST_F(CallerBookTest, AnIdentityThatIsForgottenBehindAnAnswerIsKnownFromIt) {
   EXPECT_EQ(lookup->identity()->program, "/usr/bin/seven");
 }
 
-TEST_F(CallerBookTest, KnowsTheNameOfAUserWhoseProcessIsUnknown) {
+TEST_F(IdentityBookTest, KnowsTheNameOfAUserWhoseProcessIsUnknown) {
   caller::Identity identity;
   identity.uid = kUid;
   identity.user = "alice";
@@ -117,21 +117,21 @@ TEST_F(CallerBookTest, KnowsTheNameOfAUserWhoseProcessIsUnknown) {
   message.number = 1;
   message.body = caller::serialize(identity);
   book_.take_identity(message);
-  const CallerLookupPtr lookup = look_up();
+  const PendingIdentityPtr lookup = look_up();
   settle();
   let_go();
   EXPECT_EQ(lookup->identity()->user, "alice");
 }
 
-TEST_F(CallerBookTest, TellsWhatTheClientDialledThoughNobodyKnowsWhoItIs) {
-  control::CallerAnswer answer;
+TEST_F(IdentityBookTest, TellsWhatTheClientDialledThoughNobodyKnowsWhoItIs) {
+  control::IdentityAnswer answer;
   answer.set_dialled(SocketAddress::ipv4_loopback(50342));
   EXPECT_EQ(book_.look_up(answer)->dialled()->port(), 50342);
 }
 
-TEST_F(CallerBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {
-  std::vector<CallerLookupPtr> lookups;
-  for (std::size_t i = 0; i < control::kMostCallers + 1; ++i) {
+TEST_F(IdentityBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {
+  std::vector<PendingIdentityPtr> lookups;
+  for (std::size_t i = 0; i < control::kMostInMessage + 1; ++i) {
     lookups.push_back(look_up());
   }
   settle();
@@ -145,16 +145,16 @@ TEST_F(CallerBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {
   EXPECT_TRUE(lookups.back()->identity());
 }
 
-TEST_F(CallerBookTest, AnAnswerToAnEarlierQuestionIsNoAnswerToALaterOne) {
-  const CallerLookupPtr lookup = look_up();
+TEST_F(IdentityBookTest, AnAnswerToAnEarlierQuestionIsNoAnswerToALaterOne) {
+  const PendingIdentityPtr lookup = look_up();
   settle();
   question_.number += 1;
   let_go();
   EXPECT_FALSE(lookup->identity());
 }
 
-TEST_F(CallerBookTest, AMalformedAnswerLeavesTheCallerUnknown) {
-  const CallerLookupPtr lookup = look_up();
+TEST_F(IdentityBookTest, AMalformedAnswerLeavesTheCallerUnknown) {
+  const PendingIdentityPtr lookup = look_up();
   settle();
   control::Message message;
   message.number = question_.number;
@@ -164,18 +164,18 @@ TEST_F(CallerBookTest, AMalformedAnswerLeavesTheCallerUnknown) {
             "the supervisor could not identify the caller: malformed answer");
 }
 
-TEST_F(CallerBookTest, WaitsForNoAnswerToWhatCouldNotBeSent) {
+TEST_F(IdentityBookTest, WaitsForNoAnswerToWhatCouldNotBeSent) {
   book_.ask_with([](const control::Message&) -> Result<void> { return Error::from_errno(EAGAIN, "send"); });
-  const CallerLookupPtr lookup = look_up();
+  const PendingIdentityPtr lookup = look_up();
   EXPECT_TRUE(support::run(io_, book_.wait(lookup)));
   EXPECT_EQ(lookup->identity()->unknown_because,
             "the supervisor could not identify the caller: send: Resource temporarily unavailable");
 }
 
-TEST_F(CallerBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
-  const CallerLookupPtr asked = look_up();
+TEST_F(IdentityBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
+  const PendingIdentityPtr asked = look_up();
   support::Started<void> waiting(io_, book_.wait(asked));
-  const CallerLookupPtr in_the_queue = look_up();
+  const PendingIdentityPtr in_the_queue = look_up();
   ASSERT_EQ(questions_, 1);
   int recorded = 0;
   in_the_queue->then([&recorded] { ++recorded; });
@@ -184,7 +184,7 @@ TEST_F(CallerBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
   EXPECT_TRUE(waiting.get());
   EXPECT_EQ(recorded, 1);
   EXPECT_TRUE(support::run(io_, book_.wait_for_all()));
-  for (const CallerLookupPtr& lookup : {asked, in_the_queue}) {
+  for (const PendingIdentityPtr& lookup : {asked, in_the_queue}) {
     EXPECT_TRUE(lookup->was_given_up());
     ASSERT_TRUE(lookup->identity());
     EXPECT_EQ(lookup->identity()->uid, kUid);
@@ -192,17 +192,17 @@ TEST_F(CallerBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
   }
 }
 
-TEST_F(CallerBookTest, AnAnswerToWhatWasGivenUpChangesNothing) {
-  const CallerLookupPtr lookup = look_up();
+TEST_F(IdentityBookTest, AnAnswerToWhatWasGivenUpChangesNothing) {
+  const PendingIdentityPtr lookup = look_up();
   support::Started<void> waiting(io_, book_.wait(lookup));
   book_.give_up();
   let_go();
   EXPECT_EQ(lookup->identity()->unknown_because, "the service was restarted meanwhile");
 }
 
-TEST_F(CallerBookTest, AsksNobodyOnceItHasGivenUp) {
+TEST_F(IdentityBookTest, AsksNobodyOnceItHasGivenUp) {
   book_.give_up();
-  const CallerLookupPtr lookup = look_up();
+  const PendingIdentityPtr lookup = look_up();
   EXPECT_TRUE(support::run(io_, book_.wait(lookup)));
   EXPECT_TRUE(lookup->was_given_up());
   EXPECT_EQ(questions_, 0);

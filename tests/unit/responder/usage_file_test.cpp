@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "responder/callers_state.hpp"
+#include "responder/usage_file.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -16,9 +16,9 @@ namespace {
 using control::Kind;
 
 // The test is the supervisor.
-class CallersStateTest : public testing::Test {
+class UsageFileTest : public testing::Test {
  protected:
-  CallersStateTest() {
+  UsageFileTest() {
     log::start({}, "test");
     auto ends = control::Channel::make_pair();
     EXPECT_TRUE(ends);
@@ -35,7 +35,7 @@ class CallersStateTest : public testing::Test {
   }
   void give_file(std::uint32_t id) {
     control::Message message;
-    message.kind = Kind::new_callers_state;
+    message.kind = Kind::new_usage_file;
     message.id = id;
     const UniqueFd file(
         ::open(directory_.file("callers").c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600));
@@ -47,18 +47,18 @@ class CallersStateTest : public testing::Test {
   Recorder recorder_{io_};
   std::optional<control::Channel> supervisor_;
   std::optional<SupervisorLink> link_;
-  std::optional<CallersState> state_;
+  std::optional<UsageFile> state_;
 };
 
-TEST_F(CallersStateTest, TakesNoFileAwayFromASaveThatIsUnderWay) {
+TEST_F(UsageFileTest, TakesNoFileAwayFromASaveThatIsUnderWay) {
   support::Started<Result<control::Received>> receiving(io_, link_->receive());
   support::Started<Result<void>> first(io_, state_->save());
   support::Started<Result<void>> second(io_, state_->save());
   for (int i = 0; i < 2; ++i) {
     const control::Message question = next_message();
-    EXPECT_EQ(question.kind, Kind::open_callers_state);
+    EXPECT_EQ(question.kind, Kind::open_usage_file);
     give_file(question.id);
-    EXPECT_EQ(next_message().kind, Kind::save_callers);
+    EXPECT_EQ(next_message().kind, Kind::save_usage_file);
   }
   EXPECT_TRUE(first.get());
   EXPECT_TRUE(second.get());

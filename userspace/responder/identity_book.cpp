@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "responder/caller_book.hpp"
+#include "responder/identity_book.hpp"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -18,7 +18,7 @@ constexpr std::size_t kMostUsers = 4096;
 
 }  // namespace
 
-void CallerLookup::then(std::function<void()> next) {
+void PendingIdentity::then(std::function<void()> next) {
   if (identity_) {
     next();
   } else {
@@ -26,8 +26,8 @@ void CallerLookup::then(std::function<void()> next) {
   }
 }
 
-void CallerLookup::finish(std::shared_ptr<const caller::Identity> identity,
-                          std::optional<SocketAddress> dialled) {
+void PendingIdentity::finish(std::shared_ptr<const caller::Identity> identity,
+                             std::optional<SocketAddress> dialled) {
   if (identity_) {  // given up before the answer came
     return;
   }
@@ -39,8 +39,8 @@ void CallerLookup::finish(std::shared_ptr<const caller::Identity> identity,
   }
 }
 
-CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh) {
-  auto lookup = std::make_shared<CallerLookup>(caller);
+PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, bool is_fresh) {
+  auto lookup = std::make_shared<PendingIdentity>(caller);
   if (gave_up_) {
     give_up(*lookup);
   } else if (!tell_) {
@@ -53,13 +53,13 @@ CallerLookupPtr CallerBook::look_up(const caller::Caller& caller, bool is_fresh)
   return lookup;
 }
 
-CallerLookupPtr CallerBook::look_up(const control::CallerAnswer& answer) const {
-  auto lookup = std::make_shared<CallerLookup>(caller::Caller());
+PendingIdentityPtr IdentityBook::look_up(const control::IdentityAnswer& answer) const {
+  auto lookup = std::make_shared<PendingIdentity>(caller::Caller());
   finish(*lookup, answer);
   return lookup;
 }
 
-asio::awaitable<void> CallerBook::wait(CallerLookupPtr lookup) {
+asio::awaitable<void> IdentityBook::wait(PendingIdentityPtr lookup) {
   if (lookup->identity() != nullptr) {
     co_return;
   }
@@ -70,27 +70,27 @@ asio::awaitable<void> CallerBook::wait(CallerLookupPtr lookup) {
   }
 }
 
-asio::awaitable<void> CallerBook::wait_for_all() {
+asio::awaitable<void> IdentityBook::wait_for_all() {
   while (!unfinished_.empty()) {
-    CallerLookupPtr first = unfinished_.front().shared_from_this();
+    PendingIdentityPtr first = unfinished_.front().shared_from_this();
     co_await wait(std::move(first));
   }
 }
 
-void CallerBook::give_up() {
+void IdentityBook::give_up() {
   gave_up_ = true;
   while (!unfinished_.empty()) {
     give_up(*unfinished_.front().shared_from_this());
   }
 }
 
-void CallerBook::give_up(CallerLookup& lookup) const {
+void IdentityBook::give_up(PendingIdentity& lookup) const {
   lookup.was_given_up_ = true;
   lookup.finish(known_without(lookup.caller_, "the service was restarted meanwhile"), std::nullopt);
 }
 
 // Connections that are accepted together are asked about together.
-void CallerBook::flush_soon() {
+void IdentityBook::flush_soon() {
   if (!std::exchange(is_flush_posted_, true)) {
     asio::post(io_, [this] {
       is_flush_posted_ = false;
@@ -99,11 +99,11 @@ void CallerBook::flush_soon() {
   }
 }
 
-void CallerBook::flush() {
+void IdentityBook::flush() {
   if (pending_.empty() || !asked_.empty()) {
     return;
   }
-  const std::size_t size = std::min(control::kMostCallers, pending_.size());
+  const std::size_t size = std::min(control::kMostInMessage, pending_.size());
   std::vector<caller::Clues> questions;
   for (std::size_t i = 0; i < size; ++i) {
     questions.push_back(pending_[i].lookup->caller_.clues);
@@ -112,7 +112,7 @@ void CallerBook::flush() {
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(size));
   control::Message message;
-  message.kind = control::Kind::ask_callers;
+  message.kind = control::Kind::ask_identities;
   message.number = ++last_question_;
   control::set_records(message, std::span<const caller::Clues>(questions));
   const Result<void> sent = tell_(message);
@@ -128,32 +128,32 @@ void CallerBook::flush() {
   });
 }
 
-void CallerBook::end_question(const std::string& failure) {
-  for (const CallerLookupPtr& lookup : std::exchange(asked_, {})) {
+void IdentityBook::end_question(const std::string& failure) {
+  for (const PendingIdentityPtr& lookup : std::exchange(asked_, {})) {
     lookup->finish(known_without(lookup->caller_, "the supervisor could not identify the caller: " + failure),
                    std::nullopt);
   }
   flush_soon();
 }
 
-void CallerBook::take_answers(const control::Message& message) {
+void IdentityBook::take_answers(const control::Message& message) {
   if (asked_.empty() || message.number != last_question_) {
     return;  // that came too late
   }
   answer_timer_.cancel();
-  const auto answers = control::get_records<control::CallerAnswer>(message);
+  const auto answers = control::get_records<control::IdentityAnswer>(message);
   if (!answers || answers->size() != asked_.size()) {
     end_question("malformed answer");
     return;
   }
-  const std::vector<CallerLookupPtr> asked = std::exchange(asked_, {});
+  const std::vector<PendingIdentityPtr> asked = std::exchange(asked_, {});
   for (std::size_t i = 0; i < asked.size(); ++i) {
     finish(*asked[i], (*answers)[i]);
   }
   flush_soon();
 }
 
-void CallerBook::take_identity(const control::Message& message) {
+void IdentityBook::take_identity(const control::Message& message) {
   Result<caller::Identity> identity = caller::parse_identity(message.body);
   if (identity) {
     if (identity->uid && (users_.size() < kMostUsers || users_.contains(*identity->uid))) {
@@ -163,11 +163,11 @@ void CallerBook::take_identity(const control::Message& message) {
   }
 }
 
-void CallerBook::forget_identity(const control::Message& message) {
+void IdentityBook::forget_identity(const control::Message& message) {
   identities_.erase(message.number);
 }
 
-void CallerBook::finish(CallerLookup& lookup, const control::CallerAnswer& answer) const {
+void IdentityBook::finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const {
   const auto known = identities_.find(answer.identity);
   lookup.finish(known != identities_.end()
                     ? known->second
@@ -175,8 +175,8 @@ void CallerBook::finish(CallerLookup& lookup, const control::CallerAnswer& answe
                 answer.dialled());
 }
 
-std::shared_ptr<const caller::Identity> CallerBook::known_without(const caller::Caller& caller,
-                                                                  const std::string& reason) const {
+std::shared_ptr<const caller::Identity> IdentityBook::known_without(const caller::Caller& caller,
+                                                                    const std::string& reason) const {
   caller::Identity identity;
   identity.uid = caller.clues.known_uid();
   const auto user = identity.uid ? users_.find(*identity.uid) : users_.end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "responder/callers_state.hpp"
+#include "responder/usage_file.hpp"
 
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ Result<void> write_all(const UniqueFd& file, const std::string& text) {
 
 }  // namespace
 
-void CallersState::load(const UniqueFd& file) {
+void UsageFile::load(const UniqueFd& file) {
   has_file_ = true;
   if (!file) {
     return;
@@ -43,7 +43,7 @@ void CallersState::load(const UniqueFd& file) {
   const Result<std::string> text = read_all(file, "the callers", usage::kMaxJson);
   Result<usage::Table> table = text ? usage::Table::parse(*text) : Result<usage::Table>(text.error());
   if (table) {
-    recorder_.callers() = std::move(*table);
+    recorder_.table() = std::move(*table);
     return;
   }
   if (table.error().code() == usage::Errc::newer_version) {
@@ -52,12 +52,12 @@ void CallersState::load(const UniqueFd& file) {
     return;
   }
   control::Message message;
-  message.kind = control::Kind::damaged_callers;
+  message.kind = control::Kind::damaged_usage_file;
   message.set_text(table.error().message());
   (void)link_.tell(message);  // a supervisor that is gone is noticed by Responder::run()
 }
 
-asio::awaitable<void> CallersState::keep() {
+asio::awaitable<void> UsageFile::keep() {
   asio::steady_timer timer(io_);
   std::chrono::steady_clock::time_point marked;
   while (true) {
@@ -80,7 +80,7 @@ asio::awaitable<void> CallersState::keep() {
 }
 
 // The supervisor has one unfinished file: a second save would take it away from the first.
-asio::awaitable<Result<void>> CallersState::save() {
+asio::awaitable<Result<void>> UsageFile::save() {
   while (is_saving_) {
     (void)co_await saved_.async_wait(kAsTuple);
   }
@@ -91,7 +91,7 @@ asio::awaitable<Result<void>> CallersState::save() {
   co_return written;
 }
 
-asio::awaitable<Result<void>> CallersState::save_at_the_end() {
+asio::awaitable<Result<void>> UsageFile::save_at_the_end() {
   asio::steady_timer timer(io_);
   while (true) {
     Result<void> saved = co_await save();
@@ -106,22 +106,22 @@ asio::awaitable<Result<void>> CallersState::save_at_the_end() {
   }
 }
 
-asio::awaitable<Result<void>> CallersState::write() {
-  recorder_.callers().mark_recording(unix_seconds(std::chrono::system_clock::now()));
+asio::awaitable<Result<void>> UsageFile::write() {
+  recorder_.table().mark_recording(unix_seconds(std::chrono::system_clock::now()));
   if (!has_file_) {
     co_return Result<void>();
   }
-  const Result<control::Received> file = co_await link_.ask(control::Kind::open_callers_state);
+  const Result<control::Received> file = co_await link_.ask(control::Kind::open_usage_file);
   if (!file) {
     co_return file.error();
   }
-  const std::string text = recorder_.callers().to_json();
+  const std::string text = recorder_.table().to_json();
   const Result<void> written = write_all(file->descriptor, text);
   if (!written) {
     co_return written;
   }
   control::Message message;
-  message.kind = control::Kind::save_callers;
+  message.kind = control::Kind::save_usage_file;
   message.number = text.size();
   co_return link_.tell(message);
 }

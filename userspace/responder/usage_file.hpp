@@ -13,10 +13,10 @@
 namespace msi2imds::responder {
 
 // Keeps the table of callers in a file that the supervisor opens.
-class CallersState {
+class UsageFile {
  public:
   // Everything referred to must outlive the io_context's run().
-  CallersState(asio::io_context& io, SupervisorLink& link, Recorder& recorder)
+  UsageFile(asio::io_context& io, SupervisorLink& link, Recorder& recorder)
       : io_(io), link_(link), recorder_(recorder), saved_(io, asio::steady_timer::time_point::max()) {}
 
   // Takes over what was saved last (no descriptor: nothing yet). What is of no use the supervisor sets aside.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "control/callers.hpp"
+#include "control/identities.hpp"
 
 namespace msi2imds::control {
 
-void CallerAnswer::set_dialled(const SocketAddress& dialled) {
+void IdentityAnswer::set_dialled(const SocketAddress& dialled) {
   if (dialled.size() <= address.size()) {
     std::memcpy(address.data(), dialled.get(), dialled.size());
     address_size = static_cast<std::uint8_t>(dialled.size());
   }
 }
 
-std::optional<SocketAddress> CallerAnswer::dialled() const {
+std::optional<SocketAddress> IdentityAnswer::dialled() const {
   if (address_size == 0 || address_size > address.size()) {
     return std::nullopt;
   }
