@@ -11,7 +11,7 @@
 #include "accounts/accounts.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
-#include "cli/policy.hpp"
+#include "cli/settings.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::cli {
@@ -33,7 +33,7 @@ std::optional<caller::Identity> caller_of(const PolicyTestOptions& options) {
   if (!options.user.empty()) {
     const auto user = accounts::find_user(options.user);
     if (!user) {
-      (void)std::fprintf(stderr, "msi2imds: there is no user '%s' in %s; use --uid NUMBER\n",
+      (void)std::fprintf(stderr, "msi2imds: cannot find user '%s' in %s; use --uid NUMBER\n",
                          options.user.c_str(), accounts::kPasswdFile);
       return std::nullopt;
     }

@@ -1,35 +1,23 @@
 // SPDX-License-Identifier: MIT
-// The unprivileged process: brings together the responder and its way to IMDS.
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-
-#include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+// The unprivileged process: gives the responder its tokens, from the broker and IMDS.
 #include <cstdio>
-#include <ctime>
-#include <exception>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
-#include "base/spawn.hpp"
 #include "broker/prefetcher.hpp"
 #include "broker/token_broker.hpp"
 #include "cli/commands.hpp"
-#include "cli/policy.hpp"
+#include "cli/settings.hpp"
 #include "config/read.hpp"
 #include "imds/imds_client.hpp"
-#include "responder/responder.hpp"
-#include "responder/sandbox.hpp"
+#include "responder/process.hpp"
 #include "supervisor/descriptor_limit.hpp"
 
 namespace msi2imds::cli {
 namespace {
-
-constexpr int kChannelFd = 3;  // where the supervisor puts it
 
 // Sockets to IMDS are the supervisor's to make.
 class SupervisedConnector final : public imds::Connector {
@@ -47,86 +35,20 @@ class SupervisedConnector final : public imds::Connector {
   responder::SupervisorLink& link_;
 };
 
-imds::Settings imds_settings(const config::Config& config) {
-  const config::Endpoint& endpoint = config.imds.endpoint;
-  const std::string host = endpoint.v6 ? "[" + endpoint.address + "]" : endpoint.address;
-  return {.host = endpoint.port == 80 ? host : host + ":" + std::to_string(endpoint.port),
-          .max_in_flight = config.imds.max_in_flight,
-          .connect_timeout = config.imds.connect_timeout,
-          .request_timeout = config.imds.request_timeout};
-}
-
-broker::Settings broker_settings(const config::Config& config) {
-  return {.cache = config.tokens.cache,
-          .expiry_margin = config.tokens.expiry_margin,
-          .max_age = config.tokens.max_age,
-          .max_bytes = config.tokens.max_bytes,
-          .survive_restart = config.tokens.survive_restart,
-          .max_rate = config.imds.max_rate,
-          .max_in_flight = config.imds.max_in_flight,
-          .deadline = config.imds.deadline,
-          .boot_grace = config.imds.boot_grace};
-}
-
-responder::Settings responder_settings(const config::Config& config) {
-  responder::Settings settings;
-  settings.limits.request_time = config.responder.request_timeout;
-  settings.limits.idle_time = config.responder.idle_timeout;
-  settings.rules.require_metadata_header = config.legacy.require_metadata_header;
-  settings.rules.extra_hosts = config.legacy.hosts;
-  settings.legacy_ports = config.legacy.ports;
-  settings.identities = make_identity_choice(config);
-  settings.policy = make_policy(config);
-  settings.audit.format =
-      config.audit.format == config::AuditFormat::json ? audit::Format::json : audit::Format::text;
-  settings.audit.max_rate = config.audit.max_rate;
-  settings.max_connections =
-      std::min<std::size_t>(config.responder.max_connections, supervisor::connections_within_limit());
-  return settings;
-}
-
-class ResponderProgram {
+class TokensFromImds final : public responder::TokenService {
  public:
-  explicit ResponderProgram(UniqueFd channel)
-      : link_(io_, std::move(channel)),
-        connector_(link_),
-        imds_(io_, connector_, {}),
-        broker_(io_, imds_, clock_, {}),
-        prefetcher_(io_, broker_, clock_),
-        responder_(
-            io_, link_, broker_,
-            {.configure = [this](const std::string& toml) { return configure(toml); },
-             .describe = [this](admin::Status& status) { describe(status); },
-             .flush = [this](std::string_view resource,
-                             std::string_view identity) { return broker_.flush(resource, identity); },
-             .measure = [this](metrics::Snapshot& now) { measure(now); },
-             .keep_tokens_in = [this](UniqueFd memory) { keep_tokens_in(std::move(memory)); },
-             .end_waits = [this] { broker_.end_waits(); },
-             .prefetch =
-                 [this](std::vector<token::TokenRequest> requests) {
-                   const bool wanted = config_.tokens.cache && config_.tokens.prefetch;
-                   prefetcher_.prefetch(wanted ? std::move(requests) : std::vector<token::TokenRequest>());
-                 }}) {}
+  TokensFromImds(asio::io_context& io, responder::SupervisorLink& link)
+      : clock_(io),
+        connector_(link),
+        imds_(io, connector_, {}),
+        broker_(io, imds_, clock_, {}),
+        prefetcher_(io, broker_, clock_) {}
 
-  int run() {
-    int exit_code = kFailed;
-    asio::co_spawn(io_, responder_.run(),
-                   [&](const std::exception_ptr& exception, const Result<void>& result) {
-                     if (exception) {
-                       std::rethrow_exception(exception);
-                     }
-                     if (result) {
-                       exit_code = kGood;
-                     } else {
-                       log::warn("leave: {}", result.error().message());
-                     }
-                     io_.stop();
-                   });
-    return run_to_end(io_) ? exit_code : kFailed;
+  [[nodiscard]] token::TokenSource& source() override {
+    return broker_;
   }
 
- private:
-  Result<responder::Settings> configure(const std::string& toml) {
+  [[nodiscard]] Result<responder::Settings> configure(const std::string& toml) override {
     Result<config::Config> config = config::parse(toml, "(from the supervisor)");
     if (!config) {
       return config.error();
@@ -136,17 +58,30 @@ class ResponderProgram {
     if (!is_same_issuer) {
       (void)broker_.flush({}, {});
     }
-    log::start({.level = config_.log.level, .format = config_.log.format}, "msi2imds-responder");
+    log::start({.level = config_.log.level, .format = config_.log.format}, responder::kProcessName);
     imds_.configure(imds_settings(config_));
     broker_.configure(broker_settings(config_));
     return responder_settings(config_);
   }
 
-  void keep_tokens_in(UniqueFd memory) {
+  void keep_tokens_in(UniqueFd memory) override {
     broker_.keep_in(std::move(memory), config_.imds.endpoint.text);
   }
 
-  void describe(admin::Status& status) const {
+  void prefetch(std::vector<token::TokenRequest> requests) override {
+    const bool wanted = config_.tokens.cache && config_.tokens.prefetch;
+    prefetcher_.prefetch(wanted ? std::move(requests) : std::vector<token::TokenRequest>());
+  }
+
+  void end_waits() override {
+    broker_.end_waits();
+  }
+
+  std::size_t flush(std::string_view resource, std::string_view identity) override {
+    return broker_.flush(resource, identity);
+  }
+
+  void describe(admin::Status& status) const override {
     const imds::Health& health = imds_.health();
     status.version = MSI2IMDS_VERSION;
     status.legacy_ports = config_.legacy.ports;
@@ -165,7 +100,7 @@ class ResponderProgram {
     status.imds_last_failure = health.last_failed ? health.last_failure : std::string();
   }
 
-  void measure(metrics::Snapshot& now) const {
+  void measure(metrics::Snapshot& now) const override {
     auto by_status = imds_.health().by_status;
     for (const unsigned status : {0U, 200U, 400U, 404U, 408U, 410U, 429U, 500U, 503U}) {
       by_status.try_emplace(status);  // so that its first increase is one
@@ -186,40 +121,28 @@ class ResponderProgram {
     now.oldest_token = std::chrono::duration<double>(broker_.cache().oldest(clock_.boot())).count();
   }
 
-  asio::io_context io_{1};
-  SystemClock clock_{io_};
+ private:
+  SystemClock clock_;
   config::Config config_;
-  responder::SupervisorLink link_;
   SupervisedConnector connector_;
   imds::ImdsClient imds_;
   broker::TokenBroker broker_;
   broker::Prefetcher prefetcher_;
-  responder::Responder responder_;
 };
 
 }  // namespace
 
 int run_responder() {
-  UniqueFd channel(kChannelFd);
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (::getsockopt(channel.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
-    (void)channel.release();  // not ours to close
-    (void)std::fprintf(stderr, "msi2imds: 'responder' is started by 'msi2imds run' only\n");
+  std::optional<UniqueFd> channel = responder::take_channel();
+  if (!channel) {
+    (void)std::fprintf(stderr, "msi2imds: cannot run the responder: only 'msi2imds run' starts it\n");
     return kUsage;
   }
-  (void)::fcntl(channel.get(), F_SETFD, FD_CLOEXEC);
-  // Nobody of the same user may read our memory, and no core dump holds a token.
-  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  log::start({}, "msi2imds-responder");
-  supervisor::use_whole_descriptor_limit();  // once confined, it cannot be raised any more
-  ResponderProgram program(std::move(channel));
-  ::tzset();  // the log's time zone is a file
-  const Result<void> confined = responder::enter_sandbox();
-  if (!confined) {
-    log::warn("go on without a system call filter: {}", confined.error().message());
-  }
-  return program.run();
+  const auto make_tokens = [](asio::io_context& io, responder::SupervisorLink& link) {
+    supervisor::use_whole_descriptor_limit();  // once confined, it cannot be raised any more
+    return std::make_unique<TokensFromImds>(io, link);
+  };
+  return responder::run_process(std::move(*channel), make_tokens) ? kGood : kFailed;
 }
 
 }  // namespace msi2imds::cli

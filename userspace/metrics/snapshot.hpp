@@ -17,6 +17,7 @@ class Snapshot {
   Snapshot() = default;
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
+  ~Snapshot() = default;
 
   Family& build_info = all_.gauge("msi2imds_build_info", "The version that runs.");  // by version
   Family& start_time = all_.gauge("msi2imds_start_time_seconds", "When the responder started.");

@@ -36,15 +36,16 @@ bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<List
 
 }  // namespace
 
-Responder::Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks)
+Responder::Responder(asio::io_context& io, SupervisorLink& link, TokenService& tokens)
     : io_(io),
       link_(link),
-      hooks_(std::move(hooks)),
-      sessions_(io, settings_, tokens),
+      tokens_(tokens),
+      sessions_(io, settings_, tokens.source()),
       admin_source_{
           .status = [this] { return status(); },
           .has_connection_from = [this](const SocketAddress& peer) { return sessions_.contains(peer); },
-          .flush = hooks_.flush,
+          .flush = [this](std::string_view resource,
+                          std::string_view identity) { return tokens_.flush(resource, identity); },
           .callers = [this] { return sessions_.recorder().table().to_json(); },
           .metrics = [this] { return measure(); }},
       admin_(io, admin_source_, Scope::everything),
@@ -89,7 +90,7 @@ Result<void> Responder::handle(control::Received received) {
       }
       return {};
     case control::Kind::token_memory:
-      hooks_.keep_tokens_in(std::move(received.descriptor));
+      tokens_.keep_tokens_in(std::move(received.descriptor));
       return {};
     case control::Kind::audit_file:
       sessions_.recorder().audit_log().use_file(std::move(received.descriptor));
@@ -131,7 +132,7 @@ Result<void> Responder::configure(UniqueFd pipe) {
   if (!text) {
     return text.error();
   }
-  Result<Settings> settings = hooks_.configure(*text);
+  Result<Settings> settings = tokens_.configure(*text);
   if (!settings) {
     return settings.error();
   }
@@ -177,8 +178,8 @@ void Responder::serve() {
 // Who only observes asks IMDS for nothing.
 void Responder::prefetch() {
   if (!listeners_.empty()) {
-    hooks_.prefetch(prefetch_list(sessions_.recorder().table().grants(), settings_.identities,
-                                  settings_.policy, unix_seconds(std::chrono::system_clock::now())));
+    tokens_.prefetch(prefetch_list(sessions_.recorder().table().grants(), settings_.identities,
+                                   settings_.policy, unix_seconds(std::chrono::system_clock::now())));
   }
 }
 
@@ -187,7 +188,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
     listener->close(backlog);
   }
   listeners_.clear();
-  hooks_.prefetch({});
+  tokens_.prefetch({});
   sessions_.close_when_idle();
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
@@ -206,7 +207,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
 asio::awaitable<void> Responder::end_in_time(std::chrono::milliseconds limit) {
   asio::steady_timer timer(io_, limit - kLastWords - kRecords);
   (void)co_await timer.async_wait(kAsTuple);
-  hooks_.end_waits();
+  tokens_.end_waits();
   sessions_.stop_waiting();
   timer.expires_after(kLastWords);
   (void)co_await timer.async_wait(kAsTuple);
@@ -234,7 +235,7 @@ asio::awaitable<admin::Status> Responder::status() {
   status.connections = sessions_.count();
   status.accepted = sessions_.accepted();
   status.requests = sessions_.recorder().requests();
-  hooks_.describe(status);
+  tokens_.describe(status);
 
   const Result<control::Received> redirection = co_await link_.ask(control::Kind::ask_redirection);
   if (!redirection) {
@@ -257,7 +258,7 @@ asio::awaitable<admin::Status> Responder::status() {
 
 asio::awaitable<std::string> Responder::measure() {
   metrics::Snapshot now;
-  hooks_.measure(now);
+  tokens_.measure(now);
   const admin::Status known = co_await status();
   now.start_time = static_cast<double>(unix_seconds(started_at_));
   now.build_info.add(1, {{"version", known.version}});

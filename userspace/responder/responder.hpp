@@ -3,17 +3,16 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "base/spawn.hpp"
-#include "metrics/snapshot.hpp"
 #include "responder/admin_server.hpp"
 #include "responder/listener.hpp"
 #include "responder/sessions.hpp"
 #include "responder/settings.hpp"
 #include "responder/supervisor_link.hpp"
+#include "responder/token_service.hpp"
 #include "responder/usage_file.hpp"
 
 namespace msi2imds::responder {
@@ -21,20 +20,8 @@ namespace msi2imds::responder {
 // Serves clients on the listeners that the supervisor hands over, until it says drain or goes away.
 class Responder {
  public:
-  // `configure` receives the whole configuration's text, now and at each reload, and answers with our part of
-  // it; `describe` adds to a status what only others know. Everything referred to must outlive run().
-  struct Hooks {
-    std::function<Result<Settings>(const std::string& toml)> configure;
-    std::function<void(admin::Status&)> describe;
-    std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
-    std::function<void(metrics::Snapshot&)> measure;  // adds what only others measure
-    std::function<void(UniqueFd memory)> keep_tokens_in;
-    std::function<void()> end_waits;  // from here on a fetch waits for nothing
-    // What callers will ask for, the likeliest first: when serving begins, after each change of the rules,
-    // and nothing when it ends.
-    std::function<void(std::vector<token::TokenRequest>)> prefetch;
-  };
-  Responder(asio::io_context& io, SupervisorLink& link, token::TokenSource& tokens, Hooks hooks);
+  // Everything referred to must outlive run().
+  Responder(asio::io_context& io, SupervisorLink& link, TokenService& tokens);
 
   // Follows the supervisor's messages; returns once drained, or with the error that ended it.
   asio::awaitable<Result<void>> run();
@@ -54,7 +41,7 @@ class Responder {
 
   asio::io_context& io_;
   SupervisorLink& link_;
-  Hooks hooks_;
+  TokenService& tokens_;
   Settings settings_;
   Sessions sessions_;
   AdminSource admin_source_;

@@ -10,6 +10,7 @@
 
 #include "responder/responder.hpp"
 #include "support_cpp/temporary_directory.hpp"
+#include "unit/responder/fake_token_service.hpp"
 #include "unit/responder/service_fixture.hpp"
 
 namespace msi2imds::responder {
@@ -24,13 +25,7 @@ class DrainTest : public testing::Test {
     EXPECT_TRUE(ends);
     supervisor_.emplace(io_, std::move(ends->first));
     link_.emplace(io_, std::move(ends->second));
-    Responder::Hooks hooks;
-    hooks.end_waits = [this] { end_waits(); };
-    hooks.prefetch = [this](const std::vector<token::TokenRequest>& requests) {
-      ++prefetches_;
-      EXPECT_TRUE(requests.empty()) << "nobody has got a token here";
-    };
-    responder_.emplace(io_, *link_, tokens_, std::move(hooks));
+    responder_.emplace(io_, *link_, service_);
     running_.emplace(io_, responder_->run());
     asio::co_spawn(io_, supervise(), asio::detached);
 
@@ -79,19 +74,13 @@ class DrainTest : public testing::Test {
 
   asio::io_context io_{1};
   FakeTokenSource tokens_{io_};
+  FakeTokenService service_{tokens_};
   std::optional<support::Started<Result<void>>> running_;
   bool is_helpful_ = false;
-  bool waits_ended_ = false;
   int busy_saves_ = 0;  // attempts to save for which the supervisor has no file
   std::optional<usage::Table> saved_;
-  int prefetches_ = 0;
 
  private:
-  void end_waits() {
-    waits_ended_ = true;
-    tokens_.reply = token::cut_short();
-    tokens_.let_go();
-  }
   void send(control::Kind kind, int descriptor = -1, std::int32_t value = 0, std::uint64_t number = 0) {
     control::Message message;
     message.kind = kind;
@@ -166,11 +155,11 @@ TEST_F(DrainTest, EndsWhatWaitsForATokenWhenASuccessorComes) {
 }
 
 TEST_F(DrainTest, FetchesNothingMoreInAdvance) {
-  const int before = prefetches_;
+  const int before = service_.prefetches;
   EXPECT_GT(before, 0) << "serving begins with it";
   drain(control::Backlog::serve);
   EXPECT_TRUE(leaves());
-  EXPECT_EQ(prefetches_, before + 1) << "the list is empty from here on";
+  EXPECT_EQ(service_.prefetches, before + 1) << "the list is empty from here on";
 }
 
 TEST_F(DrainTest, RecordsWhatItEnded) {
@@ -259,7 +248,7 @@ TEST_F(DrainTest, WaitsWhenThereIsNoSuccessor) {
   drain(control::Backlog::serve);
   io_.restart();
   io_.run_for(control::kHandOver);
-  EXPECT_FALSE(waits_ended_);
+  EXPECT_FALSE(service_.waits_ended);
   EXPECT_FALSE(running_->is_done());
   tokens_.let_go();
   EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 200 "));

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "responder/process.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <ctime>
+#include <exception>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/spawn.hpp"
+#include "responder/responder.hpp"
+#include "responder/sandbox.hpp"
+
+namespace msi2imds::responder {
+namespace {
+
+constexpr int kChannelFd = 3;  // where the supervisor puts it
+
+asio::awaitable<void> serve(asio::io_context& io, Responder& responder, bool& has_drained) {
+  const Result<void> ended = co_await responder.run();
+  if (!ended) {
+    log::warn("stop serving: cannot {}", ended.error().message());
+  }
+  has_drained = ended.has_value();
+  io.stop();
+}
+
+}  // namespace
+
+std::optional<UniqueFd> take_channel() {
+  UniqueFd channel(kChannelFd);
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(channel.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
+    (void)channel.release();  // not ours to close
+    return std::nullopt;
+  }
+  (void)::fcntl(channel.get(), F_SETFD, FD_CLOEXEC);
+  return channel;
+}
+
+bool run_process(UniqueFd channel, const MakeTokenService& make_tokens) {
+  // No process of the same user may read this one's memory, and no core dump holds a token.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  log::start({}, kProcessName);
+  asio::io_context io(1);
+  SupervisorLink link(io, std::move(channel));
+  const std::unique_ptr<TokenService> tokens = make_tokens(io, link);
+  Responder responder(io, link, *tokens);
+  ::tzset();  // the log's time zone is a file
+  const Result<void> confined = enter_sandbox();
+  if (!confined) {
+    log::warn("serving without a system call filter: cannot {}", confined.error().message());
+  }
+  bool has_drained = false;
+  spawn(io, "serve", serve(io, responder, has_drained));
+  return run_to_end(io) && has_drained;
+}
+
+}  // namespace msi2imds::responder
