@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: what it prints, and its exit statuses 0 good, 1 not, 2 usage."""
+"""The command line: what it prints, and its exit statuses 0 success, 1 failure, 2 usage."""
 
 import re
 import shutil

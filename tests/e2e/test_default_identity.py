@@ -338,7 +338,7 @@ def test_a_reload_takes_rules_over_and_refuses_bad_ones(emulator, configured, ho
     service.process.send_signal(signal.SIGHUP)
     service.wait_for_log("the configuration in force is kept")
     line = bad.splitlines().index('client_id = "backup"') + 1
-    assert f'{service.config}:{line}:13: identity.rule.client_id: "backup" is no GUID' in service.log_text()
+    assert f'{service.config}:{line}:13: identity.rule.client_id: "backup" is not a GUID' in service.log_text()
     assert oid_of(ask(host)) == second["object_id"]
 
 
@@ -356,8 +356,8 @@ def test_files_of_conf_d_replace_default_and_rules(emulator, configured, host):
 
 
 BAD = {
-    "no_guid": ('default = { client_id = "x" }', ':2:25: identity.default: client_id: "x" is no GUID'),
-    "no_resource_id": ('default = { msi_res_id = "/a" }', ':2:26: identity.default: msi_res_id: "/a" is no resource id'),
+    "no_guid": ('default = { client_id = "x" }', ':2:25: identity.default: client_id: "x" is not a GUID'),
+    "no_resource_id": ('default = { msi_res_id = "/a" }', ':2:26: identity.default: msi_res_id: "/a" is not a resource id'),
     "two": (
         f'default = {{ client_id = "{UNKNOWN_GUID}", object_id = "{UNKNOWN_GUID}" }}',
         ": identity.default: object_id: client_id is given as well",

@@ -355,5 +355,5 @@ def test_without_root(new_service, emulator, host):
         as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
         ended = run_in(host, *as_nobody, binary, "doctor", "--config", service.config)
     assert "Doctor is not run by root" in ended.stdout
-    assert "Somebody listens on 127.0.0.1:50342; who it is cannot be seen." in ended.stdout
+    assert "Somebody listens on 127.0.0.1:50342; it is not known which process." in ended.stdout
     assert ended.returncode == 0, ended.stdout

@@ -183,7 +183,7 @@ def test_a_bad_rule_is_named_with_its_place(new_service, host):
     ended = service.run("check-config")
     assert ended.returncode == 2
     assert f'{service.config}:2:8: allow.user: there is no user "no-such-user"' in ended.stderr
-    assert f'{service.config}:4:11: allow.program: "backup" is no absolute path' in ended.stderr
+    assert f'{service.config}:4:11: allow.program: "backup" is not an absolute path' in ended.stderr
 
 
 REFUSES_EVERYBODY = 'policy.mode = "enforce" without an [[allow]] rule refuses every caller; add an [[allow]] rule'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`msi2imds policy test`: which rule would decide about a caller; exit 0 allowed, 1 not, 2 usage."""
+"""`msi2imds policy test`: which rule would decide about a caller; exit 0 allowed, 1 refused, 2 usage."""
 
 import json
 

@@ -9,7 +9,7 @@ namespace msi2imds::cli {
 namespace {
 
 int complain(const Error& error) {
-  fmt::print(stderr, "msi2imds: callers: {}\n", escape::control_characters(error.message()));
+  fmt::print(stderr, "msi2imds: cannot show callers: {}\n", escape::control_characters(error.message()));
   return kFailed;
 }
 

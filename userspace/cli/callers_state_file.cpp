@@ -37,7 +37,7 @@ Result<std::string> read_state_file(const std::string& path) {
     return Error::from_errno(errno, "look at '" + path + "'");
   }
   if (!S_ISREG(status.st_mode)) {
-    return Error::from_errno(EINVAL, "read '" + path + "', which is no regular file");
+    return Error::from_errno(EINVAL, "read '" + path + "', which is not a regular file");
   }
   std::string text(usage::kMaxJson + 1, '\0');
   std::size_t size = 0;

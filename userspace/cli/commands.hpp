@@ -9,7 +9,8 @@
 
 #include "config/config.hpp"
 
-// One function for each subcommand; each returns the exit code: 0 good, 1 not, 2 usage or configuration.
+// One function for each subcommand; each returns the exit status: 0 success, 1 failure, 2 usage (wrong
+// options or configuration).
 namespace msi2imds::cli {
 
 inline constexpr int kGood = 0;
@@ -60,7 +61,7 @@ struct PolicyTestOptions {
   std::string identity;
   bool json = false;
 };
-// Shows which rule would decide; good: it would be allowed.
+// Shows which rule would decide; success: it would be allowed.
 int policy_test(const ConfigFile& file, const PolicyTestOptions& options);
 
 int metrics(const ConfigFile& file);
@@ -76,19 +77,19 @@ struct VerifyOptions {
   std::vector<std::string> identities;  // with resources; empty: none is named
   bool json = false;
 };
-// Compares what the extension and IMDS say; good: applications will not notice the difference.
+// Compares what the extension and IMDS say; success: applications will not notice the difference.
 int verify(const ConfigFile& file, const VerifyOptions& options);
 
 struct RetireOptions {
   bool json = false;
 };
-// Says whether the extension can be removed and how, or after that whether all is well; good: yes.
+// Says whether the extension can be removed and how, or after that whether all is well; success: yes.
 int retire(const ConfigFile& file, const RetireOptions& options);
 
 struct DoctorOptions {
   bool json = false;
 };
-// Says what this machine can do and what stands in the way; good: no error was found.
+// Says what this machine can do and what stands in the way; success: no error was found.
 int doctor(const ConfigFile& file, const DoctorOptions& options);
 
 struct DetachOptions {

@@ -19,7 +19,7 @@ int flush(const ConfigFile& file, const FlushOptions& options) {
   const Result<std::string> answer = admin::post(config->admin.socket, std::string(admin::kFlushTarget),
                                                  boost::json::serialize(which), kAskTime);
   if (!answer) {
-    fmt::print(stderr, "msi2imds: flush: {}\n", answer.error().message());
+    fmt::print(stderr, "msi2imds: cannot flush tokens: {}\n", answer.error().message());
     return kFailed;
   }
   fmt::print("{}\n", *answer);

@@ -13,7 +13,7 @@ constexpr int kMaxWaitSeconds = 86400;
 constexpr std::uint32_t kLargestId = 4'294'967'294;
 
 std::string is_absolute_path(const std::string& text) {
-  return text.starts_with('/') ? "" : "\"" + text + "\" is no absolute path";
+  return text.starts_with('/') ? "" : "\"" + text + "\" is not an absolute path";
 }
 
 void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
@@ -44,7 +44,7 @@ int dispatch(int argc, char** argv) {
   app.name("msi2imds");
   app.set_version_flag("--version", "msi2imds " MSI2IMDS_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit status: 0 good, 1 not, 2 wrong usage or configuration. See msi2imds(8).");
+  app.footer("Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration). See msi2imds(8).");
 
   ConfigFile file;
   const auto add_config_option = [&file](CLI::App* command) {
@@ -177,7 +177,7 @@ int main(int argc, char** argv) {
   try {
     return msi2imds::cli::dispatch(argc, argv);
   } catch (const std::exception& error) {
-    (void)std::fprintf(stderr, "msi2imds: %s\n", error.what());
+    (void)std::fprintf(stderr, "msi2imds: cannot go on: %s\n", error.what());
     return msi2imds::cli::kFailed;
   }
 }

@@ -18,7 +18,8 @@ int metrics(const ConfigFile& file) {
   const Result<std::string> answer =
       admin::get(config->admin.socket, std::string(admin::kMetricsTarget), kAskTime);
   if (!answer) {
-    fmt::print(stderr, "msi2imds: metrics: {}\n", escape::control_characters(answer.error().message()));
+    fmt::print(stderr, "msi2imds: cannot show metrics: {}\n",
+               escape::control_characters(answer.error().message()));
     return kFailed;
   }
   fmt::print("{}", *answer);

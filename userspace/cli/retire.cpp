@@ -159,7 +159,7 @@ std::string answer_of(const Retirement& retirement) {
 
 void print_commands(const Retirement& retirement) {
   if (!retirement.instance) {
-    fmt::print("\nThe commands for its removal need this machine's names, which IMDS did not tell: {}\n",
+    fmt::print("\nThe commands for its removal need this machine's names, which IMDS did not give: {}\n",
                escape::control_characters(retirement.instance_unknown));
     return;
   }
@@ -235,7 +235,9 @@ int retire(const ConfigFile& file, const RetireOptions& options) {
     return kUsage;
   }
   if (::geteuid() != 0) {
-    fmt::print(stderr, "msi2imds: retire needs root: it looks at whose connections are open\n");
+    fmt::print(
+        stderr,
+        "msi2imds: cannot say whether to retire: retire needs root, to see whose connections are open\n");
     return kFailed;
   }
   keep_secrets_out_of_core_dumps();

@@ -40,7 +40,7 @@ void settle_legacy_ports(config::Config& config) {
   }
   const Result<void> noted = waagent::note_ports(waagent::places_of(config), config.legacy.ports);
   if (!noted) {
-    log::warn("{}", noted.error().message());
+    log::warn("cannot {}", noted.error().message());
   }
 }
 
@@ -64,9 +64,10 @@ int run(const ConfigFile& file, const RunOptions& options) {
     return kUsage;
   }
   if (::geteuid() != 0) {
-    (void)std::fprintf(
-        stderr, "msi2imds: run needs root: it redirects connections and starts the responder as user %s\n",
-        config->responder.user.c_str());
+    (void)std::fprintf(stderr,
+                       "msi2imds: cannot run: run needs root, to redirect connections and to start the "
+                       "responder as user %s\n",
+                       config->responder.user.c_str());
     return kFailed;
   }
   log::start({.level = config->log.level, .format = config->log.format}, "msi2imds");
@@ -100,7 +101,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
       exit_code = kGood;
       log::info("stopped");
     } else {
-      log::error("{}", result.error().message());
+      log::error("cannot {}", result.error().message());
     }
     io.stop();
   });

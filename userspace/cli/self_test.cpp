@@ -55,7 +55,7 @@ SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const 
   SelfTest test{.dialled = dialled, .arrived = false, .failure = {}};
   const Result<SocketAddress> own = SocketAddress::local_of(connection.get());
   if (!own) {
-    test.failure = own.error().message();
+    test.failure = "cannot " + own.error().message();
     return test;
   }
   const std::string target = std::string(admin::kArrivedTarget) + own->to_string();
@@ -63,7 +63,7 @@ SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const 
   do {
     const Result<std::string> answer = admin::get(admin_socket, target, kSelfTestTime);
     if (!answer) {
-      test.failure = answer.error().message();
+      test.failure = "cannot " + answer.error().message();
       return test;
     }
     test.arrived = answer->find("true") != std::string::npos;
@@ -72,7 +72,7 @@ SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const 
     }
     std::this_thread::sleep_for(kAskAgain);
   } while (std::chrono::steady_clock::now() < deadline);
-  test.failure = "connected, but to something else than our responder";
+  test.failure = "connected, but not to msi2imds";
   return test;
 }
 
@@ -84,7 +84,7 @@ std::optional<SelfTest> dial_and_follow(const SocketAddress& address, const std:
   if (is_missing_ipv6(address, connection.error().code().value())) {
     return std::nullopt;
   }
-  return SelfTest{.dialled = address, .arrived = false, .failure = connection.error().message()};
+  return SelfTest{.dialled = address, .arrived = false, .failure = "cannot " + connection.error().message()};
 }
 
 }  // namespace

@@ -15,12 +15,12 @@ std::string explain_silence(const Error& error) {
   const auto& code = error.code();
   if (code == boost::system::errc::no_such_file_or_directory ||
       code == boost::system::errc::connection_refused) {
-    return "msi2imds is not running (" + error.message() + ")";
+    return "msi2imds is not running (cannot " + error.message() + ")";
   }
   if (code == boost::system::errc::permission_denied) {
-    return "not permitted to ask; use sudo, or be in the responder's group (" + error.message() + ")";
+    return "not permitted to ask; use sudo, or be in the responder's group (cannot " + error.message() + ")";
   }
-  return "msi2imds runs, but its responder does not answer (" + error.message() + ")";
+  return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")";
 }
 
 }  // namespace
@@ -39,13 +39,13 @@ StatusReport look(const config::Config& config) {
   }
   Result<admin::Status> status = admin::parse_status(*answer);
   if (!status) {
-    report.reason = status.error().message();
+    report.reason = "cannot " + status.error().message();
     return report;
   }
   report.status = std::move(*status);
   report.observing = report.status->observing;
   if (report.observing) {
-    report.reason = "it only observes";
+    report.reason = "msi2imds only observes";
     return report;
   }
   const SelfTestPlan plan{.ports = report.status->legacy_ports,

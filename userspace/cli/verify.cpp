@@ -78,7 +78,9 @@ const char* word_for(Comparison::Outcome outcome) {
 
 void print_text(const Verification& verification) {
   if (verification.is_guess) {
-    fmt::print("No request was seen yet: asked for Azure's management API. Name others with --resource.\n");
+    fmt::print(
+        "No request was seen yet, so a token for Azure's management API was asked for. Name others with "
+        "--resource.\n");
   }
   for (const Comparison& comparison : verification.comparisons) {
     fmt::print("{:<13} {}\n", word_for(comparison.outcome), describe(comparison));
@@ -141,7 +143,8 @@ int verify(const ConfigFile& file, const VerifyOptions& options) {
   }
   if (::geteuid() != 0) {
     fmt::print(stderr,
-               "msi2imds: verify needs root: it asks the extension from a port that only root may take\n");
+               "msi2imds: cannot verify: verify needs root, to ask the extension from a port that only root "
+               "may take\n");
     return kFailed;
   }
   keep_secrets_out_of_core_dumps();

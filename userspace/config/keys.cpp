@@ -59,7 +59,7 @@ Key ports_key() {
     if (config.legacy.find_ports) {
       config.legacy.ports = Legacy().ports;
     } else if (word != nullptr) {
-      complain(value.position, "\"" + *word + "\" is no choice; expected \"auto\" or an array of ports");
+      complain(value.position, "\"" + *word + "\" is not known; expected \"auto\" or an array of ports");
     } else if (auto ports = kPorts.read(value, complain)) {
       config.legacy.ports = std::move(*ports);
     }

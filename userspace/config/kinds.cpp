@@ -89,7 +89,7 @@ std::optional<std::vector<std::uint16_t>> Ports::read(const Value& value, const 
       value, "an array of integers", complain, [&](const Value& element) -> std::optional<std::uint16_t> {
         const auto port = read_integer(element, 1, 65535, complain);
         if (port && std::ranges::find(seen, *port) != seen.end()) {
-          complain(element.position, std::to_string(*port) + " is there twice; expected each port once");
+          complain(element.position, std::to_string(*port) + " is listed twice; expected each port once");
           return std::nullopt;
         }
         seen.push_back(port.value_or(0));
@@ -116,11 +116,11 @@ std::optional<std::string> check_host(std::string_view text) {
     const auto endpoint = parse_endpoint("http://" + std::string(text));
     return endpoint && text.ends_with(']') ? std::nullopt
                                            : std::optional(in_quotes(text) +
-                                                           " is no host name; expected [ADDRESS] "
+                                                           " is not a host name; expected [ADDRESS] "
                                                            "without a port");
   }
   if (text.empty() || !std::ranges::all_of(text, is_host_character)) {
-    return in_quotes(text) + " is no host name; expected a name without scheme, port or path";
+    return in_quotes(text) + " is not a host name; expected a name without scheme, port or path";
   }
   return std::nullopt;
 }
@@ -128,7 +128,7 @@ std::optional<std::string> check_host(std::string_view text) {
 std::optional<std::string> check_user(std::string_view text) {
   if (text.empty() || text.find_first_of(":/") != std::string_view::npos ||
       std::ranges::any_of(text, is_control)) {
-    return in_quotes(text) + " is no user name; expected one of the names in the user database";
+    return in_quotes(text) + " is not a user name; expected one of the names in the user database";
   }
   return std::nullopt;
 }
@@ -136,7 +136,7 @@ std::optional<std::string> check_user(std::string_view text) {
 std::optional<std::string> check_socket_path(std::string_view text) {
   if (!text.starts_with('/') || text.ends_with('/') || std::ranges::any_of(text, is_control)) {
     return in_quotes(text) +
-           " is no absolute path of a file; expected one such as \"/run/msi2imds/admin.sock\"";
+           " is not an absolute path of a file; expected one such as \"/run/msi2imds/admin.sock\"";
   }
   if (text.size() > kMaxSocketPath) {
     return "a path of " + std::to_string(text.size()) + " bytes is too long for a socket; expected at most " +
@@ -147,7 +147,7 @@ std::optional<std::string> check_socket_path(std::string_view text) {
 
 std::optional<std::string> check_directory(std::string_view text) {
   if (!text.starts_with('/') || std::ranges::any_of(text, is_control)) {
-    return in_quotes(text) + " is no absolute path of a directory; expected one such as \"/var/lib/waagent\"";
+    return in_quotes(text) + " is not an absolute path of a directory; expected one such as \"/var/lib/waagent\"";
   }
   return std::nullopt;
 }
@@ -157,14 +157,14 @@ std::optional<std::string> check_optional_file(std::string_view text) {
       (text.starts_with('/') && !text.ends_with('/') && std::ranges::none_of(text, is_control))) {
     return std::nullopt;
   }
-  return in_quotes(text) + " is no absolute path of a file; expected one, or \"\" for none";
+  return in_quotes(text) + " is not an absolute path of a file; expected one, or \"\" for none";
 }
 
 std::optional<std::string> check_cgroup(std::string_view text) {
   const bool leads_up = text.find("/../") != std::string_view::npos || text.ends_with("/..");
   if (!text.starts_with('/') || leads_up || std::ranges::any_of(text, is_control)) {
     return in_quotes(text) +
-           " is no cgroup; expected its path from the root of cgroup2, such as \"/system.slice/old.service\"";
+           " is not a cgroup; expected its path from the root of cgroup2, such as \"/system.slice/old.service\"";
   }
   return std::nullopt;
 }
@@ -180,7 +180,7 @@ std::optional<std::string> check_pin_directory(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) +
-         " is no directory of a BPF file system; expected one such as "
+         " is not a directory of a BPF file system; expected one such as "
          "\"/sys/fs/bpf/msi2imds\", or \"\" for none";
 }
 

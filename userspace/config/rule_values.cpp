@@ -36,7 +36,7 @@ bool is_unit_name(std::string_view text) {
 
 std::optional<std::string> check_name(std::string_view text) {
   if (text.empty() || text.size() > 128 || std::ranges::any_of(text, is_control)) {
-    return in_quotes(text) + " is no name for a rule; expected up to 128 printable characters";
+    return in_quotes(text) + " is not a name for a rule; expected up to 128 printable characters";
   }
   return std::nullopt;
 }
@@ -44,7 +44,7 @@ std::optional<std::string> check_name(std::string_view text) {
 // Paths may be long.
 std::optional<std::string> check_origin(std::string_view text) {
   if (text.empty()) {
-    return "\"\" is no place; expected \"FILE:LINE\", or no such key";
+    return "\"\" is not a place; expected \"FILE:LINE\", or no such key";
   }
   return std::nullopt;
 }
@@ -54,19 +54,19 @@ std::optional<std::string> check_unit(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) +
-         " is no unit with processes; expected one such as \"backup.service\", or the whole path of a cgroup";
+         " is not a unit that has processes; expected one such as \"backup.service\", or the whole path of a cgroup";
 }
 
 std::optional<std::string> check_program(std::string_view text) {
   if (is_plain_path(text)) {
     return std::nullopt;
   }
-  return in_quotes(text) + " is no absolute path of a program; expected one such as \"/usr/bin/backup\"";
+  return in_quotes(text) + " is not an absolute path of a program; expected one such as \"/usr/bin/backup\"";
 }
 
 std::optional<std::string> check_pattern(std::string_view text) {
   if (text.empty() || std::ranges::any_of(text, is_control)) {
-    return in_quotes(text) + " is no pattern; expected a text in which * stands for any characters";
+    return in_quotes(text) + " is not a pattern; expected a text in which * stands for any characters";
   }
   return std::nullopt;
 }

@@ -65,14 +65,14 @@ std::optional<std::string> check_identity(const IdentitySelector& identity) {
     return is_resource_id(identity.value)
                ? std::nullopt
                : std::optional(in_quotes(identity.value) +
-                               " is no resource id of a user-assigned identity; expected "
+                               " is not a resource id of a user-assigned identity; expected "
                                "\"/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/"
                                "userAssignedIdentities/NAME\"");
   }
   return is_guid(identity.value)
              ? std::nullopt
              : std::optional(in_quotes(identity.value) +
-                             " is no GUID; expected one such as \"01234567-89ab-cdef-0123-456789abcdef\"");
+                             " is not a GUID; expected one such as \"01234567-89ab-cdef-0123-456789abcdef\"");
 }
 
 std::optional<IdentitySelector> read_selector(const Member& member, const IdentitySelector& identity,
@@ -84,7 +84,7 @@ std::optional<IdentitySelector> read_selector(const Member& member, const Identi
   }
   if (identity.kind != SelectorKind::none) {
     complain(member.position,
-             std::string(token::key_of(identity.kind)) + " is given as well; expected one of the two");
+             std::string(token::key_of(identity.kind)) + " is given as well; expected only one of them");
     return std::nullopt;
   }
   const auto* text = std::get_if<std::string>(&member.value.content);

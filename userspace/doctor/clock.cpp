@@ -33,7 +33,7 @@ std::optional<seconds> ahead_by_token(const config::Imds& imds) {
 
 Finding judge_clock(std::optional<seconds> ahead) {
   if (!ahead) {
-    return ok(kClockCheck, "IMDS does not tell its time, so this machine's clock was not compared.");
+    return ok(kClockCheck, "IMDS did not send its time, so this machine's clock was not compared.");
   }
   const seconds difference = std::chrono::abs(*ahead);
   if (difference <= kUnnoticed) {
@@ -49,7 +49,7 @@ Finding judge_clock(std::optional<seconds> ahead) {
   }
   return error(
       kClockCheck,
-      text + ": programs that look into tokens themselves take them for " +
+      text + ": programs that check tokens themselves take them for " +
           (is_ahead ? "expired before they are." : "not valid yet, or valid when they have expired."),
       advice);
 }

@@ -37,9 +37,9 @@ constexpr std::array kRemedies = {
     Remedy{"SECCOMP",
            "systemd could not load a filter of system calls. Correct SystemCallFilter= in a drop-in."},
     Remedy{"CAPABILITIES", "systemd may not pass on the capabilities: in a container, it needs them itself."},
-    Remedy{"RUNTIME_DIRECTORY", "systemd could not make /run/msi2imds: look what is at that place."},
-    Remedy{"STATE_DIRECTORY", "systemd could not make /var/lib/msi2imds: look what is at that place."},
-    Remedy{"LOGS_DIRECTORY", "systemd could not make /var/log/msi2imds: look what is at that place."},
+    Remedy{"RUNTIME_DIRECTORY", "systemd could not make /run/msi2imds: see what is at that path."},
+    Remedy{"STATE_DIRECTORY", "systemd could not make /var/lib/msi2imds: see what is at that path."},
+    Remedy{"LOGS_DIRECTORY", "systemd could not make /var/log/msi2imds: see what is at that path."},
 };
 
 }  // namespace

@@ -61,8 +61,9 @@ Finding discovery_file(const Case& patient) {
   places.proc = patient.root.proc;
   const auto file = waagent::read_discovery_file(places);
   if (!file) {
-    return warning(kFile, "It cannot be read: " + file.error().message() + ".",
-                   patient.is_root ? "Remove what stands in its place." : "Run doctor as root.");
+    return warning(
+        kFile, "Cannot read " + std::string(waagent::kDiscoveryFile) + ": " + file.error().message() + ".",
+        patient.is_root ? "Remove what is in its place." : "Run doctor as root.");
   }
   if (!*file) {
     return ok(kFile, std::string(waagent::kDiscoveryFile) + " is not there" +
@@ -78,15 +79,16 @@ Findings check_extension(const Case& patient) {
   const auto found = waagent::find_extension(patient.config.waagent.root);
   bool should_run = false;
   if (!found) {
-    findings.push_back(warning(kExtension, "It cannot be looked at: " + found.error().message() + ".",
+    findings.push_back(warning(kExtension,
+                               "Cannot read the extension's files: " + found.error().message() + ".",
                                patient.is_root ? "Look at waagent.root." : "Run doctor as root."));
   } else if (*found) {
     const waagent::Extension& extension = **found;
     should_run = extension.state == waagent::HandlerState::enabled;
     findings.push_back(state_of(extension));
     for (const std::string& problem : extension.problems) {
-      findings.push_back(
-          warning(kExtension, "Part of it was not understood: " + problem + ".", "Look at that file."));
+      findings.push_back(warning(kExtension, "Part of its files cannot be understood: " + problem + ".",
+                                 "Look at that file."));
     }
   } else {
     findings.push_back(ok(kExtension, "The Azure agent has no managed identity extension."));

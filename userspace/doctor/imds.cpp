@@ -51,7 +51,8 @@ Finding judge(const Case& patient, const SocketAddress& to, const Route& route) 
                  : warning(
                        kImdsCheck,
                        to.to_string() + " is an address of this machine itself (" + describe(route) + ").",
-                       "Something here plays IMDS: a proxy or a test. Make sure that it is meant to.");
+                       "Something on this machine answers in place of IMDS, such as a proxy or a test. Make "
+                       "sure that this is intended.");
     case RouteKind::prohibited:
       return locked(patient, to);
     case RouteKind::unreachable:
@@ -73,7 +74,7 @@ Finding route(const Case& patient) {
   const Result<Route> found =
       to ? netlink::find_route(*to, patient.config.imds.mark) : Result<Route>(to.error());
   if (!found) {
-    return warning(kImdsCheck, "The route to IMDS cannot be found out: " + found.error().message() + ".",
+    return warning(kImdsCheck, "Cannot find the route to IMDS: " + found.error().message() + ".",
                    "Look at ip route get " + endpoint.address + ".");
   }
   return judge(patient, *to, *found);

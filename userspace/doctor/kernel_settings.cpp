@@ -62,11 +62,12 @@ Findings check_reserved_ports(const Case& patient) {
   if (missing.empty()) {
     return {ok(kKernelSettingsCheck, "No outgoing connection can take a legacy port.")};
   }
-  return {warning(
-      kKernelSettingsCheck, "An outgoing connection may take a legacy port (" + missing + ") as its own.",
-      patient.is_running ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
-                         : "Nothing, if msi2imds is going to run: it reserves them. Else add them to "
-                           "net.ipv4.ip_local_reserved_ports.")};
+  return {warning(kKernelSettingsCheck,
+                  "The kernel may give an outgoing connection a legacy port (" + missing + ").",
+                  patient.is_running
+                      ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
+                      : "Not needed if msi2imds is going to run, which reserves them; otherwise add them to "
+                        "net.ipv4.ip_local_reserved_ports.")};
 }
 
 }  // namespace msi2imds::doctor

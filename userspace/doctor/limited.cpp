@@ -130,8 +130,8 @@ void end(pid_t child, bool is_done) {
 }
 
 Finding incomplete(const std::string& check, const std::string& why) {
-  return warning(check, "This check " + why + ", so it says nothing.",
-                 "Run doctor again; report it if it stays.");
+  return warning(check, "This check " + why + ", so it has no result.",
+                 "Run doctor again, and report it if it happens again.");
 }
 
 }  // namespace
@@ -140,13 +140,13 @@ Findings look_limited(const std::string& check, std::chrono::milliseconds limit,
                       const std::function<Findings()>& look) {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    return {incomplete(check, "could not begin")};
+    return {incomplete(check, "could not start")};
   }
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) {
-    return {incomplete(check, "could not begin")};
+    return {incomplete(check, "could not start")};
   }
   if (child == 0) {
     look_and_write(writer.get(), look);
@@ -156,7 +156,7 @@ Findings look_limited(const std::string& check, std::chrono::milliseconds limit,
   const bool is_done = read_until(reader.get(), Clock::now() + limit, packed);
   end(child, is_done);
   if (!is_done) {
-    return {incomplete(check, "did not come to an end")};
+    return {incomplete(check, "did not finish in time")};
   }
   std::optional<Findings> findings = unpack(packed);
   return findings ? std::move(*findings) : Findings{incomplete(check, "failed")};

@@ -80,7 +80,7 @@ Finding service_manager(const Case& patient) {
   const auto asked = run_to_end(patient.commands.run("systemctl", {"--version"}, ""));
   const std::vector<std::string> lines =
       asked && asked->exit_status == 0 ? split(asked->output, "\n") : std::vector<std::string>();
-  return ok(kMachineCheck, lines.empty() ? "Systemd runs here; it does not tell its version."
+  return ok(kMachineCheck, lines.empty() ? "Systemd runs here; its version is not known."
                                          : "The service manager is " + lines.front() + ".");
 }
 

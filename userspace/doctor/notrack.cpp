@@ -81,7 +81,7 @@ Findings check_notrack(const Case& patient, const std::string& backend) {
     return {warning(kNotrackCheck, text + ": nftables and iptables cannot redirect them.",
                     "Take the legacy ports out of that rule, or choose another backend.")};
   }
-  return {ok(kNotrackCheck, text + ", which only nftables and iptables would mind.")};
+  return {ok(kNotrackCheck, text + ", which concerns only nftables and iptables.")};
 }
 
 }  // namespace msi2imds::doctor

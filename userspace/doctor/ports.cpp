@@ -104,7 +104,7 @@ std::string describe_holders(const Case& patient, const Sockets& sockets, const 
 }
 
 Finding unknown_holder(const std::string& address) {
-  return warning(kPortsCheck, "Somebody listens on " + address + "; who it is cannot be seen.",
+  return warning(kPortsCheck, "Somebody listens on " + address + "; it is not known which process.",
                  "Run doctor as root; a process in a container may stay unseen.");
 }
 
@@ -124,8 +124,8 @@ Finding on_legacy_port(const Case& patient, const Sockets& sockets, const TcpSoc
   return error(
       kPortsCheck,
       describe_holders(patient, sockets, socket) + " listens on " + address + ", and is not the extension.",
-      "Find out who needs it there: msi2imds would take its connections over. If it is none of the "
-      "extension's ports, set legacy.ports.");
+      "Find out whether it is needed there: msi2imds would take over its connections. If the port is none of "
+      "the extension's, set legacy.ports.");
 }
 
 Finding on_listen_port(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
@@ -163,8 +163,8 @@ void add_outgoing(const Case& patient, const Sockets& sockets, Findings& finding
     findings.push_back(warning(kPortsCheck,
                                "An outgoing connection of " + describe_holders(patient, sockets, socket) +
                                    " has " + socket.local.to_string() + " as its own end, a legacy port.",
-                               "It ends with the connection; msi2imds reserves the port while it runs, so "
-                               "that none takes it again."));
+                               "This ends with the connection; while msi2imds runs, it reserves the port, so "
+                               "that it does not happen again."));
   }
 }
 
@@ -181,7 +181,7 @@ std::string list_of(const std::vector<std::uint16_t>& ports) {
 Findings check_ports(const Case& patient) {
   const Result<Sockets> sockets = read_sockets(patient);
   if (!sockets) {
-    return {warning(kPortsCheck, "Who listens cannot be seen: " + sockets.error().message() + ".",
+    return {warning(kPortsCheck, "Cannot see who listens: " + sockets.error().message() + ".",
                     "The kernel needs tcp_diag (CONFIG_INET_TCP_DIAG).")};
   }
   Findings findings;

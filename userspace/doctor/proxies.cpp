@@ -71,9 +71,9 @@ Findings check_proxies(const Case& patient) {
     }
   }
   if (findings.empty()) {
-    findings.push_back(ok(
-        kProxiesCheck, seen == 0 ? "No caller that still runs is known, so nothing was seen of their proxies."
-                                 : "No caller that still runs sends requests for localhost to a proxy."));
+    findings.push_back(
+        ok(kProxiesCheck, seen == 0 ? "No running caller is known, so no proxy settings were checked."
+                                    : "No caller that still runs sends requests for localhost to a proxy."));
   }
   return findings;
 }

@@ -122,7 +122,7 @@ std::string advice_for(const std::string& name, const std::string& result, const
            ".";
   }
   if (result.starts_with("service-")) {
-    return "Mend msi2imds.service first, then: systemctl reset-failed msi2imds.service, systemctl start " +
+    return "Fix msi2imds.service first, then: systemctl reset-failed msi2imds.service, systemctl start " +
            name + ".";
   }
   return fmt::format("Read why in its journal: journalctl -u {}; then: systemctl restart {}.", name, name);
@@ -168,9 +168,9 @@ Findings check_units(const Case& patient) {
   if (units.empty()) {
     const std::string why = asked ? std::string(trim(asked->error)) : asked.error().message();
     return {warning(kCheck,
-                    "Systemd does not tell whether a unit of msi2imds has failed" +
+                    "Cannot ask systemd whether a unit of msi2imds has failed" +
                         (why.empty() ? "" : " (" + why + ")") + ".",
-                    "Ask it yourself: systemctl status msi2imds.service msi2imds.socket.")};
+                    "Ask it: systemctl status msi2imds.service msi2imds.socket.")};
   }
   Findings findings;
   for (const Unit& unit : units) {

@@ -41,8 +41,8 @@ void compare_tokens(const token::Token& theirs, const token::Token& ours, Compar
   const Result<Claims> extension = read_claims(theirs.access_token);
   const Result<Claims> imds = read_claims(ours.access_token);
   if (!extension || !imds) {
-    comparison.reasons.emplace_back(!extension ? "the extension's token is no JSON web token"
-                                               : "IMDS's token is no JSON web token");
+    comparison.reasons.emplace_back(!extension ? "the extension's token is not a JSON web token"
+                                               : "IMDS's token is not a JSON web token");
     return;
   }
   comparison.reasons = differences(*extension, *imds);

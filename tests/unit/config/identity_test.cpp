@@ -48,7 +48,7 @@ TEST(IdentityDefaultTest, IsNamedInEachWay) {
 
 TEST(IdentityDefaultTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problems_in("identity.default = { client_id = 'x' }"),
-            "f:1:34: identity.default: client_id: \"x\" is no GUID; expected one such as "
+            "f:1:34: identity.default: client_id: \"x\" is not a GUID; expected one such as "
             "\"01234567-89ab-cdef-0123-456789abcdef\"");
   EXPECT_EQ(problems_in("identity.default = { clientid = 'x' }"),
             "f:1:22: identity.default: clientid: unknown key; did you mean client_id?");
@@ -57,7 +57,7 @@ TEST(IdentityDefaultTest, NamesWhatIsWrongAndWhere) {
             "msi_res_id");
   EXPECT_EQ(problems_in("[identity.default]\nclient_id = '" + std::string(kGuid) + "'\nobject_id = '" +
                         std::string(kGuid) + "'"),
-            "f:3:1: identity.default: object_id: client_id is given as well; expected one of the two");
+            "f:3:1: identity.default: object_id: client_id is given as well; expected only one of them");
   EXPECT_EQ(problems_in("identity.default = { client_id = 5 }"),
             "f:1:34: identity.default: client_id: expected a string, found an integer");
   EXPECT_EQ(problems_in("identity.default = {}"),
@@ -131,9 +131,9 @@ TEST(IdentityRuleTest, NamesWhatIsWrongAndWhere) {
             "f:1:1: identity.rule: a rule without a condition is for everybody; expected a condition, or "
             "identity.default");
   EXPECT_EQ(problem_of_rule("uid = 1" + identity + "\n" + assigned("object_id", kGuid)),
-            "f:4:1: identity.rule.object_id: client_id is given as well; expected one of the two");
+            "f:4:1: identity.rule.object_id: client_id is given as well; expected only one of them");
   EXPECT_EQ(problem_of_rule("uid = 1\nclient_id = 'x'"),
-            "f:3:13: identity.rule.client_id: \"x\" is no GUID; expected one such as "
+            "f:3:13: identity.rule.client_id: \"x\" is not a GUID; expected one such as "
             "\"01234567-89ab-cdef-0123-456789abcdef\"");
   EXPECT_EQ(problem_of_rule("uid = 'root'" + identity),
             "f:2:7: identity.rule.uid: expected an integer, found a string");

@@ -49,7 +49,7 @@ TEST(ProblemsTest, KeepsALineBreakInANameOnItsLine) {
 
 TEST(ProblemsTest, NamesTheTypeItFound) {
   EXPECT_EQ(problems_in("[legacy]\nports = 'x'"),
-            "f:2:9: legacy.ports: \"x\" is no choice; expected \"auto\" or an array of ports");
+            "f:2:9: legacy.ports: \"x\" is not known; expected \"auto\" or an array of ports");
   EXPECT_EQ(problems_in("legacy.hosts = 1"),
             "f:1:16: legacy.hosts: expected an array of strings, found an integer");
   EXPECT_EQ(problems_in("legacy.require_metadata_header = 1.5"),
@@ -120,7 +120,7 @@ TEST(ProblemsTest, SaysWhichRangeIsRight) {
 
 TEST(ProblemsTest, RefusesAPortGivenTwice) {
   EXPECT_EQ(problems_in("legacy.ports = [1, 2, 1]"),
-            "f:1:23: legacy.ports: 1 is there twice; expected each port once");
+            "f:1:23: legacy.ports: 1 is listed twice; expected each port once");
 }
 
 TEST(ProblemsTest, RefusesNoPortAndTooMany) {
@@ -142,22 +142,22 @@ TEST(ProblemsTest, ListsTheWordsOfAChoice) {
 
 TEST(ProblemsTest, RefusesWhatIsNoHostName) {
   EXPECT_EQ(problems_in("legacy.hosts = ['a', 'b:80']"),
-            "f:1:22: legacy.hosts: \"b:80\" is no host name; expected a name without scheme, port or path");
+            "f:1:22: legacy.hosts: \"b:80\" is not a host name; expected a name without scheme, port or path");
   EXPECT_NE(problems_in("legacy.hosts = ['']"), "");
   EXPECT_EQ(problems_in("legacy.hosts = ['[::1]:80']"),
-            "f:1:17: legacy.hosts: \"[::1]:80\" is no host name; expected [ADDRESS] without a port");
+            "f:1:17: legacy.hosts: \"[::1]:80\" is not a host name; expected [ADDRESS] without a port");
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoUserName) {
   EXPECT_EQ(problems_in("responder.user = ''"),
-            "f:1:18: responder.user: \"\" is no user name; expected one of the names in the user database");
+            "f:1:18: responder.user: \"\" is not a user name; expected one of the names in the user database");
   EXPECT_NE(problems_in("responder.user = \"a\\u0000b\""), "");
   EXPECT_NE(problems_in("responder.user = 'a:b'"), "");
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoSocketPath) {
   EXPECT_EQ(problems_in("admin.socket = 'run/x'"),
-            "f:1:16: admin.socket: \"run/x\" is no absolute path of a file; expected one such as "
+            "f:1:16: admin.socket: \"run/x\" is not an absolute path of a file; expected one such as "
             "\"/run/msi2imds/admin.sock\"");
   EXPECT_NE(problems_in("admin.socket = '/run/'"), "");
   EXPECT_NE(problems_in("admin.socket = \"/run/a\\u0000b\""), "");
@@ -167,14 +167,14 @@ TEST(ProblemsTest, RefusesWhatIsNoSocketPath) {
 
 TEST(ProblemsTest, RefusesWhatIsNoDirectory) {
   EXPECT_EQ(problems_in("waagent.root = 'waagent'"),
-            "f:1:16: waagent.root: \"waagent\" is no absolute path of a directory; expected one such as "
+            "f:1:16: waagent.root: \"waagent\" is not an absolute path of a directory; expected one such as "
             "\"/var/lib/waagent\"");
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoCgroup) {
   EXPECT_EQ(
       problems_in("redirect.cgroups = ['a.service']"),
-      "f:1:21: redirect.cgroups: \"a.service\" is no cgroup; expected its path from the root of cgroup2, "
+      "f:1:21: redirect.cgroups: \"a.service\" is not a cgroup; expected its path from the root of cgroup2, "
       "such as \"/system.slice/old.service\"");
   EXPECT_NE(problems_in("redirect.cgroups = ['/a/../b']"), "");
   EXPECT_NE(problems_in("redirect.cgroups = ['/a/..']"), "");
@@ -182,7 +182,7 @@ TEST(ProblemsTest, RefusesWhatIsNoCgroup) {
 
 TEST(ProblemsTest, RefusesWhatIsNoPinDirectory) {
   EXPECT_EQ(problems_in("redirect.pin_directory = '/sys/fs/bpf/my.pins'"),
-            "f:1:26: redirect.pin_directory: \"/sys/fs/bpf/my.pins\" is no directory of a BPF file system; "
+            "f:1:26: redirect.pin_directory: \"/sys/fs/bpf/my.pins\" is not a directory of a BPF file system; "
             "expected one such as \"/sys/fs/bpf/msi2imds\", or \"\" for none");
   EXPECT_NE(problems_in("redirect.pin_directory = 'pins'"), "");
 }

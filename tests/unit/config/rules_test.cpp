@@ -52,14 +52,14 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
             "f:2:7: allow.gid: 4294967295 is out of range; expected 0 to 4294967294");
   EXPECT_EQ(
       problem_of("unit = 'backup'"),
-      "f:2:8: allow.unit: \"backup\" is no unit with processes; expected one such as \"backup.service\", or "
+      "f:2:8: allow.unit: \"backup\" is not a unit that has processes; expected one such as \"backup.service\", or "
       "the whole path of a cgroup");
   EXPECT_EQ(problem_of("program = ['bin/backup']"),
-            "f:2:12: allow.program: \"bin/backup\" is no absolute path of a program; expected one such as "
+            "f:2:12: allow.program: \"bin/backup\" is not an absolute path of a program; expected one such as "
             "\"/usr/bin/backup\"");
   EXPECT_EQ(
       problem_of("resource = ''"),
-      "f:2:12: allow.resource: \"\" is no pattern; expected a text in which * stands for any characters");
+      "f:2:12: allow.resource: \"\" is not a pattern; expected a text in which * stands for any characters");
   EXPECT_EQ(problem_of("identity = 5"),
             "f:2:12: allow.identity: expected a string or an array of them, found an integer");
   EXPECT_EQ(problem_of("uid = []"),

@@ -83,7 +83,7 @@ TEST_F(ExtensionTest, ADiscoveryFileWithoutAPortIsAWarning) {
 
 TEST_F(ExtensionTest, ADirectoryInPlaceOfTheDiscoveryFileIsAWarning) {
   write("waagent/ManagedIdentity-Settings/x", "");
-  EXPECT_EQ(find(check_extension(patient()), "It cannot be read").level, Level::warning);
+  EXPECT_EQ(find(check_extension(patient()), "Cannot read ManagedIdentity-Settings").level, Level::warning);
 }
 
 }  // namespace

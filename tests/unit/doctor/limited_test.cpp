@@ -30,7 +30,7 @@ TEST(LimitedTest, OneThatHangsIsAWarning) {
   ASSERT_EQ(findings.size(), 1);
   EXPECT_EQ(findings[0].check, "x");
   EXPECT_EQ(findings[0].level, Level::warning);
-  EXPECT_NE(findings[0].text.find("did not come to an end"), std::string::npos);
+  EXPECT_NE(findings[0].text.find("did not finish in time"), std::string::npos);
 }
 
 TEST(LimitedTest, OneThatCrashesIsAWarning) {
