@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "cli/callers_report.hpp"
 
-#include "usage/clean_text.hpp"
+#include "base/json.hpp"
 
 namespace msi2imds::cli {
 
 std::string to_json(const CallersReport& report) {
   std::string out = "{\"host\":";
-  usage::append_json_string(out, report.host);
+  append_json_string(out, report.host);
   out += ",\"made\":" + std::to_string(report.made);
   out += ",\"quiet_days\":" + std::to_string(report.quiet_days);
   out += ",\"running\":";
   out += report.running ? "true" : "false";
   out += ",\"verdict\":{\"kind\":";
-  usage::append_json_string(out, usage::to_string(report.verdict.kind));
+  append_json_string(out, usage::to_string(report.verdict.kind));
   out += ",\"text\":";
-  usage::append_json_string(out, report.verdict.text);
+  append_json_string(out, report.verdict.text);
   out += ",\"reasons\":[";
   for (const std::string& reason : report.verdict.reasons) {
     out += out.back() == '[' ? "" : ",";
-    usage::append_json_string(out, reason);
+    append_json_string(out, reason);
   }
   out += "]},";
   out += report.table.to_json().substr(1);  // its members become ours

@@ -7,25 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/descriptors.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/callers_report.hpp"
 
 namespace msi2imds::cli {
-namespace {
-
-Result<void> write_all(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return Error::from_errno(errno, "write '" + path + "'");
-    }
-    text.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<std::string> read_state_file(const std::string& path) {
   // A FIFO must not make us wait.
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -57,7 +43,7 @@ Result<std::string> read_state_file(const std::string& path) {
 
 Result<void> write_page(const std::string& path, std::string_view page) {
   if (path == "-") {
-    return write_all(STDOUT_FILENO, page, "standard output");
+    return write_all(STDOUT_FILENO, page, "write standard output");
   }
   // A new file beside it takes its place: a link there is not followed, and nobody sees half a page.
   std::string temporary = path + ".XXXXXX";
@@ -65,7 +51,7 @@ Result<void> write_page(const std::string& path, std::string_view page) {
   if (!fd) {
     return Error::from_errno(errno, "create '" + temporary + "'");
   }
-  auto result = write_all(fd.get(), page, path);
+  auto result = write_all(fd.get(), page, "write '" + path + "'");
   if (result && ::rename(temporary.c_str(), path.c_str()) != 0) {
     result = Error::from_errno(errno, "write '" + path + "'");
   }

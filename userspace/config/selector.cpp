@@ -5,6 +5,7 @@
 #include <cctype>
 #include <vector>
 
+#include "base/text.hpp"
 #include "config/suggest.hpp"
 #include "config/text.hpp"
 
@@ -26,11 +27,6 @@ bool is_guid(std::string_view text) {
   });
 }
 
-bool is_same_word(std::string_view one, std::string_view other) {
-  return std::ranges::equal(
-      one, other, [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
-}
-
 // An empty word of the shape stands for a name.
 bool is_resource_id(std::string_view text) {
   for (const std::string_view word : {"subscriptions", "", "resourceGroups", "", "providers",
@@ -45,7 +41,7 @@ bool is_resource_id(std::string_view text) {
       return std::isgraph(c) != 0 &&
              std::string_view("?#%\"\\").find(static_cast<char>(c)) == std::string_view::npos;
     });
-    if (word.empty() ? !is_name : !is_same_word(segment, word)) {
+    if (word.empty() ? !is_name : !equal_ignoring_case(segment, word)) {
       return false;
     }
   }

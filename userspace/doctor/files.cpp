@@ -47,13 +47,6 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
   return parts;
 }
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(kSpace) + 1 - first);
-}
-
 bool has_unit_file(const Root& root, const std::string& unit) {
   const std::string name = "/systemd/system/" + unit;
   return std::ranges::any_of(std::array{root.etc, root.run, root.usr + "/lib"}, [&name](std::string path) {

@@ -13,7 +13,6 @@ namespace msi2imds::doctor {
 [[nodiscard]] std::string read_text(const std::string& path, std::size_t max_size = std::size_t{1} << 20U);
 
 [[nodiscard]] std::vector<std::string> split(std::string_view text, std::string_view separators);
-[[nodiscard]] std::string_view trim(std::string_view text);
 
 // Whether `systemctl` would know a unit of that name, by its file.
 [[nodiscard]] bool has_unit_file(const Root& root, const std::string& unit);

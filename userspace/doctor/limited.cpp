@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/descriptors.hpp"
 #include "base/unique_fd.hpp"
 
 namespace msi2imds::doctor {
@@ -82,14 +83,7 @@ std::optional<Findings> unpack(std::string_view packed) {
   } catch (const std::exception&) {
     ::_exit(1);
   }
-  for (std::string_view left = packed; !left.empty();) {
-    const ssize_t written = ::write(pipe, left.data(), left.size());
-    if (written < 0 && errno != EINTR) {
-      ::_exit(1);
-    }
-    left.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
-  }
-  ::_exit(0);
+  ::_exit(write_all(pipe, packed, "write the findings") ? 0 : 1);
 }
 
 // All that comes until the other end is closed; false: it was not closed in time.

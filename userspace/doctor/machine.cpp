@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/run_to_end.hpp"
+#include "base/text.hpp"
 #include "doctor/files.hpp"
 
 namespace msi2imds::doctor {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "doctor/files.hpp"
 #include "doctor/processes.hpp"
 #include "netlink/tcp_sockets.hpp"

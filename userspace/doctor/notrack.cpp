@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/run_to_end.hpp"
+#include "base/text.hpp"
 #include "doctor/files.hpp"
 
 namespace msi2imds::doctor {

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.hpp"
 #include "doctor/files.hpp"
 #include "doctor/processes.hpp"
 #include "netlink/tcp_sockets.hpp"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/run_to_end.hpp"
+#include "base/text.hpp"
 #include "doctor/exec_steps.hpp"
 #include "doctor/files.hpp"
 

@@ -4,15 +4,13 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/text.hpp"
+
 namespace msi2imds::policy {
 namespace {
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_same(char a, char b, Case letter_case) {
-  return a == b || (letter_case == Case::is_ignored && lower(a) == lower(b));
+  return a == b || (letter_case == Case::is_ignored && to_lower(a) == to_lower(b));
 }
 
 }  // namespace

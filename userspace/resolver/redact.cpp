@@ -6,6 +6,8 @@
 #include <cctype>
 #include <optional>
 
+#include "base/text.hpp"
+
 namespace msi2imds::resolver {
 namespace {
 
@@ -34,9 +36,7 @@ bool is_quote(char c) {
 }
 
 bool is_sensitive(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = to_lower(name);
   return std::any_of(kSensitive.begin(), kSensitive.end(),
                      [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }

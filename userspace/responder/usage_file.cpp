@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/descriptors.hpp"
 #include "base/log.hpp"
 #include "responder/read_all.hpp"
 #include "usage/errors.hpp"
@@ -20,18 +21,6 @@ namespace {
 constexpr std::chrono::seconds kSaveInterval{10};
 constexpr std::chrono::seconds kMarkInterval{60};  // without a request
 constexpr std::chrono::milliseconds kRetryInterval{10};
-
-Result<void> write_all(const UniqueFd& file, const std::string& text) {
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t size = ::write(file.get(), text.data() + written, text.size() - written);
-    if (size <= 0) {
-      return Error::from_errno(size < 0 ? errno : ENOSPC, "write the callers' file");
-    }
-    written += static_cast<std::size_t>(size);
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -116,7 +105,7 @@ asio::awaitable<Result<void>> UsageFile::write() {
     co_return file.error();
   }
   const std::string text = recorder_.table().to_json();
-  const Result<void> written = write_all(file->descriptor, text);
+  const Result<void> written = write_all(file->descriptor.get(), text, "write the callers' file");
   if (!written) {
     co_return written;
   }

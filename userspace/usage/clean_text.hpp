@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 namespace msi2imds::usage {
@@ -28,9 +27,5 @@ class CleanText {
 
 // Whether CleanText would leave it as it is.
 [[nodiscard]] bool is_clean(std::string_view text);
-
-// Appends `text`, which is valid UTF-8, as a JSON string with its quotes. All that is not printable ASCII and
-// <, > and & are written as \uXXXX: the result may stand in HTML and on a terminal.
-void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace msi2imds::usage

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "usage/document.hpp"
 
+#include "base/json.hpp"
 #include "usage/clean_text.hpp"
 
 namespace msi2imds::usage {

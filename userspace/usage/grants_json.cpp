@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <limits>
 
+#include "base/json.hpp"
 #include "usage/clean_text.hpp"
 #include "usage/document.hpp"
 #include "usage/grants.hpp"

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/json.hpp"
 #include "usage/clean_text.hpp"
 
 namespace msi2imds::usage {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.hpp"
 #include "requests.hpp"
 
 namespace msi2imds::usage {
