@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/guard.hpp"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
 
+#include "base/descriptors.hpp"
 #include "base/signals.hpp"
 
 namespace msi2imds::redirect {
@@ -19,27 +18,10 @@ namespace {
 
 constexpr char kReady = 'r';
 constexpr char kDismissed = 'd';
-constexpr int kHighestDescriptor = 1 << 20;
 
 // One that is gone needs no word.
 void tell(int end, char word) {
   while (::send(end, &word, 1, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
-}
-
-// No socket may stay open here: callers would wait in its backlog for nobody.
-void close_all_but(std::vector<int> kept) {
-  std::sort(kept.begin(), kept.end());
-  int next = STDERR_FILENO + 1;
-  const long limit = std::min<long>(::sysconf(_SC_OPEN_MAX), kHighestDescriptor);
-  for (const int fd : kept) {
-    for (; next < fd; ++next) {
-      (void)::close(next);
-    }
-    next = std::max(next, fd + 1);
-  }
-  for (; next < limit; ++next) {
-    (void)::close(next);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <string>
 
+#include "base/text.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {

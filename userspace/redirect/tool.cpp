@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "base/text.hpp"
 #include "redirect/errors.hpp"
 
 namespace msi2imds::redirect {
@@ -48,15 +49,6 @@ std::string_view first_complaint(std::string_view words) {
 }
 
 }  // namespace
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;

@@ -44,9 +44,7 @@ std::invoke_result_t<Attempt> insist(Attempt attempt) {
   co_return result;
 }
 
-// Without the space around it.
-[[nodiscard]] std::string_view trim(std::string_view text);
-
+// Each without the space around it.
 [[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);
 
 }  // namespace msi2imds::redirect

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "waagent/tree.hpp"
 
@@ -33,12 +34,6 @@ std::vector<unsigned> numbers_of(std::string_view version) {
     at = parsed == at ? at + 1 : parsed + 1;
   }
   return numbers;
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(" \t\r\n") + 1 - first);
 }
 
 // A missing file is its own answer: the agent has removed the extension, or not finished installing it.
