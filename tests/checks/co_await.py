@@ -4,6 +4,8 @@
 
 Found are aggregates and initializer lists (`Foo{...}`, `({...})`) and lambdas that capture by value within a
 statement that holds co_await. Name them first, then move them in.
+
+Fails as well where userspace/ starts a coroutine by itself in a way that drops its exceptions.
 """
 
 import pathlib
@@ -27,7 +29,9 @@ def main():
             if TEMPORARY.search(statement.group()):
                 line = text.count("\n", 0, statement.start() + len(statement.group()) - len(statement.group().lstrip())) + 1
                 faults.append(f"{source.relative_to(root)}:{line}: name the temporary before co_await")
-    print("\n".join(faults) or "no temporaries that g++ 12 would destroy twice")
+        if source.is_relative_to(root / "userspace") and "asio::detached" in text:
+            faults.append(f"{source.relative_to(root)}: asio::detached drops exceptions; see base/spawn.hpp")
+    print("\n".join(faults) or "no temporaries that g++ 12 would destroy twice, and no exceptions that are dropped")
     return 1 if faults else 0
 
 
