@@ -45,7 +45,7 @@ def test_all_kept_connections_are_dead(service, host, emulator, capsys, askers, 
     ports = keep_connections(host, emulator)
     with packets_dropped(host, ports, both_ways):
         ask_many(host, capsys, [resource_number(number) for number in range(askers)])
-        service.wait_for_log("ask IMDS over a new connection: a kept one is silent")
+        service.wait_for_log("IMDS is asked over a new connection, since a kept one is silent")
         assert not {entry["source_port"] for entry in emulator.requests()} & set(ports)
         ask_many(host, capsys, ["https://afterwards.example/"])
     # What was lost stays lost: it would come on top of the quota.

@@ -107,7 +107,7 @@ def test_a_wrong_answer_over_a_used_connection_is_asked_for_anew(service, connec
         assert claims(reply.json()["access_token"])["appid"] == client_id
     assert emulator.token_requests() == 3
     assert [upstream(service, outcome) for outcome in ("asked_anew", "served", "refused")] == [1, 0, 0]
-    service.wait_for_log("use no connection to IMDS twice for 60 s")
+    service.wait_for_log("no connection to IMDS is used twice for 60 s")
 
 
 def test_another_identity_over_a_new_connection_is_an_error_and_not_cached(service, connection, emulator, identities):

@@ -12,7 +12,7 @@ from raw_http import RawConnection
 from waiting import wait_until
 
 ALLOWED, OTHER = 20001, 20002
-DONE = "tokens before anybody asked for them"
+DONE = "tokens in advance"
 AWAY = "for a token that nobody asks for yet"
 DAY = 86400
 

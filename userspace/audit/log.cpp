@@ -72,7 +72,7 @@ void Log::write_lines() {
   const int err = size < 0 ? errno : ENOSPC;
   counters_.failed += count_;
   if (!std::exchange(is_failing_, true)) {
-    log::error("write the audit: {}; its lines are lost until that is mended",
+    log::error("cannot write the audit: {}; its lines are lost until that works again",
                std::system_category().message(err));
   }
 }

@@ -61,7 +61,7 @@ void leave_out_of_dumps(void* memory, std::size_t bytes) noexcept {
 void lock_into_ram(void* memory, std::size_t bytes) noexcept {
   static bool warned = false;
   if (::mlock(memory, bytes) != 0 && !std::exchange(warned, true)) {
-    log::warn("lock the memory of tokens into RAM: {}; they may be swapped out",
+    log::warn("cannot lock the memory of tokens into RAM: {}; they may be swapped out",
               std::system_category().message(errno));
   }
 }

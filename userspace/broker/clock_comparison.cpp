@@ -25,7 +25,7 @@ void ClockComparison::learn(const token::Token& token, WallTime sent, WallTime n
   ahead_ = ahead - behind;
   const bool differ = std::chrono::abs(*ahead_) > kWorthSaying;
   if (differ && !std::exchange(was_said_, true)) {
-    log::warn("tell clients when tokens expire by this machine's clock, which is {} s {} that of IMDS",
+    log::warn("this machine's clock is {} s {} that of IMDS; clients are told by it when their tokens expire",
               std::chrono::abs(*ahead_).count(), *ahead_ > std::chrono::seconds(0) ? "ahead of" : "behind");
   }
   was_said_ = differ;

@@ -32,7 +32,7 @@ void Prefetcher::prefetch(std::vector<token::TokenRequest> requests) {
   if (!running_ && !left_.empty()) {
     running_ = true;
     hope_ends_ = clock_.steady() + kPatienceWithoutAnswer;
-    spawn(io_, "fetch tokens before anybody asks", run());
+    spawn(io_, "fetch tokens in advance", run());
   }
 }
 
@@ -44,7 +44,7 @@ asio::awaitable<void> Prefetcher::run() {
       continue;
     }
     if (broker_.is_nearly_full()) {
-      log::info("fetch no more tokens before anybody asks for them: tokens.max_bytes leaves no room");
+      log::info("no more tokens are fetched in advance: tokens.max_bytes leaves no room");
       break;
     }
     const std::uint64_t list = lists_;
@@ -60,7 +60,7 @@ asio::awaitable<void> Prefetcher::run() {
   }
   left_.clear();
   running_ = false;
-  log::debug("fetched {} tokens before anybody asked for them", fetched_);
+  log::debug("fetched {} tokens in advance", fetched_);
 }
 
 // Whether there is an answer that will not change.
@@ -84,9 +84,9 @@ void Prefetcher::wait_longer(const token::Failure& failure) {
   const std::chrono::seconds doubled = kFirstPause * (1 << std::min(failures_++, 10));
   pause_ = std::max(std::min(doubled, kLongestPause), failure.retry_after.value_or(kFirstPause));
   if (clock_.steady() + pause_ > hope_ends_) {
-    log::warn("fetch no more tokens before anybody asks for them: {}", failure.error.message());
+    log::warn("no more tokens are fetched in advance: {}", failure.error.message());
   } else {
-    log::debug("ask IMDS again in {} s for a token that nobody asks for yet: {}", pause_.count(),
+    log::debug("IMDS is asked again in {} s for a token in advance: {}", pause_.count(),
                failure.error.message());
   }
 }

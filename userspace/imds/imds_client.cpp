@@ -25,7 +25,7 @@ token::Failure failure(Error error, Remedy remedy) {
   return {.error = std::move(error), .remedy = remedy, .retry_after = {}};
 }
 
-// Of a Retry-After header; a date is as good as none.
+// Of a Retry-After header; a date there is ignored.
 std::optional<std::chrono::seconds> seconds_of(const std::string* text) {
   int seconds = 0;
   if (text == nullptr) {
@@ -137,7 +137,7 @@ asio::awaitable<token::FetchResult> ImdsClient::race(RacePtr race, token::Turn t
 // is up.
 void ImdsClient::give_up_on_kept(const RacePtr& race) {
   const std::size_t forgotten = pool_.forget_unused_since(race->began);
-  log::info("ask IMDS over a new connection: a kept one is silent; closed {} others that are as old",
+  log::info("IMDS is asked over a new connection, since a kept one is silent; {} others as old were closed",
             forgotten);
   if (race->kept->has_unacknowledged()) {
     race->kept->reset();
@@ -232,15 +232,15 @@ ImdsClient::Outcome ImdsClient::evaluate_failure(const Exchange& exchange) {
       distrust_connections();
     }
     (void)pool_.forget_unused_since(exchange.began);
-    log::debug("ask IMDS over a new connection: {}", error.message());
+    log::debug("IMDS is asked over a new connection: {}", error.message());
   }
   const bool is_senseless = error.code() == Errc::too_large || error.code() == http::Errc::not_http;
   return {.result = failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later),
           .is_no_answer = exchange.is_reused};
 }
 
-// To whom a refusal is said it does not tell: one over a connection on which something else was asked before
-// is heard from a new connection first.
+// A refusal does not tell whom it is for. One that comes over a connection on which something else was asked
+// before counts only once IMDS repeats it over a new connection.
 ImdsClient::Outcome ImdsClient::check_refusal(token::FetchResult result, const Exchange& exchange) {
   const bool may_be_anothers = exchange.is_reused && !exchange.connection->history().is_of_one_question();
   return {.result = std::move(result), .is_no_answer = may_be_anothers};
@@ -277,8 +277,10 @@ ImdsClient::Outcome ImdsClient::check(token::FetchResult result, const token::To
 // Whatever mixes up answers does so with the next ones as well.
 void ImdsClient::distrust_connections() {
   if (pool_.is_trusting()) {
-    log::warn("use no connection to IMDS twice for {} s: an answer was not for the question that was asked",
-              settings_.distrust_time.count());
+    log::warn(
+        "no connection to IMDS is used twice for {} s, since an answer was not for the question that was "
+        "asked",
+        settings_.distrust_time.count());
   }
   pool_.distrust(settings_.distrust_time);
 }

@@ -85,7 +85,7 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
 // The answer to a request for which there is neither a token nor a refusal.
 http::Response Session::fail(const token::FetchResult& result) {
   request_.outcome = Outcome::failed;
-  log::warn("get token for {}: {}", peer_.to_string(), result.error().error.message());
+  log::warn("cannot get a token for {}: {}", peer_.to_string(), result.error().error.message());
   return render(result);
 }
 
@@ -113,7 +113,7 @@ bool Session::choose_identity(const caller::Identity& known, token::TokenRequest
   const policy::Choice& choice =
       request_.choice.emplace(services_.settings.identities.choose(known, request));
   if (choice.by == policy::ChosenBy::nobody) {
-    log::warn("choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
+    log::warn("cannot choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
               choice.rule, choice.unknown);
     return false;
   }

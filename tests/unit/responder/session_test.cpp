@@ -84,7 +84,7 @@ TEST_F(SessionTest, LogsAnUpstreamFailureWithTheClientsAddress) {
   auto client = connect();
   capture_log();
   (void)client.ask(kRequest);
-  EXPECT_NE(captured_log().find("get token for " + client.address().to_string() +
+  EXPECT_NE(captured_log().find("cannot get a token for " + client.address().to_string() +
                                 ": connect to IMDS: Connection refused\n"),
             std::string::npos);
 }
