@@ -45,7 +45,7 @@ struct Stdio {
                          pid_t parent, int failure) {
   ignore_signals();  // a tool that is ended halfway leaves rules behind
   (void)::signal(SIGPIPE, SIG_DFL);
-  // Otherwise it could still change rules when whoever cleans up after us is done.
+  // Otherwise it could still change rules after our guard has cleaned up.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   (void)::setpgid(0, 0);
   int reason = ENOENT;
@@ -149,7 +149,7 @@ struct Started {
   UniqueFd error;
 };
 
-// Closes the pipes at the end, whichever way that comes: then those who read them let go of them, too.
+// Closes the pipes when it is destroyed, which also ends the reads that are under way.
 class Reading {
  public:
   Reading(const asio::any_io_executor& executor, Started started)

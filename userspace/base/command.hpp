@@ -17,7 +17,7 @@ struct CommandResult {
   std::string error;   // stderr
 };
 
-// Runs the host's own programs: nft, iptables, systemctl, restorecon. Nothing else waits for them.
+// Runs programs of the host (nft, iptables, systemctl, restorecon) without blocking the event loop.
 class CommandRunner {
  public:
   CommandRunner() = default;
@@ -33,7 +33,7 @@ class CommandRunner {
                                                                    std::string input) = 0;
 };
 
-// Without a shell, and with nothing of our environment. A program that was started goes when we do.
+// Without a shell and without our environment. A program that is still running is killed when we end.
 class SystemCommandRunner final : public CommandRunner {
  public:
   explicit SystemCommandRunner(std::chrono::milliseconds patience = std::chrono::seconds(5))

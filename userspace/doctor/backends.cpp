@@ -13,8 +13,8 @@ std::string why_not(const Error& error) {
                                                             : error.message();
 }
 
-// Trying iptables leaves its nat table behind, with the old iptables also the tracking of all connections:
-// only where `run` would try it.
+// Trying iptables leaves its nat table behind, with legacy iptables also connection tracking for the whole
+// host, so it is tried only where `run` would try it.
 bool may_try(std::string_view name, const std::string& wanted, const std::string& taken) {
   return name != "iptables" || wanted == "iptables" || (wanted == "auto" && taken.empty());
 }

@@ -62,7 +62,7 @@ std::optional<std::string> find_mount() {
   return std::nullopt;
 }
 
-// Where cgroup2 is mounted for a moment; gone with what had to be made for it.
+// A temporary mount of cgroup2 and its directory, both removed with this object.
 class OwnMountPoint {
  public:
   OwnMountPoint() : made_run_directory_(::mkdir(kRunDirectory, 0755) == 0) {
@@ -92,7 +92,7 @@ Result<UniqueFd> open_own_root() {
   return root;
 }
 
-// One that goes while it is looked at ends nothing but the look at itself.
+// A cgroup that disappears meanwhile is skipped.
 void visit_below(const UniqueFd& parent, const std::string& path, const CgroupVisitor& visit) {
   std::error_code ec;
   const std::string entries = "/proc/self/fd/" + std::to_string(parent.get());

@@ -18,7 +18,7 @@ constexpr std::size_t kMaxPrograms = 64;  // the kernel's own limit for one hook
 constexpr std::array kHooks = {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT,
                                BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME};
 
-// None, where the kernel does not know the hook.
+// Empty where the kernel does not know the hook.
 std::vector<std::uint32_t> attached_programs(int cgroup, bpf_attach_type hook) {
   std::vector<std::uint32_t> ids(kMaxPrograms);
   auto count = static_cast<std::uint32_t>(ids.size());

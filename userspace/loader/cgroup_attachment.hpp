@@ -47,7 +47,7 @@ class CgroupAttachment {
     cgroup_.reset();
   }
 
-  // For who has to detach it without this object: pass them to detach().
+  // What detach() needs where this object is not available, as in a guard's process.
   struct Raw {
     int program = -1;
     int cgroup = -1;
@@ -64,15 +64,15 @@ class CgroupAttachment {
   Link link_;
 };
 
-// Detaches from a cgroup the programs of ours that were left there without a link, but those whose number is
-// in `kept` and those that `is_leftover` denies by their descriptor; returns how many.
+// Detaches our programs that an earlier process has left on a cgroup without a link, except those whose id is
+// in `kept` and those for whose descriptor `is_leftover` returns false; returns how many.
 std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
                              const std::function<bool(int program)>& is_leftover);
 
 // How many programs of ours, of whatever process, are on the hooks of a cgroup.
 [[nodiscard]] std::size_t programs_of_ours(int cgroup);
 
-// The kernel's number of a loaded program, 0 if it cannot be had.
+// The kernel's id of a loaded program; 0 if it cannot be determined.
 [[nodiscard]] std::uint32_t id_of(const bpf_program& program);
 
 }  // namespace msi2imds::loader

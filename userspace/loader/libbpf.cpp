@@ -14,10 +14,10 @@
 namespace msi2imds::loader {
 namespace {
 
-// Of all our programs' names, of which the kernel keeps 15 characters.
+// The common prefix of our programs' names, of which the kernel keeps 15 characters.
 constexpr std::string_view kOurPrefix = "msi2imds_";
 
-// Failures are returned to us as well; what libbpf adds is detail for whoever looks closer.
+// Debug only: failures are returned to us as well, and libbpf only adds detail.
 int log_message(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG || !log::enabled(log::Level::debug)) {
     return 0;

@@ -9,7 +9,7 @@
 namespace msi2imds::netlink {
 
 // What the kernel tells of a TCP socket. The uid means something only while the inode is not 0: a socket that
-// its process has left behind shows uid 0.
+// its process has closed shows uid 0.
 struct ClientSocket {
   uid_t uid = 0;
   ino_t inode = 0;

@@ -6,7 +6,7 @@
 
 namespace msi2imds::netlink {
 
-// The ways in which a question to the kernel fails that errno has no fitting word for.
+// Failures of a query to the kernel for which errno has no suitable value.
 enum class Errc {
   no_such_socket = 1,  // the connection is gone, or its other end is not in this network namespace
   other_socket,        // the kernel's nearest match, such as a listener on the client's address

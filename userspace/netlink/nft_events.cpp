@@ -17,7 +17,7 @@ namespace {
 // The kernel joins messages up to a page or two.
 constexpr std::size_t kLargestDatagram = 32768;
 
-// Whoever changes rules without end must not keep us here.
+// A limit, so that a process that keeps changing rules cannot keep us here.
 constexpr int kMostEventDatagrams = 4096;
 
 bool is_about_rules(const nlmsghdr& header) {

@@ -12,8 +12,8 @@
 
 namespace msi2imds::netlink {
 
-// Hears of changes to nftables' rules in this network namespace, those made by the iptables of our days
-// included.
+// Receives notifications of changes to nftables' rules in this network namespace, including those made by
+// iptables-nft.
 class NftEvents {
  public:
   // Needs CAP_NET_ADMIN, here only. `table` is watched in all families.

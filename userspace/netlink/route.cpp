@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxAttributes = 128;
 
-// The message as the kernel takes it, built up attribute by attribute.
+// A request message, built attribute by attribute.
 struct RouteQuestion {
   nlmsghdr header;
   rtmsg body;
@@ -87,7 +87,7 @@ RouteKind kind_of(unsigned char type) {
   }
 }
 
-// How the kernel tells of a route that leads nowhere.
+// The errors by which the kernel reports that there is no route.
 Result<Route> no_route(int err) {
   switch (err) {
     case EACCES:

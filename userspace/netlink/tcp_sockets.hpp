@@ -8,8 +8,8 @@
 #include "base/socket_address.hpp"
 #include "netlink/client_socket.hpp"
 
-// The TCP sockets of this network namespace. Each call asks the kernel for all of them: not for every
-// request.
+// The TCP sockets of this network namespace. Each call makes the kernel list all of them, so it is too slow
+// to be made for every request.
 namespace msi2imds::netlink {
 
 struct TcpSocket {

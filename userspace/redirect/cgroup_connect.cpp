@@ -61,7 +61,7 @@ class CgroupConnectRedirection final : public Redirection {
     }
   }
 
-  // A cgroup that is not there may come: that of a service that is not started yet.
+  // A missing cgroup is no error: that of a service appears when the service starts.
   Result<void> attach() {
     for (Place& place : places_) {
       Result<void> attached = attach_to(place);
@@ -151,12 +151,12 @@ class CgroupConnectRedirection final : public Redirection {
 
   [[nodiscard]] static Result<void> check_place(const Place& place) {
     if (place.attachments.empty()) {
-      return Error::from_errno(ENOENT, "it is not there, or not yet");
+      return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");
     }
     return check_all(place.attachments);
   }
 
-  // Programs without a link would stay for good if this process were killed.
+  // Programs that are attached without a link would stay attached if this process were killed.
   Result<void> renew_guard() {
     std::vector<loader::CgroupAttachment::Raw> attached;
     std::vector<int> descriptors;
@@ -190,7 +190,7 @@ class CgroupConnectRedirection final : public Redirection {
   std::optional<Guard> guard_;
 };
 
-// An earlier process may have been told other cgroups.
+// Looks at every cgroup: an earlier process may have been configured with others.
 std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept) {
   std::vector<std::string> removed;
   loader::visit_cgroups([&](int directory, const std::string& path) {
@@ -228,7 +228,7 @@ asio::awaitable<Result<void>> CgroupConnectRedirector::probe(const Plan& plan) c
     co_return programs.error();
   }
   for (const std::string& cgroup : cgroups_of(plan)) {
-    // Not configured, they take nothing while they are attached.
+    // Programs that are not configured redirect nothing while they are attached.
     const Result<Attachments> attached = attach_all(*programs, cgroup, forced_.method);
     if (!attached &&
         (plan.cgroups.empty() || attached.error().code() != boost::system::errc::no_such_file_or_directory)) {

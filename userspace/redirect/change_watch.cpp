@@ -10,7 +10,7 @@
 
 #include "base/unique_fd.hpp"
 
-// The kernel's headers define only what the C library's before them have not.
+// After the C library's headers: the kernel's define only what those have not.
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 

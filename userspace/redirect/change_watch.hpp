@@ -27,7 +27,7 @@ class ChangeWatch {
   virtual void confirm() = 0;
 };
 
-// By the kernel's messages on nftables. Where they cannot be had, there is always need to look.
+// By the kernel's nftables notifications. Where they are not available, needs_look() is always true.
 class NftWatch final : public ChangeWatch {
  public:
   explicit NftWatch(std::string table) : table_(std::move(table)) {}
@@ -40,7 +40,7 @@ class NftWatch final : public ChangeWatch {
   bool certain_ = false;
 };
 
-// What the kernel tells of a table of the old iptables without listing it: enough to notice nearly every
+// What the kernel tells about a table of legacy iptables without listing it: enough to notice nearly every
 // change.
 struct LegacyTableShape {
   std::uint32_t rules = 0;
@@ -52,7 +52,7 @@ struct LegacyTableShape {
 
 [[nodiscard]] std::optional<LegacyTableShape> shape_of_legacy_nat(const NatFamily& family);
 
-// By the shape of the nat table of the old iptables, and now and then without any reason.
+// By the shape of legacy iptables' nat table; every 60th call asks for a look in any case.
 class LegacyWatch final : public ChangeWatch {
  public:
   explicit LegacyWatch(const NatFamily& family) : family_(family) {}

@@ -24,16 +24,16 @@ struct ConnectVariant {
   bool shows_dialled = true;  // getpeername shows what was dialled (Linux 5.8)
 };
 
-// Whether a process of this network namespace has put a connect program, told by its descriptor, where it is.
+// Whether a process of this network namespace attached the connect program with this descriptor.
 [[nodiscard]] bool was_attached_from_here(int program);
 
 // The connect programs, loaded and not yet attached.
 class ConnectPrograms {
  public:
-  // Fails where this kernel, or these privileges, do not do for the variant.
+  // Fails where this kernel or our privileges do not suffice for the variant.
   static Result<ConnectPrograms> load(const ConnectVariant& variant);
 
-  // Begins to redirect: until then, the programs take nothing wherever they are attached.
+  // Begins to redirect: until then the programs redirect nothing, wherever they are attached.
   [[nodiscard]] Result<void> configure(const Plan& plan, const std::vector<Listener>& listeners);
 
   // What has to be attached to a cgroup.

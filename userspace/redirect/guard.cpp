@@ -19,13 +19,13 @@ namespace {
 constexpr char kReady = 'r';
 constexpr char kDismissed = 'd';
 
-// One that is gone needs no word.
+// A peer that has exited need not be told.
 void tell(int end, char word) {
   while (::send(end, &word, 1, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 
-// What every process does first that cleans up behind another one.
+// The first step of every process that cleans up after another one.
 void stand_alone(std::vector<int> descriptors) {
   ignore_signals();
   (void)::setsid();
@@ -33,7 +33,7 @@ void stand_alone(std::vector<int> descriptors) {
   close_all_but(std::move(descriptors));
 }
 
-// An exception ends it: nothing of the process that was forked may go on here.
+// noexcept, so that an exception ends this process instead of unwinding into the code that forked it.
 [[noreturn]] void keep_watch(int alarm, const std::function<void()>& undo,
                              std::vector<int> descriptors) noexcept {
   descriptors.push_back(alarm);
@@ -77,7 +77,7 @@ Result<Guard> Guard::start(const std::function<void()>& undo, const std::vector<
     keep_watch(theirs.get(), undo, descriptors);
   }
   theirs.reset();
-  // Until then it holds sockets of ours open.
+  // Waits until the child has closed its copies of our sockets.
   char word = 0;
   while (::read(ours.get(), &word, 1) < 0 && errno == EINTR) {
   }

@@ -23,7 +23,7 @@ class Guard {
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  // Sends the child home: there is nothing to undo any more, or a successor will do it.
+  // Dismisses the child: there is nothing left to undo, or a successor will do it.
   ~Guard();
 
  private:

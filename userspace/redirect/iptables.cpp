@@ -17,7 +17,7 @@
 namespace msi2imds::redirect {
 namespace {
 
-// Adds a rule where no connection passes, which shows whether the kernel takes it, and removes it.
+// Adds a rule that matches no connection, to find out whether the kernel accepts it, and removes it.
 asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family) {
   Result<void> added = co_await insist([&] { return tool.restore(iptables_probe_text(family)); });
   if (!added) {
@@ -26,7 +26,7 @@ asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& famil
   co_return co_await insist([&] { return tool.restore(iptables_probe_removal_text()); });
 }
 
-// The old iptables would make its nat table if it only looked for it.
+// Legacy iptables would create its nat table by merely listing it, so the kernel is asked.
 bool has_old_nat_table(const NatFamily& family) {
   std::ifstream names(family.domain == AF_INET6 ? "/proc/self/net/ip6_tables_names"
                                                 : "/proc/self/net/ip_tables_names");
@@ -38,7 +38,8 @@ bool has_old_nat_table(const NatFamily& family) {
   return false;
 }
 
-// Nor do some versions of the one that speaks to nftables. Without nft nobody can tell, and it is looked for.
+// Some versions of iptables-nft create their nat table by listing it, too, so nft is asked. Without nft the
+// table is assumed to exist.
 asio::awaitable<bool> has_new_nat_table(CommandRunner& runner, const NatFamily& family) {
   std::vector<std::string> arguments = {"list", "tables"};
   const Result<std::string> listing = co_await run_tool(runner, "nft", std::move(arguments));
@@ -87,7 +88,7 @@ asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour() const {
     if (tried) {
       co_return flavour;
     }
-    // Of those that are there, the first is the host's choice.
+    // Of the flavours that are installed, the first is the one that the host has chosen: its error counts.
     if (!refusal || (refusal->code() == Errc::not_installed && tried.error().code() != Errc::not_installed)) {
       refusal = tried.error();
     }
@@ -126,7 +127,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
   std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan);
   Result<std::unique_ptr<Redirection>> redirection =
       co_await NatRedirection::install("iptables", plan, listeners, std::move(ipv4), std::move(ipv6));
-  // The host may have chosen the other kind of iptables since an earlier process of ours.
+  // The host may have switched between legacy iptables and iptables-nft since an earlier process of ours.
   const IptablesTool programs = tool(kIpv4, *flavour);
   const Result<bool> kind = co_await programs.speaks_nftables();
   if (redirection && kind) {
@@ -135,8 +136,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
   co_return redirection;
 }
 
-// Those of this flavour that are there, and of a kind that was not looked at yet. `kept`: of those that speak
-// nftables, or of those that do not, nothing goes.
+// Collects the leftovers that this flavour shows, unless another flavour has shown the same table. `kept`:
+// the rules in nftables (true) or in legacy iptables (false) are left alone.
 asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily& family,
                                                                  const std::string& flavour,
                                                                  std::optional<bool> kept, const Plan& plan,

@@ -39,7 +39,7 @@ class IptablesRedirector final : public Redirector {
       const Plan& plan, Removal removal) const override;
 
  private:
-  // What earlier processes have left. One program may go by two names.
+  // What earlier processes have left. Two flavours may be names of the same program.
   struct Found {
     std::vector<NatLeftover> leftovers;
     std::set<std::pair<bool, int>> seen;  // whether it speaks nftables, and the family

@@ -24,7 +24,8 @@ std::string restore_rule(const NatFamily& family, std::string_view chain, std::u
 
 std::vector<std::string> restore_rules(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                                        std::uint16_t listen_port) {
-  // A connection that is older than our rules looks new to the kernel, but does not begin with a SYN.
+  // SYNs only: to the kernel, a connection that is older than our rules looks new, but does not begin with a
+  // SYN.
   std::vector<std::string> rules = {
       fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain),
       fmt::format("-A {} -p tcp -m tcp --sport {} -j RETURN", kChain, listen_port)};
@@ -141,7 +142,7 @@ std::optional<std::string> missing_in_iptables(const NatFamily& family,
   if (found.jumps.empty()) {
     return "nothing in OUTPUT leads to it";
   }
-  // Where in OUTPUT it is, is not worth a fight with whoever else wants to be first.
+  // The jump's position in OUTPUT is not checked: another tool may insist on being first, too.
   if (found.jumps.size() != 1 || found.jumps[0] != kJump) {
     return "OUTPUT jumps to it in another way than ours";
   }

@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// No option -w: versions differ in whether they know it and what may follow. Some wait without it.
+// Option -w is not used: not all versions know it, and its argument differs. Some versions wait without it.
 constexpr std::array kWaits = {milliseconds(50), milliseconds(100), milliseconds(200), milliseconds(400),
                                milliseconds(800)};
 
@@ -26,7 +26,7 @@ bool may_be_overtaken(const Error& failure) {
          failure.code() == Errc::in_use;
 }
 
-// Makes `attempt` again while it fails for somebody else's sake.
+// Repeats `attempt` while it fails because another tool is changing the table.
 template <typename Attempt>
 std::invoke_result_t<Attempt> persist(const Wait& wait, Attempt attempt) {
   auto result = co_await attempt();

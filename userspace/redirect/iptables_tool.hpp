@@ -13,8 +13,7 @@
 
 namespace msi2imds::redirect {
 
-// The programs of one family and flavour: a host may have the old iptables, the one that speaks to nftables,
-// or both.
+// The programs of one family and flavour: a host may have legacy iptables, iptables-nft, or both.
 struct IptablesPrograms {
   std::string list;     // "ip6tables-legacy"
   std::string restore;  // "ip6tables-legacy-restore"
@@ -31,14 +30,15 @@ using Wait = std::function<asio::awaitable<void>(std::chrono::milliseconds)>;
 // What iptables-restore is to be told, given what is there.
 using TextFor = std::function<std::string(const IptablesNat&)>;
 
-// Reads and changes a nat table. Others may be at work in it: then it tries again, for about two seconds.
+// Reads and changes a nat table. While another tool is changing it, each operation is repeated, for about two
+// seconds.
 class IptablesTool {
  public:
   IptablesTool(IptablesPrograms programs, std::shared_ptr<CommandRunner> runner, Wait wait);
 
   [[nodiscard]] asio::awaitable<Result<IptablesNat>> look() const;
 
-  // Does what `text_for` makes of what is found; nothing, if that is an empty text.
+  // Reads the table and applies the text that `text_for` returns for it; does nothing if that is empty.
   [[nodiscard]] asio::awaitable<Result<void>> change(TextFor text_for) const;
 
   [[nodiscard]] asio::awaitable<Result<void>> restore(std::string text) const;

@@ -7,7 +7,7 @@
 namespace msi2imds::redirect {
 namespace {
 
-// Nothing to hold: the sockets are the redirection.
+// Holds nothing: the listening sockets are the redirection.
 class Listening final : public Redirection {
  public:
   [[nodiscard]] asio::awaitable<Result<void>> check() override {

@@ -41,8 +41,8 @@ asio::awaitable<void> wait_for_connections_to_end(std::uint16_t listen_port) {
   }
 }
 
-// Those that take no new connection any more, and leave what others need. It comes before a look at
-// connections: one that came between that and the removal would be cut in half.
+// Stops new connections from being redirected; returns the rules for which that succeeded. Connections are
+// counted after that: one that came between the count and the removal would lose its translation.
 asio::awaitable<std::vector<NatRules*>> close(std::vector<NatRules*> all) {
   std::vector<NatRules*> closing;
   for (NatRules* rules : all) {
@@ -68,7 +68,7 @@ asio::awaitable<Result<void>> remove_all_but(std::vector<NatRules*> needed, std:
   co_return result;
 }
 
-// What close() left redirects nothing, whether it goes or stays.
+// What close() left redirects nothing, so a failure to remove it does no harm.
 asio::awaitable<void> finish(std::vector<NatRules*> closing) {
   for (NatRules* rules : closing) {
     (void)co_await insist([rules] { return rules->finish(); });
@@ -81,7 +81,7 @@ asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> 
   co_await finish(std::move(closing));
 }
 
-// In the guard's process, where nobody is left to be told of a failure.
+// In the guard's process, which has nobody to report a failure to.
 asio::awaitable<void> remove_for_a_process_that_is_gone(std::vector<NatRules*> all,
                                                         std::uint16_t listen_port) {
   std::vector<NatRules*> closing = co_await close(all);
@@ -145,7 +145,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   }
   const auto families =
       std::make_shared<Families>(Families{.ipv4 = std::move(ipv4), .ipv6 = std::move(ipv6)});
-  // Before the rules are there, so that there is no moment in which nobody would remove them.
+  // The guard is started before the rules are put, so that they never exist without it.
   auto guard = Guard::start(
       [families, port = plan.listen_port] {
         run_to_end(remove_for_a_process_that_is_gone({families->ipv4.get(), families->ipv6.get()}, port));
@@ -161,7 +161,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   std::unique_ptr<NatRedirection> redirection(
       new NatRedirection(backend, plan.listen_port, families, std::move(*guard)));
   co_await redirection->put_ipv6(listeners);
-  // The new rules keep the connections of an earlier process translated.
+  // What an earlier process has left closing can go: the new rules keep its connections translated.
   co_await finish(redirection->in_force());
   co_return std::move(redirection);
 }
@@ -176,7 +176,7 @@ asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& list
     }
   }
   if (why_not_ipv6_) {
-    // An earlier process's; where there is no IPv6, there is nothing.
+    // Removes what an earlier process has left; fails where there is no IPv6, and nothing to remove.
     (void)co_await families_->ipv6->remove();
   }
 }

@@ -13,8 +13,8 @@
 
 namespace msi2imds::redirect {
 
-// Removes rules whose redirection is over. They take no new connection from here on; what those under way
-// need goes once they have ended.
+// Removes the rules of a redirection that has ended. New connections are no longer redirected when it
+// returns; what open connections need is removed once they have ended.
 [[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all,
                                                           std::uint16_t listen_port);
 
@@ -31,7 +31,8 @@ struct NatLeftover {
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
 class NatRedirection final : public Redirection {
  public:
-  // `backend` is a literal: there is one set of rules of each, and the last redirection to put it owns it.
+  // `backend` is a string literal. A backend has one set of rules, which belongs to the redirection that was
+  // installed last.
   static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(std::string_view backend,
                                                                        const Plan& plan,
                                                                        const std::vector<Listener>& listeners,

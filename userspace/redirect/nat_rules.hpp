@@ -9,8 +9,8 @@
 
 namespace msi2imds::redirect {
 
-// Our rules in the NAT of one family, as one of the host's tools keeps them. Where somebody else is at work
-// in them, each operation tries again for about two seconds.
+// Our NAT rules of one family, as one of the host's tools keeps them. While another tool is changing rules,
+// an operation may be repeated for about two seconds.
 class NatRules {
  public:
   NatRules() = default;
@@ -18,7 +18,7 @@ class NatRules {
   NatRules& operator=(const NatRules&) = delete;
   virtual ~NatRules() = default;
 
-  // Puts them in the place of whatever is there under our name, in one step.
+  // Puts the rules in place, atomically, and replaces whatever exists under our name.
   [[nodiscard]] virtual asio::awaitable<Result<void>> put() = 0;
 
   // Whether they are complete. Cheap while nothing changes.
@@ -31,7 +31,7 @@ class NatRules {
   // Removes what close() left.
   [[nodiscard]] virtual asio::awaitable<Result<void>> finish() = 0;
 
-  // Removes everything that is ours, be there something or not.
+  // Removes everything that is ours; succeeds if there is nothing.
   [[nodiscard]] virtual asio::awaitable<Result<void>> remove() = 0;
 };
 

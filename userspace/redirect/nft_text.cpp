@@ -14,7 +14,8 @@ namespace {
 constexpr std::string_view kRulesChain = "legacy_ports";
 constexpr std::string_view kRulesHook = "type nat hook output priority";
 
-// A connection that is older than our rules looks new to the kernel, but does not begin with a SYN.
+// SYNs only: to the kernel, a connection that is older than our rules looks new, but does not begin with a
+// SYN.
 constexpr std::string_view kOnlyBeginnings = "tcp flags & (fin|syn|rst|ack) != syn return";
 
 // Empty, but before Linux 4.18 answers are translated only where a chain of this hook exists.
@@ -36,7 +37,7 @@ std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<s
   return rules;
 }
 
-// In the place of a table of that name, be there one or not.
+// Replaces a table of that name, whether or not there is one.
 std::string replacement_text(const NatFamily& family, std::string_view table,
                              const std::vector<std::string>& rules) {
   std::string text = nft_removal_text(family, {table});

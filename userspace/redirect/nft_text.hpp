@@ -29,7 +29,7 @@ inline constexpr std::string_view kNftProbeTable = "msi2imds_probe";
 // translate the connections that are under way.
 [[nodiscard]] std::string nft_closing_text(const NatFamily& family);
 
-// Removes `tables`, be they there or not.
+// Removes `tables`, whether or not they exist.
 [[nodiscard]] std::string nft_removal_text(const NatFamily& family,
                                            const std::vector<std::string_view>& tables);
 

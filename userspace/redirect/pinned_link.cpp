@@ -20,7 +20,7 @@ struct Pinned {
   std::uint32_t namespace_inode = 0;  // 0: it is gone
 };
 
-// What of ours is pinned there, unless it is of another namespace that still lives.
+// Our link that is pinned there; an error if it belongs to another network namespace that still exists.
 Result<Pinned> open_ours(const std::string& path) {
   loader::prepare_libbpf();
   struct stat found {};

@@ -86,10 +86,10 @@ class Redirection {
   }
 };
 
-// How what an earlier process has left goes. Either way nothing new is redirected by it from then on.
+// How to remove what an earlier process has left. Either way, it redirects nothing new afterwards.
 enum class Removal {
-  at_once,  // whatever becomes of its connections
-  gently,   // what the kernel needs for its connections goes once they have ended
+  at_once,  // its open connections may break
+  gently,   // what its open connections need is removed once they have ended
 };
 
 // One way of bringing legacy connections to our listeners. What is passed to an operation has to live until
@@ -104,11 +104,10 @@ class Redirector {
   // The name in `redirect.backend` and in status.
   [[nodiscard]] virtual std::string_view name() const = 0;
 
-  // Finds out by doing whether this kernel, with these privileges, can carry out the plan; leaves nothing
-  // behind.
+  // Tries whether this kernel, with our privileges, can carry out the plan; leaves nothing behind.
   [[nodiscard]] virtual asio::awaitable<Result<void>> probe(const Plan& plan) const = 0;
 
-  // Where somebody has to listen before install().
+  // The addresses on which sockets have to listen before install().
   [[nodiscard]] virtual std::vector<SocketAddress> listen_addresses(const Plan& plan) const = 0;
 
   // `listeners` are the sockets on listen_addresses(); those on ::1 are missing on a host without IPv6. Takes
@@ -123,7 +122,7 @@ class Redirector {
   }
 };
 
-// Why a backend is no use for a plan with cgroups: it takes connections whoever makes them.
+// The error of a backend that cannot be limited to cgroups.
 [[nodiscard]] Error cannot_choose_callers();
 
 // All of them, in the order in which "auto" tries them.

@@ -33,7 +33,7 @@ Result<Skeleton> load(const std::vector<std::uint16_t>& ports, std::uint16_t exe
   if (!skeleton) {
     return Error::from_errno(errno, "open the sk_lookup program");
   }
-  // The skeleton shows read-only data as const; until it is loaded it is ours to write.
+  // The skeleton declares read-only data const, but it may be written until the program is loaded.
   loader::add_ports(const_cast<port_set&>(skeleton->rodata->legacy_ports), ports);
   const_cast<__be16&>(skeleton->rodata->exempt_port) = htons(exempt_port);
   if (const int err = sk_lookup_bpf::load(skeleton.get()); err != 0) {
@@ -134,7 +134,7 @@ std::string pin_path(const std::string& directory) {
   return directory + "/sk_lookup";
 }
 
-// Without a pin where there cannot be one: what is pinned there already is never overwritten.
+// Goes on without a pin where pinning fails; whatever is pinned there already is never overwritten.
 Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& pin_directory,
                              std::string why_not_pinned) {
   Result<loader::Link> link = attach_to_own_namespace(skeleton);
@@ -154,7 +154,7 @@ Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& p
   return attached;
 }
 
-// A pin of the process before us leads to sockets that nobody holds any more. Somebody else's stays.
+// Removes a pin of an earlier process: it leads to sockets that nobody holds any more. Others stay.
 Result<Attached> attach_without_pin(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
   Result<Attached> attached = attach_anew(skeleton, {}, {});
   if (attached && !pin_directory.empty()) {
@@ -163,7 +163,7 @@ Result<Attached> attach_without_pin(const sk_lookup_bpf& skeleton, const std::st
   return attached;
 }
 
-// The link of the process before us, if it is there, gets our program in one step.
+// If an earlier process has left its link pinned, our program replaces its program, atomically.
 Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
   Result<loader::Link> found = open_pinned(pin_path(pin_directory));
   if (!found) {

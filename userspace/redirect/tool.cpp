@@ -17,7 +17,7 @@ bool mentions_one_of(std::string_view text, std::initializer_list<std::string_vi
                      [text](std::string_view phrase) { return text.find(phrase) != std::string_view::npos; });
 }
 
-// What iptables ends with above all when another one holds the lock.
+// The exit status of iptables mostly when another tool holds the lock.
 constexpr int kResourceProblem = 4;
 
 Errc reason_of(const CommandResult& result) {
@@ -38,7 +38,7 @@ Errc reason_of(const CommandResult& result) {
   return Errc::tool_failed;
 }
 
-// The first line that is more than a remark.
+// The first line that is not a comment.
 std::string_view first_complaint(std::string_view words) {
   for (const std::string_view line : lines_of(words)) {
     if (!line.empty() && !line.starts_with("#")) {

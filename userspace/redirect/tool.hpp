@@ -14,7 +14,7 @@
 
 namespace msi2imds::redirect {
 
-// Why a tool ended with an exit status other than 0, as far as its words tell.
+// The reason of an exit status other than 0, as far as the tool's messages tell.
 [[nodiscard]] Error failure_of(const std::string& tool, const CommandResult& result);
 
 // Runs a tool that has to succeed, and returns what it printed.
@@ -22,15 +22,16 @@ namespace msi2imds::redirect {
                                                             std::vector<std::string> arguments,
                                                             std::string input = {});
 
-// Whether it failed for the sake of somebody else who is at work in the rules: he holds a lock, or the tool
-// waited for one until it was killed.
+// Whether it failed because another tool is changing rules: that holds the lock, or the program waited for it
+// until it was killed.
 [[nodiscard]] bool is_busy(const Error& failure);
 
-// How long that is waited for where there is no later time to do it; and how often it is tried.
+// How long another tool is waited for where the change cannot be left for later, and the pause between
+// attempts.
 inline constexpr std::chrono::seconds kLongestLock{60};
 inline constexpr std::chrono::milliseconds kBetweenAttempts{200};
 
-// Makes `attempt` again while somebody else is at work in the rules.
+// Repeats `attempt` while another tool is changing rules, for up to kLongestLock.
 template <typename Attempt>
 std::invoke_result_t<Attempt> insist(Attempt attempt) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
@@ -44,7 +45,7 @@ std::invoke_result_t<Attempt> insist(Attempt attempt) {
   co_return result;
 }
 
-// Each without the space around it.
+// The lines of a text, each without the white space around it.
 [[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);
 
 }  // namespace msi2imds::redirect

@@ -34,7 +34,7 @@ bool is_ready(const UniqueFd& socket, short event) {
   return ::poll(&polled, 1, 0) == 1;
 }
 
-// On loopback, a connection takes no time unless something swallows it.
+// A loopback connection is made at once unless its packets are dropped.
 asio::awaitable<bool> gets_ready(const UniqueFd& socket, short event) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (auto waited = kTrialPause; waited < kTrialPatience && !is_ready(socket, event);

@@ -45,7 +45,7 @@ bool is_meant_for_us(const char* pid_variable) {
 // More are of no use to anybody: the oldest go.
 constexpr std::size_t kMostKept = 64;
 
-// With a descriptor, if that is not -1. Returns an errno.
+// Passes the descriptor along unless it is -1. Returns an errno.
 int send_to(std::string_view path, std::string_view state, int descriptor) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -14,7 +14,7 @@
 // The parts of systemd's protocols that we speak; libsystemd cannot be linked statically.
 namespace msi2imds::supervisor {
 
-// Whether one waits for our word.
+// Whether a service manager expects notifications from us.
 [[nodiscard]] bool has_service_manager();
 
 // What we tell it, as long as $NOTIFY_SOCKET names one. Nothing here waits: what cannot be delivered at once

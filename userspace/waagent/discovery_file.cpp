@@ -60,7 +60,7 @@ std::string note_of(ino_t inode, const std::string& content) {
   return std::to_string(inode) + "\n" + content;
 }
 
-// One that a power cut has left empty is still ours.
+// A file that a power failure has left empty is still ours.
 bool is_noted(const Places& places, ino_t inode, const std::string& content) {
   const std::string note = read_note(places.state, kFileNote);
   return note == note_of(inode, content) || (content.empty() && note.starts_with(note_of(inode, "")));
@@ -70,13 +70,13 @@ UniqueFd open_root(const Places& places) {
   return UniqueFd(::open(places.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-// Under a name of its own, ready to take its place. Not synced: clients may be looking for it.
+// Writes the file under a temporary name. It is not synced: clients may be waiting for it.
 Result<ino_t> prepare(const Places& places, const UniqueFd& root, const std::string& content) {
   (void)::unlinkat(root.get(), kFreshName, 0);  // of one that did not come to its end
   const UniqueFd file(
       ::openat(root.get(), kFreshName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
   struct stat made {};
-  // Whatever the umask.
+  // fchmod(), since the umask may have removed bits.
   if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
       ::fchmod(file.get(), kMode) != 0 || ::fstat(file.get(), &made) != 0) {
     return failure("make", places);
@@ -100,7 +100,7 @@ bool has_both_names(const UniqueFd& root, const struct stat& found) {
          fresh.st_dev == found.st_dev && fresh.st_ino == found.st_ino;
 }
 
-// In the place of one of ours. That is there meanwhile, so the note has time.
+// Replaces a file of ours. Clients find the old one meanwhile, so the note may be written first.
 Result<void> replace(const Places& places, const UniqueFd& root, ino_t inode, const std::string& content) {
   Result<void> noted = write_note(places.state, kFileNote, note_of(inode, content));
   return !noted || ::renameat(root.get(), kFreshName, root.get(), kDiscoveryFile) == 0

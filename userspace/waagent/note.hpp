@@ -9,7 +9,7 @@
 
 namespace msi2imds::waagent {
 
-// Small files in our own state directory, which is made if it is not there.
+// Small files in our own state directory, which is made if it is missing.
 
 // Replaces the file at once, readable by its owner alone.
 [[nodiscard]] Result<void> write_note(const std::filesystem::path& directory, const std::string& name,

@@ -8,7 +8,7 @@
 
 namespace msi2imds::waagent {
 
-// Where things are; tests have others.
+// The paths of the Azure agent's and our own files; tests use others.
 struct Places {
   std::filesystem::path root = "/var/lib/waagent";    // the agent's directory
   std::filesystem::path state = "/var/lib/msi2imds";  // our own, where we note what we found and made

@@ -18,7 +18,7 @@ struct PortEvidence {
   std::string source;  // "process 812 (msi-extension) listens there"
 };
 
-// What speaks for which port, the most trusted first: the extension's listening socket, the discovery file,
+// The evidence for ports, the most trusted first: the extension's listening socket, the discovery file,
 // the extension's settings, what was found earlier and noted. A port may be there more than once.
 [[nodiscard]] std::vector<PortEvidence> find_port_evidence(const Places& places);
 
@@ -26,9 +26,9 @@ struct PortEvidence {
 [[nodiscard]] std::vector<std::uint16_t> ports_of(const std::vector<PortEvidence>& evidence,
                                                   std::size_t most);
 
-// Puts what is found in the place of legacy.ports = "auto", without the ports that we use ourselves, or else
-// the documented port; says where each comes from. Any other configuration stays as it is, and nothing is
-// said.
+// Replaces legacy.ports = "auto" by the ports that were found, except those that we use ourselves, or by the
+// documented port if there are none; returns lines that say where each comes from. Any other configuration
+// stays as it is, and nothing is said.
 std::vector<std::string> settle_ports(config::Config& config);
 
 // Notes ports for later, when the extension and its files are gone.

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
-// How the agent's tree is read: nothing leads out of it, nothing makes us wait.
+// Reads the agent's directory tree: no link is followed out of it, and no FIFO makes us wait.
 namespace msi2imds::waagent {
 
 // No link is followed; `flags` are open()'s. Nothing, with errno, if there is no such entry.
