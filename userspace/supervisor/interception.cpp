@@ -2,7 +2,9 @@
 #include "supervisor/interception.hpp"
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/log.hpp"
@@ -10,8 +12,16 @@
 
 namespace msi2imds::supervisor {
 
+namespace {
+
+// What is being done has mostly come to its end by then.
+constexpr std::chrono::milliseconds kDescribePatience{1000};
+constexpr std::chrono::milliseconds kLook{10};
+
+}  // namespace
+
 Interception::Interception(asio::io_context& io, std::vector<UniqueFd> inherited)
-    : turn_(io), sockets_(std::move(inherited)) {}
+    : io_(io), turn_(io), sockets_(std::move(inherited)) {}
 
 // Only where connections can wait for the next process may the redirection outlive this one.
 redirect::Plan Interception::plan_of(const config::Config& config) const {
@@ -75,9 +85,9 @@ asio::awaitable<Result<void>> Interception::attach() {
     failure_ = installed.error().message();
     co_return installed;
   }
-  failure_.clear();
   log::info("redirect with {}", way_.redirector->name());
   co_await remove_leftovers_of_others();
+  failure_.clear();
   co_return Result<void>();
 }
 
@@ -190,6 +200,11 @@ asio::awaitable<void> Interception::detach() {
 }
 
 asio::awaitable<InterceptionState> Interception::describe() {
+  asio::steady_timer timer(io_);
+  for (auto waited = kLook; turn_.is_locked() && waited <= kDescribePatience; waited += kLook) {
+    timer.expires_after(kLook);
+    (void)co_await timer.async_wait(kAsTuple);
+  }
   if (!turn_.is_locked() && is_attached()) {
     const AsyncMutex::Lock turn = co_await turn_.lock();
     (void)co_await check();

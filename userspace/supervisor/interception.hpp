@@ -66,7 +66,7 @@ class Interception {
     sockets_.keep_only(way_.listeners);
   }
 
-  // What is in force. While something else is being done: as it was found last.
+  // What is in force. While something is being done that takes longer than a second: as it was found last.
   asio::awaitable<InterceptionState> describe();
 
   // What the client whose socket has this cookie dialled, if only the redirection knows.
@@ -104,6 +104,7 @@ class Interception {
   asio::awaitable<void> detach();
   asio::awaitable<void> remove_leftovers_of_others();
 
+  asio::io_context& io_;
   AsyncMutex turn_;
   ListeningSockets sockets_;
   Way way_;
