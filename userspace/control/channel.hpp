@@ -16,8 +16,8 @@ namespace msi2imds::control {
 
 inline constexpr std::chrono::seconds kHeartbeat{2};
 inline constexpr std::chrono::seconds kHeartbeatMissed{20};
-// A responder that drains with a successor (Backlog::leave) is gone by then, or is ended: all who dial
-// meanwhile wait, and a second with the successor's start included is what they may have to.
+// How long a responder may drain if a successor follows (Backlog::leave); then it is ended. New clients wait
+// meanwhile, which with the successor's start may take them a second.
 inline constexpr std::chrono::milliseconds kHandOver{700};
 
 struct Received {

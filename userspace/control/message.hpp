@@ -15,7 +15,7 @@ enum class Kind : std::uint32_t {
   configure,        // descriptor: a pipe with the whole configuration as TOML
   add_listener,     // descriptor: a listening socket; collected until `serve`
   admin_socket,     // descriptor: the listening admin socket
-  metrics_socket,   // descriptor: the listening TCP socket for metrics; none: serve them there no more
+  metrics_socket,   // descriptor: the listening TCP socket for metrics; none: stop serving them there
   sock_diag,        // descriptor: a NETLINK_SOCK_DIAG socket, for this responder alone
   token_memory,     // descriptor: anonymous memory for tokens, with what is kept there
   audit_file,       // descriptor: the file for audit lines; none: they go to the log
@@ -30,7 +30,7 @@ enum class Kind : std::uint32_t {
   ready,               // accepting
   alive,               // every kHeartbeat
   ask_identities,      // number: the responder's own; caller::Clues of each connection: whose is it
-  damaged_usage_file,  // what usage_file held is of no use; text: why
+  damaged_usage_file,  // the content of usage_file cannot be used; text: why
   save_usage_file,     // the file that open_usage_file gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id
   open_upstream,    // wants a connection to IMDS

@@ -62,7 +62,7 @@ Result<void> put(bpf_map* map, const void* value, std::size_t size) {
   const std::uint32_t first = 0;
   const int err = bpf_map__update_elem(map, &first, sizeof first, value, size, BPF_ANY);
   if (err != 0) {
-    return Error::from_errno(-err, "tell the observer what to look at");
+    return Error::from_errno(-err, "configure the observer's programs");
   }
   return {};
 }
@@ -113,7 +113,7 @@ Result<void> Observer::configure(const Plan& plan) {
   socklen_t size = sizeof wanted.own_socket;
   udp_ = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (::getsockopt(udp_.get(), SOL_SOCKET, SO_COOKIE, &wanted.own_socket, &size) != 0) {
-    return Error::from_errno(errno, "make a socket for the observer to see");
+    return Error::from_errno(errno, "make the observer's socket");
   }
   return put(skeleton_->maps.plan, &wanted, sizeof wanted);
 }
@@ -150,19 +150,19 @@ Result<void> Observer::learn_namespace(std::uint16_t legacy_port) {
   // The programs see this connect(), which sends nothing.
   const SocketAddress address = SocketAddress::ipv4_loopback(legacy_port);
   if (::connect(udp_.get(), address.get(), address.size()) != 0) {
-    return Error::from_errno(errno, "let the observer see this network namespace");
+    return Error::from_errno(errno, "find out the cookie of this network namespace");
   }
   const std::uint32_t first = 0;
   (void)bpf_map__lookup_elem(skeleton_->maps.own_namespace, &first, sizeof first, &cookie, sizeof cookie, 0);
   return cookie != 0 ? Result<void>()
-                     : Error::from_errno(ENOENT, "let the observer see this network namespace");
+                     : Error::from_errno(ENOENT, "find out the cookie of this network namespace");
 }
 
 Result<void> Observer::open_reports() {
   taken_ = std::make_unique<std::vector<Dialler>>();
   buffer_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.reports), take_report, taken_.get(), nullptr));
   if (!buffer_) {
-    return Error::from_errno(errno, "open the observer's reports");
+    return Error::from_errno(errno, "open the ring buffer of the observer's reports");
   }
   return {};
 }

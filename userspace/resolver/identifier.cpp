@@ -84,7 +84,7 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
       describe_holder(found, question.inode, *holders);
     } else {
       found.identity.unknown_because =
-          "too many callers at once to look for those who hold their connections";
+          "too many callers at once: the search for processes has used up its share of the processor";
     }
   } else {
     found.identity.unknown_because = "the client has closed its socket";

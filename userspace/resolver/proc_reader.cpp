@@ -22,7 +22,7 @@
 namespace msi2imds::resolver {
 namespace {
 
-constexpr int kMostPatience = 10;  // deadlines that it may miss while it wants to run
+constexpr int kMostPatience = 10;  // further deadlines, while it is runnable and gets no processor
 
 // A message of the reader's is the process's start, then its identity.
 using Started = std::int64_t;
@@ -97,7 +97,7 @@ Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, cons
 
 ProcReader::~ProcReader() {
   (void)::kill(pid_, SIGKILL);  // unwaited, its number is not used again
-  // One that waits for a file server cannot end: it is left to init, with us.
+  // A reader that waits for a file server cannot be ended: init reaps it, after us.
   for (int i = 0; i < 100 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) {
     (void)::poll(nullptr, 0, 1);
   }
@@ -134,7 +134,7 @@ asio::awaitable<std::optional<ProcReader::Answer>> ProcReader::receive(std::chro
     if (!ec) {
       continue;
     }
-    // A busy machine may not have let it run; one that hangs sleeps.
+    // On a busy machine it may not have run yet; a reader that hangs is asleep instead.
     if (!is_runnable() || deadline >= last) {
       co_return std::nullopt;
     }

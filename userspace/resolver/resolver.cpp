@@ -72,7 +72,7 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   co_return identities;
 }
 
-// The process runs, so its number is still its own; that it dialled now is told by the question.
+// The process still runs, so its number still means it; the clues tell that it dialled just now.
 SerializedIdentity Resolver::remember(const caller::Clues& question) {
   const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
   if (known == known_.end()) {
@@ -140,7 +140,7 @@ asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
     Result<std::unique_ptr<ProcReader>> reader =
         ProcReader::start(io_, settings_.proc, settings_.cgroup_root);
     if (!reader) {
-      log::warn("identify callers: {}", reader.error().message());
+      log::warn("callers stay unknown: cannot {}", reader.error().message());
       co_return false;
     }
     reader_ = std::move(*reader);

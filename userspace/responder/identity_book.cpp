@@ -44,7 +44,7 @@ PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, bool is_f
   if (gave_up_) {
     give_up(*lookup);
   } else if (!tell_) {
-    lookup->finish(known_without(caller, "there is nobody to ask"), std::nullopt);
+    lookup->finish(known_without(caller, "the supervisor cannot be asked"), std::nullopt);
   } else {
     unfinished_.push_back(*lookup);
     pending_.push_back({is_fresh, lookup});

@@ -36,7 +36,7 @@ class PendingIdentity
   [[nodiscard]] const std::shared_ptr<const caller::Identity>& shared_identity() const {
     return identity_;
   }
-  // It was over before its time: less is known of the caller than could be.
+  // It was ended early: less is known of the caller than could be.
   [[nodiscard]] bool was_given_up() const {
     return was_given_up_;
   }
@@ -60,8 +60,8 @@ class PendingIdentity
 };
 using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
-// Asks the supervisor who callers are: many in one message, while nobody waits for it. Keeps the identities
-// that the supervisor has sent, until it says that they may go.
+// Asks the supervisor who callers are: about many in one message, while their requests are served. Keeps the
+// identities that the supervisor has sent, until it says that they may go.
 class IdentityBook {
  public:
   // Sends to the supervisor.

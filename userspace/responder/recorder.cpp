@@ -18,7 +18,7 @@ constexpr std::array kOutcomes = {Outcome::token,  Outcome::refused,     Outcome
 constexpr std::array kChoices = {policy::ChosenBy::client, policy::ChosenBy::rule, policy::ChosenBy::default_,
                                  policy::ChosenBy::imds, policy::ChosenBy::nobody};
 
-// Of requests that nobody had to answer for.
+// Of requests for which neither the cache nor IMDS was asked.
 bool is_without_source(Outcome outcome) {
   return outcome == Outcome::denied || outcome == Outcome::bad_request || outcome == Outcome::observed;
 }

@@ -42,12 +42,12 @@ struct RequestRecord {
   void begin();
 };
 
-// Keeps what became of requests: audit, callers, numbers. Nobody waits for it.
+// Records what became of requests: audit lines, the table of callers, metrics. No request waits for it.
 class Recorder {
  public:
   explicit Recorder(asio::io_context& io) : io_(io) {}
 
-  // Once it is known who asked, which may be now.
+  // Records the request as soon as its caller is known, which may be at once.
   void record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced);
 
   // A connection that others serve.

@@ -37,7 +37,8 @@ void UsageFile::load(const UniqueFd& file) {
   }
   if (table.error().code() == usage::Errc::newer_version) {
     has_file_ = false;  // not to be written over
-    log::warn("{}: who calls is not kept", table.error().message());
+    log::warn("the table of callers is not saved, so as not to replace a newer one: cannot {}",
+              table.error().message());
     return;
   }
   control::Message message;
@@ -63,7 +64,7 @@ asio::awaitable<void> UsageFile::keep() {
     marked = now;
     const Result<void> saved = co_await save();
     if (!saved) {
-      log::warn("save who called: {}", saved.error().message());
+      log::warn("cannot save the table of callers: {}", saved.error().message());
     }
   }
 }

@@ -19,10 +19,11 @@ class UsageFile {
   UsageFile(asio::io_context& io, SupervisorLink& link, Recorder& recorder)
       : io_(io), link_(link), recorder_(recorder), saved_(io, asio::steady_timer::time_point::max()) {}
 
-  // Takes over what was saved last (no descriptor: nothing yet). What is of no use the supervisor sets aside.
+  // Loads what was saved last; without a descriptor there is nothing yet. A damaged file is reported to the
+  // supervisor, which sets it aside.
   void load(const UniqueFd& file);
 
-  // Saves now and then, until the io_context stops.
+  // Saves every ten seconds if something has changed, until the io_context stops.
   asio::awaitable<void> keep();
 
   // Saves what there is at the time. One save begins when the other has ended.

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-// How the record of callers is written as JSON, and read again as what may be damaged.
+// Writing the table of callers as JSON, and reading JSON that may be damaged.
 namespace msi2imds::usage {
 
-// What keeps a document from being read, such as "callers[3].days[0] is not a day and a count".
+// Why a document cannot be read, such as "callers[3].days[0] is not a day and a count".
 struct Damage {
   std::string what;
 };

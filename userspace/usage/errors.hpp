@@ -8,7 +8,7 @@ namespace msi2imds::usage {
 
 enum class Errc {
   damaged = 1,    // not what to_json() wrote
-  newer_version,  // whole, but of a later msi2imds: not to be thrown away
+  newer_version,  // intact, but written by a later msi2imds: must not be replaced
 };
 
 [[nodiscard]] const boost::system::error_category& category();

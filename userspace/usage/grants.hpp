@@ -46,10 +46,10 @@ class Grants {
   void add(const caller::Identity& caller, std::string_view resource, const token::IdentitySelector& named,
            std::int64_t time);
 
-  // Forgets what is over by now; nothing has happened later.
+  // Drops grants that have expired by `now`, and moves times that lie in the future back to it.
   void bring_to(std::int64_t now);
 
-  // Not those that are over by now.
+  // Without those that have expired by `now`.
   [[nodiscard]] std::vector<const Grant*> latest_first(std::int64_t now) const;
 
   // The latest ones as a JSON array of at most kMaxGrantsJson bytes.

@@ -76,7 +76,7 @@ struct Row {
   void add_user(uid_t uid, std::string_view name);
   void add_to_day(std::int64_t day, std::uint64_t more);
   void merge(const Row& other);
-  // After the clock was set back: nothing has happened later than now.
+  // Moves times that lie in the future back to `now`, after the clock was set back.
   void bring_back(std::int64_t now);
 };
 

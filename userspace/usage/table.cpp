@@ -109,7 +109,8 @@ void Table::make_room() {
   };
   const auto oldest = std::min_element(rows_.begin(), rows_.end(), seen_before);
   if (others == rows_.end()) {
-    // It needs a place of its own: the oldest one becomes it, and the next oldest makes the room.
+    // The row of others needs a place: the oldest row becomes it, and the next oldest makes room for the new
+    // one.
     Row all;
     all.is_others = true;
     all.merge(*oldest);

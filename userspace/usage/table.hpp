@@ -11,13 +11,13 @@
 #include "usage/grants.hpp"
 #include "usage/row.hpp"
 
-// Who uses the legacy endpoint, over months: what says whether it can be retired.
+// Who uses the legacy endpoint, over months: the evidence on whether it can be retired.
 namespace msi2imds::usage {
 
 inline constexpr std::size_t kMaxRows = 256;
 inline constexpr std::size_t kMaxPeriods = 64;
 inline constexpr std::size_t kMaxJson = std::size_t{1024} * 1024;
-// Somebody who looks again within a day has missed nothing that matters: a restart, an upgrade, a reboot.
+// A pause of up to a day, such as a restart, an upgrade or a reboot, counts as recorded.
 inline constexpr std::int64_t kLongestPause = kSecondsPerDay;
 
 struct Request {
@@ -40,7 +40,7 @@ struct Period {
 // callers".
 class Table {
  public:
-  // Recording since `now`; without it, not at all yet.
+  // An empty table that has been recording since `now`; without it, recording has not begun.
   explicit Table(std::int64_t now = 0);
 
   // Costs about a microsecond, and no allocation where caller, resource, identity and day are known.
