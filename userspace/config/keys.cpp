@@ -52,20 +52,20 @@ constexpr std::array kLogFormats = {
 };
 // An array of ports, or "auto".
 Key ports_key() {
-  constexpr Ports kPorts{kMaxLegacyPorts};
-  auto read = [kPorts](const Value& value, Config& config, const Complain& complain) {
+  constexpr Ports kPortList{kMaxLegacyPorts};
+  auto read = [kPortList](const Value& value, Config& config, const Complain& complain) {
     const auto* word = std::get_if<std::string>(&value.content);
     config.legacy.find_ports = word != nullptr && *word == kAutomatic;
     if (config.legacy.find_ports) {
       config.legacy.ports = Legacy().ports;
     } else if (word != nullptr) {
       complain(value.position, "\"" + *word + "\" is not known; expected \"auto\" or an array of ports");
-    } else if (auto ports = kPorts.read(value, complain)) {
+    } else if (auto ports = kPortList.read(value, complain)) {
       config.legacy.ports = std::move(*ports);
     }
   };
-  auto write = [kPorts](const Config& config) {
-    return config.legacy.find_ports ? Value{std::string(kAutomatic)} : kPorts.write(config.legacy.ports);
+  auto write = [kPortList](const Config& config) {
+    return config.legacy.find_ports ? Value{std::string(kAutomatic)} : kPortList.write(config.legacy.ports);
   };
   return {"legacy.ports", std::move(read), std::move(write)};
 }

@@ -46,7 +46,9 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
     remarks = {std::to_string(warnings_.size()) +
                " rules allow nobody, or are for nobody; msi2imds check-config says which"};
   }
-  InterceptionState state{.backend = "none", .failure = "only observing"};
+  InterceptionState state;
+  state.backend = "none";
+  state.failure = "only observing";
   if (mode_ == Mode::serve) {
     state = co_await interception_.describe();
   }
