@@ -13,7 +13,7 @@ from waiting import wait_until
 
 ALLOWED, OTHER = 20001, 20002
 DONE = "tokens in advance"
-AWAY = "for a token that nobody asks for yet"
+AWAY = "for a token in advance"
 DAY = 86400
 
 
