@@ -22,14 +22,14 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
   const Result<CallersReport> callers = make_report(*config);
   const usage::Table nobody;
   SystemCommandRunner commands;
-  const doctor::Case patient{.config = *config,
-                             .plan = supervisor::redirect_plan(*config),
-                             .callers = callers ? callers->table : nobody,
-                             .is_running = callers && callers->running,
-                             .is_root = ::geteuid() == 0,
-                             .root = {},
-                             .commands = commands};
-  const doctor::Findings findings = doctor::examine(patient);
+  const doctor::Host host{.config = *config,
+                          .plan = supervisor::redirect_plan(*config),
+                          .callers = callers ? callers->table : nobody,
+                          .is_running = callers && callers->running,
+                          .is_root = ::geteuid() == 0,
+                          .root = {},
+                          .commands = commands};
+  const doctor::Findings findings = doctor::examine(host);
   fmt::print("{}", options.json ? doctor::to_json(findings) + "\n" : doctor::to_text(findings));
   return doctor::worst_of(findings) == doctor::Level::error ? kFailed : kGood;
 }

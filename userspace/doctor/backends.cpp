@@ -19,10 +19,10 @@ bool may_try(std::string_view name, const std::string& wanted, const std::string
   return name != "iptables" || wanted == "iptables" || (wanted == "auto" && taken.empty());
 }
 
-Finding none_works(const Case& patient, const std::string& wanted) {
+Finding none_works(const Host& host, const std::string& wanted) {
   const std::string text = wanted == "auto" ? "No backend works on this machine."
                                             : "The backend that was chosen, " + wanted + ", does not work.";
-  if (!patient.is_root) {
+  if (!host.is_root) {
     return warning(kBackendsCheck, text, "Run doctor as root: others may not even try.");
   }
   return error(kBackendsCheck, text,
@@ -33,10 +33,10 @@ Finding none_works(const Case& patient, const std::string& wanted) {
 
 }  // namespace
 
-Backends check_backends(const Case& patient,
+Backends check_backends(const Host& host,
                         const std::vector<std::unique_ptr<redirect::Redirector>>& redirectors) {
   Backends result;
-  const std::string& wanted = patient.config.redirect.backend;
+  const std::string& wanted = host.config.redirect.backend;
   for (const auto& redirector : redirectors) {
     const std::string name(redirector->name());
     if (!may_try(name, wanted, result.taken)) {
@@ -44,7 +44,7 @@ Backends check_backends(const Case& patient,
           ok(kBackendsCheck, name + " was not tried, since that would leave a nat table behind."));
       continue;
     }
-    const Result<void> probed = run_to_end(redirector->probe(patient.plan));
+    const Result<void> probed = run_to_end(redirector->probe(host.plan));
     result.findings.push_back(
         ok(kBackendsCheck,
            probed ? name + " works." : name + " is not to be had: " + why_not(probed.error()) + "."));
@@ -52,14 +52,14 @@ Backends check_backends(const Case& patient,
       result.taken = name;
     }
   }
-  result.findings.push_back(result.taken.empty() ? none_works(patient, wanted)
+  result.findings.push_back(result.taken.empty() ? none_works(host, wanted)
                                                  : ok(kBackendsCheck, "redirect.backend = \"" + wanted +
                                                                           "\" takes " + result.taken + "."));
   return result;
 }
 
-Backends check_backends(const Case& patient) {
-  return check_backends(patient, redirect::all_redirectors());
+Backends check_backends(const Host& host) {
+  return check_backends(host, redirect::all_redirectors());
 }
 
 }  // namespace msi2imds::doctor

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "doctor/case.hpp"
 #include "doctor/finding.hpp"
+#include "doctor/host.hpp"
 
 namespace msi2imds::doctor {
 
@@ -14,10 +14,10 @@ struct Backends {
 };
 
 // Which ways of redirecting this kernel allows, found out by trying.
-[[nodiscard]] Backends check_backends(const Case& patient);
+[[nodiscard]] Backends check_backends(const Host& host);
 
 // The same for these ones, the best first.
-[[nodiscard]] Backends check_backends(const Case& patient,
+[[nodiscard]] Backends check_backends(const Host& host,
                                       const std::vector<std::unique_ptr<redirect::Redirector>>& redirectors);
 
 }  // namespace msi2imds::doctor

@@ -54,8 +54,8 @@ Finding judge_clock(std::optional<seconds> ahead) {
       advice);
 }
 
-Findings check_clock(const Case& patient, const migration::Instance& instance) {
-  return {judge_clock(instance.clock_ahead ? instance.clock_ahead : ahead_by_token(patient.config.imds))};
+Findings check_clock(const Host& host, const migration::Instance& instance) {
+  return {judge_clock(instance.clock_ahead ? instance.clock_ahead : ahead_by_token(host.config.imds))};
 }
 
 }  // namespace msi2imds::doctor

@@ -26,39 +26,39 @@ constexpr std::chrono::seconds kQuick{15};
 constexpr std::chrono::seconds kTrying{90};  // backends run the host's tools
 constexpr std::chrono::seconds kAsking{60};  // IMDS, once for each identity
 
-Findings check_redirection(const Case& patient) {
-  Backends backends = check_backends(patient);
-  append(backends.findings, check_notrack(patient, backends.taken));
+Findings check_redirection(const Host& host) {
+  Backends backends = check_backends(host);
+  append(backends.findings, check_notrack(host, backends.taken));
   return std::move(backends.findings);
 }
 
 }  // namespace
 
-bool is_legacy_port(const Case& patient, std::uint16_t port) {
-  return std::ranges::find(patient.config.legacy.ports, port) != patient.config.legacy.ports.end();
+bool is_legacy_port(const Host& host, std::uint16_t port) {
+  return std::ranges::find(host.config.legacy.ports, port) != host.config.legacy.ports.end();
 }
 
-Findings examine(const Case& patient) {
-  const Result<migration::Instance> instance = migration::ask_instance(patient.config.imds);
+Findings examine(const Host& host) {
+  const Result<migration::Instance> instance = migration::ask_instance(host.config.imds);
   Findings all;
   const auto look = [&all](const char* check, std::chrono::seconds limit, const auto& check_it) {
     append(all, look_limited(check, limit, check_it));
   };
-  look("machine", kQuick, [&] { return check_machine(patient, instance); });
-  look("unit", kQuick, [&] { return check_units(patient); });
-  look("user", kQuick, [&] { return check_user_namespace(patient); });
-  look("policy", kQuick, [&] { return check_policy(patient); });
-  look("backend", kTrying, [&] { return check_redirection(patient); });
-  look("ports", kQuick, [&] { return check_ports(patient); });
-  look("reserved", kQuick, [&] { return check_reserved_ports(patient); });
-  look("extension", kQuick, [&] { return check_extension(patient); });
-  look("imds", kQuick, [&] { return check_imds(patient, instance); });
+  look("machine", kQuick, [&] { return check_machine(host, instance); });
+  look("unit", kQuick, [&] { return check_units(host); });
+  look("user", kQuick, [&] { return check_user_namespace(host); });
+  look("policy", kQuick, [&] { return check_policy(host); });
+  look("backend", kTrying, [&] { return check_redirection(host); });
+  look("ports", kQuick, [&] { return check_ports(host); });
+  look("reserved", kQuick, [&] { return check_reserved_ports(host); });
+  look("extension", kQuick, [&] { return check_extension(host); });
+  look("imds", kQuick, [&] { return check_imds(host, instance); });
   if (instance) {
-    look("clock", kQuick, [&] { return check_clock(patient, *instance); });
-    look("identity", kAsking, [&] { return check_identities(patient); });
+    look("clock", kQuick, [&] { return check_clock(host, *instance); });
+    look("identity", kAsking, [&] { return check_identities(host); });
   }
-  look("proxy", kQuick, [&] { return check_proxies(patient); });
-  look("neighbour", kQuick, [&] { return check_neighbours(patient); });
+  look("proxy", kQuick, [&] { return check_proxies(host); });
+  look("neighbour", kQuick, [&] { return check_neighbours(host); });
   return all;
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "doctor/case.hpp"
 #include "doctor/finding.hpp"
+#include "doctor/host.hpp"
 
 // What this machine can do for msi2imds, and what stands in the way.
 namespace msi2imds::doctor {
 
 // All checks, one after the other. None changes anything, and none keeps the others from having their say.
-[[nodiscard]] Findings examine(const Case& patient);
+[[nodiscard]] Findings examine(const Host& host);
 
 }  // namespace msi2imds::doctor

@@ -27,8 +27,8 @@ Finding process_of(const waagent::ExtensionProcess& process) {
                             (process.unit.empty() ? " in no unit." : " in " + process.unit + "."));
 }
 
-void add_process(const Case& patient, bool should_run, Findings& findings) {
-  const auto processes = waagent::find_processes(patient.root.proc);
+void add_process(const Host& host, bool should_run, Findings& findings) {
+  const auto processes = waagent::find_processes(host.root.proc);
   for (const waagent::ExtensionProcess& process : processes) {
     findings.push_back(process_of(process));
   }
@@ -37,51 +37,51 @@ void add_process(const Case& patient, bool should_run, Findings& findings) {
     findings.push_back(
         warning(kExtension, "The extension is Enabled, but does not run.",
                 "Either start " + unit + " or remove the extension; msi2imds answers meanwhile."));
-  } else if (processes.empty() && has_unit_file(patient.root, unit)) {
+  } else if (processes.empty() && has_unit_file(host.root, unit)) {
     findings.push_back(ok(kExtension, "Its unit " + unit + " is still there; the extension does not run."));
   }
 }
 
-Finding judge_file(const Case& patient, const waagent::DiscoveryFile& file) {
+Finding judge_file(const Host& host, const waagent::DiscoveryFile& file) {
   const std::string name = std::string(waagent::kDiscoveryFile) + (file.is_ours ? " (ours)" : " (not ours)");
   if (!file.port) {
     return warning(kFile, name + " leads to no port.",
                    "Remove it, so that msi2imds makes it anew, or put the extension's port into its url.");
   }
   const std::string port = std::to_string(*file.port);
-  if (!is_legacy_port(patient, *file.port)) {
+  if (!is_legacy_port(host, *file.port)) {
     return warning(kFile, name + " leads to port " + port + ", which is none of the legacy ports.",
                    "Add " + port + " to legacy.ports, or set these to \"auto\".");
   }
   return ok(kFile, name + " leads to port " + port + ".");
 }
 
-Finding discovery_file(const Case& patient) {
-  waagent::Places places = waagent::places_of(patient.config);
-  places.proc = patient.root.proc;
+Finding discovery_file(const Host& host) {
+  waagent::Places places = waagent::places_of(host.config);
+  places.proc = host.root.proc;
   const auto file = waagent::read_discovery_file(places);
   if (!file) {
     return warning(
         kFile, "Cannot read " + std::string(waagent::kDiscoveryFile) + ": " + file.error().message() + ".",
-        patient.is_root ? "Remove what is in its place." : "Run doctor as root.");
+        host.is_root ? "Remove what is in its place." : "Run doctor as root.");
   }
   if (!*file) {
     return ok(kFile, std::string(waagent::kDiscoveryFile) + " is not there" +
-                         (patient.is_running ? "." : "; msi2imds makes it when it starts."));
+                         (host.is_running ? "." : "; msi2imds makes it when it starts."));
   }
-  return judge_file(patient, **file);
+  return judge_file(host, **file);
 }
 
 }  // namespace
 
-Findings check_extension(const Case& patient) {
+Findings check_extension(const Host& host) {
   Findings findings;
-  const auto found = waagent::find_extension(patient.config.waagent.root);
+  const auto found = waagent::find_extension(host.config.waagent.root);
   bool should_run = false;
   if (!found) {
     findings.push_back(warning(kExtension,
                                "Cannot read the extension's files: " + found.error().message() + ".",
-                               patient.is_root ? "Look at waagent.root." : "Run doctor as root."));
+                               host.is_root ? "Look at waagent.root." : "Run doctor as root."));
   } else if (*found) {
     const waagent::Extension& extension = **found;
     should_run = extension.state == waagent::HandlerState::enabled;
@@ -93,8 +93,8 @@ Findings check_extension(const Case& patient) {
   } else {
     findings.push_back(ok(kExtension, "The Azure agent has no managed identity extension."));
   }
-  add_process(patient, should_run, findings);
-  findings.push_back(discovery_file(patient));
+  add_process(host, should_run, findings);
+  findings.push_back(discovery_file(host));
   return findings;
 }
 

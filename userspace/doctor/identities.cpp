@@ -40,11 +40,11 @@ std::string error_of(const std::string& body) {
   return text != nullptr ? std::string(*text).substr(0, kLongest) : "no error code";
 }
 
-Outcome ask(const Case& patient, const token::IdentitySelector& identity) {
+Outcome ask(const Host& host, const token::IdentitySelector& identity) {
   token::TokenRequest request;
   request.resource = kResource;
   request.identity = identity;
-  const token::FetchResult result = migration::ask_token(patient.config.imds, request);
+  const token::FetchResult result = migration::ask_token(host.config.imds, request);
   if (!result) {
     return {.why = result.error().error.message()};
   }
@@ -58,12 +58,12 @@ Outcome ask(const Case& patient, const token::IdentitySelector& identity) {
 }
 
 // The table does not tell whether a GUID is a client's or an object's.
-Outcome ask_by_name(const Case& patient, const std::string& name) {
+Outcome ask_by_name(const Host& host, const std::string& name) {
   if (name.starts_with('/')) {
-    return ask(patient, {.kind = SelectorKind::resource_id, .value = name});
+    return ask(host, {.kind = SelectorKind::resource_id, .value = name});
   }
-  Outcome outcome = ask(patient, {.kind = SelectorKind::client_id, .value = name});
-  return outcome.refused ? ask(patient, {.kind = SelectorKind::object_id, .value = name}) : outcome;
+  Outcome outcome = ask(host, {.kind = SelectorKind::client_id, .value = name});
+  return outcome.refused ? ask(host, {.kind = SelectorKind::object_id, .value = name}) : outcome;
 }
 
 // An identity that the configuration names, and where.
@@ -146,26 +146,26 @@ Finding judge_named(const std::string& name, const Outcome& outcome) {
 
 }  // namespace
 
-Findings check_identities(const Case& patient) {
+Findings check_identities(const Host& host) {
   Findings findings;
   bool any_answers = false;
   std::size_t asked = 0;
-  const std::vector<Configured> configured = configured_identities(patient.config.identity);
-  if (patient.config.identity.default_.kind == SelectorKind::none) {
-    const Outcome unnamed = ask(patient, {});
+  const std::vector<Configured> configured = configured_identities(host.config.identity);
+  if (host.config.identity.default_.kind == SelectorKind::none) {
+    const Outcome unnamed = ask(host, {});
     findings.push_back(judge_unnamed(unnamed));
     any_answers = unnamed.answers;
   }
   for (const Configured& one : configured) {
     if (++asked <= kMostIdentities) {
-      const Outcome outcome = ask(patient, one.identity);
+      const Outcome outcome = ask(host, one.identity);
       any_answers = any_answers || outcome.answers;
       findings.push_back(judge_configured(one, outcome));
     }
   }
-  for (const std::string& name : named_identities(patient.callers, configured)) {
+  for (const std::string& name : named_identities(host.callers, configured)) {
     if (++asked <= kMostIdentities) {
-      const Outcome outcome = ask_by_name(patient, name);
+      const Outcome outcome = ask_by_name(host, name);
       any_answers = any_answers || outcome.answers;
       findings.push_back(judge_named(name, outcome));
     }

@@ -28,8 +28,8 @@ std::string describe(const Route& route) {
 }
 
 // Only connections with some mark may pass, as systemd-imdsd's locked mode has it.
-Finding locked(const Case& patient, const SocketAddress& to) {
-  const std::uint32_t mark = patient.config.imds.mark != 0 ? patient.config.imds.mark : imds::kImdsdMark;
+Finding locked(const Host& host, const SocketAddress& to) {
+  const std::uint32_t mark = host.config.imds.mark != 0 ? host.config.imds.mark : imds::kImdsdMark;
   const Result<Route> marked = netlink::find_route(to, mark);
   const std::string text =
       "Unmarked connections to " + to.to_string() + " are prohibited, as by systemd-imdsd's locked mode; ";
@@ -41,12 +41,12 @@ Finding locked(const Case& patient, const SocketAddress& to) {
                "Set imds.mark to the mark that the routing rule lets pass (ip rule).");
 }
 
-Finding judge(const Case& patient, const SocketAddress& to, const Route& route) {
+Finding judge(const Host& host, const SocketAddress& to, const Route& route) {
   switch (route.kind) {
     case RouteKind::unicast:
       return ok(kImdsCheck, "The route to " + to.to_string() + " is over " + describe(route) + ".");
     case RouteKind::local:
-      return config::is_loopback(patient.config.imds.endpoint)
+      return config::is_loopback(host.config.imds.endpoint)
                  ? ok(kImdsCheck, to.to_string() + " is on this machine, as configured.")
                  : warning(
                        kImdsCheck,
@@ -54,7 +54,7 @@ Finding judge(const Case& patient, const SocketAddress& to, const Route& route) 
                        "Something on this machine answers in place of IMDS, such as a proxy or a test. Make "
                        "sure that this is intended.");
     case RouteKind::prohibited:
-      return locked(patient, to);
+      return locked(host, to);
     case RouteKind::unreachable:
       return error(kImdsCheck, "There is no route to " + to.to_string() + ".",
                    "Azure's DHCP server gives a default route or one to IMDS; look at ip route.");
@@ -68,23 +68,23 @@ Finding judge(const Case& patient, const SocketAddress& to, const Route& route) 
                  "Look at ip route.");
 }
 
-Finding route(const Case& patient) {
-  const config::Endpoint& endpoint = patient.config.imds.endpoint;
+Finding route(const Host& host) {
+  const config::Endpoint& endpoint = host.config.imds.endpoint;
   const Result<SocketAddress> to = SocketAddress::parse(endpoint.address, endpoint.port);
   const Result<Route> found =
-      to ? netlink::find_route(*to, patient.config.imds.mark) : Result<Route>(to.error());
+      to ? netlink::find_route(*to, host.config.imds.mark) : Result<Route>(to.error());
   if (!found) {
     return warning(kImdsCheck, "Cannot find the route to IMDS: " + found.error().message() + ".",
                    "Look at ip route get " + endpoint.address + ".");
   }
-  return judge(patient, *to, *found);
+  return judge(host, *to, *found);
 }
 
 }  // namespace
 
-Findings check_imds(const Case& patient, const Result<migration::Instance>& instance) {
-  Findings findings{route(patient)};
-  const std::string& where = patient.config.imds.endpoint.text;
+Findings check_imds(const Host& host, const Result<migration::Instance>& instance) {
+  Findings findings{route(host)};
+  const std::string& where = host.config.imds.endpoint.text;
   findings.push_back(
       instance ? ok(kImdsCheck, "IMDS answers at " + where + ".")
                : error(kImdsCheck, "IMDS does not answer: " + instance.error().message() + ".",

@@ -46,13 +46,13 @@ Range read_outgoing(const std::string& directory) {
 
 }  // namespace
 
-Findings check_reserved_ports(const Case& patient) {
-  const std::string directory = patient.root.proc + "/sys/net/ipv4";
+Findings check_reserved_ports(const Host& host) {
+  const std::string directory = host.root.proc + "/sys/net/ipv4";
   const std::vector<Range> reserved =
       parse_list(read_text(directory + "/ip_local_reserved_ports", std::size_t{256} * 1024));
   const Range outgoing = read_outgoing(directory);
   std::string missing;
-  for (const std::uint16_t port : patient.config.legacy.ports) {
+  for (const std::uint16_t port : host.config.legacy.ports) {
     const bool is_reserved =
         std::ranges::any_of(reserved, [port](const Range& range) { return range.has(port); });
     if (!is_reserved && outgoing.has(port)) {
@@ -62,10 +62,9 @@ Findings check_reserved_ports(const Case& patient) {
   if (missing.empty()) {
     return {ok(kKernelSettingsCheck, "No outgoing connection can take a legacy port.")};
   }
-  return {warning(kKernelSettingsCheck,
-                  "The kernel may give an outgoing connection a legacy port (" + missing + ").",
-                  patient.is_running
-                      ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
+  return {warning(
+      kKernelSettingsCheck, "The kernel may give an outgoing connection a legacy port (" + missing + ").",
+      host.is_running ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
                       : "Not needed if msi2imds is going to run, which reserves them; otherwise add them to "
                         "net.ipv4.ip_local_reserved_ports.")};
 }

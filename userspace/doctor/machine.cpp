@@ -73,12 +73,12 @@ std::string cgroup_layout(const Root& root) {
   return found.has_first ? "legacy cgroups" : "no cgroups mounted";
 }
 
-Finding service_manager(const Case& patient) {
-  if (::access((patient.root.run + "/systemd/system").c_str(), F_OK) != 0) {
+Finding service_manager(const Host& host) {
+  if (::access((host.root.run + "/systemd/system").c_str(), F_OK) != 0) {
     return ok(kMachineCheck,
               "Systemd is not running here: whatever starts msi2imds has to start it again, too.");
   }
-  const auto asked = run_to_end(patient.commands.run("systemctl", {"--version"}, ""));
+  const auto asked = run_to_end(host.commands.run("systemctl", {"--version"}, ""));
   const std::vector<std::string> lines =
       asked && asked->exit_status == 0 ? split(asked->output, "\n") : std::vector<std::string>();
   return ok(kMachineCheck, lines.empty() ? "Systemd runs here; its version is not known."
@@ -94,15 +94,15 @@ Finding azure_name(const migration::Instance& instance) {
 
 }  // namespace
 
-Findings check_machine(const Case& patient, const Result<migration::Instance>& instance) {
+Findings check_machine(const Host& host, const Result<migration::Instance>& instance) {
   Findings findings;
-  if (!patient.is_root) {
+  if (!host.is_root) {
     findings.push_back(warning(kMachineCheck, "Doctor is not run by root, so it cannot see everything.",
                                "Run it as root: sudo msi2imds doctor."));
   }
-  findings.push_back(ok(kMachineCheck, distribution(patient.root) + ", " + kernel() + ", " +
-                                           cgroup_layout(patient.root) + "."));
-  findings.push_back(service_manager(patient));
+  findings.push_back(
+      ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));
+  findings.push_back(service_manager(host));
   if (instance) {
     findings.push_back(azure_name(*instance));
   }

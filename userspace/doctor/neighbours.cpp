@@ -17,14 +17,14 @@ constexpr const char* kNeighboursCheck = "neighbour";
 constexpr std::uint16_t kArcPort = 40342;
 
 struct Surroundings {
-  const Case& patient;
+  const Host& host;
   std::vector<RunningProcess> processes;
 
   [[nodiscard]] bool runs(std::initializer_list<std::string_view> names) const {
     return find_by_name(processes, names).has_value();
   }
   [[nodiscard]] bool has_unit(const std::string& unit) const {
-    return has_unit_file(patient.root, unit);
+    return has_unit_file(host.root, unit);
   }
 };
 
@@ -35,7 +35,7 @@ bool exists(const std::string& path) {
 void add_proxy_agent(const Surroundings& around, Findings& findings) {
   const bool runs = around.runs({"azure-proxy-agent", "GuestProxyAgent"});
   if (!runs && !around.has_unit("azure-proxy-agent.service") &&
-      !exists(around.patient.root.usr + "/sbin/azure-proxy-agent")) {
+      !exists(around.host.root.usr + "/sbin/azure-proxy-agent")) {
     return;
   }
   findings.push_back(warning(
@@ -85,7 +85,7 @@ bool is_cloud_shell(const Root& root) {
 }
 
 void add_cloud_shell(const Surroundings& around, Findings& findings) {
-  if (is_cloud_shell(around.patient.root)) {
+  if (is_cloud_shell(around.host.root)) {
     findings.push_back(error(kNeighboursCheck,
                              "This is Azure Cloud Shell, where port 50342 belongs to the shell itself.",
                              "Do not install msi2imds here."));
@@ -102,7 +102,7 @@ bool has_ufw(const Root& root) {
 }
 
 void add_firewalls(const Surroundings& around, Findings& findings) {
-  const Root& root = around.patient.root;
+  const Root& root = around.host.root;
   const bool has_firewalld = exists(root.run + "/firewalld") || around.runs({"firewalld"});
   for (const auto& [is_there, name] :
        {std::pair(has_firewalld, "Firewalld"), std::pair(has_ufw(root), "Ufw")}) {
@@ -117,8 +117,8 @@ void add_firewalls(const Surroundings& around, Findings& findings) {
 
 }  // namespace
 
-Findings check_neighbours(const Case& patient) {
-  const Surroundings around{.patient = patient, .processes = list_processes(patient.root.proc)};
+Findings check_neighbours(const Host& host) {
+  const Surroundings around{.host = host, .processes = list_processes(host.root.proc)};
   Findings findings;
   add_proxy_agent(around, findings);
   add_imdsd(around, findings);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "doctor/case.hpp"
 #include "doctor/finding.hpp"
+#include "doctor/host.hpp"
 
 namespace msi2imds::doctor {
 
 // Other programs that have to do with IMDS or look like the extension, and firewalls.
-[[nodiscard]] Findings check_neighbours(const Case& patient);
+[[nodiscard]] Findings check_neighbours(const Host& host);
 
 }  // namespace msi2imds::doctor

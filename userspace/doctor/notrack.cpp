@@ -41,18 +41,18 @@ bool may_be_port(std::string_view rule, const std::vector<std::string>& words,
                              [&words](std::uint16_t port) { return has_word(words, std::to_string(port)); });
 }
 
-std::string output_of(const Case& patient, const std::string& program,
+std::string output_of(const Host& host, const std::string& program,
                       const std::vector<std::string>& arguments) {
-  const auto ended = run_to_end(patient.commands.run(program, arguments, ""));
+  const auto ended = run_to_end(host.commands.run(program, arguments, ""));
   return ended && ended->exit_status == 0 ? ended->output : std::string();
 }
 
 // iptables would make its raw table by being asked for it: only where there is one.
-std::string read_rules(const Case& patient) {
-  std::string rules = output_of(patient, "nft", {"list", "ruleset"});
-  const std::string tables = read_text(patient.root.proc + "/net/ip_tables_names");
+std::string read_rules(const Host& host) {
+  std::string rules = output_of(host, "nft", {"list", "ruleset"});
+  const std::string tables = read_text(host.root.proc + "/net/ip_tables_names");
   if (rules.find("table ip raw") != std::string::npos || has_word(split(tables, "\n"), "raw")) {
-    rules += "\n" + output_of(patient, "iptables", {"-w", "5", "-t", "raw", "-S"});
+    rules += "\n" + output_of(host, "iptables", {"-w", "5", "-t", "raw", "-S"});
   }
   return rules;
 }
@@ -67,10 +67,10 @@ bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& 
   return untracks && !is_for_udp && may_be_loopback(words) && may_be_port(rule, words, ports);
 }
 
-Findings check_notrack(const Case& patient, const std::string& backend) {
-  std::vector<std::uint16_t> ports = patient.config.legacy.ports;
-  ports.push_back(patient.config.redirect.listen_port);
-  const std::vector<std::string> rules = split(read_rules(patient), "\n");
+Findings check_notrack(const Host& host, const std::string& backend) {
+  std::vector<std::uint16_t> ports = host.config.legacy.ports;
+  ports.push_back(host.config.redirect.listen_port);
+  const std::vector<std::string> rules = split(read_rules(host), "\n");
   const auto found = std::ranges::find_if(
       rules, [&ports](const std::string& rule) { return untracks_loopback(rule, ports); });
   if (found == rules.end()) {

@@ -20,9 +20,9 @@ std::string sentence(std::string text) {
 
 }  // namespace
 
-Findings check_policy(const Case& patient) {
+Findings check_policy(const Host& host) {
   Findings findings;
-  for (const config::Warning& one : config::warnings_of(patient.config)) {
+  for (const config::Warning& one : config::warnings_of(host.config)) {
     findings.push_back(warning("policy", sentence(one.what), sentence(one.remedy)));
   }
   return findings;

@@ -42,21 +42,20 @@ bool reaches_loopback(const SocketAddress& address) {
          (IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr) && ipv6.sin6_addr.s6_addr[12] == 127);
 }
 
-Result<Sockets> read_sockets(const Case& patient) {
+Result<Sockets> read_sockets(const Host& host) {
   auto listening = netlink::listening_sockets();
   auto connected = netlink::connected_sockets();
   if (!listening || !connected) {
     return listening ? connected.error() : listening.error();
   }
   Sockets sockets{.listening = std::move(*listening), .connected = std::move(*connected), .holders = {}};
-  std::erase_if(sockets.listening, [&patient](const TcpSocket& socket) {
+  std::erase_if(sockets.listening, [&host](const TcpSocket& socket) {
     const std::uint16_t port = socket.local.port();
     return !reaches_loopback(socket.local) ||
-           !(is_legacy_port(patient, port) || port == patient.config.redirect.listen_port);
+           !(is_legacy_port(host, port) || port == host.config.redirect.listen_port);
   });
-  std::erase_if(sockets.connected, [&patient](const TcpSocket& socket) {
-    return !is_legacy_port(patient, socket.local.port());
-  });
+  std::erase_if(sockets.connected,
+                [&host](const TcpSocket& socket) { return !is_legacy_port(host, socket.local.port()); });
   std::set<ino_t> inodes;
   for (const auto* some : {&sockets.listening, &sockets.connected}) {
     for (const TcpSocket& socket : *some) {
@@ -65,7 +64,7 @@ Result<Sockets> read_sockets(const Case& patient) {
   }
   inodes.erase(0);
   if (!inodes.empty()) {
-    sockets.holders = resolver::find_holders(patient.root.proc, inodes);
+    sockets.holders = resolver::find_holders(host.root.proc, inodes);
   }
   return sockets;
 }
@@ -73,13 +72,13 @@ Result<Sockets> read_sockets(const Case& patient) {
 enum class Holder { unknown, msi2imds, service_manager, extension, somebody };
 
 // Anybody may call a process by our name: only root's sockets count.
-Holder holder_of(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+Holder holder_of(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
   const auto found = sockets.holders.find(socket.socket.inode);
   if (found == sockets.holders.end()) {
     return Holder::unknown;
   }
   for (const pid_t pid : found->second) {
-    const std::string comm = read_text(patient.root.proc + "/" + std::to_string(pid) + "/comm", 64);
+    const std::string comm = read_text(host.root.proc + "/" + std::to_string(pid) + "/comm", 64);
     const bool is_roots = socket.socket.uid == 0;
     if (is_roots && trim(comm) == "msi2imds") {
       return Holder::msi2imds;
@@ -87,21 +86,21 @@ Holder holder_of(const Case& patient, const Sockets& sockets, const TcpSocket& s
     if (is_roots && trim(comm) == waagent::kProcessName) {
       return Holder::extension;
     }
-    if (is_roots && pid == 1 && has_unit_file(patient.root, "msi2imds.socket")) {
+    if (is_roots && pid == 1 && has_unit_file(host.root, "msi2imds.socket")) {
       return Holder::service_manager;
     }
   }
   return Holder::somebody;
 }
 
-std::string describe_holders(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+std::string describe_holders(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
   const auto found = sockets.holders.find(socket.socket.inode);
   if (found == sockets.holders.end() || found->second.empty()) {
     return "somebody";
   }
   const std::string more =
       found->second.size() > 1 ? " and " + std::to_string(found->second.size() - 1) + " more" : "";
-  return describe_process(patient.root.proc, found->second.front()) + more;
+  return describe_process(host.root.proc, found->second.front()) + more;
 }
 
 Finding unknown_holder(const std::string& address) {
@@ -109,9 +108,9 @@ Finding unknown_holder(const std::string& address) {
                  "Run doctor as root; a process in a container may stay unseen.");
 }
 
-Finding on_legacy_port(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+Finding on_legacy_port(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
   const std::string address = socket.local.to_string();
-  switch (holder_of(patient, sockets, socket)) {
+  switch (holder_of(host, sockets, socket)) {
     case Holder::msi2imds:
     case Holder::service_manager:
       return ok(kPortsCheck, "Msi2imds listens on " + address + ".");
@@ -124,14 +123,14 @@ Finding on_legacy_port(const Case& patient, const Sockets& sockets, const TcpSoc
   }
   return error(
       kPortsCheck,
-      describe_holders(patient, sockets, socket) + " listens on " + address + ", and is not the extension.",
+      describe_holders(host, sockets, socket) + " listens on " + address + ", and is not the extension.",
       "Find out whether it is needed there: msi2imds would take over its connections. If the port is none of "
       "the extension's, set legacy.ports.");
 }
 
-Finding on_listen_port(const Case& patient, const Sockets& sockets, const TcpSocket& socket) {
+Finding on_listen_port(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
   const std::string address = socket.local.to_string();
-  switch (holder_of(patient, sockets, socket)) {
+  switch (holder_of(host, sockets, socket)) {
     case Holder::msi2imds:
       return ok(kPortsCheck, "Msi2imds listens on " + address + " (redirect.listen_port).");
     case Holder::service_manager:
@@ -144,7 +143,7 @@ Finding on_listen_port(const Case& patient, const Sockets& sockets, const TcpSoc
       break;
   }
   return error(kPortsCheck,
-               describe_holders(patient, sockets, socket) + " listens on " + address +
+               describe_holders(host, sockets, socket) + " listens on " + address +
                    ", where msi2imds wants to listen.",
                "Set redirect.listen_port to a port below 1024 that is free.");
 }
@@ -155,14 +154,14 @@ bool is_listened_on(const Sockets& sockets, std::uint16_t port) {
                              [port](const TcpSocket& socket) { return socket.local.port() == port; });
 }
 
-void add_outgoing(const Case& patient, const Sockets& sockets, Findings& findings) {
+void add_outgoing(const Host& host, const Sockets& sockets, Findings& findings) {
   for (const TcpSocket& socket : sockets.connected) {
     if (is_listened_on(sockets, socket.local.port()) ||
-        holder_of(patient, sockets, socket) != Holder::somebody) {
+        holder_of(host, sockets, socket) != Holder::somebody) {
       continue;
     }
     findings.push_back(warning(kPortsCheck,
-                               "An outgoing connection of " + describe_holders(patient, sockets, socket) +
+                               "An outgoing connection of " + describe_holders(host, sockets, socket) +
                                    " has " + socket.local.to_string() + " as its own end, a legacy port.",
                                "This ends with the connection; while msi2imds runs, it reserves the port, so "
                                "that it does not happen again."));
@@ -179,25 +178,24 @@ std::string list_of(const std::vector<std::uint16_t>& ports) {
 
 }  // namespace
 
-Findings check_ports(const Case& patient) {
-  const Result<Sockets> sockets = read_sockets(patient);
+Findings check_ports(const Host& host) {
+  const Result<Sockets> sockets = read_sockets(host);
   if (!sockets) {
     return {warning(kPortsCheck, "Cannot see who listens: " + sockets.error().message() + ".",
                     "The kernel needs tcp_diag (CONFIG_INET_TCP_DIAG).")};
   }
   Findings findings;
   for (const TcpSocket& socket : sockets->listening) {
-    findings.push_back(is_legacy_port(patient, socket.local.port())
-                           ? on_legacy_port(patient, *sockets, socket)
-                           : on_listen_port(patient, *sockets, socket));
+    findings.push_back(is_legacy_port(host, socket.local.port()) ? on_legacy_port(host, *sockets, socket)
+                                                                 : on_listen_port(host, *sockets, socket));
   }
   const bool is_free = std::ranges::none_of(
-      patient.config.legacy.ports, [&sockets](std::uint16_t port) { return is_listened_on(*sockets, port); });
+      host.config.legacy.ports, [&sockets](std::uint16_t port) { return is_listened_on(*sockets, port); });
   if (is_free) {
-    findings.push_back(ok(
-        kPortsCheck, "Nobody listens on the legacy ports (" + list_of(patient.config.legacy.ports) + ")."));
+    findings.push_back(
+        ok(kPortsCheck, "Nobody listens on the legacy ports (" + list_of(host.config.legacy.ports) + ")."));
   }
-  add_outgoing(patient, *sockets, findings);
+  add_outgoing(host, *sockets, findings);
   return findings;
 }
 

@@ -46,21 +46,20 @@ bool sends_localhost_to_proxy(std::string_view environment, char separator) {
   return has_proxy && !is_excepted;
 }
 
-Findings check_proxies(const Case& patient) {
+Findings check_proxies(const Host& host) {
   Findings findings;
-  if (sends_localhost_to_proxy(read_text(patient.root.etc + "/environment"), '\n')) {
+  if (sends_localhost_to_proxy(read_text(host.root.etc + "/environment"), '\n')) {
     findings.push_back(warning(
         kProxiesCheck,
         "/etc/environment gives whoever logs in a proxy for HTTP, without an exception for localhost.",
         "Set no_proxy=localhost,127.0.0.1,169.254.169.254 there."));
   }
   std::size_t seen = 0;
-  for (const usage::Row& row : patient.callers.rows()) {
-    if (row.is_others || !row.pid || !is_still(patient.root.proc, row)) {
+  for (const usage::Row& row : host.callers.rows()) {
+    if (row.is_others || !row.pid || !is_still(host.root.proc, row)) {
       continue;
     }
-    const std::string environment =
-        read_text(patient.root.proc + "/" + std::to_string(*row.pid) + "/environ");
+    const std::string environment = read_text(host.root.proc + "/" + std::to_string(*row.pid) + "/environ");
     seen += environment.empty() ? 0 : 1;
     if (sends_localhost_to_proxy(environment, '\0')) {
       findings.push_back(warning(

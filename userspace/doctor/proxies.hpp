@@ -4,14 +4,14 @@
 #include <string>
 #include <string_view>
 
-#include "doctor/case.hpp"
 #include "doctor/finding.hpp"
+#include "doctor/host.hpp"
 
 namespace msi2imds::doctor {
 
 // Whether callers that still run would send requests for localhost to a proxy. Reads what other processes
 // are.
-[[nodiscard]] Findings check_proxies(const Case& patient);
+[[nodiscard]] Findings check_proxies(const Host& host);
 
 // Of an environment whose variables end in `separator`: there is a proxy for HTTP, and no exception for
 // localhost.

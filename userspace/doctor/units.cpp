@@ -155,8 +155,8 @@ void add_failure(const Unit& unit, Findings& findings) {
 
 }  // namespace
 
-Findings check_units(const Case& patient) {
-  if (::access((patient.root.run + "/systemd/system").c_str(), F_OK) != 0) {
+Findings check_units(const Host& host) {
+  if (::access((host.root.run + "/systemd/system").c_str(), F_OK) != 0) {
     return {};
   }
   std::vector<std::string> arguments = {"show", "--no-pager"};
@@ -164,7 +164,7 @@ Findings check_units(const Case& patient) {
     arguments.push_back(std::string("--property=") + property);
   }
   arguments.insert(arguments.end(), kUnits.begin(), kUnits.end());
-  const auto asked = run_to_end(patient.commands.run("systemctl", arguments, ""));
+  const auto asked = run_to_end(host.commands.run("systemctl", arguments, ""));
   const std::vector<Unit> units = asked ? read_units(asked->output) : std::vector<Unit>();
   if (units.empty()) {
     const std::string why = asked ? std::string(trim(asked->error)) : asked.error().message();

@@ -5,9 +5,9 @@
 
 namespace msi2imds::doctor {
 
-Findings check_user_namespace(const Case& patient) {
-  const auto user = accounts::find_user(patient.config.responder.user, patient.root.etc + "/passwd");
-  const std::string missing = user ? accounts::unmapped_ids(*user, patient.root.proc) : std::string();
+Findings check_user_namespace(const Host& host) {
+  const auto user = accounts::find_user(host.config.responder.user, host.root.etc + "/passwd");
+  const std::string missing = user ? accounts::unmapped_ids(*user, host.root.proc) : std::string();
   if (missing.empty()) {
     return {};
   }

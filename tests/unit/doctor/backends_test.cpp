@@ -35,7 +35,7 @@ class BackendsTest : public FakeMachine {
     std::vector<std::unique_ptr<redirect::Redirector>> redirectors;
     redirectors.push_back(std::make_unique<FakeRedirector>("sk_lookup", sk_lookup_works));
     redirectors.push_back(std::make_unique<FakeRedirector>("nftables", nftables_works));
-    return check_backends(patient(), redirectors);
+    return check_backends(host(), redirectors);
   }
 };
 
@@ -54,7 +54,7 @@ TEST_F(BackendsTest, IptablesIsTriedOnlyWhereItWouldBeTaken) {
     std::vector<std::unique_ptr<redirect::Redirector>> redirectors;
     redirectors.push_back(std::make_unique<FakeRedirector>("sk_lookup", sk_lookup_works));
     redirectors.push_back(std::make_unique<FakeRedirector>("iptables", true));
-    return check_backends(patient(), redirectors);
+    return check_backends(host(), redirectors);
   };
   find(check_iptables(true).findings, "iptables was not tried");
   EXPECT_EQ(check_iptables(false).taken, "iptables");

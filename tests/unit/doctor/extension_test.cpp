@@ -13,7 +13,7 @@ const std::string kConfig =
 class ExtensionTest : public FakeMachine {};
 
 TEST_F(ExtensionTest, NothingIsThere) {
-  const Findings findings = check_extension(patient());
+  const Findings findings = check_extension(host());
   EXPECT_EQ(worst_of(findings), Level::ok);
   find(findings, "has no managed identity extension");
   find(findings, "ManagedIdentity-Settings is not there; msi2imds makes it");
@@ -21,69 +21,69 @@ TEST_F(ExtensionTest, NothingIsThere) {
 
 TEST_F(ExtensionTest, EnabledWithoutAProcessIsAWarning) {
   write(kConfig + "HandlerState", "Enabled");
-  const Findings findings = check_extension(patient());
+  const Findings findings = check_extension(host());
   EXPECT_EQ(find(findings, "version 1.0.0.10 is Enabled").level, Level::ok);
   EXPECT_EQ(find(findings, "does not run").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, InstalledNeedsNoProcess) {
   write(kConfig + "HandlerState", "Installed");
-  EXPECT_EQ(worst_of(check_extension(patient())), Level::ok);
+  EXPECT_EQ(worst_of(check_extension(host())), Level::ok);
 }
 
 TEST_F(ExtensionTest, TellsItsProcess) {
   write(kConfig + "HandlerState", "Enabled");
   write("proc/812/comm", "msi-extension\n");
-  const Findings findings = check_extension(patient());
+  const Findings findings = check_extension(host());
   find(findings, "runs as process 812 in no unit.");
   EXPECT_EQ(worst_of(findings), Level::ok);
 }
 
 TEST_F(ExtensionTest, TellsOfItsUnit) {
   write("etc/systemd/system/azuremsixtn.service", "");
-  find(check_extension(patient()), "azuremsixtn.service is still there");
+  find(check_extension(host()), "azuremsixtn.service is still there");
 }
 
 TEST_F(ExtensionTest, AFailedUpgradeIsAWarning) {
   write(kConfig + "HandlerState", "FailedUpgrade");
-  EXPECT_EQ(find(check_extension(patient()), "FailedUpgrade").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "FailedUpgrade").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, AStateThatIsNotUnderstoodIsAWarning) {
   write(kConfig + "HandlerState", "Dancing");
-  EXPECT_EQ(find(check_extension(patient()), "HandlerState").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "HandlerState").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, AnUnreadableDirectoryIsAWarning) {
   write("waagent", "a file in its place");
-  EXPECT_EQ(find(check_extension(patient()), "It cannot be looked at").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "It cannot be looked at").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, SomebodyElsesDiscoveryFile) {
   write("waagent/ManagedIdentity-Settings", R"({"url":"http://localhost:50342"})");
-  EXPECT_EQ(find(check_extension(patient()), "(not ours) leads to port 50342.").level, Level::ok);
+  EXPECT_EQ(find(check_extension(host()), "(not ours) leads to port 50342.").level, Level::ok);
 }
 
 TEST_F(ExtensionTest, OurDiscoveryFile) {
   write("waagent/x", "");
   waagent::Places places = waagent::places_of(config);
   ASSERT_TRUE(waagent::keep_discovery_file(places, 50342));
-  EXPECT_EQ(find(check_extension(patient()), "(ours) leads to port 50342.").level, Level::ok);
+  EXPECT_EQ(find(check_extension(host()), "(ours) leads to port 50342.").level, Level::ok);
 }
 
 TEST_F(ExtensionTest, ADiscoveryFileForAnotherPortIsAWarning) {
   write("waagent/ManagedIdentity-Settings", R"({"url":"http://localhost:50343/oauth2"})");
-  EXPECT_EQ(find(check_extension(patient()), "port 50343, which is none").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "port 50343, which is none").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, ADiscoveryFileWithoutAPortIsAWarning) {
   write("waagent/ManagedIdentity-Settings", "nonsense");
-  EXPECT_EQ(find(check_extension(patient()), "leads to no port").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "leads to no port").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, ADirectoryInPlaceOfTheDiscoveryFileIsAWarning) {
   write("waagent/ManagedIdentity-Settings/x", "");
-  EXPECT_EQ(find(check_extension(patient()), "Cannot read ManagedIdentity-Settings").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "Cannot read ManagedIdentity-Settings").level, Level::warning);
 }
 
 }  // namespace

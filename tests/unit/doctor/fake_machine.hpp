@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/command.hpp"
-#include "doctor/case.hpp"
 #include "doctor/finding.hpp"
+#include "doctor/host.hpp"
 #include "support_cpp/temporary_directory.hpp"
 
 namespace msi2imds::doctor {
@@ -49,7 +49,7 @@ class FakeMachine : public ::testing::Test {
     std::ofstream(file, std::ios::binary) << text;
   }
 
-  [[nodiscard]] Case patient() {
+  [[nodiscard]] Host host() {
     return {.config = config,
             .plan = {.legacy_ports = config.legacy.ports},
             .callers = callers,

@@ -12,11 +12,11 @@ class MachineTest : public FakeMachine {};
 
 TEST_F(MachineTest, NamesTheDistribution) {
   write("etc/os-release", "ID=x\nPRETTY_NAME=\"Old Linux 7\"\n");
-  EXPECT_EQ(find(check_machine(patient(), kNoImds), "Old Linux 7, Linux ").level, Level::ok);
+  EXPECT_EQ(find(check_machine(host(), kNoImds), "Old Linux 7, Linux ").level, Level::ok);
 }
 
 TEST_F(MachineTest, LooksAtAnEmptyMachine) {
-  const Findings findings = check_machine(patient(), kNoImds);
+  const Findings findings = check_machine(host(), kNoImds);
   find(findings, "an unknown distribution");
   find(findings, "no cgroups mounted");
   find(findings, "Systemd is not running");
@@ -25,41 +25,41 @@ TEST_F(MachineTest, LooksAtAnEmptyMachine) {
 
 TEST_F(MachineTest, KnowsUnifiedCgroups) {
   write("proc/self/mountinfo", "24 1 0:21 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
-  find(check_machine(patient(), kNoImds), "unified cgroups");
+  find(check_machine(host(), kNoImds), "unified cgroups");
 }
 
 TEST_F(MachineTest, KnowsHybridCgroups) {
   write("proc/self/mountinfo",
         "24 1 0:21 / /sys/fs/cgroup/unified rw - cgroup2 cgroup rw\n"
         "25 1 0:22 / /sys/fs/cgroup/cpu rw shared:1 - cgroup cgroup rw,cpu\n");
-  find(check_machine(patient(), kNoImds), "hybrid cgroups");
+  find(check_machine(host(), kNoImds), "hybrid cgroups");
 }
 
 TEST_F(MachineTest, KnowsLegacyCgroups) {
   write("proc/self/mountinfo", "25 1 0:22 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n");
-  find(check_machine(patient(), kNoImds), "legacy cgroups");
+  find(check_machine(host(), kNoImds), "legacy cgroups");
 }
 
 TEST_F(MachineTest, TellsTheVersionOfSystemd) {
   write("run/systemd/system/x", "");
   commands.outputs["systemctl"] = "systemd 252 (252.1)\n+PAM\n";
-  find(check_machine(patient(), kNoImds), "systemd 252 (252.1).");
+  find(check_machine(host(), kNoImds), "systemd 252 (252.1).");
 }
 
 TEST_F(MachineTest, EndsWithoutSystemctl) {
   write("run/systemd/system/x", "");
-  find(check_machine(patient(), kNoImds), "does not tell its version");
+  find(check_machine(host(), kNoImds), "does not tell its version");
 }
 
 TEST_F(MachineTest, TellsAzuresNames) {
   const migration::Instance instance{
       .subscription = "s", .resource_group = "group", .name = "web_3", .scale_set = "web"};
-  find(check_machine(patient(), instance), "'web_3' in the scale set 'web', resource group 'group'");
+  find(check_machine(host(), instance), "'web_3' in the scale set 'web', resource group 'group'");
 }
 
 TEST_F(MachineTest, WarnsWithoutRoot) {
   is_root = false;
-  EXPECT_EQ(find(check_machine(patient(), kNoImds), "not run by root").level, Level::warning);
+  EXPECT_EQ(find(check_machine(host(), kNoImds), "not run by root").level, Level::warning);
 }
 
 }  // namespace

@@ -42,28 +42,28 @@ TEST(UntracksLoopbackTest, OtherRulesDoNot) {
 class NotrackTest : public FakeMachine {};
 
 TEST_F(NotrackTest, WithoutToolsThereIsNothingToSay) {
-  EXPECT_EQ(check_notrack(patient(), "nftables"), Findings());
+  EXPECT_EQ(check_notrack(host(), "nftables"), Findings());
 }
 
 TEST_F(NotrackTest, WarnsOnlyWhereTheBackendMinds) {
   commands.outputs["nft"] = "table inet x {\n\tchain c {\n\t\toif \"lo\" notrack\n\t}\n}\n";
-  EXPECT_EQ(find(check_notrack(patient(), "nftables"), "(oif \"lo\" notrack)").level, Level::warning);
-  EXPECT_EQ(find(check_notrack(patient(), "iptables"), "(oif \"lo\" notrack)").level, Level::warning);
-  EXPECT_EQ(find(check_notrack(patient(), ""), "(oif \"lo\" notrack)").level, Level::warning);
-  EXPECT_EQ(find(check_notrack(patient(), "sk_lookup"), "(oif \"lo\" notrack)").level, Level::ok);
+  EXPECT_EQ(find(check_notrack(host(), "nftables"), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_notrack(host(), "iptables"), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_notrack(host(), ""), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_notrack(host(), "sk_lookup"), "(oif \"lo\" notrack)").level, Level::ok);
 }
 
 TEST_F(NotrackTest, AsksIptablesWhereItHasARawTable) {
   commands.outputs["iptables"] = "-A OUTPUT -o lo -j CT --notrack\n";
-  EXPECT_EQ(check_notrack(patient(), "iptables"), Findings());
+  EXPECT_EQ(check_notrack(host(), "iptables"), Findings());
   write("proc/net/ip_tables_names", "nat\nraw\n");
-  EXPECT_EQ(find(check_notrack(patient(), "iptables"), "-j CT --notrack").level, Level::warning);
+  EXPECT_EQ(find(check_notrack(host(), "iptables"), "-j CT --notrack").level, Level::warning);
 }
 
 // iptables makes the table by looking at it.
 TEST_F(NotrackTest, AsksIptablesForNoTableThatIsNotThere) {
   write("proc/net/ip_tables_names", "nat\n");
-  (void)check_notrack(patient(), "iptables");
+  (void)check_notrack(host(), "iptables");
   EXPECT_EQ(commands.calls, std::vector<std::string>{"nft ruleset"});
 }
 

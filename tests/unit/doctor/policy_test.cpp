@@ -9,12 +9,12 @@ namespace {
 class PolicyTest : public FakeMachine {};
 
 TEST_F(PolicyTest, SaysNothingOfTheDefaults) {
-  EXPECT_TRUE(check_policy(patient()).empty());
+  EXPECT_TRUE(check_policy(host()).empty());
 }
 
 TEST_F(PolicyTest, WarnsWhereEverybodyIsRefused) {
   config.policy.mode = config::PolicyMode::enforce;
-  const Findings findings = check_policy(patient());
+  const Findings findings = check_policy(host());
   const Finding found =
       find(findings, "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller.");
   EXPECT_EQ(found.level, Level::warning);

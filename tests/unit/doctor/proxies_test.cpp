@@ -54,29 +54,29 @@ class ProxiesTest : public FakeMachine {
 };
 
 TEST_F(ProxiesTest, NobodyIsKnown) {
-  EXPECT_EQ(worst_of(check_proxies(patient())), Level::ok);
+  EXPECT_EQ(worst_of(check_proxies(host())), Level::ok);
 }
 
 TEST_F(ProxiesTest, NamesTheUnitAndNeverTheValue) {
   add_caller("backup", "http_proxy=http://user:password@proxy");
-  const Finding finding = find(check_proxies(patient()), "backup.service");
+  const Finding finding = find(check_proxies(host()), "backup.service");
   EXPECT_EQ(finding.level, Level::warning);
   EXPECT_EQ((finding.text + finding.advice).find("password"), std::string::npos);
 }
 
 TEST_F(ProxiesTest, ACallerWithAnExceptionIsFine) {
   add_caller("backup", std::string_view("http_proxy=x\0no_proxy=localhost", 31));
-  EXPECT_EQ(find(check_proxies(patient()), "No caller that still runs sends").level, Level::ok);
+  EXPECT_EQ(find(check_proxies(host()), "No caller that still runs sends").level, Level::ok);
 }
 
 TEST_F(ProxiesTest, AnotherProcessOfTheSameNumberDoesNotCount) {
   add_caller("other", "http_proxy=x");
-  EXPECT_EQ(find(check_proxies(patient()), "No caller that still runs is known").level, Level::ok);
+  EXPECT_EQ(find(check_proxies(host()), "No caller that still runs is known").level, Level::ok);
 }
 
 TEST_F(ProxiesTest, AProxyForEverybodyIsAWarning) {
   write("etc/environment", "PATH=/bin\nhttp_proxy=\"http://proxy\"\n");
-  EXPECT_EQ(find(check_proxies(patient()), "/etc/environment").level, Level::warning);
+  EXPECT_EQ(find(check_proxies(host()), "/etc/environment").level, Level::warning);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ class ReservedPortsTest : public FakeMachine {
  protected:
   Finding check(std::string_view reserved) {
     write("proc/sys/net/ipv4/ip_local_reserved_ports", reserved);
-    Findings findings = check_reserved_ports(patient());
+    Findings findings = check_reserved_ports(host());
     EXPECT_EQ(findings.size(), 1);
     return findings.front();
   }
@@ -38,7 +38,7 @@ TEST_F(ReservedPortsTest, APortThatOutgoingConnectionsDoNotGetNeedsNothing) {
 }
 
 TEST_F(ReservedPortsTest, AKernelWithoutTheListIsAWarning) {
-  EXPECT_EQ(worst_of(check_reserved_ports(patient())), Level::warning);
+  EXPECT_EQ(worst_of(check_reserved_ports(host())), Level::warning);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class UnitsTest : public FakeMachine {
   Findings check(std::string output) {
     write("run/systemd/system/x", "");
     commands.outputs["systemctl"] = std::move(output);
-    return check_units(patient());
+    return check_units(host());
   }
 
   // The one finding of a service that has failed.
@@ -50,7 +50,7 @@ class UnitsTest : public FakeMachine {
 
 TEST_F(UnitsTest, SaysNothingWithoutSystemd) {
   commands.outputs["systemctl"] = "Id=msi2imds.service\nActiveState=failed\nResult=exit-code\n";
-  EXPECT_TRUE(check_units(patient()).empty());
+  EXPECT_TRUE(check_units(host()).empty());
   EXPECT_TRUE(commands.calls.empty());
 }
 
@@ -142,7 +142,7 @@ TEST_F(UnitsTest, TellsEachThatHasFailed) {
 
 TEST_F(UnitsTest, WarnsWhereSystemdDoesNotAnswer) {
   write("run/systemd/system/x", "");
-  const Findings findings = check_units(patient());
+  const Findings findings = check_units(host());
   EXPECT_EQ(find(findings, "does not tell whether a unit of msi2imds has failed").level, Level::warning);
   EXPECT_EQ(find(check(""), "does not tell whether a unit of msi2imds has failed").level, Level::warning);
 }

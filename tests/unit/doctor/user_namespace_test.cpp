@@ -15,23 +15,23 @@ class UserNamespaceTest : public FakeMachine {
 };
 
 TEST_F(UserNamespaceTest, SaysNothingWhereTheUserIsThere) {
-  EXPECT_TRUE(check_user_namespace(patient()).empty()) << "a kernel without user namespaces";
+  EXPECT_TRUE(check_user_namespace(host()).empty()) << "a kernel without user namespaces";
   write("proc/self/uid_map", "0 0 4294967295\n");
   write("proc/self/gid_map", "0 0 4294967295\n");
-  EXPECT_TRUE(check_user_namespace(patient()).empty());
+  EXPECT_TRUE(check_user_namespace(host()).empty());
   config.responder.user = "nobody-of-that-name";
-  EXPECT_TRUE(check_user_namespace(patient()).empty()) << "no matter of the namespace";
+  EXPECT_TRUE(check_user_namespace(host()).empty()) << "no matter of the namespace";
 }
 
 TEST_F(UserNamespaceTest, SaysWhichIdsAreMissing) {
   write("proc/self/uid_map", "0 1000 1\n");
   write("proc/self/gid_map", "0 1000 1\n");
-  const Finding both = find(check_user_namespace(patient()),
+  const Finding both = find(check_user_namespace(host()),
                             "The responder cannot run as msi2imds (responder.user): this user namespace does "
                             "not have uid 998 and gid 997.");
   EXPECT_EQ(both.level, Level::error);
   write("proc/self/uid_map", "0 1000 1\n900 100000 99\n");
-  find(check_user_namespace(patient()), "does not have gid 997.");
+  find(check_user_namespace(host()), "does not have gid 997.");
 }
 
 }  // namespace

@@ -14,8 +14,9 @@
 
 namespace msi2imds::doctor {
 
-// What is to be examined. The configuration's ports are settled: no "auto" is left.
-struct Case {
+// The machine that is examined, and what is known of it. The configuration's ports are settled: no "auto" is
+// left.
+struct Host {
   const config::Config& config;
   redirect::Plan plan;          // what `run` would ask of a backend
   const usage::Table& callers;  // empty where nothing was recorded
@@ -25,6 +26,6 @@ struct Case {
   CommandRunner& commands;
 };
 
-[[nodiscard]] bool is_legacy_port(const Case& patient, std::uint16_t port);
+[[nodiscard]] bool is_legacy_port(const Host& host, std::uint16_t port);
 
 }  // namespace msi2imds::doctor
