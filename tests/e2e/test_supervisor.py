@@ -113,6 +113,57 @@ def test_a_pause_of_the_machine_is_no_hang(service, host):
     assert "has not answered" not in service.log_text()
 
 
+# What the parent of a service leaves to it.
+IGNORED_SIGCHLD = (
+    "/usr/bin/python3",
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])",
+)
+
+
+@pytest.mark.parametrize("backend", ["sk_lookup", "nftables"])
+def test_a_parent_that_ignored_sigchld_changes_nothing(emulator, new_service, host, backend):
+    service = new_service(backends.settings(backend))
+    service.launch(wrapper=IGNORED_SIGCHLD).wait_ready()
+    responder = service.responder()
+    os.kill(responder, signal.SIGKILL)
+    wait_until(lambda: service.find_responder() not in (None, responder), 10, "another responder runs")
+    assert_legacy_success(ask(host), RESOURCE)
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_closed_descriptor_is_nobody_elses(emulator, new_service, host, closed):
+    service = new_service({"redirect.backend": "sk_lookup"})
+    service.launch(wrapper=("sh", "-c", f'exec "$@" {closed}', "sh")).wait_ready()
+    for pid in (service.pid, service.responder()):
+        assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
+    assert_legacy_success(ask(host), RESOURCE)
+
+
+def test_a_stop_for_good_is_heard_from_the_start(emulator, new_service, host):
+    service = new_service({"redirect.backend": "sk_lookup"}).launch()
+    wait_until(lambda: catches(service.pid, signal.SIGUSR2), 10, "it takes SIGUSR2")
+    service.process.send_signal(signal.SIGUSR2)
+    assert service.wait_exit() == 0
+    assert not service.admin_socket.exists()
+
+
+def test_a_record_of_callers_that_cannot_be_made_is_said(emulator, new_service, host):
+    service = new_service()
+    service.start()
+    obstacle = service.directory / f"{service.callers_state.name}.new"
+    obstacle.mkdir()
+    assert_legacy_success(ask(host), RESOURCE)
+    said = f"who called is not kept across a restart: cannot make '{obstacle}'"
+    service.wait_for_log(said, seconds=20)
+    wait_until(lambda: any(said in remark for remark in service.status_json()["remarks"]), 10, "status says it")
+    obstacle.rmdir()
+    assert_legacy_success(ask(host), RESOURCE)  # something to save
+    service.wait_for_log("who called is kept again", seconds=30)
+    assert not any(said in remark for remark in service.status_json()["remarks"])
+
+
 @pytest.fixture
 def unreplaceable(new_service):
     """A service whose callers.state_file can be written, but not replaced."""

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "base/asio.hpp"
@@ -12,47 +13,54 @@ namespace msi2imds {
 
 // Lets one coroutine at a time do what takes several steps; the others wait. All of them on one thread.
 class AsyncMutex {
+  struct State {
+    explicit State(asio::io_context& io) : next_turn(io, asio::steady_timer::time_point::max()) {}
+    asio::steady_timer next_turn;  // never expires: its cancellation says that it is another's turn
+    std::uint64_t taken = 0;
+    std::uint64_t whose_turn = 0;
+  };
+
  public:
-  explicit AsyncMutex(asio::io_context& io) : freed_(io, asio::steady_timer::time_point::max()) {}
+  explicit AsyncMutex(asio::io_context& io) : state_(std::make_shared<State>(io)) {}
   AsyncMutex(const AsyncMutex&) = delete;
   AsyncMutex& operator=(const AsyncMutex&) = delete;
 
-  // Holds the mutex until it is destroyed; the mutex must outlive it.
+  // Holds the mutex until it is destroyed. That may be after the mutex, where coroutines are destroyed with
+  // their io_context.
   class Lock {
    public:
-    explicit Lock(AsyncMutex* mutex) : mutex_(mutex) {}
-    Lock(Lock&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+    explicit Lock(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    Lock(Lock&& other) noexcept = default;
     Lock& operator=(Lock&&) = delete;
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
     ~Lock() {
-      if (mutex_ != nullptr) {
-        ++mutex_->whose_turn_;
-        mutex_->freed_.cancel();
+      if (state_) {
+        ++state_->whose_turn;
+        state_->next_turn.cancel();
       }
     }
 
    private:
-    AsyncMutex* mutex_;
+    std::shared_ptr<State> state_;
   };
 
   // In the order of the calls.
   asio::awaitable<Lock> lock() {
-    const std::uint64_t ours = next_++;
-    while (ours != whose_turn_) {
-      (void)co_await freed_.async_wait(kAsTuple);
+    const std::shared_ptr<State> state = state_;
+    const std::uint64_t ours = state->taken++;
+    while (ours != state->whose_turn) {
+      (void)co_await state->next_turn.async_wait(kAsTuple);
     }
-    co_return Lock(this);
+    co_return Lock(state);
   }
 
   [[nodiscard]] bool is_locked() const {
-    return next_ != whose_turn_;
+    return state_->taken != state_->whose_turn;
   }
 
  private:
-  asio::steady_timer freed_;  // never expires: its cancellation says that it is another's turn
-  std::uint64_t next_ = 0;
-  std::uint64_t whose_turn_ = 0;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace msi2imds

@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 // children that are waited for end at once.
 constexpr milliseconds kFirstPause{1};
 constexpr milliseconds kLongestPause{20};
+constexpr int kUnknownEnd = 255 << 8;  // as exit status 255
 
 }  // namespace
 
@@ -29,7 +30,10 @@ asio::awaitable<std::optional<int>> wait_for_child(pid_t pid, milliseconds patie
     if (ended == pid) {
       co_return status;
     }
-    if (ended < 0 || std::chrono::steady_clock::now() >= deadline) {
+    if (ended < 0) {
+      co_return kUnknownEnd;  // nobody can tell any more
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
       co_return std::nullopt;
     }
     timer.expires_after(pause);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -173,7 +176,24 @@ int dispatch(int argc, char** argv) {
 }  // namespace
 }  // namespace msi2imds::cli
 
+namespace {
+
+// What is opened first would otherwise take the place of a descriptor that was closed for us, and be written
+// to as the log.
+void open_missing_stdio() {
+  int descriptor = -1;
+  do {
+    descriptor = ::open("/dev/null", O_RDWR);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) {
+    (void)::close(descriptor);
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  open_missing_stdio();
   try {
     return msi2imds::cli::dispatch(argc, argv);
   } catch (const std::exception& error) {

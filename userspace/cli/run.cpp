@@ -71,6 +71,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
     return kFailed;
   }
   log::start({.level = config->log.level, .format = config->log.format}, "msi2imds");
+  (void)::signal(SIGCHLD, SIG_DFL);              // ignored, it would keep us from learning how children end
   for (const int signal : {SIGPIPE, SIGUSR1}) {  // to other services, SIGUSR1 says that their log was moved
     (void)::signal(signal, SIG_IGN);
   }

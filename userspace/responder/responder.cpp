@@ -253,6 +253,9 @@ asio::awaitable<admin::Status> Responder::status() {
   for (std::string remark; std::getline(lines, remark);) {
     status.remarks.push_back(std::move(remark));
   }
+  if (!usage_file_.shortcoming().empty()) {
+    status.remarks.push_back(usage_file_.shortcoming());
+  }
   co_return status;
 }
 

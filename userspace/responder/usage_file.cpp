@@ -63,9 +63,11 @@ asio::awaitable<void> UsageFile::keep() {
     }
     marked = now;
     const Result<void> saved = co_await save();
-    if (!saved) {
-      log::warn("cannot save the table of callers: {}", saved.error().message());
+    std::string failure = saved ? std::string() : saved.error().message();
+    if (!saved && failure != save_failure_) {
+      log::warn("cannot save the table of callers: {}", failure);
     }
+    save_failure_ = std::move(failure);
   }
 }
 
@@ -108,8 +110,10 @@ asio::awaitable<Result<void>> UsageFile::write() {
   const std::string text = recorder_.table().to_json();
   const Result<void> written = write_all(file->descriptor.get(), text, "write the callers' file");
   if (!written) {
+    shortcoming_ = "who called is not kept across a restart: cannot " + written.error().message();
     co_return written;
   }
+  shortcoming_.clear();
   control::Message message;
   message.kind = control::Kind::save_usage_file;
   message.number = text.size();

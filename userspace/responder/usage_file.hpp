@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <string>
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
@@ -33,6 +34,11 @@ class UsageFile {
   // since the last time is lost. Whoever waits longer than a drain lasts is ended.
   asio::awaitable<Result<void>> save_at_the_end();
 
+  // Why the table is not kept at present; empty if it is.
+  [[nodiscard]] const std::string& shortcoming() const {
+    return shortcoming_;
+  }
+
  private:
   asio::awaitable<Result<void>> write();
 
@@ -40,6 +46,8 @@ class UsageFile {
   SupervisorLink& link_;
   Recorder& recorder_;
   bool has_file_ = false;
+  std::string shortcoming_;
+  std::string save_failure_;  // logged once, until it is another one
   bool is_saving_ = false;
   asio::steady_timer saved_;  // never fires: cancelled when a save has ended
 };

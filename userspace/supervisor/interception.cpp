@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/spawn.hpp"
 #include "supervisor/redirect_plan.hpp"
 
 namespace msi2imds::supervisor {
@@ -16,7 +17,7 @@ namespace {
 
 // What is being done has mostly come to its end by then.
 constexpr std::chrono::milliseconds kDescribePatience{1000};
-constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kLook{5};
 
 }  // namespace
 
@@ -80,27 +81,39 @@ asio::awaitable<Result<void>> Interception::attach() {
   if (!is_prepared()) {
     co_return Error::from_errno(ECANCELED, "redirect connections");  // failed open meanwhile
   }
+  failure_ = "the redirection is being put in force";
   const Result<void> installed = co_await install(way_);
-  if (!installed) {
-    failure_ = installed.error().message();
-    co_return installed;
+  failure_ = installed ? std::string() : installed.error().message();
+  if (installed) {
+    log::info("redirect with {}", way_.redirector->name());
   }
-  log::info("redirect with {}", way_.redirector->name());
-  co_await remove_leftovers_of_others();
-  failure_.clear();
-  co_return Result<void>();
+  co_return installed;
 }
 
-// The process before us may have had another backend, or another configuration. Our way in is open by now.
+// The process before us may have had another backend, or another configuration.
 asio::awaitable<void> Interception::remove_leftovers_of_others() {
+  const AsyncMutex::Lock turn = co_await turn_.lock();
+  co_await remove_leftovers();
+}
+
+asio::awaitable<void> Interception::remove_leftovers() {
+  if (!are_leftovers_possible_ || !is_attached()) {
+    co_return;
+  }
   const redirect::Leftovers leftovers =
       co_await redirect::remove_leftovers_of_others(way_.plan, *way_.redirector);
   for (const std::string& removed : leftovers.removed) {
     log::info("removed what an earlier msi2imds has left: {}", removed);
   }
+  are_leftovers_possible_ = !leftovers.failures.empty();
+  std::string failures;
   for (const std::string& failure : leftovers.failures) {
-    log::warn("cannot look for what an earlier msi2imds may have left: {}", failure);
+    failures += (failures.empty() ? "" : "; ") + failure;
   }
+  if (leftovers_failure_ != failures && !failures.empty()) {
+    log::warn("cannot look for what an earlier msi2imds may have left: {}", failures);
+  }
+  leftovers_failure_ = failures;
 }
 
 asio::awaitable<Result<void>> Interception::check() {
@@ -118,6 +131,7 @@ asio::awaitable<void> Interception::keep_in_force() {
   const Result<void> checked = co_await check();
   if (checked) {
     repair_failure_.clear();
+    co_await remove_leftovers();
     co_return;
   }
   const Result<void> repaired = co_await way_.redirection->repair();
@@ -142,7 +156,12 @@ asio::awaitable<bool> Interception::take_in_new_addresses() {
     co_return false;
   }
   Result<Way> way = co_await plan_way(way_.plan, way_.backend);
-  const Result<void> gone_over = way ? co_await go_over_to(std::move(*way)) : Result<void>(way.error());
+  Result<void> gone_over;
+  if (way) {
+    gone_over = co_await go_over_to(std::move(*way));
+  } else {
+    gone_over = way.error();
+  }
   if (gone_over) {
     address_failure_.clear();
     log::info("serve {}, which this host did not have before", opened.front().to_string());
@@ -167,7 +186,12 @@ asio::awaitable<Result<bool>> Interception::reload(const config::Config& config)
     co_return false;
   }
   Result<Way> way = co_await plan_way(std::move(plan), config.redirect.backend);
-  const Result<void> gone_over = way ? co_await go_over_to(std::move(*way)) : Result<void>(way.error());
+  Result<void> gone_over;
+  if (way) {
+    gone_over = co_await go_over_to(std::move(*way));
+  } else {
+    gone_over = way.error();
+  }
   if (!gone_over) {
     close_old_sockets();
     co_return gone_over.error();
@@ -199,16 +223,25 @@ asio::awaitable<void> Interception::detach() {
   }
 }
 
-asio::awaitable<InterceptionState> Interception::describe() {
-  asio::steady_timer timer(io_);
-  for (auto waited = kLook; turn_.is_locked() && waited <= kDescribePatience; waited += kLook) {
-    timer.expires_after(kLook);
-    (void)co_await timer.async_wait(kAsTuple);
-  }
-  if (!turn_.is_locked() && is_attached()) {
-    const AsyncMutex::Lock turn = co_await turn_.lock();
+asio::awaitable<void> Interception::look() {
+  const AsyncMutex::Lock turn = co_await turn_.lock();
+  if (is_attached()) {
     (void)co_await check();
   }
+}
+
+// Apart, since looking may have to wait for others, and whoever asks does not wait for long.
+asio::awaitable<InterceptionState> Interception::describe() {
+  if (!turn_.is_locked()) {
+    spawn(io_, "look at the redirection", look());
+  }
+  asio::steady_timer timer(io_);
+  auto waited = kLook;
+  do {
+    timer.expires_after(kLook);
+    (void)co_await timer.async_wait(kAsTuple);
+    waited += kLook;
+  } while (turn_.is_locked() && waited <= kDescribePatience);
   InterceptionState state;
   state.backend = way_.redirector ? std::string(way_.redirector->name()) : std::string("none");
   state.failure = failure_;
@@ -225,11 +258,25 @@ std::optional<SocketAddress> Interception::dialled_by(std::uint64_t cookie) cons
 }
 
 asio::awaitable<void> Interception::fail_open(std::string why) {
+  is_failing_open_ = true;
+  spawn(io_, "turn callers away", turn_callers_away());
   const AsyncMutex::Lock turn = co_await turn_.lock();
   failure_ = std::move(why);
   co_await detach();
   way_.listeners.clear();
+  sockets_.close_own();
   sockets_.turn_callers_away();
+  is_failing_open_ = false;
+}
+
+// The redirection may take its time to go; until then callers are led to us.
+asio::awaitable<void> Interception::turn_callers_away() {
+  asio::steady_timer timer(io_);
+  while (is_failing_open_) {
+    sockets_.turn_callers_away();
+    timer.expires_after(kLook);
+    (void)co_await timer.async_wait(kAsTuple);
+  }
 }
 
 asio::awaitable<bool> Interception::stop(bool for_good) {
@@ -240,6 +287,7 @@ asio::awaitable<bool> Interception::stop(bool for_good) {
   const bool handed_over = !for_good && is_attached() && is_prepared() &&
                            std::all_of(way_.listeners.begin(), way_.listeners.end(), is_held) &&
                            way_.redirection->hand_over();
+  failure_ = "the service is being stopped";
   co_await detach();
   way_.listeners.clear();
   sockets_.close_all();

@@ -50,8 +50,13 @@ class Interception {
     return way_.redirection != nullptr;
   }
 
-  // Puts back what somebody else has removed.
+  // Puts back what somebody else has removed, and goes on with what remove_leftovers_of_others() could not
+  // finish.
   asio::awaitable<void> keep_in_force();
+
+  // Removes what earlier processes have left of other backends. Our way in is open by now: nobody has to wait
+  // for it.
+  asio::awaitable<void> remove_leftovers_of_others();
 
   // Opens the sockets that could not be had before, on a loopback address that is new. True: sockets() are
   // others now.
@@ -72,7 +77,8 @@ class Interception {
   // What the client whose socket has this cookie dialled, if only the redirection knows.
   [[nodiscard]] std::optional<SocketAddress> dialled_by(std::uint64_t cookie) const;
 
-  // Ends it, so that nobody waits for a responder that cannot serve; prepare() and attach() begin anew.
+  // Ends it, so that nobody waits for a responder that cannot serve; prepare() and attach() begin anew. Who
+  // comes before the redirection has gone is turned away.
   asio::awaitable<void> fail_open(std::string why);
 
   // Ends it for good, or leaves it to a successor. True: a successor will accept what comes from now on.
@@ -102,15 +108,20 @@ class Interception {
   asio::awaitable<Result<void>> go_over_to(Way way);
   asio::awaitable<Result<void>> check();
   asio::awaitable<void> detach();
-  asio::awaitable<void> remove_leftovers_of_others();
+  asio::awaitable<void> look();
+  asio::awaitable<void> remove_leftovers();
+  asio::awaitable<void> turn_callers_away();
 
   asio::io_context& io_;
   AsyncMutex turn_;
   ListeningSockets sockets_;
   Way way_;
   std::string failure_ = "the responder has not started yet";  // why nothing is in force, as found last
-  std::string repair_failure_;                                 // logged once, until it is another one
-  std::string address_failure_;                                // the same
+  bool are_leftovers_possible_ = true;
+  bool is_failing_open_ = false;
+  std::string leftovers_failure_;  // logged once, until it is another one
+  std::string repair_failure_;     // logged once, until it is another one
+  std::string address_failure_;    // the same
 };
 
 }  // namespace msi2imds::supervisor

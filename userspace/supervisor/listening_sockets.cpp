@@ -170,8 +170,11 @@ void ListeningSockets::keep_only(const std::vector<redirect::Listener>& wanted) 
   });
 }
 
-void ListeningSockets::turn_callers_away() {
+void ListeningSockets::close_own() {
   std::erase_if(sockets_, [](const Socket& socket) { return !socket.inherited; });
+}
+
+void ListeningSockets::turn_callers_away() const {
   for (const Socket& socket : sockets_) {
     int caller = -1;
     while ((caller = ::accept4(socket.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {

@@ -38,9 +38,11 @@ class ListeningSockets {
     sockets_.clear();
   }
 
-  // For failing open: nobody who waits in a backlog is kept waiting. Our own sockets are closed; those that
-  // the service manager holds as well are kept for later, and whoever waits there is turned away.
-  void turn_callers_away();
+  // For failing open. Those that the service manager holds as well are kept for later.
+  void close_own();
+
+  // Ends the connections that wait to be accepted.
+  void turn_callers_away() const;
 
  private:
   struct Socket {

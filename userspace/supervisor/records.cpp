@@ -84,7 +84,10 @@ control::Message Records::begin_usage_file(UniqueFd& descriptor) {
     descriptor = std::move(*file);
   } else {
     message.error = file.error().code().value();
-    message.set_text(file.error().message());
+    message.set_text("get a file for who called");
+    if (file.error().code() != boost::system::errc::device_or_resource_busy) {
+      report(file.error());
+    }
   }
   return message;
 }

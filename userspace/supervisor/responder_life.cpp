@@ -38,9 +38,9 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
     if (!announced_) {
       co_return Error({}, "the responder could not be started");
     }
+    co_await interception_.fail_open("the responder cannot serve; connections are let through");
     log::error("connections are let through: no responder can serve them; next attempt in {} s",
                wait.count());
-    co_await interception_.fail_open("the responder cannot serve; connections are let through");
     if (!stopping_) {
       back_off_.expires_after(wait);
       (void)co_await back_off_.async_wait(kAsTuple);
@@ -53,7 +53,16 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
 asio::awaitable<Outcome> Supervisor::run_responder() {
   responder_ready_ = false;
   responder_hung_ = false;
-  heartbeat_.heard();
+  if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
+    const Result<void> prepared = co_await interception_.prepare(config_);
+    if (!prepared) {
+      log::error("cannot {}", prepared.error().message());
+      co_return Outcome::never_ready;
+    }
+  }
+  if (stopping_) {
+    co_return Outcome::never_ready;
+  }
   Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_);
   if (!process) {
     log::error("cannot {}", process.error().message());
@@ -65,10 +74,13 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   if (starts_in_vain_ >= kStartsBeforeDoubt) {
     token_memory_.wipe();
   }
-  const Result<void> handed_over = co_await hand_over(responder_->channel());
+  const Result<void> handed_over = hand_over(responder_->channel());
   if (handed_over) {
     ++starts_in_vain_;
+    heartbeat_.heard();
+    following_ = true;
     co_await follow_responder(responder_->channel());
+    following_ = false;
   } else {
     log::error("cannot hand over to the responder: {}", handed_over.error().message());
     responder_->kill();
@@ -85,16 +97,10 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   co_return !responder_ready_ ? Outcome::never_ready : responder_hung_ ? Outcome::hung : Outcome::died;
 }
 
-asio::awaitable<Result<void>> Supervisor::hand_over(control::Channel& channel) {
-  if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
-    const Result<void> prepared = co_await interception_.prepare(config_);
-    if (!prepared) {
-      co_return prepared;
-    }
-  }
+Result<void> Supervisor::hand_over(control::Channel& channel) {
   const Result<void> configured = hand_over_configuration(channel);
   if (!configured) {
-    co_return configured;
+    return configured;
   }
   if (mode_ == Mode::serve) {
     hand_over_token_memory(channel);  // before anybody can ask for a flush
@@ -103,7 +109,7 @@ asio::awaitable<Result<void>> Supervisor::hand_over(control::Channel& channel) {
   message.kind = control::Kind::admin_socket;
   const Result<void> sent = channel.send(message, admin_socket_->fd());
   if (!sent) {
-    co_return sent;
+    return sent;
   }
   records_.hand_over(config_, channel, true);
   // Without it callers stay unknown, which is no reason not to serve them.
@@ -114,7 +120,7 @@ asio::awaitable<Result<void>> Supervisor::hand_over(control::Channel& channel) {
   } else {
     log::warn("callers cannot be identified: {}", sock_diag.error().message());
   }
-  co_return hand_over_sockets(channel);
+  return hand_over_sockets(channel);
 }
 
 Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
@@ -218,6 +224,7 @@ asio::awaitable<void> Supervisor::begin_serving() {
     service_manager_.notify("READY=1");
     spawn(io_, "feed the service manager's watchdog", feed_service_manager());
   }
+  co_await interception_.remove_leftovers_of_others();
 }
 
 // Ends a responder that drains for too long.

@@ -74,6 +74,10 @@ void ServiceManager::send(std::string_view state, int descriptor) {
   if (!has_service_manager()) {
     return;
   }
+  if (!kept_.empty() && kept_.back().state == state) {
+    deliver();  // another WATCHDOG=1 tells nothing new
+    return;
+  }
   Message message{.state = std::string(state), .descriptor = {}};
   if (descriptor >= 0) {
     message.descriptor = UniqueFd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));

@@ -37,20 +37,18 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       drain_timer_(io),
       service_manager_timer_(io),
       change_(io) {
-  signals_.add(SIGQUIT);  // another key of the terminal
+  for (const int signal : {SIGQUIT /* another key of the terminal */, kStopForGood, step_aside_signal()}) {
+    signals_.add(signal);
+  }
 }
 
 asio::awaitable<Result<void>> Supervisor::run() {
+  spawn(io_, "handle signals", handle_signals());  // first: all that follows may have to wait for others
   const Result<void> prepared = co_await prepare();
-  if (!prepared) {
+  if (!prepared && !stopping_) {
     (void)co_await interception_.give_back_inheritance(config_);
     co_return prepared;
   }
-  signals_.add(kStopForGood);
-  if (mode_ == Mode::observe) {
-    signals_.add(step_aside_signal());
-  }
-  spawn(io_, "handle signals", handle_signals());
   spawn(io_, "watch the responder", watch());
   if (mode_ == Mode::serve) {
     spawn(io_, "keep the redirection in force", keep_in_force());
@@ -82,7 +80,7 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   }
   warn_of_configuration();
   const Result<void> prepared = co_await interception_.prepare(config_);
-  if (!prepared) {
+  if (!prepared || stopping_) {
     co_return prepared;
   }
   reserve_ports();
@@ -121,6 +119,9 @@ asio::awaitable<void> Supervisor::handle_signals() {
       continue;
     }
     if (signal == step_aside_signal()) {
+      if (mode_ == Mode::serve) {
+        continue;  // that is for observers
+      }
       log::info("step aside: another msi2imds serves from here on, and records who calls by itself");
     }
     if (!std::exchange(stopping_, true)) {
@@ -142,6 +143,9 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
   }
   // Whoever waits for our word holds what we have given it until the next process comes, or none will.
   tokens_stay_ = !is_last && has_service_manager();
+  if (is_last && !interception_.is_attached()) {
+    (void)co_await interception_.give_back_inheritance(config_);
+  }
   const bool successor_serves = co_await interception_.stop(is_last);
   if (successor_serves && reserved_ports_) {
     reserved_ports_->keep();
@@ -173,7 +177,7 @@ asio::awaitable<void> Supervisor::watch() {
     if (ec) {
       co_return;
     }
-    if (responder_ && heartbeat_.is_missed()) {
+    if (following_ && !responder_hung_ && heartbeat_.is_missed()) {
       log::error("responder {} has not answered for {} s: end it", responder_->pid(),
                  control::kHeartbeatMissed.count());
       responder_hung_ = true;

@@ -64,7 +64,7 @@ class Supervisor {
   // A responder's life (responder_life.cpp).
   asio::awaitable<Result<void>> keep_responder_running();
   asio::awaitable<Outcome> run_responder();
-  asio::awaitable<Result<void>> hand_over(control::Channel& channel);
+  Result<void> hand_over(control::Channel& channel);
   Result<void> hand_over_configuration(control::Channel& channel);
   Result<void> hand_over_sockets(control::Channel& channel);
   void hand_over_token_memory(control::Channel& channel);
@@ -108,6 +108,7 @@ class Supervisor {
   int starts_in_vain_ = 0;  // of responders, in a row
   bool responder_ready_ = false;
   bool responder_hung_ = false;
+  bool following_ = false;  // what the responder says is read
   Heartbeat heartbeat_;
 
   asio::signal_set signals_;

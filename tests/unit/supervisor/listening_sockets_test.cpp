@@ -176,6 +176,7 @@ TEST_F(ListeningSocketsTest, TurnsAwayWhoWaitsInAnInheritedSocketAndClosesItsOwn
   ASSERT_EQ(::poll(&waiting, 1, 10000), 1);
   char byte = 0;
   EXPECT_LE(::recv(caller.get(), &byte, 1, 0), 0);
+  sockets.close_own();
   EXPECT_TRUE(is_open(fd));
   EXPECT_FALSE(is_open(own->at(0).fd));
 }
