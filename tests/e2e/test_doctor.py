@@ -289,7 +289,7 @@ def test_identities_that_imds_refuses(doctor, emulator):
 
 
 def test_reserved_ports(doctor, emulator, host):
-    assert doctor.level("may take a legacy port (50342)") == "warning"
+    assert doctor.level("may give an outgoing connection a legacy port (50342)") == "warning"
     subprocess.run(host.command("sh", "-c", f"echo 50342 > {RESERVED}"), check=True)
     assert doctor.level("No outgoing connection can take a legacy port") == "ok"
 

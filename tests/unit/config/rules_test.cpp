@@ -82,7 +82,7 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
 TEST(AllowTest, RefusesUnitsThatNobodyCanBeIn) {
   for (const std::string unit : {"backup.timer", "backup.target", ".service", "app@*.service", "a b.service",
                                  "system.slice/backup.service", "/system.slice/", "/a//b", "/a/../b", ""}) {
-    EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is no unit"), 0U)
+    EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is not a unit"), 0U)
         << unit;
   }
   for (const std::string unit : {"app@1.service", R"(dev-a\x2db.service)", "session-2.scope", "-.slice", "/",

@@ -56,7 +56,7 @@ TEST_F(ExtensionTest, AStateThatIsNotUnderstoodIsAWarning) {
 
 TEST_F(ExtensionTest, AnUnreadableDirectoryIsAWarning) {
   write("waagent", "a file in its place");
-  EXPECT_EQ(find(check_extension(host()), "It cannot be looked at").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "Cannot read the extension's files").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, SomebodyElsesDiscoveryFile) {

@@ -48,7 +48,7 @@ TEST_F(PortsTest, SomebodyElseOnOurOwnPortIsAnError) {
 
 TEST_F(PortsTest, AHolderThatCannotBeSeenIsAWarning) {
   config.legacy.ports = {port_};
-  EXPECT_EQ(find(check_ports(host()), "who it is cannot be seen").level, Level::warning);
+  EXPECT_EQ(find(check_ports(host()), "it is not known which process").level, Level::warning);
 }
 
 // The socket belongs to root only when root runs the test; for anybody else the name alone does not count.

@@ -71,7 +71,7 @@ TEST_F(ProxiesTest, ACallerWithAnExceptionIsFine) {
 
 TEST_F(ProxiesTest, AnotherProcessOfTheSameNumberDoesNotCount) {
   add_caller("other", "http_proxy=x");
-  EXPECT_EQ(find(check_proxies(host()), "No caller that still runs is known").level, Level::ok);
+  EXPECT_EQ(find(check_proxies(host()), "No running caller is known").level, Level::ok);
 }
 
 TEST_F(ProxiesTest, AProxyForEverybodyIsAWarning) {

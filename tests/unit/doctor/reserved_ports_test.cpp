@@ -27,7 +27,7 @@ TEST_F(ReservedPortsTest, OneThatIsNotReservedIsAWarning) {
 }
 
 TEST_F(ReservedPortsTest, TheAdviceDependsOnWhetherMsi2imdsRuns) {
-  EXPECT_NE(check("").advice.find("it reserves them"), std::string::npos);
+  EXPECT_NE(check("").advice.find("which reserves them"), std::string::npos);
   is_running = true;
   EXPECT_NE(check("").advice.find("reload"), std::string::npos);
 }

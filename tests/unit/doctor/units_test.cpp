@@ -143,8 +143,9 @@ TEST_F(UnitsTest, TellsEachThatHasFailed) {
 TEST_F(UnitsTest, WarnsWhereSystemdDoesNotAnswer) {
   write("run/systemd/system/x", "");
   const Findings findings = check_units(host());
-  EXPECT_EQ(find(findings, "does not tell whether a unit of msi2imds has failed").level, Level::warning);
-  EXPECT_EQ(find(check(""), "does not tell whether a unit of msi2imds has failed").level, Level::warning);
+  EXPECT_EQ(find(findings, "Cannot ask systemd whether a unit of msi2imds has failed").level, Level::warning);
+  EXPECT_EQ(find(check(""), "Cannot ask systemd whether a unit of msi2imds has failed").level,
+            Level::warning);
 }
 
 TEST(ExecStepsTest, KnowsTheStepsByTheirExitStatus) {
