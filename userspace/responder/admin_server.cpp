@@ -34,7 +34,9 @@ AdminServer::AdminServer(asio::io_context& io, const AdminSource& source, Scope 
 void AdminServer::start(UniqueFd socket) {
   stop();
   socket_.assign(socket.release());
-  accepting_.start(io_, "accept on the admin socket", accept_all(generation_));
+  accepting_.start(io_,
+                   scope_ == Scope::everything ? "accept on the admin socket" : "accept on the metrics port",
+                   accept_all(generation_));
 }
 
 void AdminServer::stop() {
