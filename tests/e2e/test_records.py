@@ -192,5 +192,5 @@ def test_commands_say_what_is_wrong(new_service, host):
     for command in ("callers", "metrics"):
         ended = service.run(command)
         assert ended.returncode == 1, command
-        assert "msi2imds: " + command in ended.stderr
+        assert f"msi2imds: cannot show {command}: " in ended.stderr
     assert service.run("callers", "--jsn").returncode == 2
