@@ -69,12 +69,14 @@ asio::awaitable<Result<void>> TrialConnection::connect() const {
   (void)::connect(client.get(), dialled_.get(), dialled_.size());  // goes on in the background
   int failure = 0;
   socklen_t size = sizeof failure;
-  if (!co_await gets_ready(client, POLLOUT) ||
-      ::getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
+  const bool is_answered = co_await gets_ready(client, POLLOUT);
+  if (!is_answered || ::getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0 ||
+      failure != 0) {
     co_return Error(Errc::no_effect, "try the rule");
   }
-  if (!co_await gets_ready(listener_, POLLIN) ||
-      !UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
+  const bool has_arrived = co_await gets_ready(listener_, POLLIN);
+  const UniqueFd accepted(has_arrived ? ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC) : -1);
+  if (!accepted) {
     co_return Error(Errc::no_effect, "try the rule");
   }
   co_return Result<void>();
