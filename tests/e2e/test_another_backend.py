@@ -95,7 +95,7 @@ def test_another_choice_of_auto_is_a_change_as_well(emulator, new_service, held,
     service.configure(settings_of("auto", pins))
     held.start(service)
     assert service.status_json()["backend"] == MOST_LIKELY
-    assert traces(host, pins) == {MOST_LIKELY}
+    wait_until(lambda: traces(host, pins) == {MOST_LIKELY}, 10, "the old one's traces go")
     service.detach()
 
 
@@ -125,7 +125,7 @@ def test_a_pin_that_leads_to_sockets_of_the_past_goes(emulator, new_service, hel
         listener.close()
     service.configure(settings_of(new, pins))
     service.start()
-    assert not pins.exists()
+    wait_until(lambda: not pins.exists(), 10, "the pin goes")
     assert a_token_is_served(host)
 
 
@@ -134,7 +134,7 @@ def test_tables_that_were_closing_go(emulator, new_service, host, pins):
     for family in ("ip", "ip6"):
         assert run_in(host, "nft", "add", "table", family, "msi2imds_closing").returncode == 0
     service = new_service(settings_of("listen", pins)).start()
-    assert traces(host, pins) == set()
+    wait_until(lambda: traces(host, pins) == set(), 10, "the tables go")
     assert service.stop() == 0
     for family in ("ip", "ip6"):
         assert run_in(host, "nft", "add", "table", family, "msi2imds_closing").returncode == 0
