@@ -102,7 +102,8 @@ def reload_all(host):
 def test_rules_that_somebody_removed_come_back(service, host, backend, remove):
     remove(host)
     wait_until(lambda: a_token_is_served(host) and a_token_is_served(host, "::1"), WITHIN_SECONDS, "they are back")
-    assert service.status().returncode == 0
+    # While a repair is under way, it tells what was found before.
+    wait_until(lambda: service.status().returncode == 0, 5, "status finds nothing amiss")
 
 
 # One service first.
