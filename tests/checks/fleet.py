@@ -15,7 +15,7 @@ import tempfile
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 FLEET = CHECKOUT / "packaging" / "fleet"
-SOURCE = CHECKOUT / "userspace" / "metrics" / "snapshot.cpp"
+SOURCE = CHECKOUT / "userspace" / "metrics" / "snapshot.hpp"
 METRIC = re.compile(r"\bmsi2imds_[a-z0-9_]+")
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
@@ -29,8 +29,8 @@ def promtool(*arguments):
 
 
 def known_metrics():
-    """Every series name that snapshot.cpp can write."""
-    families = re.findall(r'text\.(counter|gauge|histogram)\(\s*"(msi2imds_\w+)"', SOURCE.read_text())
+    """Every series name that snapshot.hpp declares."""
+    families = re.findall(r'all_\.(counter|gauge|histogram)\(\s*"(msi2imds_\w+)"', SOURCE.read_text())
     return {name + suffix for kind, name in families for suffix in SUFFIXES[kind]}
 
 

@@ -25,15 +25,16 @@ TEST(CheckTest, NamesADefaultAsTheOtherSide) {
 
 TEST(CheckTest, RefusesAnEndpointThatIsALegacyPortOfOurs) {
   EXPECT_EQ(problems_in("[legacy]\nports = [7]\n[imds]\nendpoint = 'http://127.0.0.1:7'"),
-            "f:4:1: imds.endpoint: http://127.0.0.1:7 leads back to msi2imds itself: port 7 is in legacy.ports (f:2:1); "
+            "f:4:1: imds.endpoint: http://127.0.0.1:7 leads back to msi2imds itself: port 7 is in "
+            "legacy.ports (f:2:1); "
             "expected the address of IMDS, or another port");
 }
 
 TEST(CheckTest, RefusesAnEndpointThatIsOurListenPort) {
-  EXPECT_EQ(
-      problems_in("imds.endpoint = 'http://[::1]:342'"),
-      "f:1:6: imds.endpoint: http://[::1]:342 leads back to msi2imds itself: port 342 is in redirect.listen_port (the "
-      "default); expected the address of IMDS, or another port");
+  EXPECT_EQ(problems_in("imds.endpoint = 'http://[::1]:342'"),
+            "f:1:6: imds.endpoint: http://[::1]:342 leads back to msi2imds itself: port 342 is in "
+            "redirect.listen_port (the "
+            "default); expected the address of IMDS, or another port");
 }
 
 TEST(CheckTest, KnowsEveryFormOfTheLoopback) {
