@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "base/message.hpp"
 
@@ -29,9 +30,15 @@ constexpr std::size_t kMostBytes = sizeof(Header) + kMostBody;
 
 }  // namespace
 
-Channel::Channel(asio::io_context& io, UniqueFd socket)
-    : socket_(io, socket.release()), room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {
+Channel::Channel(asio::io_context& io, UniqueFd socket, Outbox::AtLoss at_loss)
+    : socket_(io, socket.release()),
+      outbox_(std::make_shared<Outbox>(io, socket_, std::move(at_loss))),
+      room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {
   socket_.non_blocking(true);
+}
+
+Channel::~Channel() {
+  outbox_->drop();
 }
 
 Result<std::pair<UniqueFd, UniqueFd>> Channel::make_pair() {
@@ -55,10 +62,7 @@ Result<void> Channel::send(const Message& message, int descriptor) {
   bytes.reserve(sizeof header + message.body.size());
   bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
   bytes += message.body;
-  if (!send_message(socket_.native_handle(), bytes, descriptor)) {
-    return Error::from_errno(errno, "send on the control channel");
-  }
-  return {};
+  return outbox_->send(std::move(bytes), descriptor);
 }
 
 Result<Received> Channel::receive_now() {
@@ -108,6 +112,7 @@ asio::awaitable<Result<Received>> Channel::receive() {
 void Channel::cancel() {
   boost::system::error_code ignored;
   socket_.cancel(ignored);
+  outbox_->drop();
 }
 
 }  // namespace msi2imds::control

@@ -198,6 +198,7 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
     log::warn("cannot save the table of callers, which lacks what happened in the last seconds: {}",
               saved.error().message());
   }
+  co_await link_.flush();  // what was said last counts
   drained_ = true;
   link_.stop_receiving();
 }

@@ -26,6 +26,11 @@ class SupervisorLink {
   // The next message that answers no question. Answers are handed to those who wait for them meanwhile.
   asio::awaitable<Result<control::Received>> receive();
 
+  // Returns once all that was told is on its way. Whoever leaves waits for it.
+  asio::awaitable<void> flush() {
+    return channel_.flush();
+  }
+
   // Makes a pending receive() fail.
   void stop_receiving() {
     channel_.cancel();

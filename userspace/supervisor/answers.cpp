@@ -32,7 +32,7 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
     message = records_.begin_usage_file(descriptor);
   }
   message.id = question.id;
-  (void)channel.send(message, descriptor.get());  // a responder that does not read is ended by its heartbeat
+  (void)channel.send(message, descriptor.get());  // a responder that does not take it is replaced
 }
 
 asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
@@ -69,7 +69,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
                                                                 : control::Redirected::ipv4_only;
   message.value = static_cast<std::int32_t>(redirected);
   if (responder_ && asked_by == responders_started_) {
-    (void)responder_->channel().send(message);  // a responder that does not read is ended by its heartbeat
+    (void)responder_->channel().send(message);  // a responder that does not take it is replaced
   }
 }
 
@@ -95,7 +95,7 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
   control::Message answer;
   answer.kind = control::Kind::identities;
   answer.number = question.number;
-  // A responder that does not read is ended by its heartbeat.
+  // A responder that does not take it is replaced.
   (void)identities_.send(responder_->channel(), std::move(answer), callers);
 }
 

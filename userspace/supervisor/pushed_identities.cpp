@@ -9,37 +9,32 @@ std::uint64_t PushedIdentities::push(control::Channel& channel, std::string_view
     pushed_.splice(pushed_.begin(), pushed_, known->second);
     return known->second->number;
   }
-  if (!make_room(channel, identity.size())) {
+  if (identity.size() > control::kMostBody) {
     return 0;
   }
+  make_room(channel, identity.size());
   control::Message message;
   message.kind = control::Kind::identity;
-  message.number = last_number_ + 1;
+  message.number = ++last_number_;
   message.body = identity;
-  if (!channel.send(message)) {
-    return 0;
-  }
-  pushed_.push_front({.number = ++last_number_, .identity = std::move(message.body)});
+  (void)channel.send(message);  // a responder that does not take it is replaced
+  pushed_.push_front({.number = last_number_, .identity = std::move(message.body)});
   by_identity_.emplace(pushed_.front().identity, pushed_.begin());
   bytes_ += identity.size();
   return last_number_;
 }
 
-// What the responder cannot be told to forget stays.
-bool PushedIdentities::make_room(control::Channel& channel, std::size_t bytes) {
+void PushedIdentities::make_room(control::Channel& channel, std::size_t bytes) {
   while (!pushed_.empty() && (pushed_.size() >= limits_.count || bytes_ + bytes > limits_.bytes)) {
     const Pushed& oldest = pushed_.back();
     control::Message message;
     message.kind = control::Kind::forget_identity;
     message.number = oldest.number;
-    if (!channel.send(message)) {
-      return false;
-    }
+    (void)channel.send(message);
     bytes_ -= oldest.identity.size();
     by_identity_.erase(oldest.identity);
     pushed_.pop_back();
   }
-  return true;
 }
 
 void PushedIdentities::start_anew() {

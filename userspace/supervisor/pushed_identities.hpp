@@ -27,8 +27,8 @@ class PushedIdentities {
   PushedIdentities() = default;
   explicit PushedIdentities(Limits limits) : limits_(limits) {}
 
-  // The number of a serialized identity, which is sent if the responder does not have it. 0 if it cannot be
-  // sent, as when the responder does not read.
+  // The number of a serialized identity, which is sent if the responder does not have it. 0 if it is longer
+  // than any message.
   std::uint64_t push(control::Channel& channel, std::string_view identity);
 
   // A new responder has none. Numbers go on: none is ever used again.
@@ -44,7 +44,7 @@ class PushedIdentities {
     std::string identity;
   };
 
-  bool make_room(control::Channel& channel, std::size_t bytes);
+  void make_room(control::Channel& channel, std::size_t bytes);
 
   Limits limits_;
   std::uint64_t last_number_ = 0;

@@ -41,7 +41,7 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
       log::error("cannot {}: audit lines go to the log", file.error().message());
     }
   }
-  (void)channel.send(message, audit.get());  // a responder that does not read is ended by its heartbeat
+  (void)channel.send(message, audit.get());  // a responder that does not take it is replaced
 
   if (metrics_port_ != config.metrics.port) {
     metrics_port_ = config.metrics.port;

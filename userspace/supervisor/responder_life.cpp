@@ -152,7 +152,7 @@ void Supervisor::hand_over_token_memory(control::Channel& channel) {
   const std::string directory = std::filesystem::path(config_.admin.socket).parent_path().string();
   const Result<UniqueFd> memory = token_memory_.prepare(config_.tokens.max_bytes, directory);
   if (memory) {
-    (void)channel.send(message, memory->get());  // a responder that does not read is ended by its heartbeat
+    (void)channel.send(message, memory->get());  // a responder that does not take it is replaced
   } else {
     log::info("tokens do not outlast a responder: cannot {}", memory.error().message());
   }

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "base/child.hpp"
+#include "base/log.hpp"
 #include "base/signals.hpp"
 
 namespace msi2imds::supervisor {
@@ -106,7 +107,11 @@ Result<void> read_report(const UniqueFd& report, const User& user) {
 }  // namespace
 
 ResponderProcess::ResponderProcess(asio::io_context& io, pid_t pid, UniqueFd channel)
-    : pid_(pid), channel_(io, std::move(channel)) {}
+    : pid_(pid), channel_(io, std::move(channel), [this](const Error& why) {
+        log::error("responder {} is ended, since it does not take what it is told: cannot {}", pid_,
+                   why.message());
+        kill();
+      }) {}
 
 Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_context& io, const User& user) {
   Result<std::pair<UniqueFd, UniqueFd>> channel = control::Channel::make_pair();

@@ -14,7 +14,7 @@
 namespace msi2imds::supervisor {
 
 // A running responder: this same binary, started again as `user` without any capability. Destroying it ends
-// the process.
+// the process, and so does a message that it has not taken: without it the next would be understood wrongly.
 class ResponderProcess {
  public:
   // Fails when the process cannot be made or cannot run the binary, with the step at which it failed.

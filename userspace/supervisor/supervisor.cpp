@@ -163,10 +163,7 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
   message.value =
       static_cast<std::int32_t>(successor_serves ? control::Backlog::leave : control::Backlog::serve);
   message.number = static_cast<std::uint64_t>(limit.count());
-  const Result<void> sent = responder_->channel().send(message);
-  if (!sent) {
-    responder_->kill();
-  }
+  (void)responder_->channel().send(message);  // one that does not take it is ended
 }
 
 // What is looked at each second: the responder's life first.
@@ -204,7 +201,7 @@ asio::awaitable<void> Supervisor::keep_in_force() {
     co_await interception_.keep_in_force();
     const bool other_sockets = co_await interception_.take_in_new_addresses();
     if (other_sockets && responder_) {
-      (void)hand_over_sockets(responder_->channel());  // one that does not read is ended by its heartbeat
+      (void)hand_over_sockets(responder_->channel());  // one that does not take them is replaced
     }
   }
 }
