@@ -178,6 +178,21 @@ def test_observing_records_and_redirects_nothing(observing, host, scripts):
     wait_until(lambda: requests_of(observing) == 3, 10, "a call that nobody answers is seen too")
 
 
+def test_what_was_observed_before_a_stop_is_kept(observing, host):
+    observing.start()
+    os.kill(observing.pid, signal.SIGSTOP)
+    try:
+        with another_server(host, "127.0.0.1"):
+            for _ in range(200):
+                host.connect().close()
+        observing.process.terminate()
+    finally:
+        os.kill(observing.pid, signal.SIGCONT)
+    assert observing.wait_exit() == 0
+    rows = json.loads(observing.callers_state.read_text())["callers"]
+    assert sum(row["requests"] for row in rows) == 200
+
+
 def test_observing_without_bpf_says_what_it_misses(observing, host):
     observing.start(wrapper=on_old_kernel("3.10"))
     assert "what is shorter is missed" in observing.log_text()

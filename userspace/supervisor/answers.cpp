@@ -2,6 +2,7 @@
 // What the responder may ask the supervisor.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <span>
 #include <utility>
@@ -13,6 +14,12 @@
 #include "supervisor/supervisor.hpp"
 
 namespace msi2imds::supervisor {
+namespace {
+
+// How long a stop waits until those are known who have called before it.
+constexpr std::chrono::milliseconds kLastObserved{2000};
+
+}  // namespace
 
 void Supervisor::answer(control::Channel& channel, const control::Message& question) {
   control::Message message;
@@ -108,6 +115,7 @@ void Supervisor::observe() {
     return;
   }
   observation_.start(std::move(plan), [this](std::vector<observer::Dialler> seen) {
+    ++observed_untold_;
     spawn(io_, "tell who was observed", tell_observed(std::move(seen)));
   });
 }
@@ -132,6 +140,23 @@ asio::awaitable<void> Supervisor::tell_observed(std::vector<observer::Dialler> s
                                          : Error::from_errno(ECHILD, "find the responder");
     if (!sent) {
       log::warn("cannot record who called: {}", sent.error().message());
+    }
+  }
+  if (--observed_untold_ == 0) {
+    observed_told_.cancel();
+  }
+}
+
+// What was seen before a stop is told before the responder is to leave.
+asio::awaitable<void> Supervisor::finish_observing() {
+  observation_.hand_over_now();
+  observation_.stop();
+  observed_told_.expires_after(kLastObserved);
+  if (observed_untold_ > 0) {
+    const auto [ec] = co_await observed_told_.async_wait(kAsTuple);
+    if (!ec) {
+      log::warn("who called just before the stop is not recorded: finding out took longer than {} ms",
+                kLastObserved.count());
     }
   }
 }

@@ -161,6 +161,32 @@ void Observation::add_to(caller::Clues& clues) const {
   }
 }
 
+// False: there were none.
+bool Observation::hand_over_reports() {
+  std::vector<observer::Dialler> seen = attached_->observer->take_reports();
+  for (observer::Dialler& dialler : seen) {
+    handed_over_.insert(dialler.clues.cookie);
+    dialler.clues = usable(dialler.clues);
+  }
+  if (seen.empty()) {
+    return false;
+  }
+  receiver_(std::move(seen));
+  return true;
+}
+
+void Observation::hand_over_now() {
+  if (!receiver_) {
+    return;
+  }
+  if (attached_) {
+    while (hand_over_reports()) {
+    }
+  } else {
+    look_at_connections();
+  }
+}
+
 asio::awaitable<void> Observation::read_reports(std::shared_ptr<Attached> attached) {
   while (attached == attached_) {
     const auto [ec] =
@@ -168,12 +194,7 @@ asio::awaitable<void> Observation::read_reports(std::shared_ptr<Attached> attach
     if (ec || attached != attached_) {
       co_return;
     }
-    std::vector<observer::Dialler> seen = attached->observer->take_reports();
-    for (observer::Dialler& dialler : seen) {
-      handed_over_.insert(dialler.clues.cookie);
-      dialler.clues = usable(dialler.clues);
-    }
-    receiver_(std::move(seen));
+    (void)hand_over_reports();
     if (handed_over_.size() > kMostHandedOver) {
       look_at_connections();
     }

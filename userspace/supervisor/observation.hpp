@@ -36,6 +36,10 @@ class Observation {
   void start(observer::Plan plan, Receiver receiver);
   void stop();
 
+  // Hands over all that has been seen by now, without waiting for the next report. Nothing outside observe
+  // mode.
+  void hand_over_now();
+
   // Attaches the programs again if somebody has removed them. What failed is tried again every ten seconds.
   void keep_in_force(Time now = std::chrono::steady_clock::now());
 
@@ -56,6 +60,7 @@ class Observation {
   void attach(Time now);
   void detach();
   void report_shortcoming(const std::string& reason);
+  bool hand_over_reports();
   asio::awaitable<void> read_reports(std::shared_ptr<Attached> attached);
   asio::awaitable<void> look_now_and_then(std::uint64_t generation);
   void look_at_connections();

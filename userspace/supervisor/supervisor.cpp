@@ -36,7 +36,8 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       repair_timer_(io),
       drain_timer_(io),
       service_manager_timer_(io),
-      change_(io) {
+      change_(io),
+      observed_told_(io) {
   for (const int signal : {SIGQUIT /* another key of the terminal */, kStopForGood, step_aside_signal()}) {
     signals_.add(signal);
   }
@@ -151,6 +152,9 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
     reserved_ports_->keep();
   }
   reserved_ports_.reset();
+  if (mode_ == Mode::observe) {
+    co_await finish_observing();
+  }
   const std::chrono::milliseconds limit =
       successor_serves ? control::kHandOver : config_.responder.drain_timeout;
   log::info("stop: drain for up to {} ms", limit.count());

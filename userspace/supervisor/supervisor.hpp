@@ -85,6 +85,7 @@ class Supervisor {
   // Who calls (answers.cpp).
   void observe();
   asio::awaitable<void> tell_observed(std::vector<observer::Dialler> seen);
+  asio::awaitable<void> finish_observing();
 
   asio::io_context& io_;
   config::Config config_;
@@ -117,8 +118,10 @@ class Supervisor {
   asio::steady_timer repair_timer_;
   asio::steady_timer drain_timer_;
   asio::steady_timer service_manager_timer_;
-  AsyncMutex change_;       // held by reload() and stop(): one goes before the other
-  bool announced_ = false;  // READY=1 was sent
+  AsyncMutex change_;                 // held by reload() and stop(): one goes before the other
+  int observed_untold_ = 0;           // of tell_observed(): how many are under way
+  asio::steady_timer observed_told_;  // its cancellation says that none is
+  bool announced_ = false;            // READY=1 was sent
   bool stopping_ = false;
   bool tokens_stay_ = false;  // for a successor
 };
