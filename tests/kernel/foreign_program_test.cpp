@@ -57,7 +57,7 @@ TEST_P(ForeignProgramTest, HindersNobody) {
 
 TEST_P(ForeignProgramTest, StaysAttachedWhenARedirectionGoes) {
   install();
-  redirection_.reset();
+  uninstall();
   EXPECT_TRUE(foreign_.is_attached());
   EXPECT_TRUE(comes_true([] { return attached_links().size() == 1; }));
 }

@@ -58,7 +58,7 @@ TEST_P(NatConnectionsTest, StayWhenTheRulesGo) {
   UniqueFd v4_server = listeners_->accept();
   Dialled v6 = dial("::1", kPort);
   UniqueFd v6_server = listeners_->accept();
-  redirection_.reset();
+  uninstall();
   listeners_.reset();
   EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED);
   EXPECT_TRUE(is_alive(v4.socket, v4_server));
@@ -76,7 +76,7 @@ TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {
   install();
   Dialled old = dial("127.0.0.1", kPort);
   UniqueFd old_server = listeners_->accept();
-  redirection_.reset();
+  uninstall();
   ASSERT_TRUE(is_closing());
   install();
   EXPECT_TRUE(is_alive(old.socket, old_server));

@@ -62,7 +62,7 @@ inline std::string variant_of(const testing::TestParamInfo<NatVariant>& tested) 
 class NatFixture : public testing::TestWithParam<NatVariant> {
  protected:
   void TearDown() override {
-    redirection_.reset();
+    uninstall();
     listeners_.reset();
     EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_; })) << all_rules();
   }
@@ -83,6 +83,14 @@ class NatFixture : public testing::TestWithParam<NatVariant> {
     auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     ASSERT_TRUE(redirection) << redirection.error().message();
     redirection_ = std::move(*redirection);
+  }
+
+  void uninstall() {
+    if (redirection_) {
+      const auto removed = run_to_end(redirection_->remove());
+      EXPECT_TRUE(removed) << removed.error().message();
+      redirection_.reset();
+    }
   }
 
   [[nodiscard]] bool is_ours(const std::string& address, std::uint16_t port) const {

@@ -19,13 +19,27 @@ using Command = std::vector<std::string>;
 
 constexpr const char* kLockFile = "/run/xtables.lock";
 
+UniqueFd take_lock() {
+  UniqueFd lock(::open(kLockFile, O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+  EXPECT_EQ(::flock(lock.get(), LOCK_EX), 0);
+  return lock;
+}
+
+bool a_program_waits() {
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    if (line.find("-> FLOCK") != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Holds the lock of the old iptables until somebody waits for it: inside a program, as those of our days do,
 // or because a program has failed.
 class HeldLock {
  public:
-  explicit HeldLock(std::atomic<bool>& somebody_waits)
-      : lock_(::open(kLockFile, O_RDONLY | O_CREAT | O_CLOEXEC, 0600)) {
-    EXPECT_EQ(::flock(lock_.get(), LOCK_EX), 0);
+  explicit HeldLock(std::atomic<bool>& somebody_waits) : lock_(take_lock()) {
     somebody_waits = false;
     releaser_ = std::thread([this, &somebody_waits] {
       released_for_a_reason_ = comes_true([&] { return somebody_waits || a_program_waits(); });
@@ -40,16 +54,6 @@ class HeldLock {
   }
 
  private:
-  static bool a_program_waits() {
-    std::ifstream locks("/proc/locks");
-    for (std::string line; std::getline(locks, line);) {
-      if (line.find("-> FLOCK") != std::string::npos) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   UniqueFd lock_;
   bool released_for_a_reason_ = false;
   std::thread releaser_;
@@ -121,7 +125,7 @@ TEST_P(NatRulesTest, AreTheOnlyOnesThatChange) {
   EXPECT_EQ(foreign_rules(), foreign) << "repaired";
   EXPECT_EQ(in_any_order(all_rules()), in_any_order(installed));
 
-  redirection_.reset();
+  uninstall();
   listeners_.reset();
   EXPECT_TRUE(comes_true([&] { return all_rules() == before; })) << all_rules();
 }
@@ -187,7 +191,7 @@ TEST_P(NatRulesTest, TakeThePlaceOfThoseOfAnEarlierProcess) {
   install();
   const std::string installed = all_rules();
   ASSERT_TRUE(redirection_->hand_over());
-  redirection_.reset();
+  uninstall();
   EXPECT_EQ(all_rules(), installed);
   EXPECT_TRUE(is_ours("127.0.0.1", kPort)) << "in force without us";
 
@@ -209,7 +213,7 @@ TEST_P(NatRulesTest, ChangeWithThePlan) {
 TEST_P(NatRulesTest, AreRemovedWhenTheyAreLeftOver) {
   install();
   ASSERT_TRUE(redirection_->hand_over());
-  redirection_.reset();
+  uninstall();
   const auto removed = run_to_end(make_redirector()->remove_leftovers(plan_, redirect::Removal::at_once));
   ASSERT_TRUE(removed) << removed.error().message();
   const std::vector<std::string> nft = {"nftables: table ip msi2imds", "nftables: table ip6 msi2imds"};
@@ -244,9 +248,22 @@ TEST_P(NatRulesTest, ArePutInPlaceAlthoughSomebodyHoldsTheLock) {
   }
   {
     const HeldLock lock(somebody_waits);
-    redirection_.reset();
+    uninstall();
   }
   EXPECT_EQ(all_rules(), rules_before_);
+}
+
+TEST_P(NatRulesTest, AreRemovedByTheirGuardOnceTheLockIsFree) {
+  if (!GetParam().is_legacy()) {
+    return;  // does not apply: the kernel locks
+  }
+  install();
+  {
+    const UniqueFd lock = take_lock();
+    redirection_.reset();
+    EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+  }
+  EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_; })) << all_rules();
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class RedirectionFixture : public testing::TestWithParam<std::string> {
 
   // Firewall rules last as long as connections that they translate.
   void TearDown() override {
-    redirection_.reset();
+    uninstall();
     listeners_.reset();
     EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_; })) << all_rules();
   }
@@ -71,6 +71,14 @@ class RedirectionFixture : public testing::TestWithParam<std::string> {
     auto redirection = run_to_end(redirector_->install(plan_, listeners_->get()));
     ASSERT_TRUE(redirection) << redirection.error().message();
     redirection_ = std::move(*redirection);
+  }
+
+  void uninstall() {
+    if (redirection_) {
+      const auto removed = run_to_end(redirection_->remove());
+      EXPECT_TRUE(removed) << removed.error().message();
+      redirection_.reset();
+    }
   }
 
   // Dials, and says whether the connection arrived at our listeners.

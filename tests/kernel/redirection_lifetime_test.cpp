@@ -48,7 +48,7 @@ TEST_P(RedirectionLifetimeTest, IsInForceOnceInstalled) {
 TEST_P(RedirectionLifetimeTest, RemovesProgramAndLink) {
   install();
   const auto links = attached_links();
-  redirection_.reset();
+  uninstall();
   EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
   for (const AttachedLink& link : links) {
     EXPECT_TRUE(comes_true([&link] { return !program_exists(link.program_id); }));
@@ -57,9 +57,9 @@ TEST_P(RedirectionLifetimeTest, RemovesProgramAndLink) {
 
 TEST_P(RedirectionLifetimeTest, RemovesRulesBeforeItIsDestroyed) {
   install();
-  run_to_end(redirection_->remove());
+  EXPECT_TRUE(run_to_end(redirection_->remove()));
   EXPECT_EQ(all_rules(), rules_before_);
-  redirection_.reset();
+  uninstall();
   EXPECT_EQ(all_rules(), rules_before_);
   EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
 }
@@ -71,7 +71,7 @@ TEST_P(RedirectionLifetimeTest, GivesTheExtensionItsConnectionsBack) {
   const UniqueFd extension = listen_on("127.0.0.1", kPort);
   install();
   ASSERT_TRUE(is_ours("127.0.0.1", kPort));
-  redirection_.reset();
+  uninstall();
   EXPECT_EQ(dial("127.0.0.1", kPort).error, 0);
   EXPECT_TRUE(accept_from(extension.get()));
 }
@@ -102,7 +102,7 @@ TEST_P(RedirectionLifetimeTest, KeepsEstablishedConnectionsWhenItIsRemoved) {
   const Dialled client = dial("127.0.0.1", kPort);
   const UniqueFd server = listeners_->accept();
   ASSERT_TRUE(server);
-  redirection_.reset();
+  uninstall();
   listeners_->close();
   EXPECT_TRUE(is_alive(client.socket, server));
 }
@@ -117,6 +117,13 @@ TEST_P(RedirectionLifetimeTest, KeepsConnectionsToTheExtensionWhenItIsInstalled)
   ASSERT_TRUE(server);
   install();
   EXPECT_TRUE(is_alive(client.socket, server));
+}
+
+// What is left to a guard then goes soon after.
+TEST_P(RedirectionLifetimeTest, IsRemovedByItsDestruction) {
+  install();
+  redirection_.reset();
+  EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_ && attached_links().empty(); }));
 }
 
 // What a reload does: the new one is there before the old one goes.
@@ -134,7 +141,7 @@ TEST_P(RedirectionLifetimeTest, IsReplacedWithoutAGap) {
   EXPECT_TRUE(listeners_->accept() || listeners.accept());
 
   (void)redirection_->hand_over();  // false where the two do not share what they installed
-  redirection_.reset();
+  uninstall();
   EXPECT_EQ(dial("127.0.0.1", kPort).error, 0);
   EXPECT_TRUE(listeners.accept());
   EXPECT_EQ(dial("127.0.0.1", kOtherPort).error, 0);

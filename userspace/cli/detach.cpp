@@ -19,7 +19,8 @@
 namespace msi2imds::cli {
 namespace {
 
-constexpr std::chrono::seconds kEndTime{15};  // besides what a drain may take
+// Besides what a drain may take: another tool may hold the lock of the rules.
+constexpr std::chrono::seconds kEndTime{60};
 
 // Whether somebody listens on our listen port: the service manager, while our service is away.
 bool is_listened_on(std::uint16_t port) {

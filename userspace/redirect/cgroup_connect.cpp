@@ -61,6 +61,13 @@ class CgroupConnectRedirection final : public Redirection {
     }
   }
 
+  CgroupConnectRedirection(const CgroupConnectRedirection&) = delete;
+  CgroupConnectRedirection& operator=(const CgroupConnectRedirection&) = delete;
+  ~CgroupConnectRedirection() override {
+    places_.clear();
+    dismiss_guard();
+  }
+
   // A missing cgroup is no error: that of a service appears when the service starts.
   Result<void> attach() {
     for (Place& place : places_) {
@@ -109,7 +116,7 @@ class CgroupConnectRedirection final : public Redirection {
           attachment.release();
         }
       }
-      guard_.reset();
+      dismiss_guard();
     }
     return can;
   }
@@ -169,18 +176,30 @@ class CgroupConnectRedirection final : public Redirection {
         }
       }
     }
-    guard_.reset();
     if (attached.empty()) {
+      dismiss_guard();
       return {};
     }
     Result<Guard> guard = Guard::start(
-        [attached] { std::for_each(attached.begin(), attached.end(), loader::CgroupAttachment::detach); },
+        [attached] {
+          std::for_each(attached.begin(), attached.end(), loader::CgroupAttachment::detach);
+          return true;
+        },
         descriptors);
     if (!guard) {
       return guard.error();
     }
+    dismiss_guard();
     guard_.emplace(std::move(*guard));
     return {};
+  }
+
+  // Nothing is attached any more, or another guard looks after it.
+  void dismiss_guard() {
+    if (guard_) {
+      guard_->dismiss();
+      guard_.reset();
+    }
   }
 
   ConnectPrograms programs_;

@@ -22,7 +22,9 @@ class Category final : public boost::system::error_category {
       case Errc::in_use:
         return "the kernel lets only one use NAT here, and somebody else does";
       case Errc::locked:
-        return "somebody else is changing rules all the time";
+        return "another tool holds the lock of the rules";
+      case Errc::too_slow:
+        return "it did not end in time: it is slow, or another tool holds the lock of the rules";
       case Errc::tool_failed:
         return "the tool failed";
       case Errc::no_effect:

@@ -13,6 +13,7 @@ enum class Errc {
   no_nat,             // the kernel has no NAT of this kind or family
   in_use,             // somebody else uses what only one can
   locked,             // somebody else is changing rules
+  too_slow,           // the tool, or it waits for somebody else who is changing rules
   tool_failed,        // for another reason, which the tool has told
   no_effect,          // accepted, but connections do not follow the rule
   incomplete,         // rules of ours are missing

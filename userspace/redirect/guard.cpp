@@ -6,8 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <thread>
 #include <utility>
 
 #include "base/descriptors.hpp"
@@ -17,7 +21,10 @@ namespace msi2imds::redirect {
 namespace {
 
 constexpr char kReady = 'r';
-constexpr char kDismissed = 'd';
+
+constexpr std::chrono::minutes kLongestTry{10};
+constexpr std::chrono::milliseconds kFirstPause{200};
+constexpr std::chrono::milliseconds kLongestPause{5000};
 
 // A peer that has exited need not be told.
 void tell(int end, char word) {
@@ -33,19 +40,24 @@ void stand_alone(std::vector<int> descriptors) {
   close_all_but(std::move(descriptors));
 }
 
+// Reads a byte, or waits until nobody is left at the other end.
+void hear(int end) {
+  char word = 0;
+  while (::read(end, &word, 1) < 0 && errno == EINTR) {
+  }
+}
+
 // noexcept, so that an exception ends this process instead of unwinding into the code that forked it.
-[[noreturn]] void keep_watch(int alarm, const std::function<void()>& undo,
-                             std::vector<int> descriptors) noexcept {
+[[noreturn]] void keep_watch(int alarm, const Guard::Undo& undo, std::vector<int> descriptors) noexcept {
   descriptors.push_back(alarm);
   stand_alone(std::move(descriptors));
   tell(alarm, kReady);
-  char word = 0;
-  ssize_t size = 0;
-  do {
-    size = ::read(alarm, &word, 1);
-  } while (size < 0 && errno == EINTR);
-  if (size != 1 || word != kDismissed) {
-    undo();
+  hear(alarm);
+  const auto end = std::chrono::steady_clock::now() + kLongestTry;
+  auto pause = kFirstPause;
+  while (!undo() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPause);
   }
   ::_exit(0);
 }
@@ -61,7 +73,7 @@ Guard::Guard(pid_t pid, UniqueFd alarm) : pid_(pid), alarm_(std::move(alarm)) {}
 
 Guard::Guard(Guard&& other) noexcept : pid_(std::exchange(other.pid_, -1)), alarm_(std::move(other.alarm_)) {}
 
-Result<Guard> Guard::start(const std::function<void()>& undo, const std::vector<int>& descriptors) {
+Result<Guard> Guard::start(const Undo& undo, const std::vector<int>& descriptors) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error::from_errno(errno, "make a socketpair for the guard");
@@ -77,21 +89,26 @@ Result<Guard> Guard::start(const std::function<void()>& undo, const std::vector<
     keep_watch(theirs.get(), undo, descriptors);
   }
   theirs.reset();
-  // Waits until the child has closed its copies of our sockets.
-  char word = 0;
-  while (::read(ours.get(), &word, 1) < 0 && errno == EINTR) {
-  }
+  hear(ours.get());  // until the child has closed its copies of our sockets
   return Guard(pid, std::move(ours));
 }
 
-Guard::~Guard() {
+// Closing our end tells the child.
+Guard::~Guard() = default;
+
+void Guard::take_over() {
+  alarm_.reset();
+}
+
+void Guard::dismiss() {
   if (pid_ < 0) {
     return;
   }
-  tell(alarm_.get(), kDismissed);
+  (void)::kill(pid_, SIGKILL);  // a tool that it runs goes with it
   alarm_.reset();
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
+  pid_ = -1;
 }
 
 Result<void> run_detached(const std::function<void()>& task) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -17,13 +18,17 @@
 namespace msi2imds::redirect {
 namespace {
 
+// How long a probe tries to take back its rule; while it cannot put it, it does not wait.
+constexpr std::chrono::seconds kProbePatience{5};
+
 // Adds a rule that matches no connection, to find out whether the kernel accepts it, and removes it.
-asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family) {
-  Result<void> added = co_await insist([&] { return tool.restore(iptables_probe_text(family)); });
+asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family, Deadline deadline) {
+  Result<void> added = co_await insist(deadline, [&] { return tool.restore(iptables_probe_text(family)); });
   if (!added) {
     co_return added;
   }
-  co_return co_await insist([&] { return tool.restore(iptables_probe_removal_text()); });
+  const Deadline end = std::max(deadline, deadline_after(kProbePatience));
+  co_return co_await insist(end, [&] { return tool.restore(iptables_probe_removal_text()); });
 }
 
 // Legacy iptables would create its nat table by merely listing it, so the kernel is asked.
@@ -81,12 +86,15 @@ IptablesTool IptablesRedirector::tool(const NatFamily& family, const std::string
   return {iptables_programs(family, flavour), options_.runner, options_.wait};
 }
 
-asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour() const {
+asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour(Deadline deadline) const {
   std::optional<Error> refusal;
   for (const std::string& flavour : options_.flavours) {
-    const Result<void> tried = co_await try_rule(tool(kIpv4, flavour), kIpv4);
+    const Result<void> tried = co_await try_rule(tool(kIpv4, flavour), kIpv4, deadline);
     if (tried) {
       co_return flavour;
+    }
+    if (is_busy(tried.error())) {
+      co_return tried.error();  // nobody has chosen the next one
     }
     // Of the flavours that are installed, the first is the one that the host has chosen: its error counts.
     if (!refusal || (refusal->code() == Errc::not_installed && tried.error().code() != Errc::not_installed)) {
@@ -100,7 +108,7 @@ asio::awaitable<Result<void>> IptablesRedirector::probe(const Plan& plan) const 
   if (!plan.cgroups.empty()) {
     co_return cannot_choose_callers();
   }
-  const Result<std::string> flavour = co_await find_flavour();
+  const Result<std::string> flavour = co_await find_flavour(Deadline::min());
   co_return flavour ? Result<void>() : flavour.error();
 }
 
@@ -119,19 +127,20 @@ asio::awaitable<std::unique_ptr<NatRules>> IptablesRedirector::rules_of(const Na
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
-  const Result<std::string> flavour = co_await find_flavour();
+  const Deadline deadline = deadline_after(plan.patience);
+  const Result<std::string> flavour = co_await find_flavour(deadline);
   if (!flavour) {
     co_return flavour.error();
   }
   std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan);
   std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan);
-  Result<std::unique_ptr<Redirection>> redirection =
-      co_await NatRedirection::install("iptables", plan, listeners, std::move(ipv4), std::move(ipv6));
+  Result<std::unique_ptr<Redirection>> redirection = co_await NatRedirection::install(
+      "iptables", plan, listeners, std::move(ipv4), std::move(ipv6), deadline);
   // The host may have switched between legacy iptables and iptables-nft since an earlier process of ours.
   const IptablesTool programs = tool(kIpv4, *flavour);
   const Result<bool> kind = co_await programs.speaks_nftables();
   if (redirection && kind) {
-    (void)co_await remove_but(*kind, plan, Removal::gently);
+    (void)co_await remove_but(*kind, plan, Removal::gently, deadline);
   }
   co_return redirection;
 }
@@ -141,7 +150,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
 asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily& family,
                                                                  const std::string& flavour,
                                                                  std::optional<bool> kept, const Plan& plan,
-                                                                 Found& all) const {
+                                                                 Deadline deadline, Found& all) const {
   const IptablesTool programs = tool(family, flavour);
   const Result<bool> speaks_nftables = co_await programs.speaks_nftables();
   if (!speaks_nftables || kept == *speaks_nftables ||
@@ -149,7 +158,7 @@ asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily
       !co_await has_nat_table(*options_.runner, *speaks_nftables, family)) {
     co_return Result<void>();
   }
-  const Result<IptablesNat> found = co_await insist([&] { return programs.look(); });
+  const Result<IptablesNat> found = co_await insist(deadline, [&] { return programs.look(); });
   if (!found) {
     co_return found.error().code() == Errc::no_nat ? Result<void>() : found.error();
   }
@@ -164,19 +173,20 @@ asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily
 
 asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_but(std::optional<bool> kept,
                                                                                  const Plan& plan,
-                                                                                 Removal removal) const {
+                                                                                 Removal removal,
+                                                                                 Deadline deadline) const {
   Found all;
   std::optional<Error> failure;
   for (const std::string& flavour : options_.flavours) {
     for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
-      const Result<void> looked = co_await find_leftovers(*family, flavour, kept, plan, all);
+      const Result<void> looked = co_await find_leftovers(*family, flavour, kept, plan, deadline, all);
       if (!looked) {
         failure = looked.error();
       }
     }
   }
   Result<std::vector<std::string>> removed =
-      co_await redirect::remove(all.leftovers, removal, plan.listen_port);
+      co_await redirect::remove(all.leftovers, removal, plan.listen_port, deadline);
   if (removed && failure) {
     co_return *failure;
   }
@@ -185,7 +195,7 @@ asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_but
 
 asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_leftovers(
     const Plan& plan, Removal removal) const {
-  return remove_but(std::nullopt, plan, removal);
+  return remove_but(std::nullopt, plan, removal, deadline_after(plan.patience));
 }
 
 }  // namespace msi2imds::redirect

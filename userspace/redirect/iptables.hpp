@@ -48,15 +48,16 @@ class IptablesRedirector final : public Redirector {
   [[nodiscard]] asio::awaitable<Result<void>> find_leftovers(const NatFamily& family,
                                                              const std::string& flavour,
                                                              std::optional<bool> kept, const Plan& plan,
-                                                             Found& all) const;
+                                                             Deadline deadline, Found& all) const;
   [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove_but(std::optional<bool> kept,
                                                                              const Plan& plan,
-                                                                             Removal removal) const;
+                                                                             Removal removal,
+                                                                             Deadline deadline) const;
   [[nodiscard]] asio::awaitable<std::unique_ptr<NatRules>> rules_of(const NatFamily& family,
                                                                     const std::string& flavour,
                                                                     const Plan& plan) const;
   [[nodiscard]] IptablesTool tool(const NatFamily& family, const std::string& flavour) const;
-  [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour() const;
+  [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour(Deadline deadline) const;
 
   IptablesOptions options_;
 };

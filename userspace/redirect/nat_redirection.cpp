@@ -6,10 +6,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <utility>
 
-#include "base/log.hpp"
 #include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/open_connections.hpp"
@@ -21,10 +21,32 @@ namespace {
 // Longer than a request may take.
 constexpr std::chrono::seconds kLongestClosing{90};
 constexpr std::chrono::milliseconds kClosingPoll{100};
+constexpr std::chrono::seconds kFinishPatience{60};  // of a process for which nobody waits
 
 std::map<std::string_view, const Redirection*>& owners() {
   static std::map<std::string_view, const Redirection*> owners;
   return owners;
+}
+
+// At work for redirections that are gone; one of a backend.
+std::map<std::string_view, Guard>& guards_at_work() {
+  static std::map<std::string_view, Guard> guards;
+  return guards;
+}
+
+// It would remove what is put next.
+void dismiss_guard_at_work(std::string_view backend) {
+  const auto found = guards_at_work().find(backend);
+  if (found != guards_at_work().end()) {
+    found->second.dismiss();
+    guards_at_work().erase(found);
+  }
+}
+
+void leave_rules_to(Guard guard, std::string_view backend) {
+  dismiss_guard_at_work(backend);
+  guard.take_over();
+  guards_at_work().emplace(backend, std::move(guard));
 }
 
 bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& address) {
@@ -41,136 +63,179 @@ asio::awaitable<void> wait_for_connections_to_end(std::uint16_t listen_port) {
   }
 }
 
-// Stops new connections from being redirected; returns the rules for which that succeeded. Connections are
-// counted after that: one that came between the count and the removal would lose its translation.
-asio::awaitable<std::vector<NatRules*>> close(std::vector<NatRules*> all) {
-  std::vector<NatRules*> closing;
-  for (NatRules* rules : all) {
-    const Result<void> closed = co_await insist([rules] { return rules->close(); });
-    if (closed) {
-      closing.push_back(rules);
+using Change = std::function<asio::awaitable<Result<void>>(NatRules&)>;
+
+// Changes all of them. Those which another tool is changing are tried again until the deadline, and do not
+// keep the others waiting.
+asio::awaitable<Result<void>> change_all(std::vector<NatRules*> all, Change change, Deadline deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  Result<void> result;
+  while (true) {
+    std::vector<NatRules*> busy;
+    Result<void> refusal;
+    for (NatRules* rules : all) {
+      const Result<void> changed = co_await change(*rules);
+      if (!changed && is_busy(changed.error())) {
+        busy.push_back(rules);
+        refusal = changed;
+      } else if (!changed) {
+        result = changed;
+      }
     }
+    if (busy.empty()) {
+      co_return result;
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      co_return refusal;
+    }
+    all = std::move(busy);
+    timer.expires_after(kBetweenAttempts);
+    (void)co_await timer.async_wait(kAsTuple);
   }
-  co_return closing;
 }
 
-asio::awaitable<Result<void>> remove_all_but(std::vector<NatRules*> needed, std::vector<NatRules*> all) {
-  Result<void> result;
-  for (NatRules* rules : all) {
-    if (std::find(needed.begin(), needed.end(), rules) != needed.end()) {
-      continue;
-    }
-    Result<void> removed = co_await insist([rules] { return rules->remove(); });
-    if (!removed) {
-      result = std::move(removed);
-    }
+// New connections are no longer redirected. `closing` are the rules of which something is left for those that
+// are open.
+asio::awaitable<Result<void>> stop_redirecting(NatRules& rules, std::vector<NatRules*>& closing) {
+  Result<void> closed = co_await rules.close();
+  if (closed) {
+    closing.push_back(&rules);
   }
-  co_return result;
+  if (closed || is_busy(closed.error())) {
+    co_return closed;
+  }
+  co_return co_await rules.remove();
 }
 
 // What close() left redirects nothing, so a failure to remove it does no harm.
-asio::awaitable<void> finish(std::vector<NatRules*> closing) {
-  for (NatRules* rules : closing) {
-    (void)co_await insist([rules] { return rules->finish(); });
-  }
+asio::awaitable<void> finish(std::vector<NatRules*> closing, Deadline deadline) {
+  const Change finish_one = [](NatRules& rules) { return rules.finish(); };
+  (void)co_await change_all(std::move(closing), finish_one, deadline);
 }
 
 asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
                                                          std::uint16_t listen_port) {
   co_await wait_for_connections_to_end(listen_port);
-  co_await finish(std::move(closing));
+  co_await finish(std::move(closing), deadline_after(kFinishPatience));
 }
 
-// In the guard's process, which has nobody to report a failure to.
-asio::awaitable<void> remove_for_a_process_that_is_gone(std::vector<NatRules*> all,
-                                                        std::uint16_t listen_port) {
-  std::vector<NatRules*> closing = co_await close(all);
-  (void)co_await remove_all_but(closing, all);
-  co_await finish_once_connections_have_ended(std::move(closing), listen_port);
+// What is left to do in the guard's process, which has nobody to report a failure to.
+struct Remaining {
+  std::vector<NatRules*> redirecting;
+  std::vector<NatRules*> closing;
+  std::uint16_t listen_port;
+};
+
+// False: another tool is changing rules.
+asio::awaitable<bool> remove_for_a_process_that_is_gone(Remaining& remaining) {
+  std::vector<NatRules*> busy;
+  for (NatRules* rules : remaining.redirecting) {
+    const Result<void> stopped = co_await stop_redirecting(*rules, remaining.closing);
+    if (!stopped && is_busy(stopped.error())) {
+      busy.push_back(rules);
+    }
+  }
+  remaining.redirecting = std::move(busy);
+  if (!remaining.redirecting.empty()) {
+    co_return false;
+  }
+  co_await finish_once_connections_have_ended(remaining.closing, remaining.listen_port);
+  co_return true;
 }
 
 }  // namespace
 
-// The kernel translates connections that exist only while there is a NAT rule, so one stays until they have
-// ended; closing it is left to a process that may outlive us.
-asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, std::uint16_t listen_port) {
-  std::vector<NatRules*> closing = co_await close(all);
+// Connections are counted after new ones are redirected no more: one that came between the count and the
+// removal would lose its translation. The kernel translates those that exist only while there is a NAT rule,
+// so one stays until they have ended; removing it is left to a process that may outlive us.
+asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, std::uint16_t listen_port,
+                                            Deadline deadline) {
+  std::vector<NatRules*> closing;
+  const Change stop = [&closing](NatRules& rules) { return stop_redirecting(rules, closing); };
+  Result<void> stopped = co_await change_all(std::move(all), stop, deadline);
   if (count_open_connections(listen_port) == 0) {
-    closing.clear();
+    const Change remove_one = [](NatRules& rules) { return rules.remove(); };
+    Result<void> removed = co_await change_all(closing, remove_one, deadline);
+    co_return stopped ? removed : stopped;
   }
-  Result<void> result = co_await remove_all_but(closing, all);
-  if (!closing.empty()) {
-    const Result<void> detached = run_detached(
-        [&closing, listen_port] { run_to_end(finish_once_connections_have_ended(closing, listen_port)); });
-    if (!detached) {
-      co_await finish(closing);
-    }
+  const Result<void> detached = run_detached(
+      [&closing, listen_port] { run_to_end(finish_once_connections_have_ended(closing, listen_port)); });
+  if (!detached) {
+    co_await finish(closing, deadline);
   }
-  co_return result;
+  co_return stopped;
 }
 
 asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
-                                                         Removal removal, std::uint16_t listen_port) {
+                                                         Removal removal, std::uint16_t listen_port,
+                                                         Deadline deadline) {
   std::vector<std::string> names;
   std::vector<NatRules*> all;
   for (const NatLeftover& leftover : leftovers) {
     names.insert(names.end(), leftover.names.begin(), leftover.names.end());
     all.push_back(leftover.rules.get());
   }
+  Result<void> removed;
   if (removal == Removal::gently) {
-    const Result<void> removed = co_await remove_gently(all, listen_port);
-    co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
+    removed = co_await remove_gently(std::move(all), listen_port, deadline);
+  } else {
+    const Change remove_one = [](NatRules& rules) { return rules.remove(); };
+    removed = co_await change_all(std::move(all), remove_one, deadline);
   }
-  for (NatRules* rules : all) {
-    const Result<void> removed = co_await insist([rules] { return rules->remove(); });
-    if (!removed) {
-      co_return removed.error();
-    }
-  }
-  co_return names;
+  co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
 }
 
-NatRedirection::NatRedirection(std::string_view backend, std::uint16_t listen_port,
-                               std::shared_ptr<Families> families, Guard guard)
-    : backend_(backend), listen_port_(listen_port), families_(std::move(families)), guard_(std::move(guard)) {
+NatRedirection::NatRedirection(std::string_view backend, const Plan& plan, std::shared_ptr<Families> families,
+                               Guard guard)
+    : backend_(backend),
+      listen_port_(plan.listen_port),
+      patience_(plan.patience),
+      families_(std::move(families)),
+      guard_(std::move(guard)) {
   owners()[backend_] = this;
 }
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     std::string_view backend, const Plan& plan, const std::vector<Listener>& listeners,
-    std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6) {
+    std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6, Deadline deadline) {
   const auto address = SocketAddress::ipv4_loopback(plan.listen_port);
   if (!listens_on(listeners, address)) {
     co_return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
   }
   const auto families =
       std::make_shared<Families>(Families{.ipv4 = std::move(ipv4), .ipv6 = std::move(ipv6)});
+  const auto remaining =
+      std::make_shared<Remaining>(Remaining{.redirecting = {families->ipv4.get(), families->ipv6.get()},
+                                            .closing = {},
+                                            .listen_port = plan.listen_port});
   // The guard is started before the rules are put, so that they never exist without it.
   auto guard = Guard::start(
-      [families, port = plan.listen_port] {
-        run_to_end(remove_for_a_process_that_is_gone({families->ipv4.get(), families->ipv6.get()}, port));
-      },
-      {});
+      [families, remaining] { return run_to_end(remove_for_a_process_that_is_gone(*remaining)); }, {});
   if (!guard) {
     co_return guard.error();
   }
-  const Result<void> put = co_await insist([&families] { return families->ipv4->put(); });
+  dismiss_guard_at_work(backend);
+  const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
+    if (owners().contains(backend)) {
+      guard->dismiss();  // that redirection has its own
+    } else {
+      leave_rules_to(std::move(*guard), backend);  // a tool that was killed may have put them
+    }
     co_return put.error();
   }
-  std::unique_ptr<NatRedirection> redirection(
-      new NatRedirection(backend, plan.listen_port, families, std::move(*guard)));
-  co_await redirection->put_ipv6(listeners);
+  std::unique_ptr<NatRedirection> redirection(new NatRedirection(backend, plan, families, std::move(*guard)));
+  co_await redirection->put_ipv6(listeners, deadline);
   // What an earlier process has left closing can go: the new rules keep its connections translated.
-  co_await finish(redirection->in_force());
+  co_await finish(redirection->in_force(), deadline);
   co_return std::move(redirection);
 }
 
-asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& listeners) {
+asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& listeners, Deadline deadline) {
   if (!listens_on(listeners, SocketAddress::ipv6_loopback(listen_port_))) {
     why_not_ipv6_ = "nobody listens there";
   } else {
-    const Result<void> put = co_await insist([this] { return families_->ipv6->put(); });
+    const Result<void> put = co_await insist(deadline, [this] { return families_->ipv6->put(); });
     if (!put) {
       why_not_ipv6_ = put.error().message();
     }
@@ -182,18 +247,29 @@ asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& list
 }
 
 NatRedirection::~NatRedirection() {
-  run_to_end(NatRedirection::remove());
+  if (owns_the_rules()) {
+    owners().erase(backend_);
+    leave_rules_to(std::move(guard_), backend_);
+  } else {
+    guard_.dismiss();
+  }
 }
 
-asio::awaitable<void> NatRedirection::remove() {
-  if (!owns_the_rules()) {
-    co_return;
-  }
-  const Result<void> removed = co_await remove_gently(in_force(), listen_port_);
+// Nobody has to look after the rules any more.
+void NatRedirection::disown() {
   owners().erase(backend_);
-  if (!removed) {
-    log::error("cannot remove the redirection: {}", removed.error().message());
+  guard_.dismiss();
+}
+
+asio::awaitable<Result<void>> NatRedirection::remove() {
+  if (!owns_the_rules()) {
+    co_return Result<void>();
   }
+  const Result<void> removed = co_await remove_gently(in_force(), listen_port_, deadline_after(patience_));
+  if (removed) {
+    disown();
+  }
+  co_return removed;
 }
 
 asio::awaitable<Result<void>> NatRedirection::check() {
@@ -237,8 +313,7 @@ bool NatRedirection::hand_over() {
   if (!owns_the_rules()) {
     return false;
   }
-  owners().erase(backend_);
-  guard_.reset();
+  disown();
   return true;
 }
 

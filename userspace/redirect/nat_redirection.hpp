@@ -10,13 +10,14 @@
 #include "redirect/guard.hpp"
 #include "redirect/nat_rules.hpp"
 #include "redirect/redirector.hpp"
+#include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
 
 // Removes the rules of a redirection that has ended. New connections are no longer redirected when it
 // returns; what open connections need is removed once they have ended.
 [[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all,
-                                                          std::uint16_t listen_port);
+                                                          std::uint16_t listen_port, Deadline deadline);
 
 // Rules that an earlier process has left, and what of them is there.
 struct NatLeftover {
@@ -26,25 +27,23 @@ struct NatLeftover {
 
 // Removes them; says what they were.
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
-    const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port);
+    const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
 
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
 class NatRedirection final : public Redirection {
  public:
   // `backend` is a string literal. A backend has one set of rules, which belongs to the redirection that was
-  // installed last.
-  static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(std::string_view backend,
-                                                                       const Plan& plan,
-                                                                       const std::vector<Listener>& listeners,
-                                                                       std::unique_ptr<NatRules> ipv4,
-                                                                       std::unique_ptr<NatRules> ipv6);
+  // installed last. May be destroyed or cancelled halfway: its guard acts then.
+  static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
+      std::string_view backend, const Plan& plan, const std::vector<Listener>& listeners,
+      std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6, Deadline deadline);
   NatRedirection(const NatRedirection&) = delete;
   NatRedirection& operator=(const NatRedirection&) = delete;
   ~NatRedirection() override;
 
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
   [[nodiscard]] asio::awaitable<Result<void>> repair() override;
-  [[nodiscard]] asio::awaitable<void> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
   [[nodiscard]] bool hand_over() override;
   [[nodiscard]] std::vector<std::string> remarks() const override;
   [[nodiscard]] bool covers_ipv6() const override;
@@ -56,17 +55,18 @@ class NatRedirection final : public Redirection {
     std::unique_ptr<NatRules> ipv6;
   };
 
-  NatRedirection(std::string_view backend, std::uint16_t listen_port, std::shared_ptr<Families> families,
-                 Guard guard);
+  NatRedirection(std::string_view backend, const Plan& plan, std::shared_ptr<Families> families, Guard guard);
 
-  asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners);
+  asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
+  void disown();
   [[nodiscard]] bool owns_the_rules() const;
   [[nodiscard]] std::vector<NatRules*> in_force() const;
 
   std::string_view backend_;
   std::uint16_t listen_port_;
+  std::chrono::milliseconds patience_;
   std::shared_ptr<Families> families_;
-  std::optional<Guard> guard_;
+  Guard guard_;
   std::optional<std::string> why_not_ipv6_;
 };
 

@@ -43,7 +43,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NftablesRedirector::instal
     return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, runner_,
                                       std::make_unique<NftWatch>(std::string(kNftTable)));
   };
-  return NatRedirection::install("nftables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6));
+  return NatRedirection::install("nftables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6),
+                                 deadline_after(plan.patience));
 }
 
 asio::awaitable<Result<std::vector<std::string>>> NftablesRedirector::remove_leftovers(
@@ -65,7 +66,7 @@ asio::awaitable<Result<std::vector<std::string>>> NftablesRedirector::remove_lef
       leftovers.push_back(std::move(leftover));
     }
   }
-  co_return co_await redirect::remove(leftovers, removal, plan.listen_port);
+  co_return co_await redirect::remove(leftovers, removal, plan.listen_port, deadline_after(plan.patience));
 }
 
 }  // namespace msi2imds::redirect

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,8 @@ struct Plan {
   // Whether connections can wait for the process after this one: only then may anything be pinned.
   bool may_outlive_us = true;
   bool is_chosen = false;  // this backend was asked for by name, whatever it costs
+  // How long an operation, as a whole, waits for another tool that is changing rules.
+  std::chrono::milliseconds patience = std::chrono::seconds(30);
 
   friend bool operator==(const Plan&, const Plan&) = default;
 };
@@ -41,8 +44,8 @@ struct Listener {
 };
 
 // An installed redirection. One operation at a time; what is passed to it has to live until its end.
-// Destroying it uninstalls it, unless hand_over() was called. Without remove() before that, whoever destroys
-// it may have to wait for programs of the host, and for their locks.
+// Destroying it uninstalls it, unless hand_over() was called. What takes a program of the host is left to a
+// process of its own then, unless remove() has done it: nobody waits for it.
 class Redirection {
  public:
   Redirection() = default;
@@ -60,9 +63,10 @@ class Redirection {
     return check();
   }
 
-  // Uninstalls whatever takes a program of the host; its destruction, which has to follow, does the rest.
-  [[nodiscard]] virtual asio::awaitable<void> remove() {
-    co_return;
+  // Uninstalls whatever takes a program of the host; its destruction, which has to follow, does the rest, and
+  // after an error leaves this to a process that goes on trying, if need be after our end.
+  [[nodiscard]] virtual asio::awaitable<Result<void>> remove() {
+    co_return Result<void>();
   }
 
   // From here on it stays in force without us, for the process that comes after this one. False: it cannot.

@@ -74,6 +74,9 @@ asio::awaitable<Result<std::string>> run_tool(CommandRunner& runner, std::string
   if (!result && result.error().code() == boost::system::errc::no_such_file_or_directory) {
     co_return Error(Errc::not_installed, "run " + tool);
   }
+  if (!result && result.error().code() == boost::system::errc::timed_out) {
+    co_return Error(Errc::too_slow, "run " + tool);
+  }
   if (!result) {
     co_return result.error();
   }
@@ -84,7 +87,7 @@ asio::awaitable<Result<std::string>> run_tool(CommandRunner& runner, std::string
 }
 
 bool is_busy(const Error& failure) {
-  return failure.code() == Errc::locked || failure.code() == boost::system::errc::timed_out;
+  return failure.code() == Errc::locked || failure.code() == Errc::too_slow;
 }
 
 }  // namespace msi2imds::redirect

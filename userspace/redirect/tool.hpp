@@ -26,16 +26,19 @@ namespace msi2imds::redirect {
 // until it was killed.
 [[nodiscard]] bool is_busy(const Error& failure);
 
-// How long another tool is waited for where the change cannot be left for later, and the pause between
-// attempts.
-inline constexpr std::chrono::seconds kLongestLock{60};
+// When an operation gives up waiting for another tool. All of its steps share it.
+using Deadline = std::chrono::steady_clock::time_point;
+
+[[nodiscard]] inline Deadline deadline_after(std::chrono::milliseconds patience) {
+  return std::chrono::steady_clock::now() + patience;
+}
+
 inline constexpr std::chrono::milliseconds kBetweenAttempts{200};
 
-// Repeats `attempt` while another tool is changing rules, for up to kLongestLock.
+// Repeats `attempt` while another tool is changing rules; begins none after the deadline but the first.
 template <typename Attempt>
-std::invoke_result_t<Attempt> insist(Attempt attempt) {
+std::invoke_result_t<Attempt> insist(Deadline deadline, Attempt attempt) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  const auto deadline = std::chrono::steady_clock::now() + kLongestLock;
   auto result = co_await attempt();
   while (!result && is_busy(result.error()) && std::chrono::steady_clock::now() < deadline) {
     timer.expires_after(kBetweenAttempts);

@@ -218,8 +218,13 @@ asio::awaitable<Result<void>> Interception::go_over_to(Way way) {
 
 asio::awaitable<void> Interception::detach() {
   if (is_attached()) {
-    co_await way_.redirection->remove();
+    removal_ = co_await way_.redirection->remove();
     way_.redirection.reset();
+    if (!removal_) {
+      log::error(
+          "cannot remove the redirection: {}; msi2imds-guard, a process that stays behind, goes on trying",
+          removal_.error().message());
+    }
   }
 }
 

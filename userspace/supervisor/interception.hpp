@@ -88,6 +88,11 @@ class Interception {
   // that the service manager goes on holding. False: nothing was handed over.
   asio::awaitable<bool> give_back_inheritance(const config::Config& config);
 
+  // Whether the redirection that ended last was removed; if not, its guard goes on trying.
+  [[nodiscard]] const Result<void>& removal() const {
+    return removal_;
+  }
+
   [[nodiscard]] bool are_some_sockets_held_by_others() const {
     return sockets_.are_some_held_by_others();
   }
@@ -117,6 +122,7 @@ class Interception {
   ListeningSockets sockets_;
   Way way_;
   std::string failure_ = "the responder has not started yet";  // why nothing is in force, as found last
+  Result<void> removal_;
   bool are_leftovers_possible_ = true;
   bool is_failing_open_ = false;
   std::string leftovers_failure_;  // logged once, until it is another one

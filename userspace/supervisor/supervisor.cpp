@@ -56,6 +56,9 @@ asio::awaitable<Result<void>> Supervisor::run() {
   }
   const Result<void> result = co_await keep_responder_running();
   co_await clean_up();
+  if (result && !interception_.removal()) {
+    co_return interception_.removal().error().within("remove the redirection");
+  }
   co_return result;
 }
 

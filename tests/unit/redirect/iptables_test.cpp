@@ -68,6 +68,29 @@ TEST_F(IptablesRedirectorTest, TakesTheFirstFlavourThatTakesARule) {
   EXPECT_EQ(host_->calls.back().input, "*nat\n-F MSI2IMDS_PROBE\n-X MSI2IMDS_PROBE\nCOMMIT\n");
 }
 
+// Whoever starts does not wait for it, and another flavour is not what this host has chosen.
+TEST_F(IptablesRedirectorTest, DoesNotWaitForTheLockInAProbe) {
+  host_->fail("iptables-restore --noflush", 4, "Another app is currently holding the xtables lock.\n");
+  offer("iptables", "-nft");
+  const auto probed = run_to_end(redirector_.probe(kPlan));
+  ASSERT_FALSE(probed);
+  EXPECT_TRUE(probed.error().message().ends_with(": another tool holds the lock of the rules"))
+      << probed.error().message();
+  EXPECT_EQ(host_->count("iptables-restore --noflush"), 6U) << "within two seconds";
+  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 0U);
+}
+
+TEST_F(IptablesRedirectorTest, LooksForLeftoversForAsLongAsThePlanSays) {
+  const auto locked = std::make_shared<FakeCommandRunner>();
+  locked->succeed("iptables --version", "(nf_tables)");
+  locked->fail("iptables -t nat -S", 4, "Another app is currently holding the xtables lock.\n");
+  const IptablesRedirector redirector({.runner = locked, .wait = no_wait});
+  Plan plan = kPlan;
+  plan.patience = std::chrono::milliseconds(0);
+  EXPECT_FALSE(run_to_end(redirector.remove_leftovers(plan, Removal::at_once)));
+  EXPECT_EQ(locked->count("iptables -t nat -S"), 6U) << "one attempt";
+}
+
 TEST_F(IptablesRedirectorTest, DoesWithoutIpv6) {
   offer("iptables", "");
   const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));

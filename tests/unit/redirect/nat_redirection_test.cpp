@@ -2,11 +2,22 @@
 #include "redirect/nat_redirection.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <cerrno>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <chrono>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <new>
 #include <optional>
+#include <thread>
 
 #include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
@@ -16,20 +27,56 @@ namespace msi2imds::redirect {
 namespace {
 
 const Plan kQuietPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port 1, there are no connections
+constexpr int kForEver = 1000000;
+constexpr std::chrono::seconds kTestPatience{10};
 
-// One family's table in the kernel, with at most one set of rules.
+// One family's table in the kernel, with at most one set of rules. The guards change it, too.
 struct Table {
-  bool exists = false;
-  bool can_be_changed = true;
-  int locked_for = 0;  // so many attempts at a change
+  std::atomic<bool> exists = false;
+  std::atomic<bool> can_be_changed = true;
+  std::atomic<int> locked_for = 0;  // so many attempts at a change
   Error refusal = Error(Errc::locked, "change");
   std::optional<Error> read_failure = std::nullopt;
-  int puts = 0;
-  int closed = 0;
-  int finished = 0;
-  int removed = 0;
+  std::atomic<int> puts = 0;
+  std::atomic<int> closed = 0;
+  std::atomic<int> finished = 0;
+  std::atomic<int> removed = 0;
   std::function<void()> while_closing = {};
+  bool never_answers = false;  // a tool that stands still
 };
+
+// In memory that processes share after a fork.
+class SharedTable {
+ public:
+  SharedTable()
+      : table_(new (::mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                   Table) {}
+  SharedTable(const SharedTable&) = delete;
+  SharedTable& operator=(const SharedTable&) = delete;
+  ~SharedTable() {
+    table_->~Table();
+    (void)::munmap(table_, sizeof(Table));
+  }
+  [[nodiscard]] Table& get() const {
+    return *table_;
+  }
+
+ private:
+  Table* table_;
+};
+
+int count_children() {
+  std::ifstream children("/proc/thread-self/children");
+  return static_cast<int>(std::distance(std::istream_iterator<int>(children), std::istream_iterator<int>()));
+}
+
+bool becomes_true(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + kTestPatience;
+  while (!condition() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return condition();
+}
 
 class FakeRules final : public NatRules {
  public:
@@ -37,6 +84,11 @@ class FakeRules final : public NatRules {
 
   asio::awaitable<Result<void>> put() override {
     ++table_.puts;
+    if (table_.never_answers) {
+      table_.exists = true;
+      asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+      (void)co_await timer.async_wait(kAsTuple);
+    }
     co_return set(true);
   }
   asio::awaitable<Result<void>> check() override {
@@ -80,13 +132,26 @@ class FakeRules final : public NatRules {
 class NatRedirectionTest : public testing::Test {
  protected:
   Result<std::unique_ptr<Redirection>> install() {
-    return run_to_end(NatRedirection::install("fake", kQuietPlan, listeners_,
-                                              std::make_unique<FakeRules>(ipv4_),
-                                              std::make_unique<FakeRules>(ipv6_)));
+    return run_to_end(start_to_install());
+  }
+  asio::awaitable<Result<std::unique_ptr<Redirection>>> start_to_install() {
+    return NatRedirection::install("fake", plan_, listeners_, std::make_unique<FakeRules>(ipv4_),
+                                   std::make_unique<FakeRules>(ipv6_), deadline_after(plan_.patience));
+  }
+  void lock_for(int attempts) const {
+    for (Table* table : {&ipv4_, &ipv6_}) {
+      table->locked_for = attempts;
+    }
+  }
+  [[nodiscard]] bool is_redirected() const {
+    return ipv4_.exists || ipv6_.exists;
   }
 
-  Table ipv4_;
-  Table ipv6_;
+  SharedTable shared_ipv4_;
+  SharedTable shared_ipv6_;
+  Table& ipv4_ = shared_ipv4_.get();
+  Table& ipv6_ = shared_ipv6_.get();
+  Plan plan_ = kQuietPlan;
   std::vector<Listener> listeners_ = {{.address = SocketAddress::ipv4_loopback(1), .fd = -1},
                                       {.address = SocketAddress::ipv6_loopback(1), .fd = -1}};
 };
@@ -98,34 +163,33 @@ TEST_F(NatRedirectionTest, PutsBothFamiliesAndRemovesThem) {
   EXPECT_TRUE((*redirection)->covers_ipv6());
   EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_EQ((*redirection)->remarks().size(), 1U);
-  redirection->reset();
+  EXPECT_TRUE(run_to_end((*redirection)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
 }
 
 TEST_F(NatRedirectionTest, LeavesNothingToItsDestructionOnceItWasRemoved) {
   auto redirection = install();
   ASSERT_TRUE(redirection);
-  run_to_end((*redirection)->remove());
+  EXPECT_TRUE(run_to_end((*redirection)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
   const int changes = ipv4_.closed + ipv4_.removed;
   redirection->reset();
   EXPECT_EQ(ipv4_.closed + ipv4_.removed, changes);
 }
 
-class LockedRulesTest : public NatRedirectionTest, public testing::WithParamInterface<int> {
+class LockedRulesTest : public NatRedirectionTest, public testing::WithParamInterface<Errc> {
  protected:
   // What somebody else who holds the lock of the rules makes of an attempt.
   void lock() {
     for (Table* table : {&ipv4_, &ipv6_}) {
       table->locked_for = 2;
-      table->refusal =
-          GetParam() == 0 ? Error(Errc::locked, "change") : Error::from_errno(GetParam(), "change");
+      table->refusal = Error(GetParam(), "change");
     }
   }
 };
 
-// 0: the tool said so. ETIMEDOUT: it waited for the lock itself until it was killed.
-INSTANTIATE_TEST_SUITE_P(Refusals, LockedRulesTest, testing::Values(0, ETIMEDOUT));
+// The tool said so, or waited for the lock itself until it was killed.
+INSTANTIATE_TEST_SUITE_P(Refusals, LockedRulesTest, testing::Values(Errc::locked, Errc::too_slow));
 
 TEST_P(LockedRulesTest, ArePutAndRemovedOnceTheLockIsFree) {
   lock();
@@ -133,7 +197,7 @@ TEST_P(LockedRulesTest, ArePutAndRemovedOnceTheLockIsFree) {
   ASSERT_TRUE(redirection) << redirection.error().message();
   EXPECT_TRUE((*redirection)->covers_ipv6());
   lock();
-  run_to_end((*redirection)->remove());
+  EXPECT_TRUE(run_to_end((*redirection)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
 }
 
@@ -153,7 +217,7 @@ TEST_P(LockedRulesTest, AreNotWaitedForByARepair) {
 TEST_P(LockedRulesTest, AreNotPutWhileTheyCannotEvenBeRead) {
   const auto redirection = install();
   ASSERT_TRUE(redirection);
-  ipv4_.read_failure = GetParam() == 0 ? Error(Errc::locked, "list") : Error::from_errno(GetParam(), "list");
+  ipv4_.read_failure = Error(GetParam(), "list");
   ipv6_.exists = false;
   EXPECT_EQ(run_to_end((*redirection)->repair()).error().code(), ipv4_.read_failure->code());
   EXPECT_EQ(ipv6_.puts, 1) << "only when it was installed";
@@ -172,13 +236,14 @@ class NatLeftoversTest : public NatRedirectionTest {
     std::vector<NatLeftover> leftovers;
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv4_), .names = {"one", "another"}});
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv6_), .names = {"a third"}});
-    return run_to_end(remove(leftovers, removal, listen_port));
+    return run_to_end(remove(leftovers, removal, listen_port, Deadline::min()));
   }
 };
 
 TEST_F(NatLeftoversTest, GoAtOnceWhereNoConnectionNeedsThem) {
   for (const Removal removal : {Removal::at_once, Removal::gently}) {
-    ipv4_ = ipv6_ = {.exists = true};
+    ipv4_.exists = ipv6_.exists = true;
+    ipv4_.removed = 0;
     const auto removed = remove_leftovers(removal, 1);
     ASSERT_TRUE(removed) << removed.error().message();
     EXPECT_EQ(*removed, (std::vector<std::string>{"one", "another", "a third"}));
@@ -210,7 +275,8 @@ TEST_F(NatLeftoversTest, AreClosedWhereConnectionsNeedThem) {
 }
 
 TEST_F(NatLeftoversTest, ThatStayAreTold) {
-  ipv6_ = {.exists = true, .can_be_changed = false};
+  ipv6_.exists = true;
+  ipv6_.can_be_changed = false;
   EXPECT_FALSE(remove_leftovers(Removal::at_once, 1));
   EXPECT_FALSE(remove_leftovers(Removal::gently, 1));
   EXPECT_FALSE(ipv4_.exists);
@@ -267,7 +333,8 @@ TEST_F(NatRedirectionTest, RepairsOnlyWhatIsMissing) {
 TEST_F(NatRedirectionTest, RepairsOneFamilyWhenItCannotRepairTheOther) {
   const auto redirection = install();
   ASSERT_TRUE(redirection);
-  ipv4_ = {.exists = false, .can_be_changed = false};
+  ipv4_.exists = false;
+  ipv4_.can_be_changed = false;
   ipv6_.exists = false;
   EXPECT_FALSE(run_to_end((*redirection)->repair()));
   EXPECT_TRUE(ipv6_.exists);
@@ -291,8 +358,92 @@ TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOne) {
   first->reset();
   EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
   EXPECT_TRUE(run_to_end((*second)->check()));
-  second->reset();
+  EXPECT_TRUE(run_to_end((*second)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+// All steps share one deadline, and one family does not use up the time of the other.
+TEST_F(NatRedirectionTest, ThatCannotBeRemovedInTimeSaysSo) {
+  plan_.patience = std::chrono::milliseconds(0);
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.locked_for = kForEver;
+  const auto removed = run_to_end((*redirection)->remove());
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code(), Errc::locked);
+  EXPECT_EQ(ipv4_.closed, 1);
+  EXPECT_TRUE(ipv4_.exists);
+  EXPECT_FALSE(ipv6_.exists);
+  ipv4_.locked_for = 0;
+  EXPECT_TRUE(run_to_end((*redirection)->remove()));
+  EXPECT_FALSE(is_redirected());
+}
+
+TEST_F(NatRedirectionTest, ThatCouldNotBeRemovedIsRemovedByItsGuardOnceTheLockIsFree) {
+  plan_.patience = std::chrono::milliseconds(0);
+  auto redirection = install();
+  ASSERT_TRUE(redirection);
+  lock_for(kForEver);
+  ASSERT_FALSE(run_to_end((*redirection)->remove()));
+  redirection->reset();
+  const int attempts = ipv4_.closed;
+  EXPECT_TRUE(becomes_true([&] { return ipv4_.closed >= attempts + 2; })) << "it goes on trying";
+  EXPECT_TRUE(is_redirected());
+  lock_for(0);
+  EXPECT_TRUE(becomes_true([this] { return !is_redirected(); }));
+}
+
+// Nobody waits for a tool in a destructor.
+TEST_F(NatRedirectionTest, ThatIsDestroyedIsRemovedByItsGuard) {
+  auto redirection = install();
+  ASSERT_TRUE(redirection);
+  lock_for(kForEver);
+  redirection->reset();
+  EXPECT_TRUE(is_redirected());
+  lock_for(0);
+  EXPECT_TRUE(becomes_true([this] { return !is_redirected(); }));
+}
+
+TEST_F(NatRedirectionTest, IsSafeFromTheGuardOfTheOneBefore) {
+  auto first = install();
+  ASSERT_TRUE(first);
+  const int guards = count_children();
+  lock_for(kForEver);
+  first->reset();
+  EXPECT_TRUE(becomes_true([this] { return ipv4_.closed > 0; }));
+  plan_.patience = std::chrono::milliseconds(0);
+  EXPECT_FALSE(install());  // the guard of this one goes on
+  lock_for(0);
+  const auto second = install();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(count_children(), guards) << "only its own has been added";
+  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+  EXPECT_TRUE(run_to_end((*second)->remove()));
+}
+
+// What an exception out of the event loop does.
+TEST_F(NatRedirectionTest, WhoseInstallationEndsHalfwayIsRemovedByItsGuard) {
+  ipv4_.never_answers = true;
+  {
+    asio::io_context io(1);
+    asio::co_spawn(io, start_to_install(), asio::detached);
+    while (ipv4_.puts == 0) {
+      io.run_one();
+    }
+    EXPECT_TRUE(is_redirected());
+  }
+  EXPECT_TRUE(becomes_true([this] { return !is_redirected(); }));
+}
+
+TEST_F(NatRedirectionTest, ThatCannotReplaceAnotherLeavesThatInForce) {
+  const auto first = install();
+  ASSERT_TRUE(first);
+  plan_.patience = std::chrono::milliseconds(0);
+  lock_for(1);
+  EXPECT_FALSE(install());
+  EXPECT_TRUE(run_to_end((*first)->check()));
+  EXPECT_EQ(ipv4_.closed, 0);
+  EXPECT_TRUE(run_to_end((*first)->remove()));
 }
 
 }  // namespace
