@@ -82,9 +82,13 @@ class Host:
         script.write_text(SLOW_PROGRAM.format(directory=self.directory, name=name))
         script.chmod(0o755)
 
-    def start(self):
+    def launch(self, begin=None):
         self.service.config.write_text(self.service.config.read_text() + RULES)
-        return self.service.start(wrapper=["unshare", "--mount", "sh", "-ec", OTHER_PROGRAMS, self.directory, self.hidden])
+        begin = begin or self.service.launch
+        return begin(wrapper=["unshare", "--mount", "sh", "-ec", OTHER_PROGRAMS, self.directory, self.hidden])
+
+    def start(self):
+        return self.launch(self.service.start)
 
     @contextlib.contextmanager
     def locked(self):
@@ -173,4 +177,27 @@ def test_a_stop_waits_for_the_lock(make_host, host, scripts):
         assert our_rules(host)
         assert_served_for(1, service, host, scripts)
     assert service.wait_exit() == 0
+    assert our_rules(host) == []
+
+
+@pytest.mark.long
+def test_a_stop_gives_up_before_a_lock_that_stays(make_host, host):
+    """It ends in time and says what is left, which goes once the lock is free."""
+    tools = make_host(ONLY_LEGACY, **{"redirect.backend": "iptables"})
+    service = tools.start()
+    with tools.locked():
+        service.process.terminate()
+        assert service.wait_exit(90) == 1
+        assert our_rules(host)
+        assert "cannot remove the redirection: " in service.log_text()
+    wait_until(lambda: our_rules(host) == [], 30, "the rules are gone")
+
+
+def test_a_start_does_not_wait_for_the_lock(make_host, host):
+    """A backend that was chosen cannot be had meanwhile."""
+    tools = make_host(ONLY_LEGACY, **{"redirect.backend": "iptables"})
+    with tools.locked():
+        service = tools.launch()
+        assert service.wait_exit(60) == 1
+    assert "another tool holds the lock of the rules" in service.log_text()
     assert our_rules(host) == []
