@@ -26,7 +26,8 @@ Result<void> Outbox::keep(std::string bytes, int descriptor) {
   if (waiting_.size() >= kMostMessages || bytes_ + bytes.size() > kMostBytes) {
     return lose(EAGAIN);
   }
-  Waiting message{.bytes = std::move(bytes)};
+  Waiting message;
+  message.bytes = std::move(bytes);
   if (descriptor >= 0) {
     message.descriptor.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
     if (!message.descriptor) {
