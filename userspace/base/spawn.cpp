@@ -2,7 +2,9 @@
 #include "base/spawn.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <cstddef>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -11,6 +13,14 @@
 
 namespace msi2imds {
 namespace {
+
+// Freed when something has gone wrong: to say what it was takes memory, of which there may be none left.
+// Small enough to come from the heap, where it goes back to.
+constexpr std::size_t kForLastWords = std::size_t{64} * 1024;
+std::unique_ptr<char[]>& reserve() {
+  static std::unique_ptr<char[]> reserve;
+  return reserve;
+}
 
 std::string reason_of(const std::exception_ptr& exception) {
   try {
@@ -24,6 +34,7 @@ std::string reason_of(const std::exception_ptr& exception) {
 
 void throw_if_failed(const char* name, const std::exception_ptr& exception) {
   if (exception) {
+    reserve().reset();
     throw std::runtime_error(std::string(name) + ": " + reason_of(exception));
   }
 }
@@ -73,6 +84,7 @@ void Duty::stop() noexcept {
 
 bool run_to_end(asio::io_context& io) {
   try {
+    reserve() = std::make_unique<char[]>(kForLastWords);
     io.run();
     return true;
   } catch (const std::exception& error) {
