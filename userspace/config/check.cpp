@@ -49,8 +49,9 @@ void check_endpoint(const Config& config, const Origins& origins, Problems& prob
   }
   const auto complain = [&](std::string_view other) {
     problems.add(set->second, kEndpoint,
-                 endpoint.text + " leads back to msi2imds itself: port " + std::to_string(endpoint.port) + " is in " +
-                     describe(other, origins) + "; expected the address of IMDS, or another port");
+                 endpoint.text + " leads back to msi2imds itself: port " + std::to_string(endpoint.port) +
+                     " is in " + describe(other, origins) +
+                     "; expected the address of IMDS, or another port");
   };
   if (problems.is_sound(kPorts) && is_legacy_port(config, endpoint.port)) {
     complain(kPorts);

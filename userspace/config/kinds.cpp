@@ -147,7 +147,8 @@ std::optional<std::string> check_socket_path(std::string_view text) {
 
 std::optional<std::string> check_directory(std::string_view text) {
   if (!text.starts_with('/') || std::ranges::any_of(text, is_control)) {
-    return in_quotes(text) + " is not an absolute path of a directory; expected one such as \"/var/lib/waagent\"";
+    return in_quotes(text) +
+           " is not an absolute path of a directory; expected one such as \"/var/lib/waagent\"";
   }
   return std::nullopt;
 }
@@ -164,7 +165,8 @@ std::optional<std::string> check_cgroup(std::string_view text) {
   const bool leads_up = text.find("/../") != std::string_view::npos || text.ends_with("/..");
   if (!text.starts_with('/') || leads_up || std::ranges::any_of(text, is_control)) {
     return in_quotes(text) +
-           " is not a cgroup; expected its path from the root of cgroup2, such as \"/system.slice/old.service\"";
+           " is not a cgroup; expected its path from the root of cgroup2, such as "
+           "\"/system.slice/old.service\"";
   }
   return std::nullopt;
 }

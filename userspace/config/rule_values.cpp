@@ -54,7 +54,8 @@ std::optional<std::string> check_unit(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) +
-         " is not a unit that has processes; expected one such as \"backup.service\", or the whole path of a cgroup";
+         " is not a unit that has processes; expected one such as \"backup.service\", or the whole path of a "
+         "cgroup";
 }
 
 std::optional<std::string> check_program(std::string_view text) {

@@ -141,16 +141,18 @@ TEST(ProblemsTest, ListsTheWordsOfAChoice) {
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoHostName) {
-  EXPECT_EQ(problems_in("legacy.hosts = ['a', 'b:80']"),
-            "f:1:22: legacy.hosts: \"b:80\" is not a host name; expected a name without scheme, port or path");
+  EXPECT_EQ(
+      problems_in("legacy.hosts = ['a', 'b:80']"),
+      "f:1:22: legacy.hosts: \"b:80\" is not a host name; expected a name without scheme, port or path");
   EXPECT_NE(problems_in("legacy.hosts = ['']"), "");
   EXPECT_EQ(problems_in("legacy.hosts = ['[::1]:80']"),
             "f:1:17: legacy.hosts: \"[::1]:80\" is not a host name; expected [ADDRESS] without a port");
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoUserName) {
-  EXPECT_EQ(problems_in("responder.user = ''"),
-            "f:1:18: responder.user: \"\" is not a user name; expected one of the names in the user database");
+  EXPECT_EQ(
+      problems_in("responder.user = ''"),
+      "f:1:18: responder.user: \"\" is not a user name; expected one of the names in the user database");
   EXPECT_NE(problems_in("responder.user = \"a\\u0000b\""), "");
   EXPECT_NE(problems_in("responder.user = 'a:b'"), "");
 }
@@ -181,9 +183,10 @@ TEST(ProblemsTest, RefusesWhatIsNoCgroup) {
 }
 
 TEST(ProblemsTest, RefusesWhatIsNoPinDirectory) {
-  EXPECT_EQ(problems_in("redirect.pin_directory = '/sys/fs/bpf/my.pins'"),
-            "f:1:26: redirect.pin_directory: \"/sys/fs/bpf/my.pins\" is not a directory of a BPF file system; "
-            "expected one such as \"/sys/fs/bpf/msi2imds\", or \"\" for none");
+  EXPECT_EQ(
+      problems_in("redirect.pin_directory = '/sys/fs/bpf/my.pins'"),
+      "f:1:26: redirect.pin_directory: \"/sys/fs/bpf/my.pins\" is not a directory of a BPF file system; "
+      "expected one such as \"/sys/fs/bpf/msi2imds\", or \"\" for none");
   EXPECT_NE(problems_in("redirect.pin_directory = 'pins'"), "");
 }
 

@@ -50,13 +50,14 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problem_of("uid = -1"), "f:2:7: allow.uid: -1 is out of range; expected 0 to 4294967294");
   EXPECT_EQ(problem_of("gid = 4294967295"),
             "f:2:7: allow.gid: 4294967295 is out of range; expected 0 to 4294967294");
+  EXPECT_EQ(problem_of("unit = 'backup'"),
+            "f:2:8: allow.unit: \"backup\" is not a unit that has processes; expected one such as "
+            "\"backup.service\", or "
+            "the whole path of a cgroup");
   EXPECT_EQ(
-      problem_of("unit = 'backup'"),
-      "f:2:8: allow.unit: \"backup\" is not a unit that has processes; expected one such as \"backup.service\", or "
-      "the whole path of a cgroup");
-  EXPECT_EQ(problem_of("program = ['bin/backup']"),
-            "f:2:12: allow.program: \"bin/backup\" is not an absolute path of a program; expected one such as "
-            "\"/usr/bin/backup\"");
+      problem_of("program = ['bin/backup']"),
+      "f:2:12: allow.program: \"bin/backup\" is not an absolute path of a program; expected one such as "
+      "\"/usr/bin/backup\"");
   EXPECT_EQ(
       problem_of("resource = ''"),
       "f:2:12: allow.resource: \"\" is not a pattern; expected a text in which * stands for any characters");
@@ -82,7 +83,8 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
 TEST(AllowTest, RefusesUnitsThatNobodyCanBeIn) {
   for (const std::string unit : {"backup.timer", "backup.target", ".service", "app@*.service", "a b.service",
                                  "system.slice/backup.service", "/system.slice/", "/a//b", "/a/../b", ""}) {
-    EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is not a unit"), 0U)
+    EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is not a unit"),
+              0U)
         << unit;
   }
   for (const std::string unit : {"app@1.service", R"(dev-a\x2db.service)", "session-2.scope", "-.slice", "/",
