@@ -2,9 +2,11 @@
 #include "supervisor/interception.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "support_cpp/run.hpp"
+#include "support_cpp/sockets.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -102,6 +104,20 @@ TEST_F(InterceptionTest, FailsOpenAndBeginsAnew) {
   ASSERT_TRUE(wait_for(interception_.prepare(config_)));
   ASSERT_TRUE(wait_for(interception_.attach()));
   EXPECT_TRUE(accepts(config_.legacy.ports.front()));
+}
+
+TEST_F(InterceptionTest, KeepsNobodyWaitingInAHeldSocketWhenItFailsOpen) {
+  std::vector<UniqueFd> held;
+  held.push_back(support::listen_on_loopback());
+  const SocketAddress address = support::address_of(held.front());
+  Interception interception(io_, std::move(held));
+  const UniqueFd caller(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(caller.get(), address.get(), address.size()), 0);
+  wait_for(interception.fail_open("for a reason"));
+  pollfd waiting{.fd = caller.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&waiting, 1, 10000), 1);
+  char byte = 0;
+  EXPECT_LE(::recv(caller.get(), &byte, 1, 0), 0);
 }
 
 TEST_F(InterceptionTest, LeavesNothingToASuccessorThatHoldsNoSocket) {
