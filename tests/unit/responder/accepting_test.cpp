@@ -29,6 +29,11 @@ void* operator new(std::size_t bytes) {
   return memory;
 }
 
+// Its memory goes the same way as all other.
+void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
+
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
