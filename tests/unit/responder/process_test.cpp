@@ -8,24 +8,13 @@
 #include <array>
 #include <cstdlib>
 
+#include "support_cpp/sanitizer.hpp"
 #include "unit/responder/fake_token_service.hpp"
 
 namespace msi2imds::responder {
 namespace {
 
 constexpr int kChannelNumber = 3;
-
-// The sanitizers make system calls of their own, which the confined process may not.
-constexpr bool kMayBeConfined =
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    false;
-#else
-    true;
-#endif
-#else
-    true;
-#endif
 
 // A process confines itself for good, so that each runs apart; says how it ended by its exit status.
 [[noreturn]] void run_and_exit(UniqueFd channel) {
@@ -71,15 +60,15 @@ constexpr bool kMayBeConfined =
 }
 
 TEST(ProcessDeathTest, FailsWhenTheSupervisorGoes) {
-  if (!kMayBeConfined) {
-    GTEST_SKIP() << "a confined process cannot run under the address sanitizer";
+  if (support::kSanitizersNeedPipes) {
+    GTEST_SKIP() << "a confined process cannot make the pipes that the address sanitizer needs";
   }
   EXPECT_EXIT(run_without_a_supervisor(), testing::ExitedWithCode(1), "stop serving: cannot ");
 }
 
 TEST(ProcessDeathTest, EndsWellOnceItHasDrained) {
-  if (!kMayBeConfined) {
-    GTEST_SKIP() << "a confined process cannot run under the address sanitizer";
+  if (support::kSanitizersNeedPipes) {
+    GTEST_SKIP() << "a confined process cannot make the pipes that the address sanitizer needs";
   }
   EXPECT_EXIT(run_until_told_to_drain(), testing::ExitedWithCode(0), "");
 }
