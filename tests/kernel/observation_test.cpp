@@ -25,6 +25,12 @@ std::uint64_t id_of(const std::string& cgroup) {
   return directory && ::fstat(directory->get(), &status) == 0 ? status.st_ino : 0;
 }
 
+// This process.
+bool move_to(const UniqueFd& directory, const char* list) {
+  const UniqueFd processes(::openat(directory.get(), list, O_WRONLY | O_CLOEXEC));
+  return processes && ::write(processes.get(), "0", 1) == 1;
+}
+
 // Detaches what is linked to the cgroup, as an administrator can; returns how many there were.
 int detach_all(std::uint64_t cgroup) {
   int detached = 0;
@@ -102,11 +108,14 @@ TEST_F(ObservationTest, TriesAgainWhatFailed) {
   const auto parent = loader::open_cgroup(ScratchCgroup::path());
   ASSERT_TRUE(parent);
   ASSERT_EQ(::mkdirat(parent->get(), "later", 0755), 0);
+  // Before Linux 5.14 the observer learns of its namespace by a connection of its own.
+  ASSERT_TRUE(move_to(*parent, "later/cgroup.procs"));
   observation_.keep_in_force(now + std::chrono::seconds(5));
   EXPECT_NE(observation_.shortcoming(), "") << "not each second";
   observation_.keep_in_force(now + std::chrono::seconds(15));
   EXPECT_EQ(observation_.shortcoming(), "");
   observation_.stop();
+  ASSERT_TRUE(move_to(*parent, "cgroup.procs"));
   EXPECT_EQ(::unlinkat(parent->get(), "later", AT_REMOVEDIR), 0);
 }
 

@@ -53,6 +53,7 @@ class Started {
   }
   Started(const Started&) = delete;
   Started& operator=(const Started&) = delete;
+  ~Started() = default;
 
   [[nodiscard]] bool is_done() const {
     return result_.has_value() || exception_ != nullptr;

@@ -24,6 +24,7 @@ class AsyncMutex {
   explicit AsyncMutex(asio::io_context& io) : state_(std::make_shared<State>(io)) {}
   AsyncMutex(const AsyncMutex&) = delete;
   AsyncMutex& operator=(const AsyncMutex&) = delete;
+  ~AsyncMutex() = default;
 
   // Holds the mutex until it is destroyed. That may be after the mutex, where coroutines are destroyed with
   // their io_context.

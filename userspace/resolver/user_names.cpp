@@ -24,7 +24,7 @@ std::string UserNames::find(uid_t uid) {
   errno = 0;
   const auto user = accounts::find_user(uid, passwd_file_);
   const bool could_be_read = user || errno == 0;
-  const std::string name = user ? user->name : std::string();
+  std::string name = user ? user->name : std::string();
   if (could_be_read) {
     names_.emplace(uid, name);
   }

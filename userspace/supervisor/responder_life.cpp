@@ -98,7 +98,7 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
 }
 
 Result<void> Supervisor::hand_over(control::Channel& channel) {
-  const Result<void> configured = hand_over_configuration(channel);
+  Result<void> configured = hand_over_configuration(channel);
   if (!configured) {
     return configured;
   }
@@ -107,7 +107,7 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
   }
   control::Message message;
   message.kind = control::Kind::admin_socket;
-  const Result<void> sent = channel.send(message, admin_socket_->fd());
+  Result<void> sent = channel.send(message, admin_socket_->fd());
   if (!sent) {
     return sent;
   }
