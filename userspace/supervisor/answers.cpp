@@ -49,7 +49,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   message.id = id;
   message.number = responders_started_;
   std::vector<std::string> remarks = warnings_;
-  if (warnings_.size() > 1) {  // a message has no room for many
+  if (warnings_.size() > 1) {  // in a status, one line has to do
     remarks = {std::to_string(warnings_.size()) +
                " rules allow nobody, or are for nobody; msi2imds check-config says which"};
   }

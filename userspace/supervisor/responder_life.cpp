@@ -232,7 +232,7 @@ asio::awaitable<void> Supervisor::limit_drain(std::chrono::milliseconds limit) {
   drain_timer_.expires_after(limit);
   const auto [ec] = co_await drain_timer_.async_wait(kAsTuple);
   if (!ec && responder_) {
-    log::warn("responder {} still has requests after {} ms: end it", responder_->pid(), limit.count());
+    log::warn("responder {} still has requests after {} ms: it is killed", responder_->pid(), limit.count());
     responder_->kill();
   }
 }

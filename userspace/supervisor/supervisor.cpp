@@ -182,7 +182,7 @@ asio::awaitable<void> Supervisor::watch() {
       co_return;
     }
     if (following_ && !responder_hung_ && heartbeat_.is_missed()) {
-      log::error("responder {} has not answered for {} s: end it", responder_->pid(),
+      log::error("responder {} has not answered for {} s: it is killed", responder_->pid(),
                  control::kHeartbeatMissed.count());
       responder_hung_ = true;
       responder_->kill();
