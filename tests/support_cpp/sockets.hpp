@@ -14,7 +14,7 @@
 
 namespace msi2imds::support {
 
-inline constexpr int kBacklog = 64;
+inline constexpr int kBacklog = 128;
 
 inline UniqueFd listen_on(const SocketAddress& address) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -53,6 +53,7 @@ asio::awaitable<void> Listener::run(std::shared_ptr<Listener> /*self*/) {
   while (socket_.is_open()) {
     if (++accepted % kAcceptBatch == 0) {
       co_await asio::post(io_, asio::use_awaitable);
+      continue;  // as after each wait: by now it may be closed
     }
     if (!sessions_.has_room()) {
       co_await sessions_.wait_for_room();

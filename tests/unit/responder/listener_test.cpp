@@ -108,6 +108,21 @@ TEST_F(ListenerTest, ServesTheBacklogInADrain) {
   EXPECT_TRUE(is_token(client.read_answer()));
 }
 
+TEST_F(ListenerTest, ServesTheBacklogWhenItClosesAfterABatch) {
+  settle();
+  std::vector<support::Client> clients;
+  for (int i = 0; i < 70; ++i) {
+    clients.push_back(connect());
+    clients.back().send(kRequest);
+  }
+  ASSERT_TRUE(support::run_until(io_, [&] { return sessions_.accepted() > 0; }));
+  ASSERT_LT(sessions_.accepted(), clients.size());
+  listener_->close(control::Backlog::serve);
+  for (auto& client : clients) {
+    EXPECT_TRUE(is_token(client.read_answer()));
+  }
+}
+
 TEST_F(ListenerTest, LetsGoOfItsSocketWhenItCloses) {
   settle();
   const SocketAddress address = listener_->address();
