@@ -45,7 +45,7 @@ void add_process(const Host& host, bool should_run, Findings& findings) {
 Finding judge_file(const Host& host, const waagent::DiscoveryFile& file) {
   const std::string name = std::string(waagent::kDiscoveryFile) + (file.is_ours ? " (ours)" : " (not ours)");
   if (!file.port) {
-    return warning(kFile, name + " leads to no port.",
+    return warning(kFile, name + " leads to no loopback port of this machine.",
                    "Remove it, so that msi2imds makes it anew, or put the extension's port into its url.");
   }
   const std::string port = std::to_string(*file.port);

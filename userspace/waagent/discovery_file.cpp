@@ -15,8 +15,9 @@
 
 #include "base/command.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
+#include "config/endpoint.hpp"
 #include "waagent/note.hpp"
-#include "waagent/settings.hpp"
 #include "waagent/tree.hpp"
 
 namespace msi2imds::waagent {
@@ -34,21 +35,33 @@ std::string url_file(std::uint16_t port) {
   return R"({"url":"http://localhost:)" + std::to_string(port) + R"("})";
 }
 
+// The port of http://HOST:PORT[/...], if HOST is this machine's loopback: whoever is led to another machine
+// dials none of our ports.
+std::optional<std::uint16_t> loopback_port(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  if (!url.starts_with(kScheme)) {
+    return std::nullopt;
+  }
+  const std::string_view authority =
+      url.substr(kScheme.size(), url.find('/', kScheme.size()) - kScheme.size());
+  const std::size_t colon = std::min(authority.rfind(':'), authority.size());
+  const bool is_localhost = equal_ignoring_case(authority.substr(0, colon), "localhost");
+  const std::string_view host = is_localhost ? "127.0.0.1" : authority.substr(0, colon);
+  const Result<config::Endpoint> endpoint =
+      config::parse_endpoint(std::string(kScheme).append(host).append(authority.substr(colon)));
+  // Where none is named it would be 80, on which the extension has never been.
+  const bool names_port = colon < authority.size() && !authority.ends_with(']');
+  const bool leads_here = endpoint && config::is_loopback(*endpoint) && names_port;
+  return leads_here ? std::optional(endpoint->port) : std::nullopt;
+}
+
 std::optional<std::uint16_t> port_of(const std::string& content) {
   boost::system::error_code ec;
   const json::value document = json::parse(content, ec);
   const json::object* object = ec ? nullptr : document.if_object();
   const json::value* url = object != nullptr ? object->if_contains("url") : nullptr;
   const json::string* text = url != nullptr ? url->if_string() : nullptr;
-  constexpr std::string_view kScheme = "http://";
-  if (text == nullptr || !std::string_view(*text).starts_with(kScheme)) {
-    return std::nullopt;
-  }
-  std::string_view authority = std::string_view(*text).substr(kScheme.size());
-  authority = authority.substr(0, authority.find('/'));
-  const std::size_t colon = authority.rfind(':');
-  return colon == std::string_view::npos ? std::nullopt
-                                         : parse_port(std::string(authority.substr(colon + 1)));
+  return text != nullptr ? loopback_port(*text) : std::nullopt;
 }
 
 Error failure(const char* doing, const Places& places) {

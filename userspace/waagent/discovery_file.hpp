@@ -22,7 +22,7 @@ inline constexpr const char* kDiscoveryFile = "ManagedIdentity-Settings";
 
 struct DiscoveryFile {
   std::string content;
-  std::optional<std::uint16_t> port;  // of its url
+  std::optional<std::uint16_t> port;  // of its url, if that leads to this machine's loopback
   ino_t inode = 0;
   bool is_noted = false;  // as the one that we made
   bool is_ours = false;   // that, or made by us and not noted yet

@@ -78,7 +78,7 @@ TEST_F(ExtensionTest, ADiscoveryFileForAnotherPortIsAWarning) {
 
 TEST_F(ExtensionTest, ADiscoveryFileWithoutAPortIsAWarning) {
   write("waagent/ManagedIdentity-Settings", "nonsense");
-  EXPECT_EQ(find(check_extension(host()), "leads to no port").level, Level::warning);
+  EXPECT_EQ(find(check_extension(host()), "leads to no loopback port").level, Level::warning);
 }
 
 TEST_F(ExtensionTest, ADirectoryInPlaceOfTheDiscoveryFileIsAWarning) {

@@ -144,6 +144,27 @@ TEST_F(DiscoveryFileTest, LeadsNowhereWhenItMakesNoSense) {
   EXPECT_FALSE(read_discovery_file(places_));
 }
 
+TEST_F(DiscoveryFileTest, LeadsToALoopbackPort) {
+  for (const char* host :
+       {"localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]"}) {
+    write(R"({"url":"http://)" + std::string(host) + R"(:50343/path"})");
+    const auto found = read_discovery_file(places_);
+    ASSERT_TRUE(found && *found) << host;
+    EXPECT_EQ((*found)->port, 50343) << host;
+  }
+}
+
+TEST_F(DiscoveryFileTest, LeadsToNoneOfOurPortsWhenItLeadsToAnotherMachine) {
+  for (const char* authority :
+       {"10.0.0.4:50343", "[2001:db8::1]:50343", "example.org:50343", "localhost.example.org:50343",
+        "localhost:1@10.0.0.4:50343", "localhost@10.0.0.4:50343", "[::1]", "[::1]50343", ":50343"}) {
+    write(R"({"url":"http://)" + std::string(authority) + R"(/"})");
+    const auto found = read_discovery_file(places_);
+    ASSERT_TRUE(found && *found) << authority;
+    EXPECT_FALSE((*found)->port) << authority;
+  }
+}
+
 TEST_F(DiscoveryFileTest, LeavesNothingElseBehind) {
   expect_kept(50342, true);
   expect_removed(true);
