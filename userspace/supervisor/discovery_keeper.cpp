@@ -28,7 +28,12 @@ void DiscoveryKeeper::look() {
     }
     return;
   }
-  failure_.clear();
+  const std::string not_noted = kept->not_noted ? kept->not_noted->message() : std::string();
+  if (!not_noted.empty() && failure_ != not_noted) {
+    log::warn("cannot note that the discovery file is ours: cannot {}; it keeps a second name until then",
+              not_noted);
+  }
+  failure_ = not_noted;
   if (kept->made) {
     log::info("made '{}', which leads older clients to port {}",
               (places_.root / waagent::kDiscoveryFile).string(), port_);

@@ -123,12 +123,15 @@ Result<void> replace(const Places& places, const UniqueFd& root, ino_t inode, co
 
 // Where there is none. Unlike a rename, a link cannot take the place of one that somebody else has made
 // meanwhile: false. Nothing that may take long comes before it, since clients may be looking for the file.
-Result<bool> put(const Places& places, const UniqueFd& root, ino_t inode, const std::string& content) {
-  if (::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) != 0) {
-    return errno == EEXIST ? Result<bool>(false) : failure("make", places);
+Result<bool> put(const Places& places, const UniqueFd& root) {
+  if (::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) == 0) {
+    return true;
   }
-  const Result<void> noted = note_linked(places, root, inode, content);
-  return noted ? Result<bool>(true) : noted.error();
+  return errno == EEXIST ? Result<bool>(false) : failure("make", places);
+}
+
+std::optional<Error> error_of(const Result<void>& result) {
+  return result ? std::nullopt : std::optional(result.error());
 }
 
 }  // namespace
@@ -169,10 +172,11 @@ Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
   if (!root) {
     return failure("make", places);
   }
-  if (*found && (*found)->content == content) {
-    const Result<void> noted =
-        (*found)->is_noted ? Result<void>() : note_linked(places, root, (*found)->inode, content);
-    return noted ? Result<Kept>(std::move(kept)) : noted.error();
+  if (*found && !(*found)->is_noted) {
+    kept.not_noted = error_of(note_linked(places, root, (*found)->inode, (*found)->content));
+  }
+  if (*found && ((*found)->content == content || kept.not_noted)) {  // the second name is not free, either
+    return kept;
   }
   const Result<ino_t> inode = prepare(places, root, content);
   if (!inode) {
@@ -184,7 +188,7 @@ Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
     const Result<void> replaced = replace(places, root, *inode, content);
     made = replaced ? Result<bool>(true) : replaced.error();
   } else {
-    made = put(places, root, *inode, content);
+    made = put(places, root);
   }
   if (!made || !*made) {
     (void)::unlinkat(root.get(), kFreshName, 0);
@@ -193,6 +197,9 @@ Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
     return made.error();
   }
   kept.made = *made;
+  if (kept.made && !*found) {
+    kept.not_noted = error_of(note_linked(places, root, *inode, content));
+  }
   if (kept.made) {
     kept.unlabelled.push_back(places.root / kDiscoveryFile);
   }

@@ -107,6 +107,30 @@ TEST_F(DiscoveryFileTest, OfOursIsKnownIfItsMakerWasKilledBeforeTheNote) {
   EXPECT_TRUE(std::filesystem::is_empty(places_.root));
 }
 
+// Root may write everywhere, so it is no directory.
+TEST_F(DiscoveryFileTest, OfOursIsKnownWhereNothingCanBeNoted) {
+  std::ofstream(places_.state) << "in the way";
+  const auto kept = keep_discovery_file(places_, 50342);
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_TRUE(kept->made);
+  EXPECT_TRUE(kept->not_noted);
+  const auto again = keep_discovery_file(places_, 50343);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_TRUE(again->not_noted);
+  EXPECT_EQ(text(), R"({"url":"http://localhost:50342"})");
+
+  std::filesystem::remove(places_.state);
+  expect_kept(50343, true);
+  EXPECT_TRUE((*read_discovery_file(places_))->is_noted);
+}
+
+TEST_F(DiscoveryFileTest, OfOursIsRemovedWhereNothingCouldBeNoted) {
+  std::ofstream(places_.state) << "in the way";
+  ASSERT_TRUE(keep_discovery_file(places_, 50342));
+  expect_removed(true);
+  EXPECT_TRUE(std::filesystem::is_empty(places_.root));
+}
+
 TEST_F(DiscoveryFileTest, ComesBackAfterItWasTaken) {
   write(R"({"url":"http://localhost:50342"})");
   const auto watch = watch_discovery_file(places_);
