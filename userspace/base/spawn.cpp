@@ -82,7 +82,7 @@ void Duty::stop() noexcept {
   }
 }
 
-bool run_to_end(asio::io_context& io) {
+bool run_event_loop(asio::io_context& io) {
   try {
     reserve() = std::make_unique<char[]>(kForLastWords);
     io.run();

@@ -44,6 +44,6 @@ class Duty {
 
 // Runs `io` until it is stopped or has nothing more to do. False: an exception has ended it, and the log says
 // which ("cannot go on: NAME: reason").
-[[nodiscard]] bool run_to_end(asio::io_context& io);
+[[nodiscard]] bool run_event_loop(asio::io_context& io);
 
 }  // namespace msi2imds

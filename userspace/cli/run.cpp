@@ -106,7 +106,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
     }
     io.stop();
   });
-  return run_to_end(io) ? exit_code : kFailed;
+  return run_event_loop(io) ? exit_code : kFailed;
 }
 
 }  // namespace msi2imds::cli

@@ -15,7 +15,10 @@ enum class Errc {
 };
 
 const boost::system::error_category& error_category();
-boost::system::error_code make_error_code(Errc errc);
+
+inline boost::system::error_code make_error_code(Errc errc) {
+  return {static_cast<int>(errc), error_category()};
+}
 
 }  // namespace msi2imds::netlink
 

@@ -1,52 +1,42 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/errors.hpp"
 
-#include <string>
+#include "base/error_category.hpp"
 
 namespace msi2imds::redirect {
 namespace {
 
-class Category final : public boost::system::error_category {
- public:
-  [[nodiscard]] const char* name() const noexcept override {
-    return "redirect";
+const char* explain(Errc errc) {
+  switch (errc) {
+    case Errc::not_installed:
+      return "it is not installed";
+    case Errc::not_permitted:
+      return "not permitted (needs CAP_NET_ADMIN)";
+    case Errc::no_nat:
+      return "the kernel has no such NAT";
+    case Errc::in_use:
+      return "the kernel lets only one use NAT here, and somebody else does";
+    case Errc::locked:
+      return "another tool holds the lock of the rules";
+    case Errc::too_slow:
+      return "it did not end in time: it is slow, or another tool holds the lock of the rules";
+    case Errc::tool_failed:
+      return "the tool failed";
+    case Errc::no_effect:
+      return "the rule was accepted, but connections do not follow it";
+    case Errc::incomplete:
+      return "not in force";
+    case Errc::superseded:
+      return "the rules belong to a later redirection";
   }
-  [[nodiscard]] std::string message(int value) const override {
-    switch (static_cast<Errc>(value)) {
-      case Errc::not_installed:
-        return "it is not installed";
-      case Errc::not_permitted:
-        return "not permitted (needs CAP_NET_ADMIN)";
-      case Errc::no_nat:
-        return "the kernel has no such NAT";
-      case Errc::in_use:
-        return "the kernel lets only one use NAT here, and somebody else does";
-      case Errc::locked:
-        return "another tool holds the lock of the rules";
-      case Errc::too_slow:
-        return "it did not end in time: it is slow, or another tool holds the lock of the rules";
-      case Errc::tool_failed:
-        return "the tool failed";
-      case Errc::no_effect:
-        return "the rule was accepted, but connections do not follow it";
-      case Errc::incomplete:
-        return "not in force";
-      case Errc::superseded:
-        return "the rules belong to a later redirection";
-    }
-    return "unknown error";
-  }
-};
+  return "unknown error";
+}
 
 }  // namespace
 
 const boost::system::error_category& error_category() {
-  static const Category category;
+  static const ErrorCategory<Errc> category("redirect", explain);
   return category;
-}
-
-boost::system::error_code make_error_code(Errc errc) {
-  return {static_cast<int>(errc), error_category()};
 }
 
 }  // namespace msi2imds::redirect

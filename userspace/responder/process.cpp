@@ -58,7 +58,7 @@ bool run_process(UniqueFd channel, const MakeTokenService& make_tokens) {
   }
   bool has_drained = false;
   spawn(io, "serve", serve(io, responder, has_drained));
-  return run_to_end(io) && has_drained;
+  return run_event_loop(io) && has_drained;
 }
 
 }  // namespace msi2imds::responder

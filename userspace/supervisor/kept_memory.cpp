@@ -57,39 +57,44 @@ UniqueFd unwrap(const UniqueFd& holder) {
 }
 
 // The system call itself, since C libraries of the machines that we are built on may not know it.
-UniqueFd make_memfd() {
+Result<UniqueFd> make_memfd() {
+  int err = 0;
   for (const unsigned flags : {MFD_CLOEXEC | MFD_NOEXEC_SEAL, MFD_CLOEXEC}) {
     UniqueFd made(static_cast<int>(::syscall(SYS_memfd_create, kMemoryName, flags)));
-    if (made || errno != EINVAL) {                          // EINVAL: before Linux 6.3
+    if (made) {
       (void)::fcntl(made.get(), F_ADD_SEALS, F_SEAL_SEAL);  // nobody can make it unchangeable
       return made;
     }
+    err = errno;
+    if (err != EINVAL) {  // EINVAL: before Linux 6.3
+      break;
+    }
   }
-  return {};
+  return Error::from_errno(err, "make memory for tokens");
 }
 
 // Before Linux 3.17. Its name is gone before anything is in it.
-UniqueFd make_tmpfs_file(const std::string& directory) {
+Result<UniqueFd> make_tmpfs_file(const std::string& directory) {
   struct statfs file_system {};
   if (::statfs(directory.c_str(), &file_system) != 0 || file_system.f_type != TMPFS_MAGIC) {
-    errno = ENOSYS;
-    return {};
+    return Error::from_errno(ENOSYS, "make memory for tokens (and '" + directory + "' is no tmpfs)");
   }
   std::string path = directory + "/." + kMemoryName + ".XXXXXX";
   UniqueFd file(::mkostemp(path.data(), O_CLOEXEC));
-  if (file) {
-    (void)::unlink(path.c_str());
+  if (!file) {
+    return Error::from_errno(errno, "make a file for tokens in '" + directory + "'");
   }
+  (void)::unlink(path.c_str());
   return file;
 }
 
-UniqueFd make_memory(const std::string& directory) {
-  UniqueFd memory = make_memfd();
+Result<UniqueFd> make_memory(const std::string& directory) {
+  Result<UniqueFd> memory = make_memfd();
   if (!memory) {
     memory = make_tmpfs_file(directory);
   }
   if (memory) {
-    (void)::fchmod(memory.get(), 0600);
+    (void)::fchmod(memory->get(), 0600);
   }
   return memory;
 }
@@ -144,10 +149,11 @@ KeptMemory::KeptMemory(ServiceManager& manager, std::vector<UniqueFd>& inherited
 
 Result<UniqueFd> KeptMemory::prepare(std::uint64_t tokens_bytes, const std::string& directory) {
   if (!memory_) {
-    memory_ = make_memory(directory);
-    if (!memory_) {
-      return Error::from_errno(errno, "make memory for tokens");
+    Result<UniqueFd> made = make_memory(directory);
+    if (!made) {
+      return made.error();
     }
+    memory_ = std::move(*made);
     const Result<UniqueFd> holder = wrap(memory_.get());
     if (holder) {
       manager_.store_descriptor(kMemoryName, holder->get());

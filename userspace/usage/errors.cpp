@@ -1,32 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "usage/errors.hpp"
 
-#include <string>
+#include "base/error_category.hpp"
 
 namespace msi2imds::usage {
 namespace {
 
-class Category final : public boost::system::error_category {
- public:
-  [[nodiscard]] const char* name() const noexcept override {
-    return "usage";
+const char* explain(Errc errc) {
+  switch (errc) {
+    case Errc::damaged:
+      return "the record of callers is damaged";
+    case Errc::newer_version:
+      return "the record of callers was made by a newer version of msi2imds";
   }
-  [[nodiscard]] std::string message(int value) const override {
-    switch (static_cast<Errc>(value)) {
-      case Errc::damaged:
-        return "the record of callers is damaged";
-      case Errc::newer_version:
-        return "the record of callers was made by a newer version of msi2imds";
-    }
-    return "unknown error";
-  }
-};
+  return "unknown error";
+}
 
 }  // namespace
 
-const boost::system::error_category& category() {
-  static const Category instance;
-  return instance;
+const boost::system::error_category& error_category() {
+  static const ErrorCategory<Errc> category("usage", explain);
+  return category;
 }
 
 }  // namespace msi2imds::usage

@@ -11,10 +11,10 @@ enum class Errc {
   newer_version,  // intact, but written by a later msi2imds: must not be replaced
 };
 
-[[nodiscard]] const boost::system::error_category& category();
+const boost::system::error_category& error_category();
 
-inline boost::system::error_code make_error_code(Errc code) {
-  return {static_cast<int>(code), category()};
+inline boost::system::error_code make_error_code(Errc errc) {
+  return {static_cast<int>(errc), error_category()};
 }
 
 }  // namespace msi2imds::usage

@@ -6,8 +6,23 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "base/error_category.hpp"
+
 namespace msi2imds {
 namespace {
+
+enum class Errc { burnt = 1 };
+
+const char* explain(Errc errc) {
+  return errc == Errc::burnt ? "the bread is burnt" : "unknown error";
+}
+
+TEST(ErrorTest, AModulesOwnErrorsHaveWordsOfTheirOwn) {
+  const ErrorCategory<Errc> category("kitchen", explain);
+  const Error error({static_cast<int>(Errc::burnt), category}, "bake");
+  EXPECT_EQ(error.message(), "bake: the bread is burnt");
+  EXPECT_STREQ(error.code().category().name(), "kitchen");
+}
 
 TEST(ErrorTest, SaysWhatWasDoneAndWhyItFailed) {
   EXPECT_EQ(Error::from_errno(EPERM, "attach sk_lookup").message(),

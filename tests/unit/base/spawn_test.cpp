@@ -38,9 +38,9 @@ class SpawnTest : public testing::Test {
       return error.what();
     }
   }
-  std::string run_to_end_and_read_the_log() {
+  std::string run_and_read_the_log() {
     testing::internal::CaptureStderr();
-    is_well_ = run_to_end(io_);
+    is_well_ = run_event_loop(io_);
     return testing::internal::GetCapturedStderr();
   }
 
@@ -72,7 +72,7 @@ TEST_F(SpawnTest, ContainsWhatConcernsNobodyElse) {
   int ended = 0;
   spawn_contained(io_, "serve a connection", run_out_of_memory(), [&ended] { ++ended; });
   spawn_contained(io_, "serve a connection", end_at_once(), [&ended] { ++ended; });
-  const std::string text = run_to_end_and_read_the_log();
+  const std::string text = run_and_read_the_log();
   EXPECT_TRUE(is_well_);
   EXPECT_EQ(ended, 2);
   EXPECT_NE(text.find("error test"), std::string::npos) << text;
@@ -119,7 +119,7 @@ TEST_F(SpawnTest, AnExceptionIsNoEndThatAStopAllows) {
 
 TEST_F(SpawnTest, TheLogSaysWhatEndedTheLoop) {
   spawn(io_, "the work", run_out_of_memory());
-  const std::string text = run_to_end_and_read_the_log();
+  const std::string text = run_and_read_the_log();
   EXPECT_FALSE(is_well_);
   EXPECT_NE(text.find("error test"), std::string::npos) << text;
   EXPECT_NE(text.find("cannot go on: the work: std::bad_alloc\n"), std::string::npos) << text;
@@ -127,7 +127,7 @@ TEST_F(SpawnTest, TheLogSaysWhatEndedTheLoop) {
 
 TEST_F(SpawnTest, ALoopThatHasNothingMoreToDoEndsWell) {
   spawn(io_, "the work", end_at_once());
-  EXPECT_EQ(run_to_end_and_read_the_log(), "");
+  EXPECT_EQ(run_and_read_the_log(), "");
   EXPECT_TRUE(is_well_);
 }
 
@@ -146,7 +146,7 @@ TEST_F(SpawnTest, WhatOthersHoldIsReleased) {
     };
     spawn(io, "the holder", hold(held));
     spawn(io, "the other", fail());
-    EXPECT_FALSE(run_to_end(io));
+    EXPECT_FALSE(run_event_loop(io));
     EXPECT_EQ(held.use_count(), 2);
   }
   EXPECT_EQ(held.use_count(), 1);
