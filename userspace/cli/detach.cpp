@@ -38,7 +38,7 @@ bool stop_supervisor(const config::Config& config) {
     return true;
   }
   fmt::print("stopping msi2imds (process {})\n", running->pid());
-  return running->end(supervisor::kStopForGood, config.responder.drain_timeout + kEndTime);
+  return run_to_end(running->end(supervisor::kStopForGood, config.responder.drain_timeout + kEndTime));
 }
 
 void take_back_discovery_file(const config::Config& config, redirect::Leftovers& leftovers) {

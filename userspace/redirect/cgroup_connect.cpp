@@ -69,14 +69,14 @@ class CgroupConnectRedirection final : public Redirection {
   }
 
   // A missing cgroup is no error: that of a service appears when the service starts.
-  Result<void> attach() {
+  asio::awaitable<Result<void>> attach() {
     for (Place& place : places_) {
       Result<void> attached = attach_to(place);
       if (!attached && attached.error().code() != boost::system::errc::no_such_file_or_directory) {
-        return attached;
+        co_return attached;
       }
     }
-    return renew_guard();
+    co_return co_await renew_guard();
   }
 
   [[nodiscard]] asio::awaitable<Result<void>> check() override {
@@ -101,7 +101,7 @@ class CgroupConnectRedirection final : public Redirection {
         }
       }
     }
-    co_return renew_guard();
+    co_return co_await renew_guard();
   }
 
   [[nodiscard]] bool hand_over() override {
@@ -164,7 +164,7 @@ class CgroupConnectRedirection final : public Redirection {
   }
 
   // Programs that are attached without a link would stay attached if this process were killed.
-  Result<void> renew_guard() {
+  asio::awaitable<Result<void>> renew_guard() {
     std::vector<loader::CgroupAttachment::Raw> attached;
     std::vector<int> descriptors;
     for (const Place& place : places_) {
@@ -178,20 +178,19 @@ class CgroupConnectRedirection final : public Redirection {
     }
     if (attached.empty()) {
       dismiss_guard();
-      return {};
+      co_return Result<void>();
     }
-    Result<Guard> guard = Guard::start(
-        [attached] {
-          std::for_each(attached.begin(), attached.end(), loader::CgroupAttachment::detach);
-          return true;
-        },
-        descriptors);
+    Guard::Undo undo = [attached] {
+      std::for_each(attached.begin(), attached.end(), loader::CgroupAttachment::detach);
+      return true;
+    };
+    Result<Guard> guard = co_await Guard::start(std::move(undo), std::move(descriptors));
     if (!guard) {
-      return guard.error();
+      co_return guard.error();
     }
     dismiss_guard();
     guard_.emplace(std::move(*guard));
-    return {};
+    co_return Result<void>();
   }
 
   // Nothing is attached any more, or another guard looks after it.
@@ -276,7 +275,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
     ids.push_back(loader::id_of(*program.program));
   }
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
-  const Result<void> attached = redirection->attach();
+  const Result<void> attached = co_await redirection->attach();
   if (!attached) {
     co_return attached.error();
   }

@@ -3,9 +3,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <vector>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
@@ -19,15 +22,17 @@ class Guard {
   using Undo = std::function<bool()>;
 
   // `undo` runs in the child, once this process is gone or has destroyed the guard, and again after growing
-  // pauses, for ten minutes at most; it finds open only stdio and `descriptors`.
-  static Result<Guard> start(const Undo& undo, const std::vector<int>& descriptors);
+  // pauses, for ten minutes at most; it finds open only stdio and `descriptors`. An error: there is no child,
+  // or it was not at its post in time and is ended.
+  static asio::awaitable<Result<Guard>> start(Undo undo, std::vector<int> descriptors,
+                                              std::chrono::milliseconds patience = kPatience);
 
   Guard(Guard&& other) noexcept;
   Guard& operator=(Guard&&) = delete;
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  // Lets the child act, unless it was dismissed; does not wait for it.
+  // Lets the child act, unless it was dismissed; does not wait for it. collect_ended_guards() has to follow.
   ~Guard();
 
   // Lets the child act, and go on trying until it has succeeded or is dismissed.
@@ -36,6 +41,11 @@ class Guard {
   // Ends the child, whatever it is doing: there is nothing left to undo, or a successor will do it.
   void dismiss();
 
+  // Whether the child has ended, and if so, whether nothing is left to undo. Collects it.
+  [[nodiscard]] std::optional<bool> outcome();
+
+  static constexpr std::chrono::milliseconds kPatience{5000};
+
  private:
   Guard(pid_t pid, UniqueFd alarm);
 
@@ -43,7 +53,10 @@ class Guard {
   UniqueFd alarm_;  // the child acts when its other end reads nothing more
 };
 
+// Collects the children of guards that are no more, once these have ended.
+void collect_ended_guards();
+
 // Does `task` in a process of its own, which outlives this one and is not this one's child.
-[[nodiscard]] Result<void> run_detached(const std::function<void()>& task);
+[[nodiscard]] asio::awaitable<Result<void>> run_detached(std::function<void()> task);
 
 }  // namespace msi2imds::redirect

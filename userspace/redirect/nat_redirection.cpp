@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -158,12 +159,24 @@ asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, std::uin
     Result<void> removed = co_await change_all(closing, remove_one, deadline);
     co_return stopped ? removed : stopped;
   }
-  const Result<void> detached = run_detached(
-      [&closing, listen_port] { run_to_end(finish_once_connections_have_ended(closing, listen_port)); });
+  std::function<void()> finish_later = [&closing, listen_port] {
+    run_to_end(finish_once_connections_have_ended(closing, listen_port));
+  };
+  const Result<void> detached = co_await run_detached(std::move(finish_later));
   if (!detached) {
     co_await finish(closing, deadline);
   }
   co_return stopped;
+}
+
+bool are_rules_left_to_guards() {
+  collect_ended_guards();
+  auto& guards = guards_at_work();
+  for (auto guard = guards.begin(); guard != guards.end();) {
+    const bool has_removed_all = guard->second.outcome().value_or(false);
+    guard = has_removed_all ? guards.erase(guard) : std::next(guard);
+  }
+  return !guards.empty();
 }
 
 asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
@@ -209,8 +222,11 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
                                             .closing = {},
                                             .listen_port = plan.listen_port});
   // The guard is started before the rules are put, so that they never exist without it.
-  auto guard = Guard::start(
-      [families, remaining] { return run_to_end(remove_for_a_process_that_is_gone(*remaining)); }, {});
+  Guard::Undo undo = [families, remaining] {
+    return run_to_end(remove_for_a_process_that_is_gone(*remaining));
+  };
+  const std::vector<int> none;
+  auto guard = co_await Guard::start(std::move(undo), none);
   if (!guard) {
     co_return guard.error();
   }
@@ -307,6 +323,10 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
     co_return repaired;
   }
   co_return co_await check();
+}
+
+void NatRedirection::limit_patience(std::chrono::milliseconds longest) {
+  patience_ = std::min(patience_, longest);
 }
 
 bool NatRedirection::hand_over() {

@@ -19,6 +19,10 @@ namespace msi2imds::redirect {
 [[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all,
                                                           std::uint16_t listen_port, Deadline deadline);
 
+// Whether the rules of a redirection that is gone are still its guard's to remove, as far as that is known.
+// Collects the guards that have ended.
+[[nodiscard]] bool are_rules_left_to_guards();
+
 // Rules that an earlier process has left, and what of them is there.
 struct NatLeftover {
   std::unique_ptr<NatRules> rules;
@@ -44,6 +48,7 @@ class NatRedirection final : public Redirection {
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
   [[nodiscard]] asio::awaitable<Result<void>> repair() override;
   [[nodiscard]] asio::awaitable<Result<void>> remove() override;
+  void limit_patience(std::chrono::milliseconds longest) override;
   [[nodiscard]] bool hand_over() override;
   [[nodiscard]] std::vector<std::string> remarks() const override;
   [[nodiscard]] bool covers_ipv6() const override;

@@ -69,6 +69,10 @@ class Redirection {
     co_return Result<void>();
   }
 
+  // remove() waits for another tool that is changing rules for so long at most, if that is less than the plan
+  // allows.
+  virtual void limit_patience(std::chrono::milliseconds /*longest*/) {}
+
   // From here on it stays in force without us, for the process that comes after this one. False: it cannot.
   [[nodiscard]] virtual bool hand_over() {
     return false;

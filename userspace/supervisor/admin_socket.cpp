@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "admin/client.hpp"
@@ -42,40 +43,43 @@ bool is_nobodys(const Error& error) {
 }
 
 // Waits until nobody holds the socket of a supervisor that was killed: its responder is about to leave.
-bool is_left(const std::string& path) {
+asio::awaitable<bool> is_left(std::string path) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto deadline = std::chrono::steady_clock::now() + kLeaveTime;
   bool said = false;
   Result<pid_t> process = admin::server_process(path);
   while (process) {
     const bool has_ended = *process > 0 && !is_running(*process);  // 0: of another container
     if (!has_ended || std::chrono::steady_clock::now() >= deadline) {
-      return false;
+      co_return false;
     }
     if (!std::exchange(said, true)) {
       log::info("wait for the responder of process {}, which has ended, to leave admin socket '{}'", *process,
                 path);
     }
-    std::this_thread::sleep_for(kLookAtSocketAgain);
+    timer.expires_after(kLookAtSocketAgain);
+    (void)co_await timer.async_wait(kAsTuple);
     process = admin::server_process(path);
   }
-  return is_nobodys(process.error());
+  co_return is_nobodys(process.error());
 }
 
-Result<void> remove_stale(const std::string& path) {
+asio::awaitable<Result<void>> remove_stale(std::string path) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) {
-    return errno == ENOENT ? Result<void>() : Result<void>(failure(errno, "look at", path));
+    co_return errno == ENOENT ? Result<void>() : Result<void>(failure(errno, "look at", path));
   }
   if (!S_ISSOCK(found.st_mode)) {
-    return failure(EEXIST, "make", path);
+    co_return failure(EEXIST, "make", path);
   }
-  if (!is_left(path)) {
-    return failure(EADDRINUSE, "take over (another msi2imds is running)", path);
+  const bool left = co_await is_left(path);
+  if (!left) {
+    co_return failure(EADDRINUSE, "take over (another msi2imds is running)", path);
   }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return failure(errno, "remove stale", path);
+    co_return failure(errno, "remove stale", path);
   }
-  return {};
+  co_return Result<void>();
 }
 
 }  // namespace
@@ -88,18 +92,18 @@ AdminSocket::~AdminSocket() {
   }
 }
 
-Result<AdminSocket> AdminSocket::open(const std::string& path, gid_t group) {
+asio::awaitable<Result<AdminSocket>> AdminSocket::open(std::string path, gid_t group) {
   if (path.size() >= sizeof sockaddr_un().sun_path) {
-    return failure(ENAMETOOLONG, "make", path);
+    co_return failure(ENAMETOOLONG, "make", path);
   }
   const std::string directory = std::filesystem::path(path).parent_path().string();
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return failure(errno, "make the directory of", path);
+    co_return failure(errno, "make the directory of", path);
   }
   const sockaddr_un address = address_of(path);
-  const Result<void> removed = remove_stale(path);
+  const Result<void> removed = co_await remove_stale(path);
   if (!removed) {
-    return removed.error();
+    co_return removed.error();
   }
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const mode_t previous = ::umask(0117);  // never open to others, not even for a moment
@@ -107,14 +111,14 @@ Result<AdminSocket> AdminSocket::open(const std::string& path, gid_t group) {
   const int err = errno;
   (void)::umask(previous);
   if (!bound) {
-    return failure(err, "bind", path);
+    co_return failure(err, "bind", path);
   }
   AdminSocket socket(path, std::move(fd));
   if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 ||
       ::listen(socket.fd(), kAdminBacklog) != 0) {
-    return failure(errno, "open", path);
+    co_return failure(errno, "open", path);
   }
-  return socket;
+  co_return socket;
 }
 
 }  // namespace msi2imds::supervisor

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
@@ -15,7 +16,8 @@ class AdminSocket {
  public:
   // Replaces the file that a process which is gone left behind; fails with EADDRINUSE when somebody answers
   // there, and leaves alone whatever is no socket. Makes the last directory of the path when it is missing.
-  static Result<AdminSocket> open(const std::string& path, gid_t group);
+  // Waits some seconds for the responder of a supervisor that was killed.
+  static asio::awaitable<Result<AdminSocket>> open(std::string path, gid_t group);
 
   AdminSocket(AdminSocket&&) noexcept = default;
   AdminSocket& operator=(AdminSocket&&) = delete;

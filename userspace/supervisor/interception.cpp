@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "redirect/nat_redirection.hpp"
 #include "supervisor/redirect_plan.hpp"
 
 namespace msi2imds::supervisor {
@@ -202,10 +203,15 @@ asio::awaitable<Result<bool>> Interception::reload(const config::Config& config)
 // The new redirection takes the place of the old one, without a gap between them.
 asio::awaitable<Result<void>> Interception::go_over_to(Way way) {
   if (is_attached()) {
+    const auto began = std::chrono::steady_clock::now();
     const Result<void> installed = co_await install(way);
     if (!installed) {
       co_return installed;
     }
+    // What is left of one patience for all of it.
+    way_.redirection->limit_patience(std::max(
+        std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          began + way.plan.patience - std::chrono::steady_clock::now())));
     if (way.redirector->name() == way_.redirector->name()) {
       (void)way_.redirection->hand_over();  // the new one took its place; false: both were there
     }
@@ -225,6 +231,14 @@ asio::awaitable<void> Interception::detach() {
           "cannot remove the redirection: {}; msi2imds-guard, a process that stays behind, goes on trying",
           removal_.error().message());
     }
+  }
+}
+
+void Interception::look_after_guards() {
+  const bool are_rules_left = redirect::are_rules_left_to_guards();
+  if (!removal_ && !are_rules_left) {
+    log::info("msi2imds-guard has removed the redirection");
+    removal_ = Result<void>();
   }
 }
 

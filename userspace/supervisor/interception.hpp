@@ -88,6 +88,9 @@ class Interception {
   // that the service manager goes on holding. False: nothing was handed over.
   asio::awaitable<bool> give_back_inheritance(const config::Config& config);
 
+  // Finds out whether a guard has removed by now what we could not. Asked regularly, and before removal().
+  void look_after_guards();
+
   // Whether the redirection that ended last was removed; if not, its guard goes on trying.
   [[nodiscard]] const Result<void>& removal() const {
     return removal_;

@@ -49,16 +49,17 @@ std::optional<Obstacle> find_obstacle_to_observing(const std::string& admin_sock
   return units ? find_obstacle_among(*units) : std::nullopt;
 }
 
-void take_over_from_observer(const std::string& admin_socket) {
+asio::awaitable<void> take_over_from_observer(std::string admin_socket) {
   const std::optional<RunningProcess> running = RunningProcess::find(admin_socket);
   if (!running || !running->observes()) {
-    return;
+    co_return;
   }
   log::info("take over from the observer (process {})", running->pid());
-  if (!running->end(step_aside_signal(), kTakeOverPatience)) {
-    log::warn("the observer (process {}) does not step aside: kill it", running->pid());
-    (void)running->end(SIGKILL,
-                       kTakeOverPatience);  // if that fails, its admin socket is in our way, which is told
+  const bool stepped_aside = co_await running->end(step_aside_signal(), kTakeOverPatience);
+  if (!stepped_aside) {
+    log::warn("the observer (process {}) does not step aside: it is killed", running->pid());
+    // If that fails, its admin socket is in our way, which is told.
+    (void)co_await running->end(SIGKILL, kTakeOverPatience);
   }
 }
 

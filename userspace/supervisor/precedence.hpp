@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/asio.hpp"
 #include "supervisor/units.hpp"
 
 // Serving goes before observing: who serves records callers by itself.
@@ -23,8 +24,8 @@ struct Obstacle {
 // What systemd's units mean for an observer among them.
 [[nodiscard]] std::optional<Obstacle> find_obstacle_among(const Units& units);
 
-// Ends the observer with that admin socket, if there is one.
-void take_over_from_observer(const std::string& admin_socket);
+// Ends the observer with that admin socket, if there is one; waits some seconds for that.
+asio::awaitable<void> take_over_from_observer(std::string admin_socket);
 
 // Says to an observer that the sender serves from here on.
 [[nodiscard]] inline int step_aside_signal() {

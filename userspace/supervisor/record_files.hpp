@@ -41,6 +41,15 @@ class StateFile {
   // The same; waits for it, for so long at most.
   asio::awaitable<std::optional<Result<void>>> wait_for_outcome(std::chrono::milliseconds patience);
 
+  // Whether a save() is under way, or its outcome has not been asked for.
+  [[nodiscard]] bool is_being_saved() const {
+    return writer_ > 0;
+  }
+
+  [[nodiscard]] const std::string& path() const {
+    return path_;
+  }
+
   // Moves a state that is of no use out of the way; returns to where.
   [[nodiscard]] Result<std::string> set_aside();
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/log.hpp"
@@ -25,6 +26,17 @@ Result<UniqueFd> listen_for_metrics(std::uint16_t port) {
     return Error::from_errno(errno, "listen for metrics on " + address.to_string());
   }
   return socket;
+}
+
+std::chrono::milliseconds left_until(std::chrono::steady_clock::time_point deadline) {
+  return std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+}
+
+void report_earlier(const StateFile& file, const Result<void>& saved) {
+  if (!saved) {
+    log::error("who called until the file was changed is not kept in '{}': cannot {}", file.path(),
+               saved.error().message());
+  }
 }
 
 }  // namespace
@@ -59,9 +71,7 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
   (void)channel.send(message, metrics_socket_.get());
 
   if (!usage_file_ || usage_path_ != config.callers.state_file) {
-    usage_path_ = config.callers.state_file;
-    usage_file_ = usage_path_.empty() ? nullptr : std::make_unique<StateFile>(usage_path_);
-    shortcoming_.clear();
+    change_usage_file(config.callers.state_file);
   }
   if (to_new_responder && usage_file_) {
     const Result<UniqueFd> file = usage_file_->open();
@@ -72,6 +82,15 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
       log::error("cannot {}: who calls is not kept", file.error().message());
     }
   }
+}
+
+void Records::change_usage_file(const std::string& path) {
+  if (usage_file_ && usage_file_->is_being_saved()) {
+    earlier_files_.push_back(std::move(usage_file_));
+  }
+  usage_path_ = path;
+  usage_file_ = path.empty() ? nullptr : std::make_unique<StateFile>(path);
+  shortcoming_.clear();
 }
 
 control::Message Records::begin_usage_file(UniqueFd& descriptor) {
@@ -106,13 +125,27 @@ void Records::look_after_saving() {
   if (outcome) {
     report(*outcome);
   }
+  std::erase_if(earlier_files_, [](const std::unique_ptr<StateFile>& file) {
+    const std::optional<Result<void>> ended = file->outcome();
+    if (ended) {
+      report_earlier(*file, *ended);
+    }
+    return ended.has_value();
+  });
 }
 
 asio::awaitable<void> Records::finish(std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (const std::unique_ptr<StateFile>& file : earlier_files_) {
+    const std::optional<Result<void>> ended = co_await file->wait_for_outcome(left_until(deadline));
+    if (ended) {
+      report_earlier(*file, *ended);
+    }
+  }
   if (!usage_file_) {
     co_return;
   }
-  const std::optional<Result<void>> outcome = co_await usage_file_->wait_for_outcome(patience);
+  const std::optional<Result<void>> outcome = co_await usage_file_->wait_for_outcome(left_until(deadline));
   if (outcome) {
     report(*outcome);
   }

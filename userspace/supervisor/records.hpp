@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/asio.hpp"
 #include "base/unique_fd.hpp"
@@ -43,9 +44,11 @@ class Records {
   asio::awaitable<void> finish(std::chrono::milliseconds patience);
 
  private:
+  void change_usage_file(const std::string& path);
   void report(const Result<void>& saved);
 
   std::unique_ptr<StateFile> usage_file_;
+  std::vector<std::unique_ptr<StateFile>> earlier_files_;  // until what was begun has reached the disk
   std::string usage_path_;
   std::string shortcoming_;
   UniqueFd metrics_socket_;

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <csignal>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "admin/client.hpp"
@@ -69,15 +70,17 @@ bool RunningProcess::is_there() const {
   return tells_of_running(read_file(directory_, "stat"));
 }
 
-bool RunningProcess::end(int signal, std::chrono::milliseconds patience) const {
+asio::awaitable<bool> RunningProcess::end(int signal, std::chrono::milliseconds patience) const {
   if (::kill(pid_, signal) != 0) {
-    return errno == ESRCH;
+    co_return errno == ESRCH;
   }
+  asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (is_there() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookAgain);
+    timer.expires_after(kLookAgain);
+    (void)co_await timer.async_wait(kAsTuple);
   }
-  return !is_there();
+  co_return !is_there();
 }
 
 }  // namespace msi2imds::supervisor

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/asio.hpp"
 #include "base/unique_fd.hpp"
 
 namespace msi2imds::supervisor {
@@ -28,7 +29,7 @@ class RunningProcess {
   [[nodiscard]] bool observes() const;
 
   // Sends it the signal and waits; false: it has not ended in time.
-  [[nodiscard]] bool end(int signal, std::chrono::milliseconds patience) const;
+  asio::awaitable<bool> end(int signal, std::chrono::milliseconds patience) const;
 
  private:
   RunningProcess(pid_t pid, UniqueFd directory);

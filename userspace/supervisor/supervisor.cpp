@@ -56,6 +56,7 @@ asio::awaitable<Result<void>> Supervisor::run() {
   }
   const Result<void> result = co_await keep_responder_running();
   co_await clean_up();
+  interception_.look_after_guards();
   if (result && !interception_.removal()) {
     co_return interception_.removal().error().within("remove the redirection");
   }
@@ -70,13 +71,16 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   }
   user_ = *user;
   if (mode_ == Mode::serve) {
-    take_over_from_observer(config_.admin.socket);
+    co_await take_over_from_observer(config_.admin.socket);
   }
-  Result<AdminSocket> admin_socket = AdminSocket::open(config_.admin.socket, user_.gid);
+  Result<AdminSocket> admin_socket = co_await AdminSocket::open(config_.admin.socket, user_.gid);
   if (!admin_socket) {
     co_return admin_socket.error();
   }
   admin_socket_.emplace(std::move(*admin_socket));
+  if (stopping_) {
+    co_return Result<void>();
+  }
   raise_descriptor_limit(config_.responder.max_connections, 0);
   if (mode_ == Mode::observe) {
     observe();
@@ -205,6 +209,7 @@ asio::awaitable<void> Supervisor::keep_in_force() {
     if (ec || stopping_) {
       co_return;
     }
+    interception_.look_after_guards();
     co_await interception_.keep_in_force();
     const bool other_sockets = co_await interception_.take_in_new_addresses();
     if (other_sockets && responder_) {

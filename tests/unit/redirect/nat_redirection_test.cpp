@@ -393,6 +393,34 @@ TEST_F(NatRedirectionTest, ThatCouldNotBeRemovedIsRemovedByItsGuardOnceTheLockIs
   EXPECT_TRUE(becomes_true([this] { return !is_redirected(); }));
 }
 
+// What is left of the patience of an operation that began with something else.
+TEST_F(NatRedirectionTest, IsRemovedWithNoMorePatienceThanIsLeft) {
+  plan_.patience = std::chrono::hours(1);
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  lock_for(kForEver);
+  (*redirection)->limit_patience(std::chrono::milliseconds(0));
+  const auto removed = run_to_end((*redirection)->remove());
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code(), Errc::locked);
+  lock_for(0);
+  EXPECT_TRUE(run_to_end((*redirection)->remove()));
+}
+
+TEST_F(NatRedirectionTest, ThatIsLeftToItsGuardIsKnownToBeGoneOnceItIs) {
+  auto redirection = install();
+  ASSERT_TRUE(redirection);
+  EXPECT_FALSE(are_rules_left_to_guards());
+  const int children = count_children();
+  lock_for(kForEver);
+  redirection->reset();
+  EXPECT_TRUE(are_rules_left_to_guards());
+  lock_for(0);
+  EXPECT_TRUE(becomes_true([] { return !are_rules_left_to_guards(); }));
+  EXPECT_FALSE(is_redirected());
+  EXPECT_EQ(count_children(), children - 1) << "it is collected";
+}
+
 // Nobody waits for a tool in a destructor.
 TEST_F(NatRedirectionTest, ThatIsDestroyedIsRemovedByItsGuard) {
   auto redirection = install();

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "base/run_to_end.hpp"
 #include "support_cpp/sockets.hpp"
 #include "support_cpp/temporary_directory.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 class AdminSocketRefusalTest : public testing::Test {
  protected:
   int error_of_open() {
-    const auto socket = AdminSocket::open(path_, ::getgid());
+    const auto socket = run_to_end(AdminSocket::open(path_, ::getgid()));
     return socket ? 0 : socket.error().code().value();
   }
 
@@ -63,7 +64,7 @@ TEST_F(AdminSocketRefusalTest, RefusesAPathThatFitsNoSocketAndLeavesNothing) {
 }
 
 TEST_F(AdminSocketTest, ListensForRootAndItsGroupOnly) {
-  const auto socket = AdminSocket::open(path_, 4711);
+  const auto socket = run_to_end(AdminSocket::open(path_, 4711));
   ASSERT_TRUE(socket);
   struct stat file {};
   ASSERT_EQ(::stat(path_.c_str(), &file), 0);
@@ -89,7 +90,7 @@ TEST_F(AdminSocketTest, MakesTheLastDirectoryOfItsPath) {
 
 TEST_F(AdminSocketTest, RemovesItsFileAtTheEnd) {
   {
-    const auto socket = AdminSocket::open(path_, 0);
+    const auto socket = run_to_end(AdminSocket::open(path_, 0));
     ASSERT_TRUE(socket);
     EXPECT_TRUE(std::filesystem::exists(path_));
   }
@@ -97,7 +98,7 @@ TEST_F(AdminSocketTest, RemovesItsFileAtTheEnd) {
 }
 
 TEST_F(AdminSocketTest, KeepsItsFileWhenItIsMoved) {
-  auto from = AdminSocket::open(path_, 0);
+  auto from = run_to_end(AdminSocket::open(path_, 0));
   ASSERT_TRUE(from);
   {
     const AdminSocket to(std::move(*from));
