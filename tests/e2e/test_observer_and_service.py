@@ -54,7 +54,7 @@ def test_who_serves_takes_over_from_an_observer_that_hangs(pair, host):
     os.kill(observer.pid, signal.SIGSTOP)
     service.start()
     assert observer.wait_exit() == -signal.SIGKILL
-    assert "does not step aside: kill it" in service.log_text()
+    assert "does not step aside: it is killed" in service.log_text()
     assert a_token_is_served(host)
 
 

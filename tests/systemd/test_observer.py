@@ -95,7 +95,7 @@ def test_the_cut_over_ends_an_observer_that_hangs(units):
     units.machine.run("kill", "-STOP", units.show("MainPID", OBSERVER))
     units.machine.run("systemctl", "start", SERVICE)
     assert units.status().returncode == 0
-    assert "does not step aside: kill it" in journal_of(units, SERVICE)
+    assert "does not step aside: it is killed" in journal_of(units, SERVICE)
     wait_until(lambda: units.state(OBSERVER) == "inactive", 20, "started once more, it steps aside")
 
 
