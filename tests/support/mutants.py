@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The program with something made wrong in it on purpose, which a test has to notice.
 
-A mutant is a patch, tests/mutants/MODULE/NAME.patch, that begins with a sentence on what is wrong then. It never changes
-the checkout: unit tests are linked with one changed file (tests/mutants/CMakeLists.txt), and whole programs are built of a
-copy under build/mutants, which keeps what was built.
+A mutant is a patch, tests/mutants/MODULE/NAME.patch, that begins with a sentence on what is wrong then and the name of a
+unit test that notices. It never changes the checkout: unit tests are linked with one changed file
+(tests/mutants/CMakeLists.txt), and whole programs are built of a copy under build/mutants, which keeps what was built.
 """
 
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 
@@ -24,6 +25,12 @@ def all_mutants():
 
 def what_is_wrong(mutant):
     return (MUTANTS / f"{mutant}.patch").read_text().partition("\n")[0]
+
+
+def who_notices(mutant):
+    """The test that the patch names; empty if it names none."""
+    named = re.match(r".*\nNoticed by (\w+\.\w+)\.\n", (MUTANTS / f"{mutant}.patch").read_text())
+    return named[1] if named else ""
 
 
 def files_below(directory):
