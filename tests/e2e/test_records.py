@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from callers import Callers
+from kernel_state import children_of
 from legacy_port import ask, another_server
 from named_client import ClientScripts, NamedClient
 from programs import CHECKOUT
@@ -69,6 +70,31 @@ def test_a_stop_under_load_loses_no_record(service, host, rounds):
         assert (told, tokens_in_table(service)) == (got, got), f"round {number}"
         assert not pathlib.Path(f"{service.callers_state}.new").exists()
         service.start()
+
+
+def reader_of_proc(service):
+    """Its process, once it has said its name."""
+
+    def find():
+        names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text() for pid in children_of(service.pid)}
+        return next((pid for pid, name in names.items() if name == "msi2imds-proc\n"), None)
+
+    return wait_until(find, 10, "a process reads /proc")
+
+
+def test_a_stop_waits_for_what_is_still_being_found_out(service, host):
+    """Who called is not known yet when the stop comes, since whoever reads /proc stands still."""
+    reader = reader_of_proc(service)
+    os.kill(reader, signal.SIGSTOP)
+    for _ in range(5):
+        assert_legacy_success(ask(host), RESOURCE)
+    service.process.terminate()
+    service.wait_for_log("stop: drain for up to")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(reader, signal.SIGCONT)
+    assert service.wait_exit() == 0
+    outcomes = [line["outcome"] for line in service.audit_lines()]
+    assert (outcomes, tokens_in_table(service)) == (["token"] * 5, 5)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"\x00" * 100, b'{"version":1}'], ids=["empty", "cut", "zeros", "poor"])
