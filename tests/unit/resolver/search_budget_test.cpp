@@ -2,6 +2,7 @@
 #include "resolver/search_budget.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 namespace msi2imds::resolver {
 namespace {
@@ -34,6 +35,13 @@ TEST_F(SearchBudgetTest, IsNotSpentByWaitingForAProcessor) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_TRUE(search(milliseconds(2000), milliseconds(5))) << i;
   }
+}
+
+// With the clocks that are in use. A wait takes none of the processor's time.
+TEST_F(SearchBudgetTest, IsNotSpentByASearchThatWaits) {
+  SearchBudget budget;
+  budget.spend_on([] { return ::poll(nullptr, 0, 500); });
+  EXPECT_TRUE(budget.allows());
 }
 
 TEST_F(SearchBudgetTest, LastsForAFewSearchesAtOnce) {
