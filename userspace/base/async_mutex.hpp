@@ -46,7 +46,7 @@ class AsyncMutex {
     std::shared_ptr<State> state_;
   };
 
-  // In the order of the calls.
+  // Waits its turn: whoever called first gets the lock first.
   asio::awaitable<Lock> lock() {
     const std::shared_ptr<State> state = state_;
     const std::uint64_t ours = state->taken++;

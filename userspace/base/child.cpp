@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Looked at again and again, since kernels before 5.3 have no pidfd to wait for: soon at first, as most
+// The child is polled, since kernels before 5.3 have no pidfd to wait for: at short intervals first, as most
 // children that are waited for end at once.
 constexpr milliseconds kFirstPause{1};
 constexpr milliseconds kLongestPause{20};

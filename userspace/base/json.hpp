@@ -11,7 +11,7 @@ namespace msi2imds {
 // that number, so that the result is valid whatever comes in.
 void append_json_string(std::string& out, std::string_view text);
 
-// The same alone.
+// Returns such a JSON string.
 [[nodiscard]] std::string json_string(std::string_view text);
 
 }  // namespace msi2imds

@@ -37,7 +37,7 @@ class LineWriter {
   // Writes what waits, as far as that is possible now.
   void flush();
 
-  // Drops what waits. For a child process: what its parent has not written yet, the parent will.
+  // Drops what waits. For a child process, whose parent writes the lines that both have.
   void forget();
 
  private:

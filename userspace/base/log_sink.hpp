@@ -19,7 +19,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit Sink(int descriptor);
 
-  // Another log begins: `name` writes it, and the descriptor may be another file by now.
+  // Begins another log, whose lines name `name` as their writer. The descriptor may be another file by now.
   void begin(std::string_view name);
 
   // How many lines were lost so far.

@@ -12,7 +12,7 @@
 // Messages over unix sockets, with a descriptor.
 namespace msi2imds {
 
-// Where to, for a socket that is not connected.
+// The address to send to, for a socket that is not connected.
 struct MessageAddress {
   const sockaddr* address = nullptr;
   socklen_t size = 0;

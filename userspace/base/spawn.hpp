@@ -33,8 +33,8 @@ class Duty {
   // Starts the coroutine, which takes the place of one that was started before.
   void start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine);
 
-  // From here on the coroutine may return; that it does is for the owner to bring about, for instance by
-  // closing its socket. An exception still ends the process.
+  // From here on the coroutine may return. Its owner makes it return, for instance by closing its socket. An
+  // exception still ends the process.
   void stop() noexcept;
 
  private:

@@ -72,7 +72,7 @@ struct Configured {
   token::IdentitySelector identity;
 };
 
-// Each once.
+// Those that the configuration names, each once.
 std::vector<Configured> configured_identities(const config::Identity& settings) {
   std::vector<Configured> all;
   if (settings.default_.kind != SelectorKind::none) {
@@ -86,7 +86,7 @@ std::vector<Configured> configured_identities(const config::Identity& settings) 
   return all;
 }
 
-// That callers have named, or got without naming one: the configuration's are told apart from them.
+// Those that callers have named, or got without naming one, without those that the configuration names.
 std::set<std::string> named_identities(const usage::Table& callers,
                                        const std::vector<Configured>& configured) {
   std::set<std::string> names;

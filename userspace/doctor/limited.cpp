@@ -107,7 +107,7 @@ bool read_until(int pipe, Clock::time_point deadline, std::string& text) {
   }
 }
 
-// One that is in the kernel for ever is left behind, to be ended when it comes out of it.
+// A child that hangs in the kernel is not waited for: it ends when the kernel lets it go.
 void end(pid_t child, bool is_done) {
   if (!is_done) {
     (void)::kill(child, SIGKILL);

@@ -47,7 +47,7 @@ std::string output_of(const Host& host, const std::string& program,
   return ended && ended->exit_status == 0 ? ended->output : std::string();
 }
 
-// iptables would make its raw table by being asked for it: only where there is one.
+// iptables is asked only where there is a raw table already, since asking makes one.
 std::string read_rules(const Host& host) {
   std::string rules = output_of(host, "nft", {"list", "ruleset"});
   const std::string tables = read_text(host.root.proc + "/net/ip_tables_names");

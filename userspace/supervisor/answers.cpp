@@ -80,7 +80,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   }
 }
 
-// Apart from everything else: looking at processes takes its time.
+// A coroutine of its own, since looking at processes takes time.
 asio::awaitable<void> Supervisor::answer_about_callers(control::Message question) {
   auto clues = control::get_records<caller::Clues>(question);
   if (!clues) {

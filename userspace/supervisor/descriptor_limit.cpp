@@ -57,7 +57,7 @@ std::size_t connections_within_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return kOtherDescriptors;
   }
-  // Of few descriptors half is for everything else.
+  // Where there are few descriptors, half of them are left for everything else.
   return limit.rlim_cur - std::min(kOtherDescriptors, limit.rlim_cur / 2);
 }
 

@@ -54,7 +54,7 @@ bool DiscoveryKeeper::watch() {
   return watch_.has_value();
 }
 
-// The extension's uninstall may take the file with it. One watch tells once.
+// The extension's removal may delete the file. A watch reports one removal only.
 asio::awaitable<void> DiscoveryKeeper::wait_for_removal() {
   const auto [ec] = co_await watch_->async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
   watch_.reset();

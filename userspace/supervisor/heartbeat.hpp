@@ -5,8 +5,8 @@
 
 namespace msi2imds::supervisor {
 
-// Whether a responder still gives signs of life, counted in looks of ours instead of time: a machine that
-// was paused, this process included, has not looked either.
+// Whether a responder still gives signs of life. Silence is counted in our looks at it, one a second, and not
+// in time: while the whole machine is paused, this process does not look either.
 class Heartbeat {
  public:
   // Something came from the responder.

@@ -16,7 +16,7 @@ namespace msi2imds::supervisor {
 
 namespace {
 
-// What is being done has mostly come to its end by then.
+// Most operations have ended by then.
 constexpr std::chrono::milliseconds kDescribePatience{1000};
 constexpr std::chrono::milliseconds kLook{5};
 
@@ -91,7 +91,7 @@ asio::awaitable<Result<void>> Interception::attach() {
   co_return installed;
 }
 
-// The process before us may have had another backend, or another configuration.
+// An earlier process may have had another backend, or another configuration.
 asio::awaitable<void> Interception::remove_leftovers_of_others() {
   const AsyncMutex::Lock turn = co_await turn_.lock();
   co_await remove_leftovers();
@@ -123,7 +123,7 @@ asio::awaitable<Result<void>> Interception::check() {
   co_return checked;
 }
 
-// Firewalls are reloaded, and services are restarted in new cgroups.
+// A redirection is lost when a firewall is reloaded, or a service is restarted in a new cgroup.
 asio::awaitable<void> Interception::keep_in_force() {
   const AsyncMutex::Lock turn = co_await turn_.lock();
   if (!is_attached()) {
@@ -249,7 +249,7 @@ asio::awaitable<void> Interception::look() {
   }
 }
 
-// Apart, since looking may have to wait for others, and whoever asks does not wait for long.
+// The check runs beside this, since it may have to wait for other tools, and whoever asks does not wait long.
 asio::awaitable<InterceptionState> Interception::describe() {
   if (!turn_.is_locked()) {
     spawn(io_, "look at the redirection", look());

@@ -50,7 +50,7 @@ Result<UniqueFd> wrap(int file) {
   return holder;
 }
 
-// It stays in there as well. Empty: that is no such socket.
+// The message stays in the socket. The descriptor is empty if this is no such socket.
 UniqueFd unwrap(const UniqueFd& holder) {
   std::array<char, 64> text{};
   return receive_message(holder.get(), text, MSG_PEEK).descriptor;
@@ -131,7 +131,7 @@ void overwrite(const UniqueFd& memory) {
 
 }  // namespace
 
-// One is expected; any other is overwritten.
+// The first memory found is kept; the content of any other is overwritten.
 KeptMemory::KeptMemory(ServiceManager& manager, std::vector<UniqueFd>& inherited) : manager_(manager) {
   std::erase_if(inherited, [this](UniqueFd& one) {
     UniqueFd memory = is_memory(one) ? std::move(one) : unwrap(one);

@@ -32,7 +32,7 @@ class Records {
   // Keeps what cannot be read, for somebody to look at.
   void set_usage_file_aside(std::string_view why);
 
-  // Whether the last save has come to its end well; logged when not. Asked regularly.
+  // Logs how the last save ended, if it failed or is the first to succeed again. To be called regularly.
   void look_after_saving();
 
   // Why who called is not kept at present; empty if it is.

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kLongestList = 256UL * 1024;
 constexpr std::size_t kOneWrite = 4000;
 
-// In one read: for a second one, or behind a buffer that was too small, the kernel has nothing more.
+// Must be one read() into a buffer that is large enough: the sysctl reports end of file afterwards.
 Result<PortSet> read_list(const std::string& sysctl_file) {
   const std::string doing = "read '" + sysctl_file + "'";
   const UniqueFd fd(::open(sysctl_file.c_str(), O_RDONLY | O_CLOEXEC));

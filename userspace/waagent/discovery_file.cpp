@@ -121,8 +121,8 @@ Result<void> replace(const Places& places, const UniqueFd& root, ino_t inode, co
              : Result<void>(failure("replace", places));
 }
 
-// Where there is none. Unlike a rename, a link cannot take the place of one that somebody else has made
-// meanwhile: false. Nothing that may take long comes before it, since clients may be looking for the file.
+// Makes the file. Unlike a rename, a link does not replace one that somebody else has made meanwhile; then it
+// returns false. Nothing slow may come before it, since clients may be looking for the file.
 Result<bool> put(const Places& places, const UniqueFd& root) {
   if (::linkat(root.get(), kFreshName, root.get(), kDiscoveryFile, 0) == 0) {
     return true;

@@ -36,7 +36,7 @@ std::vector<unsigned> numbers_of(std::string_view version) {
   return numbers;
 }
 
-// A missing file is its own answer: the agent has removed the extension, or not finished installing it.
+// A missing file means that the agent has removed the extension, or has not finished installing it.
 HandlerState read_state(const UniqueFd& config, std::vector<std::string>& problems) {
   const Result<std::string> text = read_below(config, "HandlerState", kMaxState);
   if (!text) {
