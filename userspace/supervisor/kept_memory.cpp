@@ -118,14 +118,14 @@ off_t size_of(const UniqueFd& file) {
 
 void resize(const UniqueFd& memory, off_t size) {
   if (::ftruncate(memory.get(), size) != 0) {
-    log::error("resize the memory of tokens: {}", std::strerror(errno));
+    log::error("cannot resize the memory of tokens: {}", std::strerror(errno));
   }
 }
 
 void overwrite(const UniqueFd& memory) {
   const Result<void> wiped = wipe_file(memory.get(), 0, static_cast<std::uint64_t>(size_of(memory)));
   if (!wiped) {
-    log::error("{}", wiped.error().message());
+    log::error("cannot {}", wiped.error().message());
   }
 }
 
@@ -158,7 +158,7 @@ Result<UniqueFd> KeptMemory::prepare(std::uint64_t tokens_bytes, const std::stri
     if (holder) {
       manager_.store_descriptor(kMemoryName, holder->get());
     } else {
-      log::warn("tokens do not outlast this process: {}", holder.error().message());
+      log::warn("tokens do not outlast this process: cannot {}", holder.error().message());
     }
   }
   // It only grows, since what is kept stays; one that is far too large was not made so here.

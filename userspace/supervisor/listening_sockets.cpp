@@ -105,7 +105,7 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
       Result<UniqueFd> fd = listen_on(address);
       if (!fd && is_missing_ipv6(address, fd.error().code().value())) {
         if (!std::exchange(ipv6_was_missed_, true)) {
-          log::info("serve without {}: this host has no IPv6 loopback address", address.to_string());
+          log::info("nobody listens on {}: this host has no IPv6 loopback address", address.to_string());
         }
         continue;
       }

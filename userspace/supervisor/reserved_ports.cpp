@@ -101,7 +101,7 @@ ReservedPorts::~ReservedPorts() {
   }
   const Result<bool> taken = take_out(ours_, note_file_, sysctl_file_);
   if (!taken) {
-    log::warn("take back reserved ports: {}", taken.error().message());
+    log::warn("cannot take back reserved ports: {}", taken.error().message());
   }
 }
 
@@ -109,7 +109,7 @@ Result<ReservedPorts> ReservedPorts::reserve(const std::vector<std::uint16_t>& p
                                              std::string sysctl_file) {
   const Result<PortSet> current = read_list(sysctl_file);
   if (!current && is_missing(current.error())) {
-    log::info("reserve ports: this kernel has no {}", sysctl_file);
+    log::info("cannot reserve ports: this kernel has no {}", sysctl_file);
     return ReservedPorts({}, std::move(note_file), std::move(sysctl_file));
   }
   if (!current) {

@@ -44,16 +44,16 @@ PortSet read_note(const std::string& path) {
     return {};
   }
   if (!fd) {
-    log::warn("{}", Error::from_errno(errno, "ignore the note of reserved ports '" + path + "'").message());
+    log::warn("{}", Error::from_errno(errno, "ignored the note of reserved ports '" + path + "'").message());
     return {};
   }
   if (!only_we_could_write(fd.get())) {
-    log::warn("ignore the note of reserved ports '{}': it is no file that only this user can write", path);
+    log::warn("ignored the note of reserved ports '{}': it is no file that only this user can write", path);
     return {};
   }
   const std::optional<PortSet> ports = parse_note(fd.get());
   if (!ports) {
-    log::warn("ignore the note of reserved ports '{}': it is damaged", path);
+    log::warn("ignored the note of reserved ports '{}': it is damaged", path);
   }
   return ports.value_or(PortSet());
 }
