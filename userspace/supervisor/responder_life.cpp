@@ -36,7 +36,7 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
       continue;
     }
     if (!announced_) {
-      co_return Error({}, "the responder could not be started");
+      co_return Error({}, "start the responder");
     }
     co_await interception_.fail_open("the responder cannot serve; connections are let through");
     log::error("connections are let through: no responder can serve them; next attempt in {} s",

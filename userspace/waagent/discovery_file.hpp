@@ -31,7 +31,8 @@ struct DiscoveryFile {
 // What was done about it.
 struct Kept {
   bool made = false;  // or changed
-  // Why it could not be noted as ours, for instance for want of room. It is known by its second name until then.
+  // Why it could not be noted as ours, for instance for want of room. It is known by its second name until
+  // then.
   std::optional<Error> not_noted = {};
   std::vector<std::filesystem::path> unlabelled = {};
 };
