@@ -16,7 +16,7 @@ namespace msi2imds::config {
 inline constexpr std::string_view kAllowTable = "allow";
 inline constexpr std::string_view kIdentityRuleTable = "identity.rule";
 
-// What is not the same of all rules.
+// Which array of the file a rule stands in; what it may say depends on that.
 enum class RuleKind : std::uint8_t { allow, identity };
 
 [[nodiscard]] std::string_view table_of(RuleKind kind);

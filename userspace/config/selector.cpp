@@ -27,7 +27,7 @@ bool is_guid(std::string_view text) {
   });
 }
 
-// An empty word of the shape stands for a name.
+// Where the list below has "", any name may stand.
 bool is_resource_id(std::string_view text) {
   for (const std::string_view word : {"subscriptions", "", "resourceGroups", "", "providers",
                                       "Microsoft.ManagedIdentity", "userAssignedIdentities", ""}) {

@@ -15,7 +15,7 @@ bool is_same(char a, char b, Case letter_case) {
 
 }  // namespace
 
-// Only the last * can be wrong about how much it stands for.
+// Goes back to the last * only: making an earlier one longer could not help.
 bool matches(std::string_view pattern, std::string_view text, Case letter_case) {
   std::size_t p = 0;
   std::size_t t = 0;

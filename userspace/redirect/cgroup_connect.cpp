@@ -229,7 +229,7 @@ Result<ConnectPrograms> CgroupConnectRedirector::load_best(const Plan& plan) con
   std::optional<Error> first_failure;
   for (const ConnectVariant& variant : kVariants) {
     if (variant.guard == ListenerGuard::none && !plan.is_chosen) {
-      break;  // it would redirect containers too: nobody gets that without having asked for it
+      break;  // it would redirect containers too, which only the configuration may ask for
     }
     Result<ConnectPrograms> programs = ConnectPrograms::load(variant);
     if (programs) {

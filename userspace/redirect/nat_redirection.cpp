@@ -29,13 +29,13 @@ std::map<std::string_view, const Redirection*>& owners() {
   return owners;
 }
 
-// At work for redirections that are gone; one of a backend.
+// Guards that still remove the rules of redirections that are gone, at most one for each backend.
 std::map<std::string_view, Guard>& guards_at_work() {
   static std::map<std::string_view, Guard> guards;
   return guards;
 }
 
-// It would remove what is put next.
+// One that is still at work would remove the rules that are put next.
 void dismiss_guard_at_work(std::string_view backend) {
   const auto found = guards_at_work().find(backend);
   if (found != guards_at_work().end()) {
