@@ -11,6 +11,7 @@ import sys
 MAY_INCLUDE = {
     "base": set(),
     "accounts": {"base"},
+    "confinement": {"base"},
     "loader": {"base"},
     "token": {"base"},
     "netlink": {"base"},
