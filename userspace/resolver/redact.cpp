@@ -41,66 +41,123 @@ bool is_sensitive(std::string_view name) {
                      [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
-// The name that ends before `at`: quotes and spaces may stand between, as in {"password" : "x"}.
-std::string_view name_before(std::string_view text, std::size_t at) {
-  std::size_t end = at;
-  while (end > 0 && (is_quote(text[end - 1]) || is_space(text[end - 1]) || text[end - 1] == '\\')) {
-    --end;
+// The name that stands before where one is in a text, read from its start: quotes and spaces may stand
+// between, as in {"password" : "x"}. Each name is looked at once, however many blanks follow it.
+class NameBefore {
+ public:
+  explicit NameBefore(std::string_view text) : text_(text) {}
+
+  // To be called for each character, in order.
+  void pass(std::size_t at) {
+    const char c = text_[at];
+    if (is_name_character(c)) {
+      begin_ = in_name_ ? begin_ : at;
+      end_ = at + 1;
+      in_name_ = true;
+      is_sensitive_.reset();
+      return;
+    }
+    in_name_ = false;
+    if (!is_quote(c) && !is_space(c) && c != '\\') {
+      begin_ = end_ = at + 1;
+      is_sensitive_.reset();
+    }
   }
-  std::size_t begin = end;
-  while (begin > 0 && is_name_character(text[begin - 1])) {
-    --begin;
+  [[nodiscard]] bool is_option() const {
+    return begin_ < end_ && text_[begin_] == '-';
   }
-  return text.substr(begin, end - begin);
-}
+  [[nodiscard]] bool is_sensitive() {
+    if (!is_sensitive_) {
+      is_sensitive_ = resolver::is_sensitive(text_.substr(begin_, end_ - begin_));
+    }
+    return *is_sensitive_;
+  }
+
+ private:
+  std::string_view text_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  bool in_name_ = false;
+  std::optional<bool> is_sensitive_;
+};
 
 // Where the value of the first sensitive name begins: behind "name=", "name:" and "-name ".
 std::optional<std::size_t> find_value(std::string_view text) {
+  NameBefore name(text);
   for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] != '=' && text[at] != ':' && !is_space(text[at])) {
-      continue;
+    const char c = text[at];
+    if ((c == '=' || c == ':' || (is_space(c) && name.is_option())) && name.is_sensitive()) {
+      return at + 1;
     }
-    const std::string_view name = name_before(text, at);
-    if ((is_space(text[at]) && !name.starts_with('-')) || !is_sensitive(name)) {
-      continue;
-    }
-    return at + 1;
+    name.pass(at);
   }
   return std::nullopt;
 }
 
-// How much of `text`, which follows "://", is before the '@' of its host. Some write a password with '/' in
-// it, which can be told from a path when a port would stand there.
-std::size_t user_part_size(std::string_view text) {
-  const std::string_view word = text.substr(0, text.find_first_of(" \t\r\n\"'"));
-  std::string_view authority = word.substr(0, word.find_first_of("/?#"));
+// The word of a text that holds a place, and the last '@' in it; places come in order, so each word is
+// searched once.
+class WordAt {
+ public:
+  explicit WordAt(std::string_view text) : text_(text) {}
+
+  void go_to(std::size_t at) {
+    if (at < end_) {
+      return;
+    }
+    end_ = std::min(text_.find_first_of(" \t\r\n\"'", at), text_.size());
+    const std::size_t in_word = text_.substr(at, end_ - at).rfind('@');
+    last_at_ = in_word == std::string_view::npos ? in_word : at + in_word;
+  }
+  [[nodiscard]] std::size_t end() const {
+    return end_;
+  }
+  [[nodiscard]] std::size_t last_at() const {
+    return last_at_;
+  }
+
+ private:
+  std::string_view text_;
+  std::size_t end_ = 0;
+  std::size_t last_at_ = std::string_view::npos;
+};
+
+// How much of `text` from `begin` on, which follows "://", is before the '@' of its host. Some write a
+// password with '/' in it, which can be told from a path when a port would stand there.
+std::size_t user_part_size(std::string_view text, std::size_t begin, WordAt& word) {
+  word.go_to(begin);
+  std::string_view authority = text.substr(begin, word.end() - begin);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  const std::size_t at = authority.rfind('@');
+  if (at != std::string_view::npos) {
+    return at;
+  }
   const std::size_t colon = authority.find(':');
   const bool has_port = colon == std::string_view::npos ||
                         authority.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
-  if (authority.find('@') == std::string_view::npos && !has_port) {
-    authority = word;
-  }
-  const std::size_t at = authority.rfind('@');
-  return at == std::string_view::npos ? 0 : at;
+  const bool is_in_word = word.last_at() != std::string_view::npos && word.last_at() >= begin;
+  return !has_port && is_in_word ? word.last_at() - begin : 0;
 }
 
 // "https://user:password@host": the user's name may stay, unless it stands alone: that is often a token.
 std::string without_user_parts(std::string_view text) {
   constexpr std::string_view kMark = "://";
   std::string out;
-  for (std::size_t mark = text.find(kMark); mark != std::string_view::npos; mark = text.find(kMark)) {
-    out += text.substr(0, mark + kMark.size());
-    text.remove_prefix(mark + kMark.size());
-    const std::size_t size = user_part_size(text);
-    if (size == 0) {
+  WordAt word(text);
+  std::size_t done = 0;
+  for (std::size_t mark = text.find(kMark); mark != std::string_view::npos; mark = text.find(kMark, done)) {
+    const std::size_t begin = mark + kMark.size();
+    out += text.substr(done, begin - done);
+    done = begin;
+    const std::string_view user = text.substr(begin, user_part_size(text, begin, word));
+    if (user.empty()) {
       continue;
     }
-    const std::size_t colon = text.substr(0, size).find(':');
-    out += colon == std::string_view::npos ? std::string_view() : text.substr(0, colon + 1);
+    const std::size_t colon = user.find(':');
+    out += colon == std::string_view::npos ? std::string_view() : user.substr(0, colon + 1);
     out += kRedacted;
-    text.remove_prefix(size);
+    done += user.size();
   }
-  return out.append(text);
+  return out.append(text.substr(done));
 }
 
 // Base64 holds a '/' in 64 characters, a path many more.
