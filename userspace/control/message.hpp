@@ -22,6 +22,7 @@ enum class Kind : std::uint32_t {
   usage_file,       // descriptor: what save_usage_file wrote last, to be read
   serve,            // accept from the listeners just collected, and from no others
   identity,         // body: an identity (caller::serialize), named by its `number` from here on
+  command_line,     // number: of an identity; text: its process's command line, found out after it
   forget_identity,  // number: of an identity that no later IdentityAnswer names
   observed,         // connections that others serve: IdentityAnswers (control/identities.hpp)
   identities,       // number: of the ask_identities; an IdentityAnswer for each of its questions, in order

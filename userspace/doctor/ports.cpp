@@ -25,7 +25,7 @@ using netlink::TcpSocket;
 struct Sockets {
   std::vector<TcpSocket> listening;
   std::vector<TcpSocket> connected;
-  std::map<ino_t, std::vector<pid_t>> holders;
+  resolver::Holders holders;
 };
 
 // Whether a client that dials a loopback address may end there.
@@ -64,7 +64,7 @@ Result<Sockets> read_sockets(const Host& host) {
   }
   inodes.erase(0);
   if (!inodes.empty()) {
-    sockets.holders = resolver::find_holders(host.root.proc, inodes);
+    sockets.holders = resolver::find_holders(host.root.proc, std::nullopt, inodes);
   }
   return sockets;
 }
@@ -77,7 +77,7 @@ Holder holder_of(const Host& host, const Sockets& sockets, const TcpSocket& sock
   if (found == sockets.holders.end()) {
     return Holder::unknown;
   }
-  for (const pid_t pid : found->second) {
+  for (const auto& [pid, fd] : found->second) {
     const std::string comm = read_text(host.root.proc + "/" + std::to_string(pid) + "/comm", 64);
     const bool is_roots = socket.socket.uid == 0;
     if (is_roots && trim(comm) == "msi2imds") {
@@ -100,7 +100,7 @@ std::string describe_holders(const Host& host, const Sockets& sockets, const Tcp
   }
   const std::string more =
       found->second.size() > 1 ? " and " + std::to_string(found->second.size() - 1) + " more" : "";
-  return describe_process(host.root.proc, found->second.front()) + more;
+  return describe_process(host.root.proc, found->second.front().pid) + more;
 }
 
 Finding unknown_holder(const std::string& address) {

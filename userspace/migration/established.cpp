@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "netlink/tcp_sockets.hpp"
 #include "resolver/holders.hpp"
@@ -44,11 +45,11 @@ Established describe(const netlink::TcpSocket& server, std::uint64_t client_inod
   if (client_inode == 0) {
     return found;
   }
-  const auto holders = resolver::find_holders(kProc, {client_inode});
+  const auto holders = resolver::find_holders(kProc, std::nullopt, {client_inode});
   if (holders.empty()) {
     return found;
   }
-  found.pid = holders.begin()->second.front();
+  found.pid = holders.begin()->second.front().pid;
   if (const auto process = resolver::read_process(kProc, found.pid)) {
     found.program = process->program.empty() ? process->comm : process->program;
   }

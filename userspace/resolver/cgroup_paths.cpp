@@ -4,7 +4,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <climits>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -40,10 +44,50 @@ void add_below(UniqueFd directory, const std::string& path, int depth,
   }
 }
 
+std::string link_of(int fd) {
+  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlink(name.c_str(), target.data(), target.size());
+  return {target.data(),
+          size > 0 && static_cast<std::size_t>(size) < target.size() ? static_cast<std::size_t>(size) : 0};
+}
+
+// A cgroup's id is also its handle (since Linux 5.5), so that nobody has to walk past those that others made.
+std::optional<std::string> path_by_handle(int root, std::uint64_t id) {
+  constexpr int kKernfsHandle = 0xfe;
+  alignas(file_handle) std::array<char, sizeof(file_handle) + sizeof id> room{};
+  auto* const handle = reinterpret_cast<file_handle*>(room.data());
+  handle->handle_bytes = sizeof id;
+  handle->handle_type = kKernfsHandle;
+  std::memcpy(room.data() + sizeof(file_handle), &id, sizeof id);
+  const UniqueFd directory(::open_by_handle_at(root, handle, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    return std::nullopt;
+  }
+  std::string path = link_of(directory.get());
+  std::string of_root = link_of(root);
+  of_root = of_root == "/" ? "" : of_root;
+  if (!path.starts_with(of_root)) {
+    return std::nullopt;
+  }
+  path.erase(0, of_root.size());
+  return path.empty()            ? std::optional<std::string>("/")
+         : path.starts_with('/') ? std::optional(path)
+                                 : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> CgroupPaths::find(std::uint64_t id) {
   auto found = paths_.find(id);
+  if (found == paths_.end() && root_) {
+    if (auto path = path_by_handle(root_.get(), id)) {
+      if (paths_.size() >= kMostPaths) {
+        paths_.clear();
+      }
+      found = paths_.emplace(id, std::move(*path)).first;
+    }
+  }
   const auto now = std::chrono::steady_clock::now();
   if (found == paths_.end() && root_ && (paths_.empty() || now - walked_ >= kWalkInterval)) {
     walked_ = now;

@@ -17,7 +17,8 @@ class CgroupPaths {
   // The root directory of the cgroup2 hierarchy; none: nothing is ever found.
   explicit CgroupPaths(UniqueFd root) : root_(std::move(root)) {}
 
-  // Walks the hierarchy for an id that is new; not more often than every 200 ms.
+  // Where the kernel cannot open it by its id, walks the hierarchy for one that is new; not more often than
+  // every 200 ms.
   [[nodiscard]] std::optional<std::string> find(std::uint64_t id);
 
  private:

@@ -3,18 +3,66 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/directory.hpp"
+
 namespace msi2imds::resolver {
 
-// Which processes have these sockets open, by the sockets' inodes: a walk over all processes' descriptors.
-[[nodiscard]] std::map<ino_t, std::vector<pid_t>> find_holders(const std::string& proc,
-                                                               const std::set<ino_t>& inodes);
+// A process that has a socket open, and under which of its numbers.
+struct Holder {
+  pid_t pid = 0;
+  int fd = -1;
+};
 
-// Whether the process has the socket open.
+// By the sockets' inodes; a process stands there once for each.
+using Holders = std::map<ino_t, std::vector<Holder>>;
+
+// Looks for the processes that have certain sockets open, in slices: somebody may have a million descriptors.
+class HolderSearch {
+ public:
+  // `proc` is /proc, or a tree like it. Only processes whose effective user is `uid` are looked at; none:
+  // all.
+  HolderSearch(std::string proc, std::optional<uid_t> uid, std::set<ino_t> inodes);
+
+  // Looks on for as long as `may_go_on`, which is asked now and then; true once everything was looked at.
+  [[nodiscard]] bool advance(const std::function<bool()>& may_go_on);
+
+  [[nodiscard]] const Holders& found() const {
+    return found_;
+  }
+  // The process that is being looked at; 0: none in particular.
+  [[nodiscard]] pid_t at() const {
+    return at_;
+  }
+
+ private:
+  bool list_processes(const std::function<bool()>& may_go_on);
+  bool list_descriptors(const std::function<bool()>& may_go_on);
+
+  std::string proc_;
+  std::optional<uid_t> uid_;
+  std::set<ino_t> inodes_;
+  Directory processes_;
+  std::vector<pid_t> pids_;  // still to be looked at, the next one last
+  Directory descriptors_;    // of at_
+  pid_t at_ = 0;
+  Holders found_;
+};
+
+// The same in one go.
+[[nodiscard]] Holders find_holders(const std::string& proc, std::optional<uid_t> uid,
+                                   const std::set<ino_t>& inodes);
+
+// Whether it still has the socket open under that number.
+[[nodiscard]] bool holds(const std::string& proc, const Holder& holder, ino_t inode);
+
+// Whether the process has the socket open: looks at all that it has open.
 [[nodiscard]] bool holds(const std::string& proc, pid_t pid, ino_t inode);
 
 }  // namespace msi2imds::resolver

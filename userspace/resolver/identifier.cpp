@@ -2,20 +2,37 @@
 #include "resolver/identifier.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
-#include <set>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
-#include "resolver/holders.hpp"
+#include "resolver/process.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::resolver {
 namespace {
 
+constexpr std::size_t kMostHolders = 16;  // that are looked at
+
+// "/user.slice/user-1000.slice/...": 1000.
+std::optional<std::uint32_t> owner_of_slice(std::string_view cgroup) {
+  constexpr std::string_view kPrefix = "/user.slice/user-";
+  if (!cgroup.starts_with(kPrefix)) {
+    return std::nullopt;
+  }
+  cgroup.remove_prefix(kPrefix.size());
+  const std::string_view name = cgroup.substr(0, cgroup.find('/'));
+  std::uint32_t uid = 0;
+  const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), uid);
+  const bool is_slice = ec == std::errc() && std::string_view(end, name.data() + name.size()) == ".slice";
+  return is_slice ? std::optional(uid) : std::nullopt;
+}
+
 void take(caller::Identity& identity, const Process& process) {
   identity.program = process.program;
   identity.program_is_verified = process.program_is_verified;
-  identity.command_line = process.command_line;
   if (!process.gids.empty()) {
     identity.gids = process.gids;
   }
@@ -49,30 +66,14 @@ caller::Identity known_from(const caller::Clues& question, UserNames& users) {
   return identity;
 }
 
-// A walk over all processes costs milliseconds: it has a budget, unless a rule depends on it.
-std::optional<Identifier::Holders> Identifier::look_for_holders(std::span<const caller::Clues> questions) {
-  std::set<ino_t> inodes;
-  bool is_urgent = false;
-  for (const caller::Clues& question : questions) {
-    if (question.pid == 0 && question.inode != 0) {
-      inodes.insert(question.inode);
-      is_urgent = is_urgent || question.is_fresh;
-    }
+Group Identifier::group_of(const caller::Clues& question) {
+  constexpr Group kSlice = Group{1} << 32;
+  constexpr Group kUnknown = Group{2} << 32;
+  const auto path = question.has_cgroup_id ? cgroup_paths_.find(question.cgroup_id) : std::nullopt;
+  if (const auto owner = owner_of_slice(path.value_or(""))) {
+    return kSlice + *owner;
   }
-  if (inodes.empty() || (!budget_.allows() && !is_urgent)) {
-    return std::nullopt;
-  }
-  return budget_.spend_on([&] { return find_holders(proc_, inodes); });
-}
-
-std::vector<Found> Identifier::identify(std::span<const caller::Clues> questions) {
-  const std::optional<Holders> holders = look_for_holders(questions);
-  std::vector<Found> found;
-  found.reserve(questions.size());
-  for (const caller::Clues& question : questions) {
-    found.push_back(identify(question, holders));
-  }
-  return found;
+  return question.has_uid ? Group{question.uid} : kUnknown;
 }
 
 Found Identifier::identify(const caller::Clues& question, const std::optional<Holders>& holders) {
@@ -117,9 +118,12 @@ void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holde
   const auto of_socket = holders.find(inode);
   std::vector<Process> processes;
   if (of_socket != holders.end()) {
-    for (const pid_t pid : of_socket->second) {
-      auto process = read_process(proc_, pid);
-      if (process && holds(proc_, pid, inode)) {  // still: the number may have changed hands meanwhile
+    for (const Holder& holder : of_socket->second) {
+      if (processes.size() == kMostHolders) {
+        break;
+      }
+      auto process = read_process(proc_, holder.pid);
+      if (process && holds(proc_, holder, inode)) {  // still: the number may have changed hands meanwhile
         processes.push_back(std::move(*process));
       }
     }
@@ -129,11 +133,13 @@ void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holde
     return;
   }
   const Process& first = processes.front();
-  const bool are_alike = std::ranges::all_of(processes, [&first](const Process& other) {
-    return other.program == first.program && other.cgroup == first.cgroup &&
-           other.program_is_verified == first.program_is_verified;
-  });
-  if (processes.size() == 1) {
+  const std::size_t count = processes.size() == kMostHolders ? of_socket->second.size() : processes.size();
+  const bool are_alike =
+      count == processes.size() && std::ranges::all_of(processes, [&first](const Process& other) {
+        return other.program == first.program && other.cgroup == first.cgroup &&
+               other.program_is_verified == first.program_is_verified;
+      });
+  if (count == 1) {
     identity.pid = first.pid;
     identity.comm = first.comm;
     take(identity, first);
@@ -145,7 +151,7 @@ void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holde
   for (const Process& process : processes) {
     pids.push_back(process.pid);
   }
-  identity.unknown_because = "held by " + std::to_string(pids.size()) + " processes: " + name_list(pids);
+  identity.unknown_because = "held by " + std::to_string(count) + " processes: " + name_list(pids);
   if (are_alike) {
     identity.program = first.program;
     identity.program_is_verified = first.program_is_verified;

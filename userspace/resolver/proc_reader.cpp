@@ -3,81 +3,54 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <span>
+#include <new>
 #include <string_view>
 #include <utility>
 
-#include "base/signals.hpp"
+#include "resolver/reader_process.hpp"
 
 namespace msi2imds::resolver {
 namespace {
 
 constexpr int kMostPatience = 10;  // further deadlines, while it is runnable and gets no processor
-
-// A message of the reader's is the process's start, then its identity.
-using Started = std::int64_t;
-constexpr std::size_t kMostBytes = sizeof(Started) + caller::kLongestIdentity;
-
-[[noreturn]] void answer_questions(int socket, const std::string& proc, int cgroup_root) {
-  Identifier identifier(proc, UniqueFd(cgroup_root));
-  std::vector<caller::Clues> questions(ProcReader::kMostQuestions);
-  while (true) {
-    const ssize_t size = ::recv(socket, questions.data(), questions.size() * sizeof(caller::Clues), 0);
-    if (size <= 0) {
-      ::_exit(0);  // the parent is gone
-    }
-    const std::span<const caller::Clues> asked(questions.data(),
-                                               static_cast<std::size_t>(size) / sizeof(caller::Clues));
-    for (const Found& found : identifier.identify(asked)) {
-      std::string answer(sizeof found.started, '\0');
-      std::memcpy(answer.data(), &found.started, sizeof found.started);
-      answer += caller::serialize(found.identity);
-      if (::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) {
-        ::_exit(0);
-      }
-    }
-  }
-}
-
-[[noreturn]] void become_reader(int socket, pid_t parent, const std::string& proc, int cgroup_root) {
-  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (::getppid() != parent) {
-    ::_exit(0);
-  }
-  ignore_signals();
-  (void)::setsid();
-  (void)::prctl(PR_SET_NAME, "msi2imds-proc", 0, 0, 0);
-  constexpr int kSocket = 3;
-  constexpr int kCgroupRoot = 4;
-  const int high_socket = ::fcntl(socket, F_DUPFD_CLOEXEC, 16);
-  const int high_root = cgroup_root < 0 ? -1 : ::fcntl(cgroup_root, F_DUPFD_CLOEXEC, 16);
-  (void)::dup2(high_socket, kSocket);
-  const int root = high_root < 0 ? -1 : ::dup2(high_root, kCgroupRoot);
-  // No socket may stay open here: callers would wait in its backlog for nobody.
-  ::closefrom(root < 0 ? kSocket + 1 : kCgroupRoot + 1);
-  answer_questions(kSocket, proc, root);
-}
+constexpr std::size_t kMostBytes = sizeof(ReplyHeader) + caller::kLongestIdentity;
 
 }  // namespace
 
-ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket)
+void ProcReader::Unmap::operator()(Progress* progress) const noexcept {
+  (void)::munmap(progress, sizeof(Progress));
+}
+
+Result<ProcReader::SharedProgress> ProcReader::share_progress() {
+  void* const page =
+      ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) {
+    return Error::from_errno(errno, "share memory with the reader of /proc");
+  }
+  return SharedProgress(new (page) Progress());
+}
+
+ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, SharedProgress progress)
     : pid_(pid),
+      progress_(std::move(progress)),
       socket_(io, socket.release()),
       timer_(io),
       room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {}
 
-Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, const std::string& proc,
-                                                      int cgroup_root) {
+Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, const Settings& settings) {
+  Result<SharedProgress> progress = share_progress();
+  if (!progress) {
+    return progress.error();
+  }
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error::from_errno(errno, "make a socketpair for the reader of /proc");
@@ -90,9 +63,14 @@ Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, cons
     return Error::from_errno(errno, "fork the reader of /proc");
   }
   if (pid == 0) {
-    become_reader(theirs.get(), parent, proc, cgroup_root);
+    become_reader({.socket = theirs.get(),
+                   .parent = parent,
+                   .proc = settings.proc,
+                   .cgroup_root = settings.cgroup_root,
+                   .unreadable = settings.unreadable},
+                  **progress);
   }
-  return std::unique_ptr<ProcReader>(new ProcReader(io, pid, std::move(ours)));
+  return std::unique_ptr<ProcReader>(new ProcReader(io, pid, std::move(ours), std::move(*progress)));
 }
 
 ProcReader::~ProcReader() {
@@ -103,27 +81,40 @@ ProcReader::~ProcReader() {
   }
 }
 
-bool ProcReader::ask(const std::vector<caller::Clues>& questions) {
-  return ::send(socket_.native_handle(), questions.data(), questions.size() * sizeof(caller::Clues),
-                MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+bool ProcReader::ask(const Question& question) {
+  return ::send(socket_.native_handle(), &question, sizeof question, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
-asio::awaitable<std::optional<ProcReader::Answer>> ProcReader::receive(std::chrono::milliseconds time) {
-  auto deadline = std::chrono::steady_clock::now() + time;
-  const auto last = deadline + kMostPatience * time;
+ProcReader::Doing ProcReader::doing() const {
+  return {.step = progress_->step, .question = progress_->question, .pid = progress_->pid};
+}
+
+std::optional<ProcReader::Reply> ProcReader::take_reply(std::size_t size) const {
+  ReplyHeader header;
+  if (size < sizeof header || size > kMostBytes) {
+    return std::nullopt;
+  }
+  std::memcpy(&header, room_.get(), sizeof header);
+  return Reply{.number = header.number,
+               .started = header.started,
+               .is_identity = header.is_identity != 0,
+               .more = header.more != 0,
+               .text = std::string(room_.get() + sizeof header, size - sizeof header)};
+}
+
+asio::awaitable<std::optional<ProcReader::Reply>> ProcReader::receive(std::chrono::milliseconds time) {
+  std::uint64_t steps = progress_->steps;
+  int patience = kMostPatience;
   while (true) {
     // MSG_TRUNC: the size is that of the whole message.
     const ssize_t size = ::recv(socket_.native_handle(), room_.get(), kMostBytes, MSG_DONTWAIT | MSG_TRUNC);
-    if (size >= static_cast<ssize_t>(sizeof(Started)) && size <= static_cast<ssize_t>(kMostBytes)) {
-      Answer answer;
-      std::memcpy(&answer.started, room_.get(), sizeof(Started));
-      answer.identity.assign(room_.get() + sizeof(Started), static_cast<std::size_t>(size) - sizeof(Started));
-      co_return answer;
+    if (size >= 0) {
+      co_return take_reply(static_cast<std::size_t>(size));
     }
-    if (size >= 0 || errno != EAGAIN) {
+    if (errno != EAGAIN) {
       co_return std::nullopt;
     }
-    timer_.expires_at(deadline);
+    timer_.expires_after(time);
     timer_.async_wait([this](const boost::system::error_code& ec) {
       if (!ec) {
         socket_.cancel();
@@ -134,11 +125,13 @@ asio::awaitable<std::optional<ProcReader::Answer>> ProcReader::receive(std::chro
     if (!ec) {
       continue;
     }
-    // On a busy machine it may not have run yet; a reader that hangs is asleep instead.
-    if (!is_runnable() || deadline >= last) {
+    if (progress_->steps != steps) {
+      steps = progress_->steps;
+      patience = kMostPatience;
+    } else if (!is_runnable() || --patience < 0) {
+      // On a busy machine it may not have run yet; a reader that hangs is asleep instead.
       co_return std::nullopt;
     }
-    deadline += time;
   }
 }
 

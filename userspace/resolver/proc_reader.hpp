@@ -10,47 +10,71 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "resolver/identifier.hpp"
+#include "resolver/investigation.hpp"
 
 namespace msi2imds::resolver {
 
 // A process that reads /proc for this one; destroying it ends it, however it hangs.
 class ProcReader {
  public:
-  static constexpr std::size_t kMostQuestions = 64;  // at a time
-
-  struct Answer {
+  struct Settings {
+    std::string proc = "/proc";
+    int cgroup_root = -1;  // the root directory of cgroup2, -1 for none; it stays the caller's
+    // Processes of which it is not to read the command line.
+    std::set<pid_t> unreadable;
+  };
+  struct Reply {
+    std::uint64_t number = 0;  // of the question
     std::int64_t started = 0;  // as in Found
-    std::string identity;      // serialized
+    bool is_identity = false;  // or else a command line
+    bool more = false;         // a command line will follow
+    std::string text;          // the identity, serialized
+  };
+  // What it is doing.
+  struct Doing {
+    Step step = Step::none;
+    std::uint64_t question = 0;
+    pid_t pid = 0;
   };
 
-  // `cgroup_root` is the root directory of cgroup2, -1 for none; it stays the caller's.
-  static Result<std::unique_ptr<ProcReader>> start(asio::io_context& io, const std::string& proc,
-                                                   int cgroup_root);
+  static Result<std::unique_ptr<ProcReader>> start(asio::io_context& io, const Settings& settings);
   ProcReader(const ProcReader&) = delete;
   ProcReader& operator=(const ProcReader&) = delete;
   ~ProcReader();
 
-  // Sends at most kMostQuestions, each of which gets an answer, in order. False: it is gone.
-  [[nodiscard]] bool ask(const std::vector<caller::Clues>& questions);
+  // Each question gets an identity, in an order of the reader's choice. False: it cannot take another one
+  // now.
+  [[nodiscard]] bool ask(const Question& question);
 
-  // Nothing: it hangs, or is gone. A busy machine may let it have more than `time`.
-  asio::awaitable<std::optional<Answer>> receive(std::chrono::milliseconds time);
+  // Nothing: it hangs, or is gone. It hangs when it has made no step for that long; a busy machine may let it
+  // have more.
+  asio::awaitable<std::optional<Reply>> receive(std::chrono::milliseconds time);
+
+  [[nodiscard]] Doing doing() const;
 
  private:
-  ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket);
+  struct Unmap {
+    void operator()(Progress* progress) const noexcept;
+  };
+  using SharedProgress = std::unique_ptr<Progress, Unmap>;
+
+  ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, SharedProgress progress);
+  static Result<SharedProgress> share_progress();
   [[nodiscard]] bool is_runnable() const;
+  [[nodiscard]] std::optional<Reply> take_reply(std::size_t size) const;
 
   pid_t pid_;
+  SharedProgress progress_;
   asio::posix::stream_descriptor socket_;
   asio::steady_timer timer_;
-  std::unique_ptr<char[]> room_;  // for the longest answer
+  std::unique_ptr<char[]> room_;  // for the longest reply
 };
 
 }  // namespace msi2imds::resolver

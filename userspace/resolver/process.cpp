@@ -96,6 +96,9 @@ std::string command_line_of(const std::string& text) {
   for (const std::string& argument : redact(arguments)) {
     line += (line.empty() ? "" : " ") + argument;
   }
+  if (line.size() > kMostArguments) {
+    line.resize(kMostArguments);
+  }
   return line;
 }
 
@@ -188,7 +191,6 @@ std::optional<Process> read_process(const std::string& proc, pid_t pid) {
   process.program_is_verified = root && process.program.starts_with('/') &&
                                 !process.program.ends_with(kDeleted) &&
                                 is_same_file(exe, *root + process.program);
-  process.command_line = command_line_of(read_file(directory + "/cmdline", kMostArguments));
   process.gids = read_groups(read_file(directory + "/status", 16384));
   process.cgroup = read_cgroup(read_file(directory + "/cgroup", 16384));
   if (read_link(exe) != process.program) {
@@ -198,6 +200,11 @@ std::optional<Process> read_process(const std::string& proc, pid_t pid) {
     return std::nullopt;
   }
   return process;
+}
+
+std::string read_command_line(const std::string& proc, pid_t pid, const Incarnation& expected) {
+  const std::string text = read_file(proc + "/" + std::to_string(pid) + "/cmdline", kMostArguments);
+  return read_incarnation(proc, pid) == expected ? command_line_of(text) : std::string();
 }
 
 }  // namespace msi2imds::resolver

@@ -27,7 +27,6 @@ struct Process {
   std::string comm;
   std::string program;
   bool program_is_verified = false;
-  std::string command_line;  // redacted
   std::vector<gid_t> gids;
   std::string cgroup;  // the process's own, which it may have moved to after it made the socket
 };
@@ -38,7 +37,11 @@ struct Process {
 // `proc` is /proc, or a tree like it. A hostile process can make any of these take for ever.
 [[nodiscard]] std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid);
 
-// Nothing, if there is no such process or it has changed meanwhile.
+// Nothing, if there is no such process or it has changed meanwhile. Does not look at its memory.
 [[nodiscard]] std::optional<Process> read_process(const std::string& proc, pid_t pid);
+
+// The arguments as one line of at most 4096 bytes, without secrets. They are in the process's own memory.
+// Empty, if it is not what it was any more.
+[[nodiscard]] std::string read_command_line(const std::string& proc, pid_t pid, const Incarnation& expected);
 
 }  // namespace msi2imds::resolver

@@ -23,6 +23,7 @@ constexpr std::size_t kMostKnown = 256;
 constexpr std::chrono::seconds kKnownAge{1};
 constexpr std::chrono::seconds kLeaveAlone{10};  // a process whose reading hung
 constexpr std::size_t kMostHanging = 1024;
+constexpr int kMostWithReader = 32;  // of one user: it takes turns between those whom it knows of
 
 // -1 where the kernel has none (before 5.3): then nothing is remembered.
 UniqueFd open_process(pid_t pid) {
@@ -34,6 +35,15 @@ bool has_ended(const UniqueFd& process) {
   return ::poll(&state, 1, 0) != 0;
 }
 
+std::int64_t user_of(const caller::Clues& clues) {
+  return clues.has_uid ? std::int64_t{clues.uid} : -1;
+}
+
+void drop_what_is_over(std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point>& until) {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(until, [now](const auto& entry) { return entry.second <= now; });
+}
+
 }  // namespace
 
 Resolver::Resolver(asio::io_context& io, Settings settings)
@@ -41,35 +51,39 @@ Resolver::Resolver(asio::io_context& io, Settings settings)
 Resolver::~Resolver() = default;
 
 asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {
-  std::vector<SerializedIdentity> identities(questions.size());
-  std::vector<std::shared_ptr<Batch>> asked;
+  const auto together = std::make_shared<Together>(io_);
+  together->identities.resize(questions.size());
+  drop_what_is_over(hanging_);
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    identities[i] = remember(questions[i]);
-    if (identities[i]) {
-      continue;
+    together->identities[i] = remember(questions[i]);
+    if (!together->identities[i]) {
+      begin(questions[i], together, i);
     }
-    if (asked.empty() || asked.back()->questions.size() == ProcReader::kMostQuestions ||
-        is_known_to_hang(questions[i]) || is_known_to_hang(asked.back()->questions.back())) {
-      asked.push_back(std::make_shared<Batch>(io_));
-      queue_.push_back(asked.back());
-    }
-    asked.back()->questions.push_back(questions[i]);
   }
-  if (!asked.empty() && !working_) {
-    working_ = true;
+  if (!open_.empty() && !std::exchange(working_, true)) {
     spawn(io_, "read about callers", work());
+  } else if (reader_) {
+    ask_reader();
   }
-  auto missing = identities.begin();
-  for (const std::shared_ptr<Batch>& batch : asked) {
-    while (!batch->is_answered) {
-      (void)co_await batch->answered.async_wait(kAsTuple);
-    }
-    for (const SerializedIdentity& identity : batch->identities) {
-      missing = std::find(missing, identities.end(), nullptr);
-      *missing = identity;
-    }
+  while (together->missing > 0) {
+    (void)co_await together->answered.async_wait(kAsTuple);
   }
-  co_return identities;
+  co_return std::move(together->identities);
+}
+
+void Resolver::begin(const caller::Clues& question, const std::shared_ptr<Together>& together,
+                     std::size_t place) {
+  ++together->missing;
+  Open open{.clues = question,
+            .together = together,
+            .place = place,
+            .process = question.pid != 0 ? open_process(question.pid) : UniqueFd()};
+  if (question.pid != 0 && hanging_.contains(question.pid)) {
+    answer_without_reader(open, too_late());
+    return;
+  }
+  open_.emplace(++last_number_, std::move(open));
+  waiting_.push(user_of(question), last_number_);
 }
 
 // The process still runs, so its number still means it; the clues tell that it dialled just now.
@@ -108,82 +122,141 @@ void Resolver::keep(const caller::Clues& question, SerializedIdentity identity, 
                           .process = std::move(process)};
 }
 
-// Asks the child, batch by batch. One that it does not answer in time is asked question by question, so that
-// a hostile process spoils nobody else's answer.
+// Until all is answered and all command lines are known.
 asio::awaitable<void> Resolver::work() {
-  while (!queue_.empty()) {
-    const std::shared_ptr<Batch> batch = queue_.front();
-    queue_.pop_front();
-    const bool is_hopeless = batch->questions.size() == 1 && is_known_to_hang(batch->questions.front());
-    const bool answered = !is_hopeless && co_await ask_reader(*batch);
-    if (!answered && batch->questions.size() > 1) {
-      for (const caller::Clues& question : std::exchange(batch->questions, {})) {
-        Batch single(io_);
-        single.questions.push_back(question);
-        const bool single_answered = !is_known_to_hang(question) && co_await ask_reader(single);
-        if (!single_answered) {
-          answer_without_reader(single);
-        }
-        batch->identities.push_back(single.identities.front());
+  while (!open_.empty()) {
+    if (!reader_ && !start_reader()) {
+      for (auto& [number, open] : std::exchange(open_, {})) {
+        answer_without_reader(open, "/proc cannot be read");
       }
-    } else if (!answered) {
-      answer_without_reader(*batch);
+      waiting_ = {};
+      with_reader_.clear();
+      break;
     }
-    batch->is_answered = true;
-    batch->answered.cancel();
+    ask_reader();
+    std::optional<ProcReader::Reply> reply = co_await reader_->receive(settings_.deadline);
+    if (reply) {
+      take(std::move(*reply));
+    } else {
+      give_up_reader();
+    }
   }
   working_ = false;
 }
 
-asio::awaitable<bool> Resolver::ask_reader(Batch& batch) {
-  if (!reader_) {
-    Result<std::unique_ptr<ProcReader>> reader =
-        ProcReader::start(io_, settings_.proc, settings_.cgroup_root);
-    if (!reader) {
-      log::warn("callers stay unknown: cannot {}", reader.error().message());
-      co_return false;
-    }
-    reader_ = std::move(*reader);
+bool Resolver::start_reader() {
+  drop_what_is_over(unreadable_);
+  ProcReader::Settings settings{
+      .proc = settings_.proc, .cgroup_root = settings_.cgroup_root, .unreadable = {}};
+  for (const auto& [pid, until] : unreadable_) {
+    settings.unreadable.insert(pid);
   }
-  std::vector<UniqueFd> processes;
-  for (const caller::Clues& question : batch.questions) {
-    processes.push_back(question.pid != 0 ? open_process(question.pid) : UniqueFd());
+  Result<std::unique_ptr<ProcReader>> reader = ProcReader::start(io_, settings);
+  if (!reader) {
+    log::warn("callers stay unknown: cannot {}", reader.error().message());
+    return false;
   }
-  bool answered = reader_->ask(batch.questions);
-  std::vector<SerializedIdentity> identities;
-  for (std::size_t i = 0; answered && i < batch.questions.size(); ++i) {
-    std::optional<ProcReader::Answer> answer = co_await reader_->receive(settings_.deadline);
-    answered = answer.has_value();
-    if (answered) {
-      identities.push_back(std::make_shared<const std::string>(std::move(answer->identity)));
-      keep(batch.questions[i], identities.back(), answer->started, std::move(processes[i]));
-    }
-  }
-  if (identities.size() != batch.questions.size()) {
-    reader_.reset();
-    co_return false;
-  }
-  batch.identities = std::move(identities);
-  co_return true;
+  reader_ = std::move(*reader);
+  return true;
 }
 
-bool Resolver::is_known_to_hang(const caller::Clues& question) {
-  const auto now = std::chrono::steady_clock::now();
-  std::erase_if(hanging_, [now](const auto& entry) { return entry.second <= now; });
-  return question.pid != 0 && hanging_.contains(question.pid);
+void Resolver::ask_reader() {
+  const auto may_ask = [this](User user) {
+    const auto with_reader = with_reader_.find(user);
+    return with_reader == with_reader_.end() || with_reader->second < kMostWithReader;
+  };
+  while (const auto next = waiting_.pop_if(may_ask)) {
+    const auto& [user, number] = *next;
+    const auto open = open_.find(number);
+    if (!reader_->ask({.number = number, .clues = open->second.clues})) {
+      waiting_.push(user, number);  // until it has taken what it was asked before
+      return;
+    }
+    open->second.is_with_reader = true;
+    ++with_reader_[user];
+  }
 }
 
-void Resolver::answer_without_reader(Batch& batch) {
-  batch.identities.clear();
-  for (const caller::Clues& question : batch.questions) {
-    if (question.pid != 0 && hanging_.size() < kMostHanging) {
-      hanging_.try_emplace(question.pid, std::chrono::steady_clock::now() + kLeaveAlone);
-    }
-    caller::Identity identity = known_from(question, users_);
-    identity.unknown_because =
-        "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
-    batch.identities.push_back(std::make_shared<const std::string>(caller::serialize(identity)));
+void Resolver::take(ProcReader::Reply reply) {
+  const auto found = open_.find(reply.number);
+  if (found == open_.end()) {
+    return;
   }
+  Open& open = found->second;
+  if (!reply.is_identity) {
+    if (!reply.text.empty() && open.identity && settings_.hear_command_line) {
+      settings_.hear_command_line(open.identity, reply.text);
+    }
+    open_.erase(found);
+    return;
+  }
+  if (!open.together) {
+    return;
+  }
+  finish(open, std::make_shared<const std::string>(std::move(reply.text)));
+  keep(open.clues, open.identity, reply.started, std::move(open.process));
+  if (!reply.more) {
+    open_.erase(found);
+  }
+}
+
+void Resolver::finish(Open& open, SerializedIdentity identity) {
+  if (open.is_with_reader && --with_reader_[user_of(open.clues)] == 0) {
+    with_reader_.erase(user_of(open.clues));
+  }
+  open.identity = identity;
+  const std::shared_ptr<Together> together = std::exchange(open.together, nullptr);
+  together->identities[open.place] = std::move(identity);
+  if (--together->missing == 0) {
+    together->answered.cancel();
+  }
+}
+
+// It hangs, or is gone. What it was doing then is left alone from now on; the next reader is asked the rest.
+void Resolver::give_up_reader() {
+  const ProcReader::Doing doing = reader_->doing();
+  reader_.reset();
+  const auto until = std::chrono::steady_clock::now() + kLeaveAlone;
+  Until& to_leave_alone = doing.step == Step::command_line ? unreadable_ : hanging_;
+  if (doing.pid != 0 && doing.step != Step::search && to_leave_alone.size() < kMostHanging) {
+    to_leave_alone[doing.pid] = until;
+  }
+  const auto culprit = open_.find(doing.question);
+  const bool is_nobody = culprit == open_.end();  // it did not even begin
+  const caller::Clues hung = is_nobody ? caller::Clues() : culprit->second.clues;
+  for (auto entry = open_.begin(); entry != open_.end();) {
+    Open& open = entry->second;
+    const bool was_searched_for =
+        doing.step == Step::search && open.clues.pid == 0 && user_of(open.clues) == user_of(hung);
+    if (!open.together) {
+      entry = open_.erase(entry);  // its command line went with the reader
+    } else if (is_nobody || entry->first == doing.question || was_searched_for) {
+      answer_without_reader(open, is_nobody ? "/proc cannot be read" : too_late());
+      entry = open_.erase(entry);
+    } else {
+      if (std::exchange(open.is_with_reader, false)) {
+        waiting_.push(user_of(open.clues), entry->first);
+      }
+      ++entry;
+    }
+  }
+  with_reader_.clear();
+  if (is_nobody) {
+    waiting_ = {};
+  }
+}
+
+std::string Resolver::too_late() const {
+  return "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
+}
+
+void Resolver::answer_without_reader(Open& open, const std::string& reason) {
+  if (!open.together) {
+    return;
+  }
+  caller::Identity identity = known_from(open.clues, users_);
+  identity.unknown_because = reason;
+  finish(open, std::make_shared<const std::string>(caller::serialize(identity)));
 }
 
 }  // namespace msi2imds::resolver

@@ -5,10 +5,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <functional>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -16,11 +17,18 @@
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "resolver/identifier.hpp"
+#include "resolver/fair_queue.hpp"
 #include "resolver/proc_reader.hpp"
 #include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
+
+// An identity as caller::serialize() writes it, without a command line. Nobody reads it here.
+using SerializedIdentity = std::shared_ptr<const std::string>;
+
+// Is told the command line of the caller of whom resolve() has given that identity; once who it is has been
+// answered.
+using HearCommandLine = std::function<void(const SerializedIdentity& identity, std::string_view line)>;
 
 struct Settings {
   std::string proc = "/proc";
@@ -28,13 +36,12 @@ struct Settings {
       -1;  // the root directory of cgroup2, for as long as the resolver lives; -1: there is none
   std::chrono::milliseconds deadline{100};
   std::string passwd_file = accounts::kPasswdFile;
+  HearCommandLine hear_command_line;
 };
 
-// An identity as caller::serialize() writes it. Nobody reads it here.
-using SerializedIdentity = std::shared_ptr<const std::string>;
-
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and
-// replaced when it has not answered by the deadline.
+// replaced when it has made no step by the deadline. What one user asks, or does to hold it up, costs others
+// at most one deadline.
 class Resolver {
  public:
   Resolver(asio::io_context& io, Settings settings);
@@ -46,13 +53,24 @@ class Resolver {
   asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<caller::Clues> questions);
 
  private:
-  // Questions that the reader is asked together.
-  struct Batch {
-    explicit Batch(asio::io_context& io) : answered(io, asio::steady_timer::time_point::max()) {}
-    std::vector<caller::Clues> questions;
+  // Whose questions wait for whose; -1: nobody's.
+  using User = std::int64_t;
+  using Until = std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point>;  // by process
+
+  // The questions that were asked together.
+  struct Together {
+    explicit Together(asio::io_context& io) : answered(io, asio::steady_timer::time_point::max()) {}
     std::vector<SerializedIdentity> identities;
-    bool is_answered = false;
-    asio::steady_timer answered;  // cancelled when it is
+    std::size_t missing = 0;
+    asio::steady_timer answered;  // cancelled when none is missing
+  };
+  struct Open {
+    caller::Clues clues;
+    std::shared_ptr<Together> together;  // none: it is answered, and only its command line is not known
+    std::size_t place = 0;               // in `together`
+    bool is_with_reader = false;
+    UniqueFd process;  // opened before it was asked about
+    SerializedIdentity identity;
   };
   // A process of which everything is known, as long as it runs.
   struct Known {
@@ -66,19 +84,28 @@ class Resolver {
   [[nodiscard]] SerializedIdentity remember(const caller::Clues& question);
   void keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
             UniqueFd process);
+  void begin(const caller::Clues& question, const std::shared_ptr<Together>& together, std::size_t place);
   asio::awaitable<void> work();
-  asio::awaitable<bool> ask_reader(Batch& batch);
-  [[nodiscard]] bool is_known_to_hang(const caller::Clues& question);
-  void answer_without_reader(Batch& batch);
+  bool start_reader();
+  void ask_reader();
+  void take(ProcReader::Reply reply);
+  void finish(Open& open, SerializedIdentity identity);
+  void give_up_reader();
+  void answer_without_reader(Open& open, const std::string& reason);
+  [[nodiscard]] std::string too_late() const;
 
   asio::io_context& io_;
   Settings settings_;
   UserNames users_;  // for whoever the reader does not tell about
   std::unique_ptr<ProcReader> reader_;
-  std::deque<std::shared_ptr<Batch>> queue_;
+  std::map<std::uint64_t, Open> open_;  // by their numbers
+  std::uint64_t last_number_ = 0;
+  FairQueue<User, std::uint64_t> waiting_;
+  std::map<User, int> with_reader_;  // how many
   bool working_ = false;
   std::unordered_map<std::int32_t, Known> known_;
-  std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point> hanging_;  // until then left alone
+  Until hanging_;     // left alone
+  Until unreadable_;  // their command lines are
 };
 
 }  // namespace msi2imds::resolver

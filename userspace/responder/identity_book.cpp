@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <iterator>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,7 +49,7 @@ PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, bool is_f
     lookup->finish(known_without(caller, "the supervisor cannot be asked"), std::nullopt);
   } else {
     unfinished_.push_back(*lookup);
-    pending_.push_back({is_fresh, lookup});
+    pending_[caller.clues.known_uid()].push_back({is_fresh, lookup});
     flush_soon();
   }
   return lookup;
@@ -100,36 +102,61 @@ void IdentityBook::flush_soon() {
 }
 
 void IdentityBook::flush() {
-  if (pending_.empty() || !asked_.empty()) {
-    return;
+  std::set<User> busy;
+  for (const auto& [number, question] : questions_) {
+    busy.insert(question.user);
   }
-  const std::size_t size = std::min(control::kMostInMessage, pending_.size());
-  std::vector<caller::Clues> questions;
-  for (std::size_t i = 0; i < size; ++i) {
-    questions.push_back(pending_[i].lookup->caller_.clues);
-    questions.back().is_fresh = pending_[i].is_fresh;
-    asked_.push_back(std::move(pending_[i].lookup));
+  for (auto of_user = pending_.begin(); of_user != pending_.end();) {
+    if (busy.contains(of_user->first)) {
+      ++of_user;
+      continue;
+    }
+    ask(of_user->first, take_some(of_user->second));
+    of_user = of_user->second.empty() ? pending_.erase(of_user) : std::next(of_user);
   }
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(size));
+}
+
+// As many as a message holds.
+std::vector<IdentityBook::Pending> IdentityBook::take_some(std::vector<Pending>& pending) {
+  const auto end =
+      pending.begin() + static_cast<std::ptrdiff_t>(std::min(control::kMostInMessage, pending.size()));
+  std::vector<Pending> some(std::make_move_iterator(pending.begin()), std::make_move_iterator(end));
+  pending.erase(pending.begin(), end);
+  return some;
+}
+
+void IdentityBook::ask(User user, std::vector<Pending> pending) {
+  const std::uint64_t number = ++last_question_;
+  Question& question = questions_.try_emplace(number, io_, user).first->second;
+  std::vector<caller::Clues> clues;
+  for (Pending& one : pending) {
+    clues.push_back(one.lookup->caller_.clues);
+    clues.back().is_fresh = one.is_fresh;
+    question.lookups.push_back(std::move(one.lookup));
+  }
   control::Message message;
   message.kind = control::Kind::ask_identities;
-  message.number = ++last_question_;
-  control::set_records(message, std::span<const caller::Clues>(questions));
+  message.number = number;
+  control::set_records(message, std::span<const caller::Clues>(clues));
   const Result<void> sent = tell_(message);
   if (!sent) {
-    end_question(sent.error().message());
+    end_question(number, sent.error().message());
     return;
   }
-  answer_timer_.expires_after(kCallersTime);
-  answer_timer_.async_wait([this, question = last_question_](const boost::system::error_code& ec) {
-    if (!ec && question == last_question_ && !asked_.empty()) {
-      end_question("it did not answer");
+  question.too_late.expires_after(kCallersTime);
+  question.too_late.async_wait([this, number](const boost::system::error_code& ec) {
+    if (!ec) {
+      end_question(number, "it did not answer");
     }
   });
 }
 
-void IdentityBook::end_question(const std::string& failure) {
-  for (const PendingIdentityPtr& lookup : std::exchange(asked_, {})) {
+void IdentityBook::end_question(std::uint64_t number, const std::string& failure) {
+  const auto question = questions_.extract(number);
+  if (!question) {
+    return;
+  }
+  for (const PendingIdentityPtr& lookup : question.mapped().lookups) {
     lookup->finish(known_without(lookup->caller_, "the supervisor could not identify the caller: " + failure),
                    std::nullopt);
   }
@@ -137,18 +164,19 @@ void IdentityBook::end_question(const std::string& failure) {
 }
 
 void IdentityBook::take_answers(const control::Message& message) {
-  if (asked_.empty() || message.number != last_question_) {
+  const auto question = questions_.find(message.number);
+  if (question == questions_.end()) {
     return;  // that came too late
   }
-  answer_timer_.cancel();
   const auto answers = control::get_records<control::IdentityAnswer>(message);
-  if (!answers || answers->size() != asked_.size()) {
-    end_question("malformed answer");
+  if (!answers || answers->size() != question->second.lookups.size()) {
+    end_question(message.number, "malformed answer");
     return;
   }
-  const std::vector<PendingIdentityPtr> asked = std::exchange(asked_, {});
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    finish(*asked[i], (*answers)[i]);
+  const std::vector<PendingIdentityPtr> lookups = std::move(question->second.lookups);
+  questions_.erase(question);
+  for (std::size_t i = 0; i < lookups.size(); ++i) {
+    finish(*lookups[i], (*answers)[i]);
   }
   flush_soon();
 }
@@ -159,8 +187,17 @@ void IdentityBook::take_identity(const control::Message& message) {
     if (identity->uid && (users_.size() < kMostUsers || users_.contains(*identity->uid))) {
       users_[*identity->uid] = identity->user;
     }
-    identities_[message.number] = std::make_shared<const caller::Identity>(std::move(*identity));
+    identities_[message.number] = std::make_shared<caller::Identity>(std::move(*identity));
   }
+}
+
+std::shared_ptr<const caller::Identity> IdentityBook::take_command_line(const control::Message& message) {
+  const auto known = identities_.find(message.number);
+  if (known == identities_.end()) {
+    return nullptr;
+  }
+  known->second->command_line = message.get_text();
+  return known->second;
 }
 
 void IdentityBook::forget_identity(const control::Message& message) {
@@ -170,7 +207,7 @@ void IdentityBook::forget_identity(const control::Message& message) {
 void IdentityBook::finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const {
   const auto known = identities_.find(answer.identity);
   lookup.finish(known != identities_.end()
-                    ? known->second
+                    ? std::shared_ptr<const caller::Identity>(known->second)
                     : known_without(lookup.caller_, "the supervisor could not identify the caller"),
                 answer.dialled());
 }

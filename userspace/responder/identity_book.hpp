@@ -6,6 +6,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,14 +61,15 @@ class PendingIdentity
 };
 using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
-// Asks the supervisor who callers are: about many in one message, while their requests are served. Keeps the
-// identities that the supervisor has sent, until it says that they may go.
+// Asks the supervisor who callers are: about many of one user in a message, while their requests are served;
+// no user waits for what is asked about another. Keeps the identities that the supervisor has sent, until it
+// says that they may go.
 class IdentityBook {
  public:
   // Sends to the supervisor.
   using Tell = std::function<Result<void>(const control::Message& message)>;
 
-  explicit IdentityBook(asio::io_context& io) : io_(io), answer_timer_(io) {}
+  explicit IdentityBook(asio::io_context& io) : io_(io) {}
 
   // Before that, nothing is known but what sock_diag tells.
   void ask_with(Tell tell) {
@@ -88,6 +90,8 @@ class IdentityBook {
   // What the supervisor says, in the order in which it came: an identity, that one may go, whose the
   // connections are that were asked about.
   void take_identity(const control::Message& message);
+  // Returns the caller whose command line it was; none: nobody's of whom anything is known.
+  std::shared_ptr<const caller::Identity> take_command_line(const control::Message& message);
   void forget_identity(const control::Message& message);
   void take_answers(const control::Message& message);
 
@@ -95,16 +99,26 @@ class IdentityBook {
   [[nodiscard]] PendingIdentityPtr look_up(const control::IdentityAnswer& answer) const;
 
  private:
-  using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<const caller::Identity>>;
+  // Not const: a command line comes later, also to whoever knows the identity already.
+  using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<caller::Identity>>;
   using Unfinished = boost::intrusive::list<PendingIdentity, boost::intrusive::constant_time_size<false>>;
   struct Pending {
     bool is_fresh = false;
     PendingIdentityPtr lookup;
   };
+  using User = std::optional<uid_t>;  // of the client's socket
+  struct Question {
+    Question(asio::io_context& io, User asked_about) : user(asked_about), too_late(io) {}
+    User user;
+    std::vector<PendingIdentityPtr> lookups;
+    asio::steady_timer too_late;
+  };
 
   void flush_soon();
   void flush();
-  void end_question(const std::string& failure);
+  std::vector<Pending> take_some(std::vector<Pending>& pending);
+  void ask(User user, std::vector<Pending> pending);
+  void end_question(std::uint64_t number, const std::string& failure);
   void give_up(PendingIdentity& lookup) const;
   void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
   // What is known when the supervisor cannot tell more.
@@ -113,13 +127,12 @@ class IdentityBook {
 
   asio::io_context& io_;
   Tell tell_;
-  std::vector<Pending> pending_;
-  // The connections of the one question that is under way. What comes meanwhile is asked about together
-  // afterwards: with four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
-  std::vector<PendingIdentityPtr> asked_;
+  std::map<User, std::vector<Pending>> pending_;
+  // Those that are under way, one of a user. What comes meanwhile is asked about together afterwards: with
+  // four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
+  std::map<std::uint64_t, Question> questions_;
   std::uint64_t last_question_ = 0;
-  asio::steady_timer answer_timer_;
-  Unfinished unfinished_;  // those of pending_ and asked_
+  Unfinished unfinished_;  // those of pending_ and questions_
   bool gave_up_ = false;
   bool is_flush_posted_ = false;
   Identities identities_;

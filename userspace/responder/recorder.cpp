@@ -117,6 +117,10 @@ void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup
   flush_soon();
 }
 
+void Recorder::record_command_line(const caller::Identity& caller) {
+  changed_ = table_.take_command_line(caller) || changed_;
+}
+
 void Recorder::record_observed(const PendingIdentity& lookup) {
   RequestRecord seen;
   seen.begin();

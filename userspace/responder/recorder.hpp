@@ -50,6 +50,9 @@ class Recorder {
   // Records the request as soon as its caller is known, which may be at once.
   void record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced);
 
+  // The caller's command line has become known, perhaps after its request was recorded.
+  void record_command_line(const caller::Identity& caller);
+
   // A connection that others serve.
   void record_observed(const PendingIdentity& lookup);
 

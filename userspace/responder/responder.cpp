@@ -101,6 +101,11 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::identity:
       sessions_.callers().take_identity(received.message);
       return {};
+    case control::Kind::command_line:
+      if (const auto caller = sessions_.callers().take_command_line(received.message)) {
+        sessions_.recorder().record_command_line(*caller);
+      }
+      return {};
     case control::Kind::forget_identity:
       sessions_.callers().forget_identity(received.message);
       return {};

@@ -7,6 +7,11 @@
 #include "loader/cgroup.hpp"
 
 namespace msi2imds::supervisor {
+namespace {
+
+constexpr std::size_t kMostEarly = 1024;
+
+}  // namespace
 
 asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
     std::vector<caller::Clues> clues) {
@@ -17,6 +22,9 @@ asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
     }
     resolver::Settings settings;
     settings.cgroup_root = cgroup_root_.get();
+    settings.hear_command_line = [this](const resolver::SerializedIdentity& identity, std::string_view line) {
+      hear_command_line(*identity, line);
+    };
     resolver_ = std::make_unique<resolver::Resolver>(io_, settings);
   }
   std::vector<Caller> callers(clues.size());
@@ -42,6 +50,9 @@ Result<void> IdentityService::send(control::Channel& channel, control::Message m
   for (std::size_t i = 0; i < callers.size(); ++i) {
     if (callers[i].identity) {
       answers[i].identity = pushed_.push(channel, *callers[i].identity);
+      if (auto early = early_.extract(*callers[i].identity)) {
+        send_command_line(channel, answers[i].identity, early.mapped());
+      }
     }
     if (callers[i].dialled) {
       answers[i].set_dialled(*callers[i].dialled);
@@ -49,6 +60,27 @@ Result<void> IdentityService::send(control::Channel& channel, control::Message m
   }
   control::set_records(message, std::span<const control::IdentityAnswer>(answers));
   return channel.send(message);
+}
+
+void IdentityService::hear_command_line(const std::string& identity, std::string_view line) {
+  control::Channel* const channel = find_channel_();
+  const std::uint64_t number = pushed_.number_of(identity);
+  if (channel != nullptr && number != 0) {
+    send_command_line(*channel, number, line);
+  } else if (early_.size() < kMostEarly) {
+    early_[identity] = line;
+  } else {
+    early_.clear();  // of callers of whom nobody wants to be told any more
+  }
+}
+
+void IdentityService::send_command_line(control::Channel& channel, std::uint64_t number,
+                                        std::string_view line) {
+  control::Message message;
+  message.kind = control::Kind::command_line;
+  message.number = number;
+  message.set_text(line);
+  (void)channel.send(message);  // a responder that does not take it is replaced
 }
 
 }  // namespace msi2imds::supervisor

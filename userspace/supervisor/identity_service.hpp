@@ -2,9 +2,13 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "caller/clues.hpp"
@@ -23,7 +27,11 @@ class IdentityService {
     std::optional<SocketAddress> dialled;   // where only the supervisor knows it
   };
 
-  explicit IdentityService(asio::io_context& io) : io_(io) {}
+  // To the responder that runs; none: it does not.
+  using FindChannel = std::function<control::Channel*()>;
+
+  IdentityService(asio::io_context& io, FindChannel find_channel)
+      : io_(io), find_channel_(std::move(find_channel)) {}
 
   // Who left these clues, in order, each with nothing dialled.
   asio::awaitable<std::vector<Caller>> identify(std::vector<caller::Clues> clues);
@@ -38,10 +46,17 @@ class IdentityService {
   }
 
  private:
+  using CommandLines = std::unordered_map<std::string, std::string>;
+
+  void hear_command_line(const std::string& identity, std::string_view line);
+  static void send_command_line(control::Channel& channel, std::uint64_t number, std::string_view line);
+
   asio::io_context& io_;
+  FindChannel find_channel_;
   UniqueFd cgroup_root_;
   std::unique_ptr<resolver::Resolver> resolver_;
   PushedIdentities pushed_;
+  CommandLines early_;  // of identities that have not been sent, which they follow
 };
 
 }  // namespace msi2imds::supervisor

@@ -24,6 +24,11 @@ std::uint64_t PushedIdentities::push(control::Channel& channel, std::string_view
   return last_number_;
 }
 
+std::uint64_t PushedIdentities::number_of(std::string_view identity) const {
+  const auto known = by_identity_.find(identity);
+  return known == by_identity_.end() ? 0 : known->second->number;
+}
+
 void PushedIdentities::make_room(control::Channel& channel, std::size_t bytes) {
   while (!pushed_.empty() && (pushed_.size() >= limits_.count || bytes_ + bytes > limits_.bytes)) {
     const Pushed& oldest = pushed_.back();

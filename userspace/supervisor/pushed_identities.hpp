@@ -31,6 +31,9 @@ class PushedIdentities {
   // than any message.
   std::uint64_t push(control::Channel& channel, std::string_view identity);
 
+  // 0: the responder does not have it.
+  [[nodiscard]] std::uint64_t number_of(std::string_view identity) const;
+
   // A new responder has none. Numbers go on: none is ever used again.
   void start_anew();
 

@@ -18,6 +18,40 @@ void assign_if_other(std::string& text, std::string_view value) {
   }
 }
 
+// What a caller is known by, as texts that the table may keep.
+class CleanKey {
+ public:
+  explicit CleanKey(const caller::Identity& caller)
+      : place_(caller.unit.empty() ? caller.cgroup : caller.unit),
+        program_(caller.program.empty() ? caller.comm : caller.program),
+        container_(caller.container),
+        reason_(caller.unknown_because) {
+    (caller.unit.empty() ? key_.cgroup : key_.unit) = place_.view();
+    (caller.program.empty() ? key_.comm : key_.program) = program_.view();
+    key_.container = container_.view();
+    if (key_ == Key{}) {
+      key_.unknown_because = reason_.view();
+      key_.uid = caller.uid;
+    }
+  }
+  CleanKey(const CleanKey&) = delete;
+  CleanKey& operator=(const CleanKey&) = delete;
+
+  [[nodiscard]] const Key& key() const {
+    return key_;
+  }
+  [[nodiscard]] std::string_view reason() const {
+    return reason_.view();
+  }
+
+ private:
+  CleanText place_;
+  CleanText program_;
+  CleanText container_;
+  CleanText reason_;
+  Key key_;
+};
+
 Row new_row(const Key& key, std::int64_t time) {
   Row row;
   row.unit = key.unit;
@@ -44,20 +78,8 @@ Table::Table(std::int64_t now) {
 void Table::record(const Request& request) {
   const caller::Identity& caller = request.caller;
   const std::int64_t time = sane(request.time);
-  const CleanText place(caller.unit.empty() ? caller.cgroup : caller.unit);
-  const CleanText program(caller.program.empty() ? caller.comm : caller.program);
-  const CleanText container(caller.container);
-  const CleanText reason(caller.unknown_because);
-  Key key;
-  (caller.unit.empty() ? key.cgroup : key.unit) = place.view();
-  (caller.program.empty() ? key.comm : key.program) = program.view();
-  key.container = container.view();
-  if (key == Key{}) {
-    key.unknown_because = reason.view();
-    key.uid = caller.uid;
-  }
-
-  Row& row = row_of(key, time);
+  const CleanKey clean(caller);
+  Row& row = row_of(clean.key(), time);
   if (caller.uid) {
     row.add_user(*caller.uid, CleanText(caller.user).view());
   }
@@ -67,7 +89,7 @@ void Table::record(const Request& request) {
   if (!caller.command_line.empty()) {
     assign_if_other(row.command_line, CleanText(caller.command_line).view());
   }
-  assign_if_other(row.unknown_because, reason.view());
+  assign_if_other(row.unknown_because, clean.reason());
   row.first_seen = std::min(row.first_seen, time);
   row.last_seen = std::max(row.last_seen, time);
   count(row.requests, 1);
@@ -87,15 +109,31 @@ void Table::record(const Request& request) {
   }
 }
 
-Row& Table::row_of(const Key& key, std::int64_t time) {
+bool Table::take_command_line(const caller::Identity& caller) {
+  Row* const row = find_row(CleanKey(caller).key());
+  if (row == nullptr) {
+    return false;
+  }
+  assign_if_other(row->command_line, CleanText(caller.command_line).view());
+  return true;
+}
+
+Row* Table::find_row(const Key& key) {
   const std::size_t wanted = hash(key);
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (hashes_[i] == wanted && !rows_[i].is_others && key_of(rows_[i]) == key) {
-      return rows_[i];
+      return &rows_[i];
     }
   }
+  return nullptr;
+}
+
+Row& Table::row_of(const Key& key, std::int64_t time) {
+  if (Row* const row = find_row(key)) {
+    return *row;
+  }
   make_room();
-  hashes_.push_back(wanted);
+  hashes_.push_back(hash(key));
   return rows_.emplace_back(new_row(key, time));
 }
 

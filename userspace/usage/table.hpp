@@ -46,6 +46,9 @@ class Table {
   // Costs about a microsecond, and no allocation where caller, resource, identity and day are known.
   void record(const Request& request);
 
+  // Notes the command line of a caller that has a row. False: it has none.
+  bool take_command_line(const caller::Identity& caller);
+
   // Says that requests were recorded until `now`; to be called now and then, and before each to_json(). Also
   // puts right what is in the future because the clock was set back.
   void mark_recording(std::int64_t now);
@@ -70,6 +73,7 @@ class Table {
 
  private:
   Row& row_of(const Key& key, std::int64_t time);
+  [[nodiscard]] Row* find_row(const Key& key);
   void make_room();
 
   std::vector<Row> rows_;

@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "base/unique_fd.hpp"
 #include "netlink/tcp_sockets.hpp"
@@ -28,6 +32,30 @@ std::vector<pid_t> pids_by_name(const std::string& proc, std::string_view name) 
   return pids;
 }
 
+// By their inodes, those that belong to root. Only root's processes are searched: anybody may call a process
+// like the extension, and have a million descriptors open in it.
+using Listening = std::map<ino_t, SocketAddress>;
+
+Listening listening_sockets_of_root() {
+  Listening found;
+  if (const auto sockets = netlink::listening_sockets()) {
+    for (const netlink::TcpSocket& socket : *sockets) {
+      if (socket.socket.uid == 0 && socket.socket.inode != 0) {
+        found.emplace(socket.socket.inode, socket.local);
+      }
+    }
+  }
+  return found;
+}
+
+resolver::Holders holders_of(const std::string& proc, const Listening& sockets) {
+  std::set<ino_t> inodes;
+  for (const auto& [inode, address] : sockets) {
+    inodes.insert(inode);
+  }
+  return resolver::find_holders(proc, uid_t{0}, inodes);
+}
+
 }  // namespace
 
 std::vector<ExtensionProcess> find_processes(const std::string& proc) {
@@ -36,15 +64,14 @@ std::vector<ExtensionProcess> find_processes(const std::string& proc) {
   if (pids.empty()) {
     return found;
   }
-  const auto sockets = netlink::listening_sockets();
+  const Listening sockets = listening_sockets_of_root();
+  const resolver::Holders holders = holders_of(proc, sockets);
   for (const pid_t pid : pids) {
     ExtensionProcess process{.pid = pid, .unit = {}, .listens = {}};
-    if (sockets) {
-      for (const netlink::TcpSocket& socket : *sockets) {
-        if (socket.socket.uid == 0 && socket.socket.inode != 0 &&
-            resolver::holds(proc, pid, socket.socket.inode)) {
-          process.listens.push_back(socket.local);
-        }
+    for (const auto& [inode, of_socket] : holders) {
+      if (std::ranges::any_of(of_socket,
+                              [pid](const resolver::Holder& holder) { return holder.pid == pid; })) {
+        process.listens.push_back(sockets.at(inode));
       }
     }
     if (const auto details = resolver::read_process(proc, pid)) {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "resolver/identifier.hpp"
+#include "unit/resolver/asking.hpp"
 #include "unit/resolver/fake_proc.hpp"
 
 namespace msi2imds::resolver {
@@ -19,8 +19,8 @@ class ProcessTest : public testing::Test {
     proc_.add(100, program_, 50);
   }
   caller::Identity identify(const caller::Clues& question) {
-    Identifier identifier(proc_.path(), UniqueFd());
-    return identifier.identify(std::span(&question, 1)).front().identity;
+    Asking asking(proc_.path());
+    return asking.ask(question);
   }
   static caller::Clues dialled_by(int pid, std::int64_t at) {
     caller::Clues question;
@@ -33,6 +33,8 @@ class ProcessTest : public testing::Test {
   static caller::Clues held(unsigned inode) {
     caller::Clues question;
     question.inode = inode;
+    question.has_uid = true;
+    question.uid = ::geteuid();  // whose processes those of the tree are
     return question;
   }
 
@@ -46,9 +48,27 @@ TEST_F(ProcessTest, TellsWhatProcTells) {
   EXPECT_EQ(process->incarnation.started.count(), 50 * kTick);
   EXPECT_EQ(process->comm, "a (comm) 1");
   EXPECT_EQ(process->program, program_);
-  EXPECT_EQ(process->command_line, "backup --all");
+  EXPECT_EQ(read_command_line(proc_.path(), 100, process->incarnation), "backup --all");
   EXPECT_EQ(process->gids, (std::vector<gid_t>{6, 6, 27}));
   EXPECT_EQ(process->cgroup, "/system.slice/backup.service");
+}
+
+TEST_F(ProcessTest, HasNoCommandLineOnceItIsAnother) {
+  const auto process = read_process(proc_.path(), 100);
+  ASSERT_TRUE(process);
+  proc_.set_stat(100, 51);
+  EXPECT_EQ(read_command_line(proc_.path(), 100, process->incarnation), "");
+}
+
+TEST_F(ProcessTest, HasACommandLineOfBoundedSize) {
+  const auto process = read_process(proc_.path(), 100);
+  ASSERT_TRUE(process);
+  std::string urls;
+  while (urls.size() < 100'000) {
+    urls += "://a@";  // each becomes longer
+  }
+  proc_.write("100/cmdline", urls);
+  EXPECT_LE(read_command_line(proc_.path(), 100, process->incarnation).size(), 4096U);
 }
 
 TEST_F(ProcessTest, VerifiesAProgramThatIsWhatItsPathNames) {
@@ -126,36 +146,6 @@ TEST_F(ProcessTest, IsFoundByTheSocketThatItHolds) {
   EXPECT_EQ(identity.comm, "a (comm) 1");
   EXPECT_EQ(identity.program, program_);
   EXPECT_EQ(identify(held(4712)).unknown_because, "no process has the client's socket open any more");
-}
-
-TEST_F(ProcessTest, IsNotLookedForWhereTheBudgetIsSpentUnlessARuleDependsOnIt) {
-  proc_.hold(100, 3, 4711);
-  std::chrono::nanoseconds spent{0};
-  const auto each_takes_a_second = [&spent] { return spent += std::chrono::seconds(1); };
-  const auto time_stands_still = [] { return std::chrono::nanoseconds(0); };
-  Identifier identifier(proc_.path(), UniqueFd(), UserNames(),
-                        SearchBudget(time_stands_still, each_takes_a_second));
-  caller::Clues question = held(4711);
-  const auto ask = [&] { return identifier.identify(std::span(&question, 1)).front().identity; };
-  EXPECT_EQ(ask().pid, 100);
-  EXPECT_FALSE(ask().pid);
-  EXPECT_TRUE(ask().unknown_because.starts_with("too many callers at once"));
-  question.is_fresh = true;
-  EXPECT_EQ(ask().pid, 100);
-}
-
-// However long others keep it from running.
-TEST_F(ProcessTest, IsLookedForEachTimeWhereThatCostsLittle) {
-  proc_.hold(100, 3, 4711);
-  std::chrono::nanoseconds spent{0};
-  std::chrono::nanoseconds elapsed{0};
-  SearchBudget budget([&elapsed] { return elapsed += std::chrono::seconds(1); },
-                      [&spent] { return spent += std::chrono::microseconds(100); });
-  Identifier identifier(proc_.path(), UniqueFd(), UserNames(), std::move(budget));
-  const caller::Clues question = held(4711);
-  for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(identifier.identify(std::span(&question, 1)).front().identity.pid, 100);
-  }
 }
 
 TEST_F(ProcessTest, IsOneOfThoseWhoHoldTheSocket) {

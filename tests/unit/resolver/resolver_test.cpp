@@ -82,44 +82,93 @@ TEST_F(ResolverTest, DoesNotRememberAProcessBeyondItsEnd) {
 }
 
 // Opening a FIFO that nobody writes to waits for ever, as reading a hostile process's memory may.
-TEST_F(ResolverTest, IsNotHeldUpByAHostileProcess) {
-  FakeProc proc;
-  proc.write("backup", "a program");
-  proc.add(100, proc.path("backup"), 1);
-  proc.add(200, proc.path("backup"), 1);
-  std::filesystem::remove(proc.path("200/cmdline"));
-  ASSERT_EQ(::mkfifo(proc.path("200/cmdline").c_str(), 0600), 0);
-  Resolver resolver(io_, {.proc = proc.path()});
+class HostileProcessTest : public ResolverTest {
+ protected:
+  HostileProcessTest() {
+    proc_.write("passwd", "backup:x:34:34::/:\n");
+    proc_.write("backup", "a program");
+    for (const int pid : {100, 200, 300}) {
+      proc_.add(pid, proc_.path("backup"), 1);
+    }
+  }
+  void make_hang(const std::string& file) {
+    std::filesystem::remove(proc_.path(file));
+    ASSERT_EQ(::mkfifo(proc_.path(file).c_str(), 0600), 0);
+  }
+
+  FakeProc proc_;
+};
+
+TEST_F(HostileProcessTest, HoldsNobodyUp) {
+  make_hang("200/status");
+  Resolver resolver(io_, {.proc = proc_.path()});
   const auto identities = resolve(resolver, {dialled_by(100), dialled_by(200), dialled_by(100)});
   ASSERT_EQ(identities.size(), 3U);
-  EXPECT_EQ(identities[0].program, proc.path("backup"));
+  EXPECT_EQ(identities[0].program, proc_.path("backup"));
   EXPECT_EQ(identities[1].unknown_because, "reading /proc took longer than 100 ms");
   EXPECT_EQ(identities[1].pid, 200);
   EXPECT_EQ(identities[2], identities[0]);
 
   // From now on it is left alone, and delays nobody.
-  proc.add(300, proc.path("backup"), 1);
-  std::filesystem::remove(proc.path("200/cmdline"));
   const auto again = resolve(resolver, {dialled_by(200), dialled_by(300)});
   EXPECT_EQ(again[0], identities[1]);
-  EXPECT_EQ(again[1].program, proc.path("backup"));
+  EXPECT_EQ(again[1].program, proc_.path("backup"));
+}
+
+// Who it is can be told without its memory.
+TEST_F(HostileProcessTest, IsKnownAlsoWhereItsCommandLineCannotBeRead) {
+  make_hang("200/cmdline");
+  Resolver resolver(io_, {.proc = proc_.path()});
+  for (int i = 0; i < 3; ++i) {
+    const auto identities = resolve(resolver, {dialled_by(200), dialled_by(300)});
+    EXPECT_EQ(identities[0].program, proc_.path("backup"));
+    EXPECT_EQ(identities[1].program, proc_.path("backup"));
+  }
+}
+
+TEST_F(HostileProcessTest, IsSearchedForInVainWithoutHoldingUpOthers) {
+  proc_.hold(200, 3, 4711);
+  make_hang("200/status");
+  caller::Clues held;
+  held.inode = 4711;
+  held.has_uid = true;
+  held.uid = ::geteuid();
+  Resolver resolver(io_, {.proc = proc_.path()});
+  const auto identities = resolve(resolver, {held, dialled_by(300)});
+  EXPECT_EQ(identities[0].unknown_because, "reading /proc took longer than 100 ms");
+  EXPECT_EQ(identities[1].program, proc_.path("backup"));
 }
 
 // One uid is not "root" here and "0" there.
-TEST_F(ResolverTest, NamesTheUserOfAProcessThatCannotBeRead) {
-  FakeProc proc;
-  proc.write("passwd", "backup:x:34:34::/:\n");
-  proc.write("backup", "a program");
-  proc.add(200, proc.path("backup"), 1);
-  std::filesystem::remove(proc.path("200/cmdline"));
-  ASSERT_EQ(::mkfifo(proc.path("200/cmdline").c_str(), 0600), 0);
-  Resolver resolver(io_, {.proc = proc.path(), .passwd_file = proc.path("passwd")});
+TEST_F(HostileProcessTest, HasTheNameOfItsUser) {
+  make_hang("200/status");
+  Resolver resolver(io_, {.proc = proc_.path(), .passwd_file = proc_.path("passwd")});
   caller::Clues clues = dialled_by(200);
   clues.has_uid = true;
   clues.uid = 34;
   const auto identities = resolve(resolver, {clues});
   EXPECT_EQ(identities.front().unknown_because, "reading /proc took longer than 100 ms");
   EXPECT_EQ(identities.front().user, "backup");
+}
+
+TEST_F(ResolverTest, TellsTheCommandLineOnceItHasSaidWhoItIs) {
+  SerializedIdentity told;
+  std::string line;
+  Resolver resolver(io_,
+                    {.hear_command_line = [&](const SerializedIdentity& identity, std::string_view text) {
+                      told = identity;
+                      line = text;
+                      io_.stop();
+                    }});
+  const std::vector<SerializedIdentity> identities =
+      support::run(io_, resolver.resolve({dialled_by(::getpid())}));
+  EXPECT_EQ(read(identities.front()).command_line, "");
+  if (!told) {
+    io_.restart();
+    io_.run();
+  }
+  EXPECT_EQ(told, identities.front());
+  EXPECT_NE(line.find("resolver_test"), std::string::npos) << line;
 }
 
 TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {

@@ -26,10 +26,10 @@ class IdentityBookTest : public testing::Test {
     });
   }
 
-  PendingIdentityPtr look_up() {
+  PendingIdentityPtr look_up(uid_t uid = kUid) {
     caller::Caller caller;
     caller.clues.has_uid = true;
-    caller.clues.uid = kUid;
+    caller.clues.uid = uid;
     return book_.look_up(caller, true);
   }
   // Answers the last question, for each connection with the same number.
@@ -68,6 +68,37 @@ class IdentityBookTest : public testing::Test {
   int questions_ = 0;
   control::Message question_;
 };
+
+TEST_F(IdentityBookTest, AsksAboutOneUserWhileItWaitsForAnother) {
+  const PendingIdentityPtr slow = look_up();
+  settle();
+  const PendingIdentityPtr another = look_up(kUid + 1);
+  const PendingIdentityPtr same = look_up();
+  settle();
+  EXPECT_EQ(questions_, 2) << "the second one of the same user waits for the first";
+  push(1, "/bin/a");
+  let_go(1);
+  EXPECT_EQ(slow->identity(), nullptr);
+  EXPECT_EQ(same->identity(), nullptr);
+  ASSERT_NE(another->identity(), nullptr);
+  EXPECT_EQ(another->identity()->program, "/bin/a");
+}
+
+TEST_F(IdentityBookTest, LearnsACommandLineLaterAlsoForThoseWhoKnowTheIdentity) {
+  const PendingIdentityPtr lookup = look_up();
+  settle();
+  push(7, "/bin/a");
+  let_go(7);
+  ASSERT_NE(lookup->identity(), nullptr);
+  EXPECT_EQ(lookup->identity()->command_line, "");
+  control::Message message;
+  message.number = 7;
+  message.set_text("a --all");
+  EXPECT_EQ(book_.take_command_line(message), lookup->shared_identity());
+  EXPECT_EQ(lookup->identity()->command_line, "a --all");
+  message.number = 8;
+  EXPECT_EQ(book_.take_command_line(message), nullptr);
+}
 
 TEST_F(IdentityBookTest, WaitsForTheSupervisorsAnswer) {
   const PendingIdentityPtr lookup = look_up();

@@ -134,6 +134,15 @@ TEST_F(PushedIdentitiesTest, ABusyResponderMissesNoneOfThem) {
   }
 }
 
+TEST_F(PushedIdentitiesTest, KnowsTheNumberOfWhatTheResponderHas) {
+  PushedIdentities identities;
+  EXPECT_EQ(identities.number_of("one"), 0U);
+  const std::uint64_t number = identities.push(*channel_, "one");
+  EXPECT_EQ(identities.number_of("one"), number);
+  identities.start_anew();
+  EXPECT_EQ(identities.number_of("one"), 0U);
+}
+
 TEST_F(PushedIdentitiesTest, CannotNameWhatNoMessageHolds) {
   PushedIdentities identities;
   EXPECT_EQ(identities.push(*channel_, std::string(control::kMostBody + 1, 'x')), 0U);

@@ -25,6 +25,20 @@ const Row* others_of(const Table& table) {
   return nullptr;
 }
 
+TEST(TableTest, LearnsACommandLineAfterTheRequest) {
+  Table table(kNow);
+  caller::Identity caller = a_caller("a.service");
+  caller.command_line = "";
+  ask(table, caller, kNow, "https://one", "token");
+  caller.command_line = "/usr/bin/old --late";
+  EXPECT_TRUE(table.take_command_line(caller));
+  ASSERT_EQ(table.rows().size(), 1U);
+  EXPECT_EQ(table.rows().front().command_line, "/usr/bin/old --late");
+  EXPECT_EQ(table.rows().front().requests, 1U);
+  EXPECT_FALSE(table.take_command_line(a_caller("b.service")));
+  EXPECT_EQ(table.rows().size(), 1U);
+}
+
 TEST(TableTest, CountsACallerInOneRow) {
   Table table(kNow);
   ask(table, a_caller("a.service"), kNow, "https://one", "token", "client-id");

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What one unprivileged user can do to others by way of the process that reads /proc."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kernel_state import children_of
+from named_client import ClientScripts, NamedClient
+
+ALLOWED, ATTACKER = 20001, 20002
+SUPPORT = pathlib.Path(__file__).parent.parent / "support"
+RULE_ON_GROUP = f"[[allow]]\nname = 'backup'\ngid = {ALLOWED}\n"
+
+
+@pytest.fixture
+def scripts():
+    with ClientScripts() as made:
+        shutil.copy(SUPPORT / "proc_reader_attacks.py", made.directory)
+        yield made
+
+
+@pytest.fixture
+def start(emulator, new_service):
+    def started(**settings):
+        service = new_service({"policy.mode": "enforce", "log.level": "info", "audit.max_rate": 1000000, **settings})
+        service.config.write_text(service.config.read_text() + RULE_ON_GROUP)
+        return service.start()
+
+    return started
+
+
+@contextlib.contextmanager
+def attack(host, scripts, *arguments):
+    """The attack is under way within the context."""
+    user = ["setpriv", f"--reuid={ATTACKER}", f"--regid={ATTACKER}", "--clear-groups"]
+    script = scripts.directory / "proc_reader_attacks.py"
+    process = subprocess.Popen(
+        host.command(*user, sys.executable, script, *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(20)
+        process.stdout.close()
+
+
+def reader_of(service):
+    """The process id of the reader of /proc."""
+    names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in children_of(service.pid)}
+    return next(pid for pid, name in names.items() if name == "msi2imds-proc")
+
+
+def cpu_seconds_of(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ask(client, times):
+    """How many tokens it got, and the longest wait of those, in seconds."""
+    tokens, longest = 0, 0.0
+    for _ in range(times):
+        began = time.monotonic()
+        tokens += client.ask()
+        longest = max(longest, time.monotonic() - began)
+    return tokens, longest
+
+
+def test_command_lines_of_blanks(start, host, scripts, row):
+    service = start()
+    with NamedClient(host, scripts, ALLOWED) as allowed, attack(host, scripts, "ask", "60", " " * 4000):
+        assert allowed.ask() == 1, "the reader runs"
+        reader, before = reader_of(service), cpu_seconds_of(reader_of(service))
+        asked_before = len(service.audit_lines())
+        tokens, longest = ask(allowed, 10)
+        look_ups = len(service.audit_lines()) - asked_before
+        each = (cpu_seconds_of(reader) - before) / look_ups
+    row(
+        "60 processes with command lines of 4,000 blanks, a rule on gid",
+        "another user's 10 tokens of 10; a look-up <= 5 ms of CPU",
+        f"{tokens} of 10, longest wait {longest * 1000:.0f} ms; {each * 1000:.2f} ms of CPU for each of {look_ups}",
+        tokens == 10 and each <= 0.005,
+    )
+
+
+def test_idle_descriptors_without_the_observer(start, host, scripts, row):
+    start(**{"callers.cgroup": ""})
+    with NamedClient(host, scripts, ALLOWED) as allowed, attack(host, scripts, "ask-and-hold", "500000"):
+        tokens, longest = ask(allowed, 10)
+    row(
+        "500,000 idle descriptors and 4 processes that ask, no observer, enforce",
+        "another user's 10 tokens of 10",
+        f"{tokens} of 10, longest wait {longest * 1000:.0f} ms",
+        tokens == 10,
+    )

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/investigation.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "unit/resolver/asking.hpp"
+#include "unit/resolver/fake_proc.hpp"
+
+namespace msi2imds::resolver {
+namespace {
+
+constexpr unsigned kManyDescriptors = 20'000;
+
+class InvestigationTest : public testing::Test {
+ protected:
+  InvestigationTest() {
+    proc_.write("backup", "a program");
+    proc_.add(100, proc_.path("backup"), 1);
+  }
+  // Only root can give a process to somebody else; whoever is not root leaves these tests out.
+  bool give_to(int pid, uid_t uid) {
+    return ::chown(proc_.path(std::to_string(pid)).c_str(), uid, uid) == 0;
+  }
+  caller::Clues held(unsigned inode, uid_t uid = ::geteuid(), bool is_fresh = false) {
+    caller::Clues clues;
+    clues.inode = inode;
+    clues.has_uid = true;
+    clues.uid = uid;
+    clues.is_fresh = is_fresh;
+    return clues;
+  }
+  caller::Clues dialled_by(int pid, uid_t uid) {
+    caller::Clues clues;
+    clues.pid = pid;
+    clues.dialled_at = 1'000'000'000'000;
+    clues.has_uid = true;
+    clues.uid = uid;
+    return clues;
+  }
+
+  FakeProc proc_;
+};
+
+TEST_F(InvestigationTest, LooksForHoldersAmongTheProcessesOfTheSocketsUserAlone) {
+  if (!give_to(100, 4321)) {
+    GTEST_SKIP() << "needs root";
+  }
+  proc_.hold(100, 3, 4711);
+  Asking asking(proc_.path());
+  EXPECT_EQ(asking.ask(held(4711, 4321)).pid, 100);
+  EXPECT_EQ(asking.ask(held(4711, 4322)).unknown_because, "no process has the client's socket open any more");
+}
+
+TEST_F(InvestigationTest, LooksForNobodyWhereTheSocketsUserIsNotKnown) {
+  proc_.hold(100, 3, 4711);
+  caller::Clues clues = held(4711);
+  clues.has_uid = false;
+  EXPECT_EQ(Asking(proc_.path()).ask(clues).unknown_because,
+            "no process has the client's socket open any more");
+}
+
+// Sockets that are not searched for stand for whatever somebody has open.
+TEST_F(InvestigationTest, LetsNobodyWaitForAnothersDescriptors) {
+  proc_.add(200, proc_.path("backup"), 1);
+  if (!give_to(100, 4321) || !give_to(200, 4322)) {
+    GTEST_SKIP() << "needs root";
+  }
+  proc_.hold(100, 3, 4711);
+  for (unsigned fd = 0; fd < kManyDescriptors; ++fd) {
+    proc_.hold(200, static_cast<int>(fd), 1'000'000 + fd);
+  }
+  Asking asking(proc_.path());
+  const std::uint64_t of_the_many = asking.begin(held(1'000'000, 4322, true));
+  const std::uint64_t of_another = asking.begin(held(4711, 4321, true));
+  EXPECT_LE(asking.steps_until(of_another), 10);
+  EXPECT_GT(asking.steps_until(of_the_many), 0) << "it was not answered before";
+  asking.finish();
+  EXPECT_EQ(asking.answers.back().identity.pid, 200);
+}
+
+TEST_F(InvestigationTest, TakesTurnsBetweenUsers) {
+  Asking asking(proc_.path());
+  for (int i = 0; i < 50; ++i) {
+    (void)asking.begin(dialled_by(100, 4322));
+  }
+  const std::uint64_t of_another = asking.begin(dialled_by(100, 4321));
+  EXPECT_LE(asking.steps_until(of_another), 3);
+}
+
+TEST_F(InvestigationTest, SaysWhoItIsBeforeItReadsACommandLine) {
+  Asking asking(proc_.path());
+  const std::uint64_t first = asking.begin(dialled_by(100, 4321));
+  const std::uint64_t second = asking.begin(dialled_by(100, 4322));
+  asking.finish();
+  EXPECT_EQ(asking.answers_before_first_line, 2U);
+  EXPECT_EQ(asking.answers.front().identity.command_line, "");
+  EXPECT_EQ(asking.command_lines.at(first), "backup --all");
+  EXPECT_EQ(asking.command_lines.at(second), "backup --all");
+}
+
+TEST_F(InvestigationTest, ReadsCommandLinesAlsoWhileThereIsAlwaysSomethingToDo) {
+  Asking asking(proc_.path());
+  for (int i = 0; i < 100; ++i) {
+    (void)asking.begin(dialled_by(100, 4321));
+    asking.advance();
+  }
+  EXPECT_FALSE(asking.command_lines.empty());
+}
+
+TEST_F(InvestigationTest, TellsWhatItIsAbout) {
+  Asking asking(proc_.path());
+  EXPECT_EQ(asking.progress().step, Step::none);
+  const std::uint64_t number = asking.begin(dialled_by(100, 4321));
+  asking.advance();
+  EXPECT_EQ(asking.progress().step, Step::identity);
+  EXPECT_EQ(asking.progress().pid, 100);
+  EXPECT_EQ(asking.progress().question, number);
+  asking.advance();
+  EXPECT_EQ(asking.progress().step, Step::command_line);
+}
+
+TEST_F(InvestigationTest, DoesNotSearchWhereTheBudgetIsSpentUnlessARuleDependsOnIt) {
+  proc_.hold(100, 3, 4711);
+  std::chrono::nanoseconds spent{0};
+  const auto make_budget = [&spent] {
+    return SearchBudget([] { return std::chrono::nanoseconds(0); },
+                        [&spent] { return spent += std::chrono::seconds(1); });
+  };
+  Asking asking(proc_.path(), make_budget);
+  EXPECT_EQ(asking.ask(held(4711)).pid, 100);
+  EXPECT_TRUE(asking.ask(held(4711)).unknown_because.starts_with("too many callers at once"));
+  EXPECT_EQ(asking.ask(held(4711, ::geteuid(), true)).pid, 100);
+}
+
+TEST_F(InvestigationTest, HasABudgetForEachUser) {
+  proc_.add(200, proc_.path("backup"), 1);
+  if (!give_to(100, 4321) || !give_to(200, 4322)) {
+    GTEST_SKIP() << "needs root";
+  }
+  proc_.hold(100, 3, 4711);
+  proc_.hold(200, 3, 4712);
+  std::chrono::nanoseconds spent{0};
+  const auto make_budget = [&spent] {
+    return SearchBudget([] { return std::chrono::nanoseconds(0); },
+                        [&spent] { return spent += std::chrono::seconds(1); });
+  };
+  Asking asking(proc_.path(), make_budget);
+  EXPECT_EQ(asking.ask(held(4711, 4321)).pid, 100);
+  EXPECT_FALSE(asking.ask(held(4711, 4321)).pid);
+  EXPECT_EQ(asking.ask(held(4712, 4322)).pid, 200) << "who has not searched before";
+}
+
+// However long others keep it from running.
+TEST_F(InvestigationTest, SearchesEachTimeWhereThatCostsLittle) {
+  proc_.hold(100, 3, 4711);
+  std::chrono::nanoseconds spent{0};
+  std::chrono::nanoseconds elapsed{0};
+  const auto make_budget = [&] {
+    return SearchBudget([&elapsed] { return elapsed += std::chrono::seconds(1); },
+                        [&spent] { return spent += std::chrono::microseconds(100); });
+  };
+  Asking asking(proc_.path(), make_budget);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(asking.ask(held(4711)).pid, 100);
+  }
+}
+
+TEST_F(InvestigationTest, OfASocketThatVeryManyHoldLooksAtAFew) {
+  for (int pid = 101; pid < 150; ++pid) {
+    proc_.add(pid, proc_.path("backup"), 1);
+    proc_.hold(pid, 3, 4711);
+  }
+  const caller::Identity identity = Asking(proc_.path()).ask(held(4711));
+  EXPECT_TRUE(identity.unknown_because.starts_with("held by 49 processes: ")) << identity.unknown_because;
+  EXPECT_EQ(identity.program, "") << "not all were looked at";
+}
+
+}  // namespace
+}  // namespace msi2imds::resolver
