@@ -68,6 +68,11 @@ def cpu_seconds_of(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def status_of(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def ask(client, times):
     """How many tokens it got, and the longest wait of those, in seconds."""
     tokens, longest = 0, 0.0
@@ -104,4 +109,23 @@ def test_idle_descriptors_without_the_observer(start, host, scripts, row):
         "another user's 10 tokens of 10",
         f"{tokens} of 10, longest wait {longest * 1000:.0f} ms",
         tokens == 10,
+    )
+
+
+def test_the_readers_cage(start, host, scripts, row):
+    """What it cannot do from inside is tried by cage_test."""
+    service = start()
+    with NamedClient(host, scripts, ALLOWED) as allowed:
+        assert allowed.ask() == 1
+        reader = reader_of(service)
+        status = status_of(reader)
+        files = {os.readlink(f"/proc/{reader}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{reader}/fd") if int(fd) > 2}
+    found = {name: status[name] for name in ("CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}
+    two = f"{1 << 19 | 1 << 2:016x}"  # CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH
+    wanted = {"CapPrm": two, "CapEff": two, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
+    row(
+        "a compromised reader of /proc",
+        "two capabilities, a filter of system calls, one socket to the supervisor",
+        f"{found}, descriptors: {sorted(files)}",
+        found == wanted and [name for name in files if name == "socket"] == ["socket"],
     )

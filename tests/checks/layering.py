@@ -28,7 +28,7 @@ MAY_INCLUDE = {
     "waagent": {"base", "config", "netlink", "resolver"},
     "redirect": {"base", "loader", "netlink"},
     "observer": {"base", "caller", "loader"},
-    "resolver": {"base", "accounts", "caller"},
+    "resolver": {"base", "accounts", "caller", "confinement"},
     "legacy": {"base", "http", "token"},
     "imds": {"base", "http", "token"},
     "responder": {

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kSlice{1};
 // One command line after so many turns, so that they are read also while there is always something to do.
 constexpr unsigned kTurnsForAText = 4;
 constexpr std::size_t kMostTexts = 64;  // of a group; of one that has more to tell, some are left out
-constexpr std::size_t kMostGroups = 4096;
+constexpr std::size_t kMostUsersKnown = 4096;
 constexpr std::size_t kMostSearches = 400;  // at a time: each has up to two directories open
 
 }  // namespace
@@ -46,7 +46,7 @@ void Investigation::ask(const Question& question) {
 
 // What a group has used of its share is forgotten only where there are too many groups.
 Investigation::OfGroup& Investigation::of(Group group) {
-  if (groups_.size() >= kMostGroups && !groups_.contains(group)) {
+  if (groups_.size() >= kMostUsersKnown && !groups_.contains(group)) {
     std::erase_if(groups_, [](const auto& known) { return known.second.is_idle(); });
   }
   const auto known = groups_.find(group);

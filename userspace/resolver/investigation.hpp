@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -36,6 +37,9 @@ struct Progress {
   std::atomic<Step> step = Step::none;
   std::atomic<pid_t> pid = 0;               // that is looked at; 0: none in particular
   std::atomic<std::uint64_t> question = 0;  // the one, or the first of those that a search is for
+  // Before the first step.
+  std::atomic<bool> has_no_filter = false;  // this kernel has none of system calls
+  std::array<char, 256> failure{};          // why it has ended
 };
 
 // Where the answers go.

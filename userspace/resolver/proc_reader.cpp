@@ -89,6 +89,10 @@ ProcReader::Doing ProcReader::doing() const {
   return {.step = progress_->step, .question = progress_->question, .pid = progress_->pid};
 }
 
+std::string ProcReader::failure() const {
+  return {progress_->failure.data(), ::strnlen(progress_->failure.data(), progress_->failure.size())};
+}
+
 std::optional<ProcReader::Reply> ProcReader::take_reply(std::size_t size) const {
   ReplyHeader header;
   if (size < sizeof header || size > kMostBytes) {

@@ -58,6 +58,12 @@ class ProcReader {
   asio::awaitable<std::optional<Reply>> receive(std::chrono::milliseconds time);
 
   [[nodiscard]] Doing doing() const;
+  // Why it could not begin; empty: it could.
+  [[nodiscard]] std::string failure() const;
+  // It works without a filter of system calls, since this kernel has none.
+  [[nodiscard]] bool has_no_filter() const {
+    return progress_->has_no_filter;
+  }
 
  private:
   struct Unmap {

@@ -6,12 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
 
 #include "base/signals.hpp"
+#include "resolver/cage.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -76,15 +78,13 @@ void take_questions(int socket, Investigation& investigation, bool is_idle) {
 
 // No socket may stay open here: callers would wait in its backlog for nobody.
 void keep_only_what_is_needed(ReaderSettings& settings) {
-  constexpr int kSocket = 3;
-  constexpr int kCgroupRoot = 4;
   constexpr int kOutOfTheWay = 16;
   const int socket = ::fcntl(settings.socket, F_DUPFD_CLOEXEC, kOutOfTheWay);
   const int root =
       settings.cgroup_root < 0 ? -1 : ::fcntl(settings.cgroup_root, F_DUPFD_CLOEXEC, kOutOfTheWay);
-  settings.socket = ::dup2(socket, kSocket);
-  settings.cgroup_root = root < 0 ? -1 : ::dup2(root, kCgroupRoot);
-  ::closefrom(root < 0 ? kSocket + 1 : kCgroupRoot + 1);
+  settings.socket = ::dup2(socket, kReaderSocket);
+  settings.cgroup_root = root < 0 ? -1 : ::dup2(root, kReaderCgroupRoot);
+  ::closefrom(root < 0 ? kReaderSocket + 1 : kReaderCgroupRoot + 1);
 }
 
 }  // namespace
@@ -99,6 +99,13 @@ void keep_only_what_is_needed(ReaderSettings& settings) {
   (void)::prctl(PR_SET_NAME, "msi2imds-proc", 0, 0, 0);
   ReaderSettings own = settings;
   keep_only_what_is_needed(own);
+  const Result<bool> caged = enter_cage();
+  if (!caged) {
+    const std::string failure = caged.error().message().substr(0, progress.failure.size() - 1);
+    std::ranges::copy(failure, progress.failure.begin());
+    ::_exit(1);
+  }
+  progress.has_no_filter = !*caged;
   answer_questions(own, progress);
 }
 

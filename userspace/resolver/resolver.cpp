@@ -136,12 +136,20 @@ asio::awaitable<void> Resolver::work() {
     ask_reader();
     std::optional<ProcReader::Reply> reply = co_await reader_->receive(settings_.deadline);
     if (reply) {
+      warn_without_filter();
       take(std::move(*reply));
     } else {
       give_up_reader();
     }
   }
   working_ = false;
+}
+
+// Once.
+void Resolver::warn_without_filter() {
+  if (reader_->has_no_filter() && !std::exchange(has_warned_, true)) {
+    log::warn("the reader of /proc works without a filter of system calls: this kernel has none");
+  }
 }
 
 bool Resolver::start_reader() {
@@ -215,6 +223,9 @@ void Resolver::finish(Open& open, SerializedIdentity identity) {
 // It hangs, or is gone. What it was doing then is left alone from now on; the next reader is asked the rest.
 void Resolver::give_up_reader() {
   const ProcReader::Doing doing = reader_->doing();
+  if (const std::string failure = reader_->failure(); !failure.empty()) {
+    log::error("callers stay unknown: cannot {}", failure);
+  }
   reader_.reset();
   const auto until = std::chrono::steady_clock::now() + kLeaveAlone;
   Until& to_leave_alone = doing.step == Step::command_line ? unreadable_ : hanging_;

@@ -36,7 +36,7 @@ struct Settings {
       -1;  // the root directory of cgroup2, for as long as the resolver lives; -1: there is none
   std::chrono::milliseconds deadline{100};
   std::string passwd_file = accounts::kPasswdFile;
-  HearCommandLine hear_command_line;
+  HearCommandLine hear_command_line = nullptr;
 };
 
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and
@@ -70,7 +70,7 @@ class Resolver {
     std::size_t place = 0;               // in `together`
     bool is_with_reader = false;
     UniqueFd process;  // opened before it was asked about
-    SerializedIdentity identity;
+    SerializedIdentity identity = nullptr;
   };
   // A process of which everything is known, as long as it runs.
   struct Known {
@@ -87,6 +87,7 @@ class Resolver {
   void begin(const caller::Clues& question, const std::shared_ptr<Together>& together, std::size_t place);
   asio::awaitable<void> work();
   bool start_reader();
+  void warn_without_filter();
   void ask_reader();
   void take(ProcReader::Reply reply);
   void finish(Open& open, SerializedIdentity identity);
@@ -103,6 +104,7 @@ class Resolver {
   FairQueue<User, std::uint64_t> waiting_;
   std::map<User, int> with_reader_;  // how many
   bool working_ = false;
+  bool has_warned_ = false;
   std::unordered_map<std::int32_t, Known> known_;
   Until hanging_;     // left alone
   Until unreadable_;  // their command lines are
