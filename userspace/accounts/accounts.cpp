@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <fstream>
+#include <unordered_map>
 #include <vector>
 
 namespace msi2imds::accounts {
@@ -45,6 +46,15 @@ std::optional<User> find(const std::string& passwd_file, IsWanted is_wanted) {
   return std::nullopt;
 }
 
+std::unordered_map<std::string, uid_t> all_users(const std::string& passwd_file) {
+  std::unordered_map<std::string, uid_t> users;
+  (void)find(passwd_file, [&users](const User& user) {
+    users.emplace(user.name, user.uid);
+    return false;
+  });
+  return users;
+}
+
 }  // namespace
 
 std::optional<User> find_user(std::string_view name, const std::string& passwd_file) {
@@ -65,6 +75,29 @@ std::optional<gid_t> find_group(std::string_view name, const std::string& group_
     }
   }
   return std::nullopt;
+}
+
+std::string subordinate_uids(const std::string& subuid_file, const std::string& passwd_file) {
+  const std::unordered_map<std::string, uid_t> users = all_users(passwd_file);
+  std::string lines;
+  std::ifstream file(subuid_file);
+  for (std::string line; std::getline(file, line);) {
+    const std::vector<std::string_view> fields = split_fields(line);
+    unsigned owner = 0;
+    unsigned first = 0;
+    unsigned count = 0;
+    if (fields.size() != 3 || !parse_id(fields[1], first) || !parse_id(fields[2], count)) {
+      continue;
+    }
+    const auto user = users.find(std::string(fields[0]));
+    if (user != users.end()) {
+      owner = user->second;
+    } else if (!parse_id(fields[0], owner)) {
+      continue;
+    }
+    lines += std::to_string(owner) + ":" + std::to_string(first) + ":" + std::to_string(count) + "\n";
+  }
+  return lines;
 }
 
 }  // namespace msi2imds::accounts

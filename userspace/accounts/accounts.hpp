@@ -14,6 +14,8 @@ namespace msi2imds::accounts {
 inline constexpr const char* kPasswdFile = "/etc/passwd";
 inline constexpr const char* kGroupFile = "/etc/group";
 
+inline constexpr const char* kSubuidFile = "/etc/subuid";
+
 struct User {
   std::string name;
   uid_t uid = 0;
@@ -26,5 +28,10 @@ struct User {
 [[nodiscard]] std::optional<User> find_user(uid_t uid, const std::string& passwd_file = kPasswdFile);
 [[nodiscard]] std::optional<gid_t> find_group(std::string_view name,
                                               const std::string& group_file = kGroupFile);
+
+// Which uids belong to which users beside their own, as lines UID:FIRST:COUNT (subuid(5)); users that the
+// other file does not have are left out.
+[[nodiscard]] std::string subordinate_uids(const std::string& subuid_file = kSubuidFile,
+                                           const std::string& passwd_file = kPasswdFile);
 
 }  // namespace msi2imds::accounts

@@ -23,7 +23,10 @@ std::size_t key_of(const caller::Identity& caller) {
 
 }  // namespace
 
-bool Limiter::admit(const CallerPtr& caller, Time now) {
+bool Limiter::admit(const CallerPtr& caller, Time now, bool has_room) {
+  if (buckets_.size() > kMostCallers) {
+    forget_some();
+  }
   const auto [place, is_new] = buckets_.try_emplace(key_of(*caller));
   Bucket& bucket = place->second;
   if (is_new) {
@@ -33,14 +36,11 @@ bool Limiter::admit(const CallerPtr& caller, Time now) {
   const std::chrono::duration<double> passed = now - bucket.filled;
   bucket.filled = now;
   bucket.lines = std::min<double>(max_rate_, bucket.lines + passed.count() * max_rate_);
-  if (bucket.lines < 1) {
+  if (bucket.lines < 1 || !has_room) {
     ++bucket.left_out;
     return false;
   }
   bucket.lines -= 1;
-  if (is_new && buckets_.size() > kMostCallers) {
-    forget_some();
-  }
   return true;
 }
 

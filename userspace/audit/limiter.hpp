@@ -28,8 +28,9 @@ class Limiter {
     max_rate_ = max_rate;
   }
 
-  // Whether the caller may have another line. Callers are told apart by uid, unit and program.
-  [[nodiscard]] bool admit(const CallerPtr& caller, Time now);
+  // Whether the caller may have another line, if there is room for lines of his at all. Callers are told
+  // apart by uid, unit and program.
+  [[nodiscard]] bool admit(const CallerPtr& caller, Time now, bool has_room = true);
 
   // What was left out, of callers who were silent or limited for a second since; each count is told once.
   [[nodiscard]] std::vector<LeftOut> take_left_out(Time now);

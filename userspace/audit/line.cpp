@@ -6,6 +6,7 @@
 #include <array>
 #include <ctime>
 #include <iterator>
+#include <string>
 
 #include "base/escape.hpp"
 #include "base/json.hpp"
@@ -15,6 +16,9 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::system_clock;
+
+// More of a text that a stranger chose says nothing more.
+constexpr std::size_t kLongestText = 1024;
 
 // RFC 3339 in UTC, with microseconds.
 void append_time(std::string& out, system_clock::time_point time) {
@@ -43,6 +47,11 @@ class Line {
 
   void text(std::string_view name, std::string_view value) {
     begin(name);
+    std::string beginning;
+    if (value.size() > kLongestText) {
+      beginning = std::string(value.substr(0, kLongestText)) + "...";
+      value = beginning;
+    }
     if (format_ == Format::json) {
       append_json_string(out_, value);
     } else if (value.empty()) {

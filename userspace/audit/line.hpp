@@ -27,7 +27,8 @@ struct Record {
   std::string_view rule;    // that decided
 };
 
-// Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line.
+// Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line. Of a text
+// with more than 1024 bytes these stand there, and "...".
 void append(std::string& out, const Record& record, Format format);
 
 // Appends a line that stands for `count` lines of one caller that were left out.

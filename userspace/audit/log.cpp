@@ -11,10 +11,23 @@
 #include "base/log.hpp"
 
 namespace msi2imds::audit {
+namespace {
+
+// What a line may have on an average, and how many owners get all they may have.
+constexpr double kBytesOfLine = 2048;
+constexpr double kOwners = 4;
+constexpr std::chrono::seconds kTellLeftOut{1};
+
+}  // namespace
+
+Log::Log() {
+  configure({});
+}
 
 void Log::configure(const Settings& settings) {
   flush();
   settings_ = settings;
+  bytes_ = FairRate(settings.max_rate * kBytesOfLine * kOwners, settings.max_rate * kBytesOfLine);
   limiter_.configure(settings.max_rate);
 }
 
@@ -26,20 +39,43 @@ void Log::use_file(UniqueFd file) {
 }
 
 void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
-  if (!limiter_.admit(caller, std::chrono::steady_clock::now())) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::uint32_t owner = settings_.holders.of(caller->uid).owner;
+  if (!limiter_.admit(caller, now, bytes_.has(owner, now))) {
     ++counters_.left_out;
     return;
   }
+  const std::size_t before = lines_.size();
   append(lines_, record, settings_.format);
+  bytes_.take(owner, static_cast<double>(lines_.size() - before));
   ++count_;
 }
 
-void Log::flush() {
-  for (const Limiter::LeftOut& left_out : limiter_.take_left_out(std::chrono::steady_clock::now())) {
-    append_left_out(lines_, std::chrono::system_clock::now(), left_out.count, *left_out.caller,
-                    settings_.format);
+// For those for whom there is no room, one line tells how many they were.
+void Log::append_left_out_lines() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto time = std::chrono::system_clock::now();
+  const std::vector<Limiter::LeftOut> all = limiter_.take_left_out(now);
+  for (const Limiter::LeftOut& left_out : all) {
+    const std::uint32_t owner = settings_.holders.of(left_out.caller->uid).owner;
+    if (!bytes_.has(owner, now)) {
+      left_out_ += left_out.count;
+      continue;
+    }
+    const std::size_t before = lines_.size();
+    append_left_out(lines_, time, left_out.count, *left_out.caller, settings_.format);
+    bytes_.take(owner, static_cast<double>(lines_.size() - before));
     ++count_;
   }
+  if (left_out_ > 0 && now - told_ >= kTellLeftOut) {
+    append_left_out(lines_, time, std::exchange(left_out_, 0), caller::Identity(), settings_.format);
+    told_ = now;
+    ++count_;
+  }
+}
+
+void Log::flush() {
+  append_left_out_lines();
   if (!lines_.empty()) {
     write_lines();
     lines_.clear();

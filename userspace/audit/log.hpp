@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
 #include "audit/limiter.hpp"
 #include "audit/line.hpp"
+#include "base/fair_rate.hpp"
+#include "base/holder.hpp"
 #include "base/unique_fd.hpp"
 
 namespace msi2imds::audit {
@@ -13,6 +16,7 @@ namespace msi2imds::audit {
 struct Settings {
   Format format = Format::text;
   std::uint32_t max_rate = 100;  // lines a second of one caller
+  Holders holders;
 };
 
 struct Counters {
@@ -21,9 +25,11 @@ struct Counters {
   std::uint64_t failed = 0;  // could not be written
 };
 
-// Lines for requests, collected and written together.
+// Lines for requests, collected and written together. A caller gets so many lines a second; beside that
+// whoever has many programs, or long names, gets so many bytes, and all together four times as many.
 class Log {
  public:
+  Log();
   void configure(const Settings& settings);
 
   // A file opened for appending, from here on; none: lines go to the log.
@@ -43,11 +49,15 @@ class Log {
   }
 
  private:
+  void append_left_out_lines();
   void write_lines();
 
   Settings settings_;
   UniqueFd file_;
   Limiter limiter_;
+  FairRate bytes_{0, 0};
+  std::uint64_t left_out_ = 0;  // without a line that says whose they were
+  std::chrono::steady_clock::time_point told_;
   std::string lines_;
   std::uint64_t count_ = 0;  // of lines_
   Counters counters_;

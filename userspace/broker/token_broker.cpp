@@ -213,7 +213,7 @@ token::FetchResult TokenBroker::answer_without(const Flight* flight, const token
   }
   if (flight == nullptr || flight->attempts == 0) {
     ++counters_.refused_busy;
-    return busy(turns_.expected_wait(request.uid));
+    return busy(turns_.expected_wait(request.asker));
   }
   return token::Failure{
       .error = Error::from_errno(ETIMEDOUT, "wait for IMDS"), .remedy = {}, .retry_after = {}};
@@ -240,16 +240,16 @@ TokenBroker::FlightPtr TokenBroker::find_or_start(const token::TokenRequest& req
   const auto found = flights_.find(key_of(request));
   if (found != flights_.end()) {
     ++counters_.joined;
-    turns_.join(found->second->ticket, request.uid);
+    turns_.join(found->second->ticket, request.asker);
     return found->second;
   }
-  if (turns_.expected_wait(request.uid) >= settings_.deadline) {
+  if (turns_.expected_wait(request.asker) >= settings_.deadline) {
     return nullptr;
   }
   ++counters_.asked;
   assignments_.name(request.identity, clock_.steady());
   FlightPtr flight = start(request);
-  turns_.join(flight->ticket, request.uid);
+  turns_.join(flight->ticket, request.asker);
   spawn(io_, kFlight, fly(flight));
   return flight;
 }

@@ -13,6 +13,13 @@ namespace {
 // IMDS counts arrivals, which a busy machine may push together: keep a tenth below the limit.
 constexpr double kSafety = 0.9;
 
+// The entry whose turn it is after the last one, in the order of their numbers.
+template <typename Map>
+typename Map::iterator following(Map& entries, std::uint32_t last) {
+  const auto next = entries.upper_bound(last);
+  return next == entries.end() ? entries.begin() : next;
+}
+
 }  // namespace
 
 Turns::Turns(asio::io_context& io, Clock& clock, TokenMemory& memory)
@@ -32,19 +39,19 @@ void Turns::configure(unsigned max_rate, unsigned max_in_flight) {
   wake_up_->ring();
 }
 
-void Turns::join(const std::shared_ptr<Ticket>& ticket, std::uint32_t uid) {
-  if (ticket->uids_.insert(uid).second && ticket->waiting_) {
-    queues_[uid].push_back(ticket);
+void Turns::join(const std::shared_ptr<Ticket>& ticket, const Holder& asker) {
+  if (ticket->askers_.insert(asker).second && ticket->waiting_) {
+    queue_of(asker).push_back(ticket);
     wake_up_->ring();
   }
 }
 
 asio::awaitable<token::Turn> Turns::wait(std::shared_ptr<Ticket> ticket, token::Place place) {
   ticket->waiting_ = true;
-  for (const std::uint32_t uid : ticket->uids_) {
-    put(queues_[uid], ticket, place);
+  for (const Holder& asker : ticket->askers_) {
+    put(queue_of(asker), ticket, place);
   }
-  if (ticket->uids_.empty()) {
+  if (ticket->askers_.empty()) {
     put(refreshes_, ticket, place);
   }
   if (!giving_) {
@@ -73,14 +80,18 @@ token::Turn Turns::take_turn() {
 }
 
 void Turns::demote(const std::shared_ptr<Ticket>& ticket) {
-  for (const std::uint32_t uid : std::exchange(ticket->uids_, {})) {
-    const auto queue = queues_.find(uid);
-    if (queue == queues_.end()) {
+  for (const Holder& asker : std::exchange(ticket->askers_, {})) {
+    const auto owner = owners_.find(asker.owner);
+    if (owner == owners_.end()) {
       continue;
     }
-    std::erase(queue->second, ticket);
-    if (queue->second.empty()) {
-      queues_.erase(queue);
+    auto& queues = owner->second.queues;
+    const auto queue = queues.find(asker.uid);
+    if (queue != queues.end() && std::erase(queue->second, ticket) > 0 && queue->second.empty()) {
+      queues.erase(queue);
+    }
+    if (queues.empty()) {
+      owners_.erase(owner);
     }
   }
   if (ticket->waiting_) {
@@ -90,7 +101,7 @@ void Turns::demote(const std::shared_ptr<Ticket>& ticket) {
 
 // Runs as long as somebody waits.
 asio::awaitable<void> Turns::give_turns() {
-  while (!queues_.empty() || !refreshes_.empty()) {
+  while (!owners_.empty() || !refreshes_.empty()) {
     if (in_flight_ >= max_in_flight_) {
       co_await wake_up_->wait_until(SteadyTime::max());
       continue;
@@ -128,17 +139,14 @@ std::shared_ptr<Turns::Ticket> Turns::pop(Queue& queue) {
   return nullptr;
 }
 
-// One from each user in turn, in the order of their numbers.
+// One from each owner in turn.
 std::shared_ptr<Turns::Ticket> Turns::next() {
-  while (!queues_.empty()) {
-    auto user = queues_.upper_bound(last_served_);
-    if (user == queues_.end()) {
-      user = queues_.begin();
-    }
-    last_served_ = user->first;
-    std::shared_ptr<Ticket> ticket = pop(user->second);
-    if (user->second.empty()) {
-      queues_.erase(user);
+  while (!owners_.empty()) {
+    const auto owner = following(owners_, last_served_);
+    last_served_ = owner->first;
+    std::shared_ptr<Ticket> ticket = pop_next(owner->second);
+    if (owner->second.queues.empty()) {
+      owners_.erase(owner);
     }
     if (ticket) {
       return ticket;
@@ -147,11 +155,35 @@ std::shared_ptr<Turns::Ticket> Turns::next() {
   return pop(refreshes_);
 }
 
-std::chrono::milliseconds Turns::expected_wait(std::uint32_t uid) const {
-  const auto own = queues_.find(uid);
-  const std::size_t ahead = own == queues_.end() ? 0 : own->second.size();
-  const std::size_t users = queues_.size() + (own == queues_.end() ? 1 : 0);
-  return std::chrono::duration_cast<std::chrono::milliseconds>(spacing_ * ahead * users);
+// One from each of his uids in turn.
+std::shared_ptr<Turns::Ticket> Turns::pop_next(Owner& owner) {
+  while (!owner.queues.empty()) {
+    const auto user = following(owner.queues, owner.last_served);
+    owner.last_served = user->first;
+    std::shared_ptr<Ticket> ticket = pop(user->second);
+    if (user->second.empty()) {
+      owner.queues.erase(user);
+    }
+    if (ticket) {
+      return ticket;
+    }
+  }
+  return nullptr;
+}
+
+std::chrono::milliseconds Turns::expected_wait(const Holder& asker) const {
+  std::size_t ahead = 0;
+  std::size_t other_uids = 0;
+  const auto owner = owners_.find(asker.owner);
+  if (owner != owners_.end()) {
+    const auto own = owner->second.queues.find(asker.uid);
+    const bool is_waiting = own != owner->second.queues.end();
+    ahead = is_waiting ? own->second.size() : 0;
+    other_uids = owner->second.queues.size() - (is_waiting ? 1 : 0);
+  }
+  const std::size_t other_owners = owners_.size() - (owner == owners_.end() ? 0 : 1);
+  const std::size_t before = (ahead * (other_uids + 1) + other_uids) * (other_owners + 1) + other_owners;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(spacing_ * before);
 }
 
 }  // namespace msi2imds::broker

@@ -17,8 +17,8 @@
 namespace msi2imds::broker {
 
 // Whose turn it is to ask IMDS. At most so many requests in any second, evenly spaced, and so many at a time.
-// Users take turns, so that one who asks for endlessly many things delays only himself; refreshes come after
-// all of them.
+// Users take turns, so that one who asks for endlessly many things delays only himself, under however many
+// uids he does: first owners of uids take turns, then the uids of each. Refreshes come after all of them.
 class Turns {
  public:
   // A place in the queue.
@@ -29,7 +29,7 @@ class Turns {
    private:
     friend class Turns;
     std::unique_ptr<Alarm> alarm_;
-    std::set<std::uint32_t> uids_;  // whose turns it may take
+    std::set<Holder> askers_;  // whose turns it may take
     bool waiting_ = false;
     token::Turn turn_;
   };
@@ -42,27 +42,35 @@ class Turns {
 
   void configure(unsigned max_rate, unsigned max_in_flight);
 
-  // Waits for a turn, behind or before whatever else the ticket's users wait for. Nothing: the ticket was
+  // Waits for a turn, behind or before whatever else the ticket's askers wait for. Nothing: the ticket was
   // withdrawn. The turn may outlive this.
   asio::awaitable<token::Turn> wait(std::shared_ptr<Ticket> ticket, token::Place place);
 
   // Nobody needs the turn any more.
   static void withdraw(Ticket& ticket);
 
-  // None of its users waits for it any more: it comes after all who wait, like a refresh.
+  // None of its askers waits for it any more: it comes after all who wait, like a refresh.
   void demote(const std::shared_ptr<Ticket>& ticket);
 
-  // Lets a ticket, waiting now or later, also take turns of that user.
-  void join(const std::shared_ptr<Ticket>& ticket, std::uint32_t uid);
+  // Lets a ticket, waiting now or later, also take that asker's turns.
+  void join(const std::shared_ptr<Ticket>& ticket, const Holder& asker);
 
-  // How long a new request of that user would have to wait, roughly.
-  [[nodiscard]] std::chrono::milliseconds expected_wait(std::uint32_t uid) const;
+  // How long a new request of that asker would have to wait, roughly.
+  [[nodiscard]] std::chrono::milliseconds expected_wait(const Holder& asker) const;
 
  private:
   using Queue = std::deque<std::shared_ptr<Ticket>>;
+  struct Owner {
+    std::map<std::uint32_t, Queue> queues;  // of his uids that wait
+    std::uint32_t last_served = 0;
+  };
 
   asio::awaitable<void> give_turns();
   std::shared_ptr<Ticket> next();
+  std::shared_ptr<Ticket> pop_next(Owner& owner);
+  Queue& queue_of(const Holder& asker) {
+    return owners_[asker.owner].queues[asker.uid];
+  }
   static void put(Queue& queue, const std::shared_ptr<Ticket>& ticket, token::Place place);
   static std::shared_ptr<Ticket> pop(Queue& queue);
   token::Turn take_turn();
@@ -74,7 +82,7 @@ class Turns {
   unsigned max_in_flight_ = 1;
   unsigned in_flight_ = 0;
   SteadyTime next_start_;
-  std::map<std::uint32_t, Queue> queues_;  // of users who wait
+  std::map<std::uint32_t, Owner> owners_;  // who wait
   std::uint32_t last_served_ = 0;
   Queue refreshes_;
   std::unique_ptr<Alarm> wake_up_;

@@ -12,7 +12,8 @@ namespace msi2imds::control {
 
 enum class Kind : std::uint32_t {
   // supervisor to responder
-  configure,        // descriptor: a pipe with the whole configuration as TOML
+  configure,        // descriptor: a pipe with the whole configuration as TOML; text: subordinate uids
+                    // (base/holder.hpp)
   add_listener,     // descriptor: a listening socket; collected until `serve`
   admin_socket,     // descriptor: the listening admin socket
   metrics_socket,   // descriptor: the listening TCP socket for metrics; none: stop serving them there

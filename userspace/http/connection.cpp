@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "http/connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
@@ -19,6 +20,8 @@ namespace {
 namespace beast_http = boost::beast::http;
 
 constexpr std::size_t kReadChunk = 4096;
+// What a connection keeps for its next request.
+constexpr std::size_t kMostKept = 2048;
 constexpr std::chrono::seconds kLinger{2};
 // In a drain: for the first request of a connection whose client has connected, and so will ask.
 constexpr std::chrono::seconds kDrainGrace{1};
@@ -58,6 +61,16 @@ void copy_head(const beast_http::request<beast_http::string_body>& from, Request
 }
 
 }  // namespace
+
+void release(Request& request) {
+  std::size_t kept = request.target.capacity() + request.body.capacity();
+  for (const Header& header : request.headers) {
+    kept += header.name.capacity() + header.value.capacity();
+  }
+  if (kept > kMostKept) {
+    request = {};
+  }
+}
 
 struct Connection::Parser : beast_http::request_parser<beast_http::string_body> {
   explicit Parser(const Limits& limits) {
@@ -117,34 +130,47 @@ void Connection::close() {
   socket_.close(ignored);
 }
 
+// Takes what has arrived. A buffer for all connections: one of their own would be most of what an idle one
+// costs.
+boost::system::error_code Connection::read_available() {
+  thread_local std::array<char, kReadChunk> chunk;
+  boost::system::error_code ec;
+  const std::size_t count = socket_.read_some(asio::buffer(chunk), ec);
+  input_.append(chunk.data(), ec ? 0 : count);
+  return ec;
+}
+
 // Without waiting. True when there is something to parse.
 bool Connection::receive_what_is_there() {
-  if (!input_.empty()) {
-    return true;
+  if (input_.empty()) {
+    (void)read_available();  // what is wrong is found again by whoever waits for more
   }
-  input_.resize(kReadChunk);
-  boost::system::error_code ec;
-  const std::size_t count = socket_.read_some(asio::buffer(input_), ec);
-  input_.resize(ec ? 0 : count);
   return !input_.empty();
 }
 
-// False: nothing more will come.
-asio::awaitable<bool> Connection::receive() {
-  const std::size_t had = input_.size();
-  input_.resize(had + kReadChunk);
-  const asio::mutable_buffer room(input_.data() + had, kReadChunk);
+void Connection::set_input_bytes(std::size_t bytes) {
+  if (account_ != nullptr && (bytes > 0 || is_counted_)) {
+    is_counted_ = bytes > 0;
+    account_->set_input_bytes(bytes);
+  }
+}
+
+// False: nothing more will come. `held_elsewhere` is what the request takes besides input_.
+asio::awaitable<bool> Connection::receive(std::size_t held_elsewhere) {
   boost::system::error_code ec = asio::error::operation_aborted;
-  std::size_t count = 0;
   if (!reads_no_more_) {
-    const auto [failure, received] = co_await socket_.async_read_some(room, kAsTuple);
-    ec = failure;
-    count = received;
+    ec = read_available();
+  }
+  if (ec == asio::error::would_block && phase_ == Phase::request) {
+    set_input_bytes(input_.capacity() + held_elsewhere);
+  }
+  while (ec == asio::error::would_block && !reads_no_more_) {
+    const auto [failure] = co_await socket_.async_wait(StreamSocket::wait_read, kAsTuple);
+    ec = failure ? failure : read_available();
   }
   if (ec == asio::error::operation_aborted && draining_ && !expired_) {
-    count = socket_.read_some(room, ec);  // a request may have come just before
+    ec = read_available();  // a request may have come just before
   }
-  input_.resize(had + (ec ? 0 : count));
   co_return !ec;
 }
 
@@ -191,7 +217,7 @@ asio::awaitable<ReadResult> Connection::read_head() {
   }
 }
 
-asio::awaitable<ReadResult> Connection::read_body(Parser& parser) {
+asio::awaitable<ReadResult> Connection::read_body(Parser& parser, std::size_t head_bytes) {
   const auto expect = parser.get()[beast_http::field::expect];
   if (parser.get().version() >= 11 && boost::beast::iequals(expect, "100-continue") && input_.empty()) {
     const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
@@ -211,14 +237,24 @@ asio::awaitable<ReadResult> Connection::read_body(Parser& parser) {
     if (input_.size() > limits_.header_bytes) {  // an endless chunk extension or trailer
       co_return bad_request("a chunk's header or trailer is too large");
     }
-    const bool received = co_await receive();
+    const bool received = co_await receive(head_bytes + parser.get().body().capacity());
     if (!received) {
       co_return receive_failure();
     }
   }
 }
 
+// Once a request is whole, or never will be.
+void Connection::end_reading() {
+  never_expire();
+  set_input_bytes(0);
+}
+
 asio::awaitable<ReadResult> Connection::read(Request& request) {
+  release(request);
+  if (input_.empty() && input_.capacity() > kMostKept) {
+    input_ = {};
+  }
   last_ = true;  // unless all of the request is understood
   head_only_ = false;
   phase_ = Phase::idle;
@@ -226,30 +262,33 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
   if (draining_ && served_ && !receive_what_is_there()) {
     co_return ReadFailure();
   }
-  expire_after(draining_ ? kDrainGrace : limits_.idle_time);
+  const std::chrono::seconds first_byte = std::min(limits_.idle_time, limits_.request_time);
+  expire_after(draining_ ? kDrainGrace : served_ ? limits_.idle_time : first_byte);
   ReadResult head = co_await read_head();
   if (!head) {
-    never_expire();
+    end_reading();
     co_return head;
   }
 
   Parser parser(limits_);
+  std::size_t head_bytes = input_.size();
   const boost::system::error_code ec = parser.feed(input_);
   if (ec) {
-    never_expire();
+    end_reading();
     co_return failure_of(ec, limits_);
   }
+  head_bytes -= input_.size();
   copy_head(parser.get(), request);  // before the body: Beast puts trailers among the headers
   // Beast refuses most contradictory lengths, but not each of them in every order.
   if (const char* fault = body_length(request.headers, request.version).fault; fault != nullptr) {
-    never_expire();
+    end_reading();
     co_return bad_request(fault);
   }
   ReadResult body;
   if (!parser.is_done()) {
-    body = co_await read_body(parser);
+    body = co_await read_body(parser, 2 * head_bytes);  // the parser has it as well
   }
-  never_expire();
+  end_reading();
   if (!body) {
     co_return body;
   }

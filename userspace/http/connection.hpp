@@ -22,6 +22,24 @@ struct ReadFailure {
 
 using ReadResult = boost::system::result<void, ReadFailure>;
 
+// Gives back the memory of a request that is large; for one that nobody looks at any more.
+void release(Request& request);
+
+// Is told how much memory the part of a request takes that has come while the rest has not: 0 once there is
+// none.
+class InputAccount {
+ public:
+  InputAccount() = default;
+  InputAccount(const InputAccount&) = delete;
+  InputAccount& operator=(const InputAccount&) = delete;
+
+  // May close() the connection.
+  virtual void set_input_bytes(std::size_t bytes) = 0;
+
+ protected:
+  ~InputAccount() = default;
+};
+
 // The server's side of one HTTP/1.x connection: requests come out in order, answers go back in order, and
 // every wait has a limit.
 class Connection final : public Expiring {
@@ -29,7 +47,13 @@ class Connection final : public Expiring {
   // `limits` must outlive the connection; a change applies from the next request on.
   Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines);
 
-  // Waits for the next request, whole, and puts it into `request`, whose memory is used again.
+  // `account` must outlive every read().
+  void count_input_in(InputAccount& account) {
+    account_ = &account;
+  }
+
+  // Waits for the next request, whole, and puts it into `request`, whose memory is used again unless it is
+  // large.
   asio::awaitable<ReadResult> read(Request& request);
 
   // Sends the answer to the request read last. False: the peer is gone.
@@ -63,14 +87,18 @@ class Connection final : public Expiring {
   struct Parser;
 
   void on_deadline() override;
-  asio::awaitable<bool> receive();
+  asio::awaitable<bool> receive(std::size_t held_elsewhere = 0);
+  [[nodiscard]] boost::system::error_code read_available();
+  void set_input_bytes(std::size_t bytes);
   bool receive_what_is_there();
   asio::awaitable<ReadResult> read_head();
-  asio::awaitable<ReadResult> read_body(Parser& parser);
+  asio::awaitable<ReadResult> read_body(Parser& parser, std::size_t head_bytes);
+  void end_reading();
   [[nodiscard]] ReadFailure receive_failure() const;
 
   StreamSocket socket_;
   const Limits& limits_;
+  InputAccount* account_ = nullptr;
   std::string input_;  // received and not yet parsed
   std::string output_;
   Phase phase_ = Phase::idle;
@@ -80,7 +108,8 @@ class Connection final : public Expiring {
   bool last_ = false;
   bool served_ = false;  // a request was read
   unsigned version_ = 11;
-  bool head_only_ = false;  // an answer to HEAD has no body
+  bool is_counted_ = false;  // the account has bytes of this connection
+  bool head_only_ = false;   // an answer to HEAD has no body
 };
 
 }  // namespace msi2imds::http

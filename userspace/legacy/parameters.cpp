@@ -14,6 +14,10 @@
 namespace msi2imds::legacy {
 namespace {
 
+// What IMDS knows is far shorter. A value is kept while its token is waited for, and stands in records.
+constexpr std::size_t kLongestResource = 2048;
+constexpr std::size_t kLongestIdentity = 1024;
+
 // The decoded value of each parameter that means something; empty: not given.
 using Values = std::array<std::string, static_cast<std::size_t>(Parameter::noise)>;
 
@@ -73,6 +77,12 @@ void fill_gaps(Values& values, Values& others) {
   }
 }
 
+Rejection too_long(std::string_view name, std::size_t size, std::size_t longest) {
+  return {.fault = Fault::invalid_parameter,
+          .description = "The parameter '" + std::string(name) + "' has " + std::to_string(size) +
+                         " bytes: give at most " + std::to_string(longest)};
+}
+
 ParseResult to_request(Values& values) {
   token::TokenRequest request;
   request.resource = std::move(value_of(values, Parameter::resource));
@@ -81,6 +91,9 @@ ParseResult to_request(Values& values) {
                      .description =
                          "Required query variable 'resource' is missing: give it in the query, or in the "
                          "body as a form (resource=...)"};
+  }
+  if (request.resource.size() > kLongestResource) {
+    return too_long("resource", request.resource.size(), kLongestResource);
   }
   request.bypass_cache = equal_ignoring_case(value_of(values, Parameter::bypass_cache), "true");
   for (const auto& [parameter, kind] :
@@ -95,6 +108,9 @@ ParseResult to_request(Values& values) {
       return Rejection{
           .fault = Fault::invalid_parameter,
           .description = "More than one identity is named: give one of client_id, object_id and msi_res_id"};
+    }
+    if (value.size() > kLongestIdentity) {
+      return too_long(token::key_of(kind), value.size(), kLongestIdentity);
     }
     request.identity = {.kind = kind, .value = std::move(value)};
   }

@@ -44,6 +44,19 @@ MaybeRejection check_not_forwarded(const http::Request& request) {
   return std::nullopt;
 }
 
+// A browser says so itself when a page of another origin asks (W3C, Fetch Metadata).
+MaybeRejection check_fetch_site(const http::Request& request) {
+  for (const http::Header& header : request.headers) {
+    const std::string_view site = trim(header.value, kHeaderBlanks);
+    if (equal_ignoring_case(header.name, "Sec-Fetch-Site") && !equal_ignoring_case(site, "none") &&
+        !equal_ignoring_case(site, "same-origin")) {
+      return reject(Fault::forwarded, "The header Sec-Fetch-Site: " + excerpt(site) +
+                                          " shows a request of a web page: ask with a program");
+    }
+  }
+  return std::nullopt;
+}
+
 MaybeRejection check_host(std::string_view host, const Rules& rules) {
   if (is_allowed_host(host, rules.extra_hosts)) {
     return std::nullopt;
@@ -75,8 +88,19 @@ MaybeRejection check_target(const Target& target, const http::Request& request) 
 }
 
 MaybeRejection check_metadata_header(const http::Request& request, const Rules& rules) {
-  const std::string* value = request.header("Metadata");
-  const bool given = value != nullptr && equal_ignoring_case(trim(*value, kHeaderBlanks), "true");
+  std::optional<std::string_view> value;
+  for (const http::Header& header : request.headers) {
+    if (!equal_ignoring_case(header.name, "Metadata")) {
+      continue;
+    }
+    const std::string_view another = trim(header.value, kHeaderBlanks);
+    if (value && !equal_ignoring_case(*value, another)) {
+      return reject(Fault::invalid_parameter,
+                    "The header Metadata is given twice with different values: give it once, as 'true'");
+    }
+    value = another;
+  }
+  const bool given = value && equal_ignoring_case(*value, "true");
   if (given || !rules.require_metadata_header) {
     return std::nullopt;
   }
@@ -90,6 +114,9 @@ ParseResult parse(const http::Request& request, const Rules& rules) {
     return *std::move(rejection);
   }
   if (auto rejection = check_not_forwarded(request)) {
+    return *std::move(rejection);
+  }
+  if (auto rejection = check_fetch_site(request)) {
     return *std::move(rejection);
   }
   if (auto rejection = check_host_header(request, rules)) {

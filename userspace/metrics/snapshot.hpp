@@ -31,6 +31,9 @@ class Snapshot {
   Family& connections = all_.gauge("msi2imds_connections", "Open connections of clients.");
   Family& accepted =
       all_.counter("msi2imds_connections_accepted_total", "Connections of clients since the start.");
+  Family& gave_way =
+      all_.counter("msi2imds_connections_gave_way_total",
+                   "Connections of whoever had most that were closed so that others had room.");
 
   // By outcome and source.
   Family& requests = all_.counter("msi2imds_requests_total", "Requests that were answered.");
@@ -65,6 +68,8 @@ class Snapshot {
   Family& oldest_token =
       all_.gauge("msi2imds_cache_oldest_token_age_seconds", "Age of the oldest token in the cache.");
 
+  Family& warnings_left_out = all_.counter("msi2imds_log_warnings_left_out_total",
+                                           "Warnings about callers that were too many to be logged.");
   // By outcome.
   Family& audit_lines = all_.counter("msi2imds_audit_lines_total", "Audit lines by what became of them.");
 

@@ -10,13 +10,14 @@
 
 #include "base/socket_address.hpp"
 #include "base/spawn.hpp"
+#include "base/text.hpp"
 #include "responder/accept.hpp"
 
 namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::milliseconds kAdminAcceptBackoff{50};
-constexpr std::size_t kMaxConnections = 32;  // what is over is closed at once
+constexpr std::size_t kMaxConnections = 32;
 
 http::Response error_response(unsigned status, std::string_view reason) {
   http::Response response;
@@ -59,7 +60,7 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
       backoff.expires_after(kAdminAcceptBackoff);
       (void)co_await backoff.async_wait(kAsTuple);
     }
-    if (!accepted.socket || connections_ >= kMaxConnections) {
+    if (!accepted.socket || (connections_ >= kMaxConnections && !make_room())) {
       continue;
     }
     StreamSocket socket(io_);
@@ -75,11 +76,23 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
   }
 }
 
+// False: all are being answered, so who has come is turned away.
+bool AdminServer::make_room() {
+  if (waiting_.empty()) {
+    return false;
+  }
+  waiting_.front()->close();
+  waiting_.splice(waiting_.end(), waiting_, waiting_.begin());  // it ends soon, and leaves the list
+  return true;
+}
+
 asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
   http::Connection connection(std::move(socket), limits_, deadlines_);
   http::Request request;
   do {
+    const auto place = waiting_.insert(waiting_.end(), &connection);
     const http::ReadResult read = co_await connection.read(request);
+    waiting_.erase(place);
     if (!read) {
       if (read.error().status != 0) {
         const http::Response refusal = error_response(read.error().status, read.error().reason);
@@ -112,7 +125,32 @@ http::Response AdminServer::flush(const http::Request& request) const {
   return response;
 }
 
+// What a browser sends for a web page that has given its own name our address, or asks across origins.
+std::optional<http::Response> AdminServer::refuse_stranger(const http::Request& request) const {
+  for (const http::Header& header : request.headers) {
+    const std::string_view value = trim(header.value, " \t");
+    if (equal_ignoring_case(header.name, "Host") && !source_.is_own_host(value)) {
+      return error_response(403, "the host is not this machine's loopback: ask for localhost or 127.0.0.1");
+    }
+    const std::size_t authority = value.find("://");
+    if (equal_ignoring_case(header.name, "Origin") &&
+        (authority == std::string_view::npos || !source_.is_own_host(value.substr(authority + 3)))) {
+      return error_response(403, "a web page of another origin asks: use a program");
+    }
+  }
+  if (request.version >= 11 && request.header("Host") == nullptr) {
+    return error_response(400, "the header Host is missing");
+  }
+  return std::nullopt;
+}
+
 asio::awaitable<http::Response> AdminServer::respond(const http::Request& request) {
+  if (scope_ == Scope::metrics_only) {
+    std::optional<http::Response> refusal = refuse_stranger(request);
+    if (refusal) {
+      co_return *std::move(refusal);
+    }
+  }
   const std::string_view target = request.target;
   const bool is_flush = target == admin::kFlushTarget && scope_ == Scope::everything;
   const std::string method = is_flush ? "POST" : "GET";

@@ -5,6 +5,8 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
 #include <functional>
+#include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,12 +25,16 @@ struct AdminSource {
   std::function<std::size_t(std::string_view resource, std::string_view identity)> flush;
   std::function<std::string()> callers;
   std::function<asio::awaitable<std::string>()> metrics;
+  // Whether a host, with or without a port, is a name of this machine's loopback.
+  std::function<bool(std::string_view authority)> is_own_host;
 };
 
 // Who may ask an AdminServer what.
 enum class Scope { everything, metrics_only };
 
-// Answers operators' questions on the admin socket or a port, with limits of its own.
+// Answers operators' questions on the admin socket or a port, with limits of its own. When there are too many
+// connections, the one that has waited for its client for longest makes room. A port is open to web pages as
+// well, which a browser lets ask it by a name of their own: there the host and the origin are looked at.
 class AdminServer {
  public:
   // `source` must outlive the server.
@@ -43,6 +49,8 @@ class AdminServer {
  private:
   asio::awaitable<void> accept_all(std::uint64_t generation);
   asio::awaitable<void> serve(StreamSocket socket);
+  bool make_room();
+  [[nodiscard]] std::optional<http::Response> refuse_stranger(const http::Request& request) const;
   asio::awaitable<http::Response> respond(const http::Request& request);
   [[nodiscard]] http::Response flush(const http::Request& request) const;
 
@@ -55,6 +63,7 @@ class AdminServer {
   Duty accepting_;
   std::uint64_t generation_ = 0;  // counts start() and stop()
   std::size_t connections_ = 0;
+  std::list<http::Connection*> waiting_;  // for their clients; who waits for longest comes first
 };
 
 }  // namespace msi2imds::responder

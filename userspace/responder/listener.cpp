@@ -43,7 +43,7 @@ Listener::Step Listener::serve_one() {
     return Step::failure;
   }
   (void)accepted.socket.release();
-  sessions_.start(std::move(socket), SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size));
+  sessions_.take(std::move(socket), SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size));
   return Step::connection;
 }
 
@@ -54,10 +54,6 @@ asio::awaitable<void> Listener::run(std::shared_ptr<Listener> /*self*/) {
     if (++accepted % kAcceptBatch == 0) {
       co_await asio::post(io_, asio::use_awaitable);
       continue;  // as after each wait: by now it may be closed
-    }
-    if (!sessions_.has_room()) {
-      co_await sessions_.wait_for_room();
-      continue;
     }
     switch (serve_one()) {
       case Step::connection:
@@ -79,10 +75,10 @@ void Listener::close(control::Backlog backlog) {
   }
   while (backlog == control::Backlog::serve && serve_one() == Step::connection) {
   }
+  sessions_.serve_all_waiting();
   accepting_.stop();
   boost::system::error_code ignored;
   socket_.close(ignored);
-  sessions_.cancel_waits();
 }
 
 }  // namespace msi2imds::responder

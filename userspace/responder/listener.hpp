@@ -13,8 +13,8 @@
 
 namespace msi2imds::responder {
 
-// Accepts from one listening socket. What is over the limit stays in the kernel's backlog: an error would be
-// final for most clients, a wait is not.
+// Accepts from one listening socket, without pause: whose connection the next one is, only accepting it
+// tells.
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
   Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions);

@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/free_memory.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "legacy/host.hpp"
 #include "responder/prefetch_list.hpp"
 #include "responder/read_all.hpp"
 
@@ -47,7 +49,11 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, TokenService& t
           .flush = [this](std::string_view resource,
                           std::string_view identity) { return tokens_.flush(resource, identity); },
           .callers = [this] { return sessions_.recorder().table().to_json(); },
-          .metrics = [this] { return measure(); }},
+          .metrics = [this] { return measure(); },
+          .is_own_host =
+              [this](std::string_view authority) {
+                return legacy::is_allowed_host(authority, settings_.rules.extra_hosts);
+              }},
       admin_(io, admin_source_, Scope::everything),
       metrics_(io, admin_source_, Scope::metrics_only),
       usage_file_(io, link, sessions_.recorder()) {
@@ -76,7 +82,7 @@ asio::awaitable<Result<void>> Responder::run() {
 Result<void> Responder::handle(control::Received received) {
   switch (received.message.kind) {
     case control::Kind::configure:
-      return configure(std::move(received.descriptor));
+      return configure(std::move(received.descriptor), received.message.get_text());
     case control::Kind::add_listener:
       return collect_listener(std::move(received.descriptor));
     case control::Kind::admin_socket:
@@ -132,7 +138,7 @@ Result<void> Responder::handle(control::Received received) {
   }
 }
 
-Result<void> Responder::configure(UniqueFd pipe) {
+Result<void> Responder::configure(UniqueFd pipe, std::string_view subordinate_uids) {
   const Result<std::string> text = read_all(pipe, "the configuration", kMostConfiguration);
   if (!text) {
     return text.error();
@@ -142,6 +148,8 @@ Result<void> Responder::configure(UniqueFd pipe) {
     return settings.error();
   }
   settings_ = std::move(*settings);
+  settings_.holders = Holders::parse(subordinate_uids);
+  settings_.audit.holders = settings_.holders;
   sessions_.recorder().audit_log().configure(settings_.audit);
   prefetch();
   return {};
@@ -229,6 +237,8 @@ asio::awaitable<void> Responder::heartbeat() {
       co_return;
     }
     log::flush();
+    sessions_.warnings().tell_left_out();
+    give_back_free_memory();
     (void)link_.tell(control::Kind::alive);  // a supervisor that is gone is noticed by run()
   }
 }
@@ -277,6 +287,8 @@ asio::awaitable<std::string> Responder::measure() {
   now.restarts = responders_started_ == 0 ? 0 : responders_started_ - 1;
   now.connections = sessions_.count();
   now.accepted = sessions_.accepted();
+  now.gave_way = sessions_.gave_way();
+  now.warnings_left_out = sessions_.warnings().left_out();
   sessions_.recorder().measure(now);
   co_return now.text();
 }

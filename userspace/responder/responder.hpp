@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/spawn.hpp"
@@ -28,7 +29,7 @@ class Responder {
 
  private:
   Result<void> handle(control::Received received);
-  Result<void> configure(UniqueFd pipe);
+  Result<void> configure(UniqueFd pipe, std::string_view subordinate_uids);
   Result<void> collect_listener(UniqueFd socket);
   void serve();
   void prefetch();

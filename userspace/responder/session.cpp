@@ -13,6 +13,8 @@
 namespace msi2imds::responder {
 namespace {
 
+constexpr int kMostUnrecorded = 64;
+
 http::Response render(const token::FetchResult& result) {
   if (!result) {
     const token::Failure failure = result.error();
@@ -32,29 +34,36 @@ http::Response render(const token::FetchResult& result) {
 
 }  // namespace
 
-// The kernel is asked at once, in about a microsecond: a client may be gone soon. The rest is found out while
-// the request is answered.
-Session::Session(StreamSocket socket, const SocketAddress& peer, Services& services)
-    : peer_(peer),
-      destination_(destination_of(socket.native_handle(), services.settings.legacy_ports)),
+// The kernel is asked at once, in about a microsecond: a client may be gone soon, and whose share a
+// connection takes has to be known. The rest is found out while the request is answered.
+std::shared_ptr<Session> Session::open(StreamSocket socket, const SocketAddress& peer, Services& services) {
+  const Destination destination = destination_of(socket.native_handle(), services.settings.legacy_ports);
+  caller::Caller caller = services.sock_diag
+                              ? caller::identify(*services.sock_diag, peer, destination.of_client_socket)
+                              : caller::Caller();
+  return std::make_shared<Session>(std::move(socket), peer, destination, std::move(caller), services);
+}
+
+Session::Session(StreamSocket socket, const SocketAddress& peer, const Destination& destination,
+                 caller::Caller caller, Services& services)
+    : Sharer(services.settings.holders.of(caller.clues.known_uid())),
+      peer_(peer),
+      destination_(destination),
+      caller_(std::move(caller)),
       services_(services),
       connection_(std::move(socket), services.settings.limits, services.deadlines) {
-  caller_ = identify_caller();
+  connection_.count_input_in(*this);
   lookup_is_fresh_ =
       services_.settings.policy.needs_process() || services_.settings.identities.needs_process();
   lookup_ = services_.callers.look_up(caller_, lookup_is_fresh_);
   request_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
 }
 
-caller::Caller Session::identify_caller() const {
-  return services_.sock_diag ? caller::identify(*services_.sock_diag, peer_, destination_.of_client_socket)
-                             : caller::Caller();
-}
-
 // One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
-asio::awaitable<http::Response> Session::respond(const http::Request& request) {
+asio::awaitable<http::Response> Session::respond(http::Request& request) {
   request_.begin();
   auto token_request = legacy::parse(request, services_.settings.rules);
+  http::release(request);  // a wait may be long
   if (!token_request) {
     co_return legacy::render(token_request.error());
   }
@@ -71,7 +80,7 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
     request_.outcome = Outcome::denied;
     co_return legacy::not_allowed();
   }
-  token_request->uid = caller_.clues.known_uid().value_or(token::kUnknownUid);
+  token_request->asker = holder();
   const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
   request_.origin = result.origin;
   if (!result) {
@@ -85,7 +94,9 @@ asio::awaitable<http::Response> Session::respond(const http::Request& request) {
 // The answer to a request for which there is neither a token nor a refusal.
 http::Response Session::fail(const token::FetchResult& result) {
   request_.outcome = Outcome::failed;
-  log::warn("cannot get a token for {}: {}", peer_.to_string(), result.error().error.message());
+  if (services_.warnings.has_room_for(holder())) {
+    log::warn("cannot get a token for {}: {}", peer_.to_string(), result.error().error.message());
+  }
   return render(result);
 }
 
@@ -113,8 +124,10 @@ bool Session::choose_identity(const caller::Identity& known, token::TokenRequest
   const policy::Choice& choice =
       request_.choice.emplace(services_.settings.identities.choose(known, request));
   if (choice.by == policy::ChosenBy::nobody) {
-    log::warn("cannot choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
-              choice.rule, choice.unknown);
+    if (services_.warnings.has_room_for(holder())) {
+      log::warn("cannot choose an identity for {}: identity.rule {} cannot be decided: {}", peer_.to_string(),
+                choice.rule, choice.unknown);
+    }
     return false;
   }
   request.identity = choice.identity;
@@ -150,7 +163,9 @@ void Session::record(unsigned status) {
 asio::awaitable<void> Session::run() {
   http::Request request;
   do {
+    services_.shares.set_waiting(*this);
     const http::ReadResult read = co_await connection_.read(request);
+    services_.shares.set_busy(*this);
     if (!read) {
       const http::ReadFailure failure = read.error();
       if (failure.status != 0) {
@@ -167,6 +182,11 @@ asio::awaitable<void> Session::run() {
     record(response.status);
     if (!written) {
       co_return;
+    }
+    // What is to be recorded waits until the caller is known: a client that asks on and on waits with it.
+    unrecorded_ = lookup_->identity() == nullptr ? unrecorded_ + 1 : 0;
+    if (unrecorded_ >= kMostUnrecorded) {
+      co_await services_.callers.wait(lookup_);
     }
   } while (!connection_.is_last());
   if (connection_.has_unread_input()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
+#include <memory>
 #include <optional>
 
 #include "base/socket_address.hpp"
@@ -12,6 +13,8 @@
 #include "responder/identity_book.hpp"
 #include "responder/recorder.hpp"
 #include "responder/settings.hpp"
+#include "responder/shares.hpp"
+#include "responder/warnings.hpp"
 #include "token/token_source.hpp"
 
 namespace msi2imds::responder {
@@ -24,14 +27,20 @@ struct Services {
   std::optional<netlink::SockDiag> sock_diag;  // none: callers stay unknown
   IdentityBook callers;
   Recorder recorder;
+  Shares shares;
+  Warnings warnings;
 };
 
+using SessionHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
 // One client's connection, from accept to close.
-class Session
-    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Session final : public SessionHook, public Sharer, private http::InputAccount {
  public:
   // `services` must outlive the session.
-  Session(StreamSocket socket, const SocketAddress& peer, Services& services);
+  static std::shared_ptr<Session> open(StreamSocket socket, const SocketAddress& peer, Services& services);
+  Session(StreamSocket socket, const SocketAddress& peer, const Destination& destination,
+          caller::Caller caller, Services& services);
 
   // Answers requests until there are no more.
   asio::awaitable<void> run();
@@ -52,19 +61,25 @@ class Session
   }
 
  private:
-  asio::awaitable<http::Response> respond(const http::Request& request);
+  asio::awaitable<http::Response> respond(http::Request& request);
   [[nodiscard]] http::Response fail(const token::FetchResult& result);
   asio::awaitable<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
-  [[nodiscard]] caller::Caller identify_caller() const;
   void record(unsigned status);
+  void give_way() override {
+    connection_.close();
+  }
+  void set_input_bytes(std::size_t bytes) override {
+    services_.shares.set_input_bytes(*this, bytes);
+  }
 
   SocketAddress peer_;
   Destination destination_;
   caller::Caller caller_;
   PendingIdentityPtr lookup_;
   bool lookup_is_fresh_ = false;
+  int unrecorded_ = 0;  // requests
   RequestRecord request_;
   Services& services_;
   http::Connection connection_;

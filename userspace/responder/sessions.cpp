@@ -16,26 +16,67 @@ Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenS
                 .deadlines = http::Deadlines(io),
                 .sock_diag = {},
                 .callers = IdentityBook(io),
-                .recorder = Recorder(io)},
-      room_(io, asio::steady_timer::time_point::max()) {}
+                .recorder = Recorder(io),
+                .shares = {},
+                .warnings = {}},
+      ended_(io, asio::steady_timer::time_point::max()) {}
 
-void Sessions::start(StreamSocket socket, const SocketAddress& peer) {
-  const auto session = std::make_shared<Session>(std::move(socket), peer, services_);
+void Sessions::take(StreamSocket socket, const SocketAddress& peer) {
+  std::shared_ptr<Session> session = Session::open(std::move(socket), peer, services_);
+  if (draining_ || find_place_for(session->holder())) {
+    serve(std::move(session));
+    return;
+  }
+  if (waiting_.size() >= services_.settings.spare_connections && !services_.shares.make_room()) {
+    ++turned_away_;  // others must not wait behind those who have most
+    return;
+  }
   sessions_.push_back(*session);
+  waiting_.push_back(std::move(session));
+  serve_next();
+}
+
+bool Sessions::find_place_for(const Holder& holder) {
+  const Settings& settings = services_.settings;
+  if (count() < settings.max_connections) {
+    return true;
+  }
+  return services_.shares.has_less_than_others(holder) &&
+         (services_.shares.make_room() || count() < settings.max_connections + settings.spare_connections);
+}
+
+void Sessions::serve(std::shared_ptr<Session> session) {
+  if (!session->SessionHook::is_linked()) {
+    sessions_.push_back(*session);
+  }
+  services_.shares.add(*session);
   ++accepted_;
-  ++count_;
   if (draining_) {
     session->close_when_idle();
   }
-  spawn_contained(io_, "serve a connection", session->run(), [this, session] {
-    session->unlink();
-    --count_;
-    room_.cancel();
+  asio::awaitable<void> service = session->run();
+  spawn_contained(io_, "serve a connection", std::move(service), [this, session = std::move(session)] {
+    services_.shares.remove(*session);
+    session->SessionHook::unlink();
+    ended_.cancel();
+    serve_next();
   });
 }
 
-asio::awaitable<void> Sessions::wait_for_room() {
-  (void)co_await room_.async_wait(kAsTuple);
+void Sessions::serve_next() {
+  while (!waiting_.empty() && count() < services_.settings.max_connections) {
+    std::shared_ptr<Session> next = std::move(waiting_.front());
+    waiting_.pop_front();
+    serve(std::move(next));
+  }
+}
+
+void Sessions::serve_all_waiting() {
+  while (!waiting_.empty()) {
+    std::shared_ptr<Session> next = std::move(waiting_.front());
+    waiting_.pop_front();
+    serve(std::move(next));
+  }
 }
 
 void Sessions::close_when_idle() {
@@ -43,6 +84,7 @@ void Sessions::close_when_idle() {
   for (Session& session : sessions_) {
     session.close_when_idle();
   }
+  serve_all_waiting();
 }
 
 void Sessions::stop_waiting() {
@@ -60,7 +102,7 @@ void Sessions::close() {
 
 asio::awaitable<void> Sessions::wait_until_empty() {
   while (!sessions_.empty()) {
-    (void)co_await room_.async_wait(kAsTuple);
+    (void)co_await ended_.async_wait(kAsTuple);
   }
   co_await services_.callers.wait_for_all();
 }

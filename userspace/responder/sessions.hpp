@@ -6,12 +6,16 @@
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 
 #include "responder/session.hpp"
 
 namespace msi2imds::responder {
 
-// All clients' connections, at most so many at a time.
+// All clients' connections, at most so many at a time. When there are as many, whoever comes takes the place
+// of a connection of whoever has most of them, if that one waits for its client. Where it is busy there are
+// some places more, and whoever has most himself waits until one of his ends.
 class Sessions {
  public:
   // Everything referred to must outlive the io_context's run().
@@ -25,22 +29,18 @@ class Sessions {
   [[nodiscard]] IdentityBook& callers() {
     return services_.callers;
   }
+  [[nodiscard]] Warnings& warnings() {
+    return services_.warnings;
+  }
   [[nodiscard]] Recorder& recorder() {
     return services_.recorder;
   }
 
-  // Serves one accepted connection until it ends.
-  void start(StreamSocket socket, const SocketAddress& peer);
+  // Serves one accepted connection until it ends, at once or once there is a place.
+  void take(StreamSocket socket, const SocketAddress& peer);
 
-  [[nodiscard]] bool has_room() const {
-    return count_ < services_.settings.max_connections;
-  }
-
-  // Returns when a session has ended, which may give room, or after cancel_waits().
-  asio::awaitable<void> wait_for_room();
-  void cancel_waits() {
-    room_.cancel();
-  }
+  // Serves all who wait for a place: nobody comes after them.
+  void serve_all_waiting();
 
   // No connection waits for another request any more.
   void close_when_idle();
@@ -57,20 +57,30 @@ class Sessions {
   // Whether a connection from `peer` is open here.
   [[nodiscard]] bool contains(const SocketAddress& peer) const;
 
+  // Those that are served.
   [[nodiscard]] std::size_t count() const {
-    return count_;
+    return services_.shares.places();
+  }
+  // How many were closed, or not served at all, so that somebody else could be.
+  [[nodiscard]] std::uint64_t gave_way() const {
+    return services_.shares.gave_way() + turned_away_;
   }
   [[nodiscard]] std::uint64_t accepted() const {
     return accepted_;
   }
 
  private:
+  [[nodiscard]] bool find_place_for(const Holder& holder);
+  void serve(std::shared_ptr<Session> session);
+  void serve_next();
+
   asio::io_context& io_;
   Services services_;
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions_;
-  std::size_t count_ = 0;
-  asio::steady_timer room_;  // never fires: cancelled when a session ends
+  std::deque<std::shared_ptr<Session>> waiting_;  // for a place
+  asio::steady_timer ended_;                      // never fires: cancelled when a session ends
   std::uint64_t accepted_ = 0;
+  std::uint64_t turned_away_ = 0;
   bool draining_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "audit/log.hpp"
+#include "base/holder.hpp"
 #include "http/limits.hpp"
 #include "legacy/parse.hpp"
 #include "policy/identity_choice.hpp"
@@ -17,7 +18,9 @@ namespace msi2imds::responder {
 struct Settings {
   http::Limits limits;
   legacy::Rules rules;
+  Holders holders;
   std::size_t max_connections = 16384;
+  std::size_t spare_connections = 1024;  // that wait for a place, and as many for who has few
   std::vector<std::uint16_t> legacy_ports;
   policy::IdentityChoice identities;
   policy::Policy policy;

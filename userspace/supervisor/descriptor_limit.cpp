@@ -28,8 +28,12 @@ bool raise(pid_t process, rlim_t needed) {
 
 }  // namespace
 
+std::size_t spare_connections(std::size_t connections) {
+  return std::clamp<std::size_t>(connections / 8, 4, 1024);
+}
+
 void raise_descriptor_limit(std::size_t connections, pid_t responder) {
-  const rlim_t needed = connections + kOtherDescriptors;
+  const rlim_t needed = connections + 2 * spare_connections(connections) + kOtherDescriptors;
   if (raise(0, needed)) {
     if (responder > 0) {
       (void)raise(responder, needed);  // its hard limit is as high as ours was, and it uses all of it
@@ -57,8 +61,8 @@ std::size_t connections_within_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return kOtherDescriptors;
   }
-  // Where there are few descriptors, half of them are left for everything else.
-  return limit.rlim_cur - std::min(kOtherDescriptors, limit.rlim_cur / 2);
+  // A fifth is enough for both kinds of spare connections. Of few descriptors half is for everything else.
+  return limit.rlim_cur - std::min(kOtherDescriptors + limit.rlim_cur / 5, limit.rlim_cur / 2);
 }
 
 }  // namespace msi2imds::supervisor

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "accounts/accounts.hpp"
 #include "base/log.hpp"
 #include "base/pipe.hpp"
 #include "base/spawn.hpp"
@@ -130,6 +131,7 @@ Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
   }
   control::Message message;
   message.kind = control::Kind::configure;
+  message.set_text(accounts::subordinate_uids());
   return channel.send(message, pipe->get());
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/holder.hpp"
 #include "base/secret.hpp"
 
 namespace msi2imds::token {
@@ -32,14 +33,12 @@ struct IdentitySelector {
   friend bool operator==(const IdentitySelector&, const IdentitySelector&) = default;
 };
 
-inline constexpr std::uint32_t kUnknownUid = 0xffffffff;
-
 // What a caller wants, free of the dialect it was asked in.
 struct TokenRequest {
   std::string resource;  // decoded, otherwise exactly as sent
   IdentitySelector identity;
   bool bypass_cache = false;
-  std::uint32_t uid = kUnknownUid;  // who asks: does not change what is asked for
+  Holder asker;  // does not change what is asked for
 
   friend bool operator==(const TokenRequest&, const TokenRequest&) = default;
 };

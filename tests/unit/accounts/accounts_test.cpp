@@ -44,5 +44,13 @@ TEST_F(AccountsTest, FindsNobodyInAFileThatIsNotThere) {
   EXPECT_FALSE(find_group("root", directory_.file("none")));
 }
 
+TEST_F(AccountsTest, TellsSubordinateUidsByTheNumbersOfTheirOwners) {
+  const std::string users = directory_.file("users");
+  std::ofstream(users) << "root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/sh\n";
+  EXPECT_EQ(subordinate_uids(write("ann:100000:65536\n1001:165536:65536\ngone:1:2\nann:x:1\nann:1\n"), users),
+            "1000:100000:65536\n1001:165536:65536\n");
+  EXPECT_EQ(subordinate_uids(directory_.file("none"), users), "");
+}
+
 }  // namespace
 }  // namespace msi2imds::accounts

@@ -125,5 +125,69 @@ TEST_F(AuditLogTest, LeavesOutWhatIsTooMuch) {
   EXPECT_EQ(log_.counters().left_out, 7U);
 }
 
+class AuditBytesTest : public AuditLogTest {
+ protected:
+  // Lines of `uid` with a long resource, each from another program as far as the limit of lines goes.
+  void write_long(uid_t uid, int count) {
+    for (int i = 0; i < count; ++i) {
+      auto caller = std::make_shared<caller::Identity>();
+      caller->uid = uid;
+      caller->program = "/tmp/" + std::to_string(i);
+      const std::string resource(2048, '\xff');
+      log_.write({.time = {},
+                  .caller = *caller,
+                  .resource = resource,
+                  .identity = "",
+                  .outcome = "token",
+                  .source = ""},
+                 caller);
+      log_.flush();
+    }
+  }
+};
+
+TEST_F(AuditBytesTest, OneUserGetsAPartOfTheBytesUnderHoweverManyUidsAndPrograms) {
+  log_.configure({.format = Format::text,
+                  .max_rate = 10,
+                  .holders = Holders({{.owner = 1000, .first = 100000, .count = 65536}})});
+  write_long(1000, 20);
+  write_long(100000, 20);
+  write_long(100001, 20);
+  EXPECT_LE(contents("audit").size(), 30'000U);
+  EXPECT_GE(log_.counters().written, 4U);
+  EXPECT_GE(log_.counters().left_out, 50U);
+  const std::uint64_t before = log_.counters().written;
+  write_long(2000, 1);
+  EXPECT_EQ(log_.counters().written, before + 1) << "somebody else has his own part";
+}
+
+TEST_F(AuditBytesTest, AllUsersTogetherGetFourTimesAsMuch) {
+  log_.configure({.format = Format::text, .max_rate = 10});
+  for (uid_t uid = 1; uid < 30; ++uid) {
+    write_long(uid, 10);
+  }
+  EXPECT_GE(contents("audit").size(), 80'000U);
+  EXPECT_LE(contents("audit").size(), 110'000U);
+}
+
+TEST_F(AuditBytesTest, ALineIsNeverLong) {
+  auto caller = std::make_shared<caller::Identity>();
+  for (std::string* text : {&caller->user, &caller->program, &caller->comm, &caller->cgroup, &caller->unit,
+                            &caller->container, &caller->unknown_because}) {
+    *text = std::string(8000, '\xff');
+  }
+  const std::string endless(100'000, '\xff');
+  log_.write({.time = {},
+              .caller = *caller,
+              .resource = endless,
+              .identity = endless,
+              .outcome = "token",
+              .source = ""},
+             caller);
+  log_.flush();
+  EXPECT_LE(contents("audit").size(), 40'000U);
+  EXPECT_NE(contents("audit").find("\\xff... "), std::string::npos) << "what is cut is seen to be";
+}
+
 }  // namespace
 }  // namespace msi2imds::audit

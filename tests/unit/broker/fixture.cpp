@@ -20,7 +20,7 @@ asio::awaitable<void> call(TokenBroker& broker, Clock& clock, TokenRequest reque
 TokenRequest request_for(std::string resource, std::uint32_t uid) {
   TokenRequest request;
   request.resource = std::move(resource);
-  request.uid = uid;
+  request.asker = {.owner = uid, .uid = uid};
   return request;
 }
 

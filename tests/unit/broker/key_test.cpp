@@ -61,9 +61,9 @@ TEST(KeyTest, TellsRequestsThatBypassTheCacheApart) {
 TEST(KeyTest, LeavesTheCallerOut) {
   token::TokenRequest mine;
   mine.resource = "vault";
-  mine.uid = 1;
+  mine.asker.uid = 1;
   token::TokenRequest yours = mine;
-  yours.uid = 2;
+  yours.asker.uid = 2;
   expect_same(key_of(mine), key_of(yours));
 }
 

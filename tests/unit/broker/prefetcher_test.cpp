@@ -10,7 +10,7 @@ std::vector<TokenRequest> ahead(int count) {
   std::vector<TokenRequest> requests;
   requests.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
-    requests.push_back(request_for("ahead" + std::to_string(i), token::kUnknownUid));
+    requests.push_back(request_for("ahead" + std::to_string(i), Holder().uid));
   }
   return requests;
 }

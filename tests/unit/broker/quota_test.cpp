@@ -151,12 +151,57 @@ TEST_F(QuotaTest, AnotherUserIsServedWithinAFewTurns) {
   EXPECT_LE(place_of("bob") - before, 2U);
 }
 
+TEST_F(QuotaTest, ManyUidsOfOneOwnerTakeTurnsAsOneUser) {
+  std::vector<CallPtr> calls;
+  for (std::uint32_t uid = 100000; uid < 100500; ++uid) {
+    token::TokenRequest request = request_for("alice" + std::to_string(uid));
+    request.asker = {.owner = kAlice, .uid = uid};
+    calls.push_back(ask(request));
+  }
+  clock_.advance(seconds(1));
+  const std::size_t before = sent();
+  const CallPtr bob = ask(request_for("bob", kBob));
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(bob->result);
+  EXPECT_LE(place_of("bob") - before, 2U);
+  clock_.advance(seconds(60));
+  EXPECT_EQ(count_tokens(calls), 500U) << "and none of hers is forgotten";
+}
+
+TEST_F(QuotaTest, TheUidsOfOneOwnerTakeTurnsAsWell) {
+  const auto ask_as = [&](const std::string& resource, std::uint32_t uid) {
+    token::TokenRequest request = request_for(resource);
+    request.asker = {.owner = kAlice, .uid = uid};
+    return ask(request);
+  };
+  for (int i = 0; i < 500; ++i) {
+    (void)ask_as("greedy" + std::to_string(i), 100000);
+  }
+  clock_.advance(seconds(1));
+  const std::size_t before = sent();
+  (void)ask_as("modest", 100001);
+  clock_.advance(seconds(1));
+  EXPECT_LE(place_of("modest") - before, 2U);
+}
+
+TEST_F(QuotaTest, WhoseOwnersQueueIsTooLongIsToldAtOnce) {
+  for (std::uint32_t uid = 100000; uid < 103000; ++uid) {
+    token::TokenRequest request = request_for("r" + std::to_string(uid));
+    request.asker = {.owner = kAlice, .uid = uid};
+    const CallPtr call = ask(request);
+    if (uid == 102999) {
+      EXPECT_TRUE(is_busy(*call));
+    }
+  }
+  EXPECT_FALSE(is_busy(*ask(request_for("bob", kBob))));
+}
+
 TEST_F(QuotaTest, AUserWithTheHighestNumberIsServedAsSoon) {
   (void)ask_for_many("bob", 500, kBob);
   clock_.advance(seconds(1));
   const std::size_t before = sent();
   (void)ask(request_for("alice", kAlice));
-  (void)ask(request_for("unknown", token::kUnknownUid));
+  (void)ask(request_for("unknown", Holder().uid));
   clock_.advance(seconds(1));
   EXPECT_LE(place_of("alice") - before, 3U);
   EXPECT_LE(place_of("unknown") - before, 3U);

@@ -245,7 +245,7 @@ TEST_F(RetryTest, AWrongIdentityLeavesTheQuotaToOthers) {
   };
   for (int i = 0; i < 30; ++i) {
     TokenRequest wrong = request_as("wrong" + std::to_string(i));
-    wrong.uid = kBob;
+    wrong.asker = {.owner = kBob, .uid = kBob};
     (void)ask(wrong);
   }
   const CallPtr call = ask(request_for("vault"));

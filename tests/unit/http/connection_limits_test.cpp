@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "unit/http/connection_fixture.hpp"
 
+#include <vector>
+
 namespace msi2imds::http {
 namespace {
 
@@ -115,6 +117,64 @@ TEST_F(ConnectionLimitsTest, OwesNothingToAClientThatIsIdleForTooLong) {
 TEST_F(ConnectionLimitsTest, TakesEmptyLinesForIdleness) {
   limits_.idle_time = std::chrono::seconds(0);
   EXPECT_EQ(status_of("\r\n\r\n"), 0U);
+}
+
+TEST_F(ConnectionLimitsTest, WaitsForTheFirstByteNoLongerThanForARequest) {
+  limits_.request_time = std::chrono::seconds(1);
+  const ReadResult result = read();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 0U) << "nobody waits for an answer";
+}
+
+class Account final : public InputAccount {
+ public:
+  void set_input_bytes(std::size_t bytes) override {
+    told.push_back(bytes);
+  }
+  std::vector<std::size_t> told;
+};
+
+TEST_F(ConnectionLimitsTest, TellsWhatThePartOfARequestTakes) {
+  Account account;
+  connection_->count_input_in(account);
+  auto reading = start_reading();
+  EXPECT_TRUE(account.told.empty()) << "an idle connection takes nothing";
+  const std::string request = with_body(limits_.body_bytes);
+  send(request.substr(0, 60'000));
+  EXPECT_TRUE(
+      support::run_until(io_, [&] { return !account.told.empty() && account.told.back() >= 60'000; }));
+  EXPECT_LE(account.told.back(), 150'000U);
+  send(request.substr(60'000));
+  EXPECT_TRUE(reading.get());
+  EXPECT_EQ(account.told.back(), 0U);
+}
+
+TEST_F(ConnectionLimitsTest, TellsNothingOfARequestThatComesWhole) {
+  Account account;
+  connection_->count_input_in(account);
+  EXPECT_TRUE(read(head_of(200)));
+  EXPECT_TRUE(account.told.empty());
+}
+
+TEST_F(ConnectionLimitsTest, TellsThatNothingIsLeftOfARequestThatFails) {
+  Account account;
+  connection_->count_input_in(account);
+  auto reading = start_reading();
+  send("GET / HT");
+  EXPECT_TRUE(support::run_until(io_, [&] { return !account.told.empty(); }));
+  EXPECT_GE(account.told.back(), 8U);
+  end_sending();
+  EXPECT_FALSE(reading.get());
+  EXPECT_EQ(account.told.back(), 0U);
+}
+
+TEST_F(ConnectionLimitsTest, KeepsNoLargeRequest) {
+  EXPECT_TRUE(read(with_body(limits_.body_bytes)));
+  release(request_);
+  EXPECT_EQ(request_.body.capacity(), std::string().capacity());
+  EXPECT_TRUE(read(head_of(200)));
+  release(request_);
+  EXPECT_EQ(request_.method, "GET") << "a small one's memory is used again";
 }
 
 }  // namespace

@@ -35,6 +35,34 @@ TEST(ParametersTest, ReadsAResourceFromTheQuery) {
   EXPECT_EQ(expect_request("resource=https%3A%2F%2Fvault.azure.net").resource, "https://vault.azure.net");
 }
 
+TEST(ParametersTest, TakesAResourceOf2048Bytes) {
+  const std::string longest(2048, 'r');
+  EXPECT_EQ(expect_request("resource=" + longest).resource, longest);
+  EXPECT_EQ(expect_fault("resource=" + longest + "r"), Fault::invalid_parameter);
+  EXPECT_EQ(expect_fault("", "resource=" + longest + "r"), Fault::invalid_parameter);
+  EXPECT_EQ(read_parameters("resource=" + longest + "r", "").error().description,
+            "The parameter 'resource' has 2049 bytes: give at most 2048");
+}
+
+TEST(ParametersTest, CountsTheBytesOfAResourceDecoded) {
+  std::string encoded;
+  for (int i = 0; i < 2048; ++i) {
+    encoded += "%ff";
+  }
+  EXPECT_EQ(expect_request("resource=" + encoded).resource.size(), 2048U);
+  EXPECT_EQ(expect_fault("resource=" + encoded + "%ff"), Fault::invalid_parameter);
+}
+
+TEST(ParametersTest, TakesAnIdentityOf1024Bytes) {
+  const std::string longest(1024, 'i');
+  for (const std::string name : {"client_id", "object_id", "msi_res_id"}) {
+    EXPECT_EQ(expect_request("resource=r&" + name + "=" + longest).identity.value, longest);
+    EXPECT_EQ(expect_fault("resource=r&" + name + "=" + longest + "i"), Fault::invalid_parameter);
+    EXPECT_EQ(read_parameters("resource=r&" + name + "=" + longest + "i", "").error().description,
+              "The parameter '" + name + "' has 1025 bytes: give at most 1024");
+  }
+}
+
 TEST(ParametersTest, ReadsAResourceFromTheBody) {
   EXPECT_EQ(expect_request("", "resource=https%3A%2F%2Fvault.azure.net").resource, "https://vault.azure.net");
 }

@@ -178,6 +178,40 @@ TEST_F(ParseTest, RequiresTheMetadataHeaderToBeTrue) {
   }
 }
 
+TEST_F(ParseTest, RefusesContradictoryMetadataHeaders) {
+  for (const auto& [first, second] : {std::pair("true", "false"), std::pair("false", "true"),
+                                      std::pair("true", ""), std::pair("", "true")}) {
+    for (const bool required : {true, false}) {
+      rules_.require_metadata_header = required;
+      remove("Metadata");
+      request_.headers.push_back({"Metadata", first});
+      request_.headers.push_back({"metadata", second});
+      EXPECT_EQ(fault(), Fault::invalid_parameter) << first << ", " << second;
+      remove("metadata");
+    }
+  }
+  set("Metadata", "true");
+  request_.headers.push_back({"metadata", " True "});
+  EXPECT_EQ(fault(), std::nullopt);
+}
+
+TEST_F(ParseTest, RefusesRequestsOfWebPages) {
+  for (const bool required : {true, false}) {
+    rules_.require_metadata_header = required;
+    for (const char* site : {"cross-site", "same-site", "CROSS-SITE", "", "none, cross-site"}) {
+      set("Sec-Fetch-Site", site);
+      EXPECT_EQ(fault(), Fault::forwarded) << site;
+    }
+    for (const char* site : {"none", "same-origin", " None"}) {
+      set("Sec-Fetch-Site", site);
+      EXPECT_EQ(fault(), std::nullopt) << site;
+    }
+    request_.headers.push_back({"sec-fetch-site", "cross-site"});
+    EXPECT_EQ(fault(), Fault::forwarded) << "a second one";
+    remove("sec-fetch-site");
+  }
+}
+
 TEST_F(ParseTest, RequiresNoMetadataHeaderWhenToldSo) {
   rules_.require_metadata_header = false;
   remove("Metadata");

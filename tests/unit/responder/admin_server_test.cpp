@@ -45,7 +45,11 @@ class AdminServerTest : public testing::Test {
                       .has_connection_from = [this](const SocketAddress& peer) { return peer == arrived_; },
                       .flush = [](std::string_view, std::string_view) { return std::size_t{0}; },
                       .callers = [] { return std::string("{}"); },
-                      .metrics = []() -> asio::awaitable<std::string> { co_return "a_metric 1\n"; }};
+                      .metrics = []() -> asio::awaitable<std::string> { co_return "a_metric 1\n"; },
+                      .is_own_host =
+                          [](std::string_view authority) {
+                            return authority == "localhost" || authority == "localhost:9342";
+                          }};
   AdminServer server_{io_, source_, Scope::everything};
   AdminServer port_{io_, source_, Scope::metrics_only};
 };
@@ -124,14 +128,37 @@ TEST_F(AdminServerTest, AnswersOneQuestionAfterTheOther) {
   }
 }
 
-TEST_F(AdminServerTest, ClosesConnectionsThatAreTooMany) {
+TEST_F(AdminServerTest, ClosesWhatHasWaitedForLongestWhereThereAreTooMany) {
   std::vector<support::Client> idle;
   for (int i = 0; i < 32; ++i) {
     idle.push_back(connect());
+    EXPECT_TRUE(idle.back().ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
   }
-  EXPECT_EQ(connect().read_to_end(), "");
-  idle.pop_back();
-  EXPECT_TRUE(support::run_until(io_, [this] { return ask("GET", "/status").starts_with("HTTP/1.1 200 "); }));
+  EXPECT_TRUE(idle[0].ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(ask("GET", "/status").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(idle[1].read_to_end(), "") << "it has waited for longest";
+  EXPECT_TRUE(idle[0].ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(AdminServerTest, ShowsAPortToNoWebPage) {
+  UniqueFd socket = support::listen_on_loopback();
+  const SocketAddress address = support::address_of(socket);
+  port_.start(std::move(socket));
+  const auto status_of = [&](const std::string& headers, const std::string& version = "1.1") {
+    const std::string answer = support::Client::connect(io_, address)
+                                   .ask("GET /metrics HTTP/" + version + "\r\n" + headers + "\r\n");
+    return answer.substr(9, 3);
+  };
+  EXPECT_EQ(status_of("Host: localhost:9342\r\n"), "200");
+  EXPECT_EQ(status_of("", "1.0"), "200");
+  EXPECT_EQ(status_of(""), "400");
+  EXPECT_EQ(status_of("Host: attacker.example\r\n"), "403");
+  EXPECT_EQ(status_of("Host: attacker.example\r\n", "1.0"), "403");
+  EXPECT_EQ(status_of("Host: localhost\r\nHost: attacker.example\r\n"), "403");
+  EXPECT_EQ(status_of("Host: localhost\r\nOrigin: http://localhost:9342\r\n"), "200");
+  for (const char* origin : {"http://attacker.example", "null", "", "localhost", "http://"}) {
+    EXPECT_EQ(status_of("Host: localhost\r\nOrigin: " + std::string(origin) + "\r\n"), "403") << origin;
+  }
 }
 
 }  // namespace

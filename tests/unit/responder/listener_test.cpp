@@ -50,6 +50,46 @@ TEST_F(ListenerTest, LeavesWhatIsOverTheLimitInTheBacklog) {
   EXPECT_TRUE(is_token(second.read_answer()));
 }
 
+TEST_F(ListenerTest, ClosesTheOldestIdleConnectionWhereTooManyWait) {
+  settings_.max_connections = 2;
+  settings_.spare_connections = 1;
+  auto oldest = connect();
+  auto newer = connect();
+  EXPECT_TRUE(is_token(oldest.ask(kRequest)));
+  EXPECT_TRUE(is_token(newer.ask(kRequest)));
+  auto first_waiting = connect();
+  first_waiting.send(kRequest);
+  settle();
+  EXPECT_EQ(sessions_.count(), 2U);
+  auto second_waiting = connect();
+  EXPECT_EQ(oldest.read_to_end(), "");
+  EXPECT_TRUE(is_token(first_waiting.read_answer()));
+  EXPECT_TRUE(is_token(newer.ask(kRequest)));
+  EXPECT_EQ(sessions_.gave_way(), 1U);
+}
+
+TEST_F(ListenerTest, ClosesNoConnectionThatIsBeingAnswered) {
+  settings_.max_connections = 2;
+  settings_.spare_connections = 1;
+  tokens_.held = true;
+  std::vector<support::Client> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.push_back(connect());
+    busy.back().send(kRequest);
+  }
+  wait_for_requests(2);
+  auto waiting = connect();
+  waiting.send(kRequest);
+  settle();
+  EXPECT_EQ(connect().read_to_end(), "") << "nobody waits endlessly behind who has most";
+  tokens_.let_go();
+  for (auto& client : busy) {
+    EXPECT_TRUE(is_token(client.read_answer()));
+  }
+  busy.front().close();
+  EXPECT_TRUE(is_token(waiting.read_answer()));
+}
+
 TEST_F(ListenerTest, SharesTheLimitWithTheOtherListeners) {
   settings_.max_connections = 1;
   const auto other_listener = listen();

@@ -66,7 +66,7 @@ TEST_F(PrefetchListTest, HasEachRequestOnceTheLatestFirst) {
   EXPECT_EQ(requests[0].resource, "a");
   EXPECT_EQ(requests[1].resource, "b");
   EXPECT_EQ(requests[1].identity, kOwn);
-  EXPECT_EQ(requests[1].uid, token::kUnknownUid);
+  EXPECT_EQ(requests[1].asker, Holder());
 }
 
 TEST_F(PrefetchListTest, HasNoProductOfResourcesAndIdentities) {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace msi2imds {
+
+// Whom a connection, a byte or a turn counts towards where there is not enough for all: first somebody with
+// all his uids, then the uid.
+struct Holder {
+  std::uint32_t owner = 0xffffffff;  // nobody knows who
+  std::uint32_t uid = 0xffffffff;
+
+  friend auto operator<=>(const Holder&, const Holder&) = default;
+};
+
+// Subordinate uids of a user (/etc/subuid): from `first` on, so many.
+struct SubordinateUids {
+  std::uint32_t owner = 0;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+
+  friend bool operator==(const SubordinateUids&, const SubordinateUids&) = default;
+};
+
+// Tells holders apart. A user may have thousands of uids, which together count as one holder: those that
+// /etc/subuid gives him, and else uids from 65536 on by their block of 65536, which is how many a container
+// or a user namespace gets.
+class Holders {
+ public:
+  Holders() = default;
+  explicit Holders(std::vector<SubordinateUids> subordinates);
+
+  // From lines as in /etc/subuid, with numbers for names; whatever is none is passed over.
+  [[nodiscard]] static Holders parse(std::string_view lines);
+
+  // Who is unknown shares with all who are.
+  [[nodiscard]] Holder of(std::optional<std::uint32_t> uid) const;
+
+ private:
+  std::vector<SubordinateUids> subordinates_;  // by first
+};
+
+}  // namespace msi2imds
