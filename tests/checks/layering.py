@@ -32,10 +32,10 @@ MAY_INCLUDE = {
     "legacy": {"base", "http", "token"},
     "imds": {"base", "http", "token"},
     "responder": {
-        *("base", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
+        *("base", "confinement", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
     },
     "supervisor": {
-        *("base", "accounts", "loader", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
+        *("base", "accounts", "confinement", "loader", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
         *("admin", "imds", "waagent"),
     },
     "migration": {*("base", "config", "http", "imds", "netlink", "resolver", "waagent", "usage", "admin", "token")},

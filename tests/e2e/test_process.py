@@ -131,18 +131,18 @@ def test_a_start_waits_until_a_killed_supervisors_responder_has_left(service, ho
     assert a_token_is_served(host)
 
 
-@contextlib.contextmanager
-def no_process_for_nobody(host, supervisor):
-    """The responder's exec fails: its user has used up the processes that the supervisor allows it."""
-    _, hard = resource.prlimit(supervisor, resource.RLIMIT_NPROC)
+@sk_lookup
+def test_a_user_without_a_process_left_gets_its_responder(service, host):
+    """It is executed by root, and becomes that user afterwards."""
+    _, hard = resource.prlimit(service.pid, resource.RLIMIT_NPROC)
     as_nobody = ("setpriv", "--reuid=nobody", "--clear-groups", "--")
     occupant = start_in(host, *as_nobody, "sleep", "infinity")
     wait_until(lambda: uid_of(occupant.pid) not in (0, None), 5, "nobody has a process")
-    resource.prlimit(supervisor, resource.RLIMIT_NPROC, (0, hard))
+    resource.prlimit(service.pid, resource.RLIMIT_NPROC, (0, hard))
     try:
-        yield
+        kill_responder(service)
+        wait_until(lambda: a_token_is_served(host), 10, "a token is served")
     finally:
-        resource.prlimit(supervisor, resource.RLIMIT_NPROC, (hard, hard))
         stop(occupant)
 
 
@@ -158,7 +158,7 @@ def no_memory_for_the_binary(host, supervisor):
 
 
 @sk_lookup
-@pytest.mark.parametrize("obstacle", [no_process_for_nobody, no_memory_for_the_binary])
+@pytest.mark.parametrize("obstacle", [no_memory_for_the_binary])
 def test_callers_fall_through_when_the_responder_cannot_start(service, host, obstacle):
     def falls_through():
         try:

@@ -12,6 +12,20 @@ namespace json = boost::json;
 
 namespace {
 
+json::object confinement_to_json(const Status& status) {
+  return {{"system_call_filter", status.has_call_filter},
+          {"landlock", status.landlock},
+          {"empty_root", status.has_empty_root},
+          {"own_namespaces", json::value_from(status.own_namespaces)}};
+}
+
+void confinement_from_json(const json::object& object, Status& status) {
+  status.has_call_filter = object.at("system_call_filter").as_bool();
+  status.landlock = object.at("landlock").to_number<std::int32_t>();
+  status.has_empty_root = object.at("empty_root").as_bool();
+  status.own_namespaces = json::value_to<std::vector<std::string>>(object.at("own_namespaces"));
+}
+
 json::object requests_to_json(const std::map<std::uint16_t, std::uint64_t>& requests) {
   json::object object;
   for (const auto& [port, count] : requests) {
@@ -46,7 +60,8 @@ std::string to_json(const Status& status) {
         {"uptime_seconds", status.uptime_seconds},
         {"connections", status.connections},
         {"accepted", status.accepted},
-        {"requests", requests_to_json(status.requests)}}},
+        {"requests", requests_to_json(status.requests)},
+        {"confinement", confinement_to_json(status)}}},
       {"identity", {{"default", status.default_identity}, {"rules", status.identity_rules}}},
       {"tokens",
        {{"cached", status.tokens_cached},
@@ -84,6 +99,7 @@ Result<Status> parse_status(std::string_view text) {
     status.connections = responder.at("connections").to_number<std::uint64_t>();
     status.accepted = responder.at("accepted").to_number<std::uint64_t>();
     status.requests = requests_from_json(responder.at("requests").as_object());
+    confinement_from_json(responder.at("confinement").as_object(), status);
     status.default_identity = json::value_to<std::string>(identity.at("default"));
     status.identity_rules = identity.at("rules").to_number<std::uint64_t>();
     status.tokens_cached = tokens.at("cached").to_number<std::uint64_t>();

@@ -37,6 +37,11 @@ struct Status {
   std::vector<std::uint16_t> legacy_ports;
   std::int32_t responder_pid = 0;
   std::int64_t uptime_seconds = 0;
+  // What confines it.
+  bool has_call_filter = false;
+  std::int32_t landlock = 0;  // its version; 0: none
+  bool has_empty_root = false;
+  std::vector<std::string> own_namespaces;
   std::uint64_t connections = 0;
   std::uint64_t accepted = 0;
   std::map<std::uint16_t, std::uint64_t> requests;  // by the port that was dialled

@@ -39,6 +39,9 @@ void take_descriptors(msghdr& header, ReceivedMessage& received) {
 }  // namespace
 
 bool send_message(int socket, std::string_view bytes, int descriptor, MessageAddress to) {
+  if (descriptor < 0 && to.address == nullptr) {
+    return ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  }
   iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
   DescriptorBuffer buffer{};
   msghdr header{};

@@ -18,7 +18,8 @@ struct MessageAddress {
   socklen_t size = 0;
 };
 
-// sendmsg(2) without waiting; the descriptor stays the caller's, -1: none goes along. False: see errno.
+// Sends without waiting; the descriptor stays the caller's, -1: none goes along. False: see errno. Without
+// descriptor and address that is send(2), which those may use whom a filter forbids to pass descriptors on.
 [[nodiscard]] bool send_message(int socket, std::string_view bytes, int descriptor, MessageAddress to = {});
 
 struct ReceivedMessage {

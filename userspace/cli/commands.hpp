@@ -34,7 +34,13 @@ struct RunOptions {
   bool observe = false;  // record who calls, redirect nothing
 };
 int run(const ConfigFile& file, const RunOptions& options);
-int run_responder();
+
+// Who the responder becomes.
+struct ResponderOptions {
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+};
+int run_responder(const ResponderOptions& options);
 int check_config(const ConfigFile& file);
 
 struct StatusOptions {

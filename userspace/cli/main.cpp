@@ -129,7 +129,10 @@ int dispatch(int argc, char** argv) {
   add_config_option(policy_test_command);
   add_policy_test_options(policy_test_command, policy_options);
   // Started by `run` only.
-  const CLI::App* responder_command = app.add_subcommand("responder", "")->group("");
+  ResponderOptions responder_options;
+  CLI::App* responder_command = app.add_subcommand("responder", "")->group("");
+  responder_command->add_option("uid", responder_options.uid);
+  responder_command->add_option("gid", responder_options.gid);
 
   try {
     app.parse(argc, argv);
@@ -140,7 +143,7 @@ int dispatch(int argc, char** argv) {
     return run(file, run_options);
   }
   if (*responder_command) {
-    return run_responder();
+    return run_responder(responder_options);
   }
   if (*flush_command) {
     return flush(file, flush_options);

@@ -132,9 +132,9 @@ class TokensFromImds final : public responder::TokenService {
 
 }  // namespace
 
-int run_responder() {
+int run_responder(const ResponderOptions& options) {
   std::optional<UniqueFd> channel = responder::take_channel();
-  if (!channel) {
+  if (!channel || !options.uid || !options.gid) {
     (void)std::fprintf(stderr, "msi2imds: cannot run the responder: only 'msi2imds run' starts it\n");
     return kUsage;
   }
@@ -142,7 +142,9 @@ int run_responder() {
     supervisor::use_whole_descriptor_limit();  // once confined, it cannot be raised any more
     return std::make_unique<TokensFromImds>(io, link);
   };
-  return responder::run_process(std::move(*channel), make_tokens) ? kGood : kFailed;
+  responder::Destiny destiny{
+      .uid = *options.uid, .gid = *options.gid, .root = UniqueFd(responder::kEmptyDirectoryFd)};
+  return responder::run_process(std::move(*channel), make_tokens, std::move(destiny)) ? kGood : kFailed;
 }
 
 }  // namespace msi2imds::cli

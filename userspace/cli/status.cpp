@@ -26,6 +26,23 @@ json::value to_json(const SelfTest& test) {
   return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
 }
 
+// What a taken-over responder would have to break first.
+std::string describe_confinement(const admin::Status& status) {
+  std::vector<std::string> parts;
+  parts.emplace_back(status.has_call_filter ? "a system call filter"
+                                            : "NO system call filter, which this kernel does not have");
+  if (status.landlock != 0) {
+    parts.push_back(fmt::format("Landlock {}", status.landlock));
+  }
+  if (status.has_empty_root) {
+    parts.emplace_back("an empty root directory");
+  }
+  if (!status.own_namespaces.empty()) {
+    parts.push_back(fmt::format("own namespaces ({})", fmt::join(status.own_namespaces, ", ")));
+  }
+  return escape::control_characters(fmt::format("{}", fmt::join(parts, ", ")));
+}
+
 void print_json(const StatusReport& report) {
   json::object object;
   object["version"] = MSI2IMDS_VERSION;
@@ -57,7 +74,12 @@ void print_json(const StatusReport& report) {
                            {"uptime_seconds", status.uptime_seconds},
                            {"connections", status.connections},
                            {"accepted", status.accepted},
-                           {"requests", std::move(requests)}};
+                           {"requests", std::move(requests)},
+                           {"confinement",
+                            {{"system_call_filter", status.has_call_filter},
+                             {"landlock", status.landlock},
+                             {"empty_root", status.has_empty_root},
+                             {"own_namespaces", json::value_from(status.own_namespaces)}}}};
     object["identity"] = {{"default", status.default_identity}, {"rules", status.identity_rules}};
     object["tokens"] = {{"cached", status.tokens_cached},
                         {"from_cache", status.tokens_from_cache},
@@ -111,6 +133,7 @@ void print_text(const StatusReport& report) {
   }
   fmt::print("  responder              pid {}, up {} s, {} connections open, {} accepted\n",
              status.responder_pid, status.uptime_seconds, status.connections, status.accepted);
+  fmt::print("  confined by            {}\n", describe_confinement(status));
   if (!status.default_identity.empty() || status.identity_rules != 0) {
     fmt::print("  identity               {} where none is named{}\n",
                status.default_identity.empty() ? "as IMDS decides" : status.default_identity,

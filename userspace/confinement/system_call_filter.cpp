@@ -12,8 +12,9 @@ namespace msi2imds::confinement {
 namespace {
 
 // A kernel that has filters looks for one at the address, before anything else (seccomp(2)).
-bool kernel_has_filters() {
-  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr, 0, 0) != 0 && errno == EFAULT;
+bool kernel_lacks_filters() {
+  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr, 0, 0) != 0 &&
+         (errno == EINVAL || errno == ENOSYS);
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ void SystemCallFilter::allow_if(int call, std::initializer_list<Argument> argume
 }
 
 Result<bool> SystemCallFilter::enforce() {
-  if (!kernel_has_filters()) {
+  if (kernel_lacks_filters()) {
     return false;
   }
   if (err_ == 0) {

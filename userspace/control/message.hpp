@@ -38,7 +38,8 @@ enum class Kind : std::uint32_t {
   open_upstream,    // wants a connection to IMDS
   upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
   ask_redirection,  // wants to know what is in force
-  redirection,  // value: Redirected; number: responders started; text: lines, as the supervisor writes them
+  redirection,  // value: Redirected; number: responders started; text: backend, failure, sockets replaced,
+                // remarks
   open_usage_file,  // wants to save the table of callers
   new_usage_file,   // descriptor: a file to write it to; error: errno
 };

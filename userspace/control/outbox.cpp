@@ -29,12 +29,16 @@ Result<void> Outbox::keep(std::string bytes, int descriptor) {
   Waiting message;
   message.bytes = std::move(bytes);
   if (descriptor >= 0) {
+    if (descriptors_ >= kMostDescriptors) {
+      return lose(EAGAIN);
+    }
     message.descriptor.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
     if (!message.descriptor) {
       return lose(errno);
     }
   }
   bytes_ += message.bytes.size();
+  descriptors_ += message.descriptor ? 1 : 0;
   waiting_.push_back(std::move(message));
   wait_until_writable();
   return {};
@@ -68,6 +72,7 @@ void Outbox::send_waiting() {
       return;
     }
     bytes_ -= first.bytes.size();
+    descriptors_ -= first.descriptor ? 1 : 0;
     waiting_.pop_front();
   }
   emptied_.cancel();
@@ -93,6 +98,7 @@ asio::awaitable<void> Outbox::flush() {
 void Outbox::drop() {
   waiting_.clear();
   bytes_ = 0;
+  descriptors_ = 0;
   emptied_.cancel();
 }
 

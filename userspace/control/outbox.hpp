@@ -25,6 +25,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   // thousands of identities of a few KiB each before the other end has read the first.
   static constexpr std::size_t kMostBytes = std::size_t{16} * 1024 * 1024;
   static constexpr std::size_t kMostMessages = 4096;
+  static constexpr std::size_t kMostDescriptors = 512;  // each is one of ours, too
 
   // Told once, when a message has been lost and the other end is still there.
   using AtLoss = std::function<void(const Error& why)>;
@@ -55,7 +56,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   asio::posix::stream_descriptor& socket_;
   std::deque<Waiting> waiting_;
-  std::size_t bytes_ = 0;  // of what waits
+  std::size_t bytes_ = 0;        // of what waits
+  std::size_t descriptors_ = 0;  // the same
   bool is_watching_ = false;
   asio::steady_timer emptied_;
   AtLoss at_loss_;

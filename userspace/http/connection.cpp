@@ -306,13 +306,15 @@ asio::awaitable<bool> Connection::write(const Response& response) {
   phase_ = Phase::answer;
   expired_ = false;
   last_ = last_ || response.close || (draining_ && input_.empty());
-  output_.clear();
-  append_head(output_, response, last_, version_);
+  std::string bytes;
+  append_head(bytes, response, last_, version_);
+  if (!head_only_) {
+    bytes += response.body;
+  }
   expire_after(limits_.request_time);
-  const asio::const_buffer body = asio::buffer(response.body);
-  const std::array<asio::const_buffer, 2> parts = {asio::buffer(output_),
-                                                   head_only_ ? asio::const_buffer() : body};
-  const auto [ec, count] = co_await asio::async_write(socket_, parts, kAsTuple);
+  // In one piece: that is send(2), while sendmsg(2) could send descriptors, which the responder's cage
+  // forbids.
+  const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(bytes), kAsTuple);
   never_expire();
   co_return !ec;
 }

@@ -100,7 +100,6 @@ class Connection final : public Expiring {
   const Limits& limits_;
   InputAccount* account_ = nullptr;
   std::string input_;  // received and not yet parsed
-  std::string output_;
   Phase phase_ = Phase::idle;
   bool expired_ = false;
   bool draining_ = false;

@@ -23,6 +23,9 @@ class Snapshot {
   Family& start_time = all_.gauge("msi2imds_start_time_seconds", "When the responder started.");
   Family& restarts =
       all_.counter("msi2imds_responder_restarts_total", "Responders started to replace one that ended.");
+  Family& sockets_replaced =
+      all_.counter("msi2imds_sockets_replaced_total",
+                   "Listening sockets that accepted nobody any more, and were replaced.");
   Family& is_intercepting = all_.gauge("msi2imds_intercepting", "Whether the redirection is in force.");
   Family& is_observing =
       all_.gauge("msi2imds_observing", "Whether callers are observed while others answer them.");

@@ -2,7 +2,6 @@
 #include "responder/process.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -13,12 +12,9 @@
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "responder/responder.hpp"
-#include "responder/sandbox.hpp"
 
 namespace msi2imds::responder {
 namespace {
-
-constexpr int kChannelFd = 3;  // where the supervisor puts it
 
 asio::awaitable<void> serve(asio::io_context& io, Responder& responder, bool& has_drained) {
   const Result<void> ended = co_await responder.run();
@@ -43,19 +39,23 @@ std::optional<UniqueFd> take_channel() {
   return channel;
 }
 
-bool run_process(UniqueFd channel, const MakeTokenService& make_tokens) {
-  // No process of the same user may read this one's memory, and no core dump holds a token.
-  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+bool run_process(UniqueFd channel, const MakeTokenService& make_tokens, std::optional<Destiny> destiny) {
   log::start({}, kProcessName);
   asio::io_context io(1);
   SupervisorLink link(io, std::move(channel));
   const std::unique_ptr<TokenService> tokens = make_tokens(io, link);
   Responder responder(io, link, *tokens);
   ::tzset();  // the log's time zone is a file
-  const Result<void> confined = enter_sandbox();
-  if (!confined) {
-    log::warn("serving without a system call filter: cannot {}", confined.error().message());
+  // Nothing that anybody else wrote has been read so far.
+  Result<Cage> cage = enter_cage(std::move(destiny));
+  if (!cage) {
+    log::error("cannot confine the responder: cannot {}", cage.error().message());
+    return false;
   }
+  if (!cage->has_call_filter) {
+    log::warn("serving without a system call filter, which this kernel does not have");
+  }
+  responder.tell_of_cage(std::move(*cage));
   bool has_drained = false;
   spawn(io, "serve", serve(io, responder, has_drained));
   return run_event_loop(io) && has_drained;

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <sstream>
 #include <utility>
 
@@ -251,6 +252,10 @@ asio::awaitable<admin::Status> Responder::status() {
   status.connections = sessions_.count();
   status.accepted = sessions_.accepted();
   status.requests = sessions_.recorder().requests();
+  status.has_call_filter = cage_.has_call_filter;
+  status.landlock = cage_.landlock;
+  status.has_empty_root = cage_.has_empty_root;
+  status.own_namespaces = cage_.own_namespaces;
   tokens_.describe(status);
 
   const Result<control::Received> redirection = co_await link_.ask(control::Kind::ask_redirection);
@@ -266,6 +271,9 @@ asio::awaitable<admin::Status> Responder::status() {
   std::istringstream lines{std::string(redirection->message.get_text())};
   std::getline(lines, status.backend);
   std::getline(lines, status.redirect_failure);
+  std::string replaced;
+  std::getline(lines, replaced);
+  sockets_replaced_ = std::strtoull(replaced.c_str(), nullptr, 10);
   for (std::string remark; std::getline(lines, remark);) {
     status.remarks.push_back(std::move(remark));
   }
@@ -285,6 +293,7 @@ asio::awaitable<std::string> Responder::measure() {
   now.is_intercepting = known.redirecting;
   now.is_observing = known.observing;
   now.restarts = responders_started_ == 0 ? 0 : responders_started_ - 1;
+  now.sockets_replaced = sockets_replaced_;
   now.connections = sessions_.count();
   now.accepted = sessions_.accepted();
   now.gave_way = sessions_.gave_way();

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/spawn.hpp"
 #include "responder/admin_server.hpp"
+#include "responder/cage.hpp"
 #include "responder/listener.hpp"
 #include "responder/sessions.hpp"
 #include "responder/settings.hpp"
@@ -23,6 +25,11 @@ class Responder {
  public:
   // Everything referred to must outlive run().
   Responder(asio::io_context& io, SupervisorLink& link, TokenService& tokens);
+
+  // What the status is to say of our confinement.
+  void tell_of_cage(Cage cage) {
+    cage_ = std::move(cage);
+  }
 
   // Follows the supervisor's messages; returns once drained, or with the error that ended it.
   asio::awaitable<Result<void>> run();
@@ -44,6 +51,7 @@ class Responder {
   SupervisorLink& link_;
   TokenService& tokens_;
   Settings settings_;
+  Cage cage_;
   Sessions sessions_;
   AdminSource admin_source_;
   AdminServer admin_;
@@ -54,6 +62,7 @@ class Responder {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
   std::uint64_t responders_started_ = 0;  // as the supervisor says
+  std::uint64_t sockets_replaced_ = 0;    // the same
   bool drained_ = false;
   Duty heartbeat_;
   Duty keeping_;

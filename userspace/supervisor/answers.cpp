@@ -27,8 +27,10 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
   if (question.kind == control::Kind::open_upstream) {
     message.kind = control::Kind::upstream;
     const auto address = SocketAddress::parse(config_.imds.endpoint.address, config_.imds.endpoint.port);
-    Result<UniqueFd> socket =
-        address ? imds::begin_connect(*address, config_.imds.mark) : Result<UniqueFd>(address.error());
+    Result<UniqueFd> socket = !upstream_rate_.admit(std::chrono::steady_clock::now())
+                                  ? Result<UniqueFd>(Error::from_errno(EAGAIN, "connect to IMDS more often"))
+                              : address ? imds::begin_connect(*address, config_.imds.mark)
+                                        : Result<UniqueFd>(address.error());
     if (socket) {
       descriptor = std::move(*socket);
     } else {
@@ -65,7 +67,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
       remarks.push_back(shortcoming);
     }
   }
-  std::string text = state.backend + "\n" + state.failure;
+  std::string text = state.backend + "\n" + state.failure + "\n" + std::to_string(sockets_replaced_);
   for (const std::string& remark : remarks) {
     text += "\n" + remark;
   }

@@ -156,13 +156,7 @@ asio::awaitable<bool> Interception::take_in_new_addresses() {
   if (opened.empty()) {
     co_return false;
   }
-  Result<Way> way = co_await plan_way(way_.plan, way_.backend);
-  Result<void> gone_over;
-  if (way) {
-    gone_over = co_await go_over_to(std::move(*way));
-  } else {
-    gone_over = way.error();
-  }
+  const Result<void> gone_over = co_await go_over_to_present_sockets();
   if (gone_over) {
     address_failure_.clear();
     log::info("serve {}, which this host did not have before", opened.front().to_string());
@@ -175,6 +169,35 @@ asio::awaitable<bool> Interception::take_in_new_addresses() {
                address_failure_);
   }
   co_return false;
+}
+
+asio::awaitable<Result<void>> Interception::go_over_to_present_sockets() {
+  Result<Way> way = co_await plan_way(way_.plan, way_.backend);
+  if (!way) {
+    co_return way.error();
+  }
+  co_return co_await go_over_to(std::move(*way));
+}
+
+asio::awaitable<std::size_t> Interception::replace_dead_sockets() {
+  const AsyncMutex::Lock turn = co_await turn_.lock();
+  if (!is_prepared()) {
+    co_return 0;
+  }
+  const std::vector<SocketAddress> dead = sockets_.replace_dead();
+  if (dead.empty()) {
+    co_return 0;
+  }
+  const Result<void> gone_over = co_await go_over_to_present_sockets();
+  if (gone_over) {
+    for (const SocketAddress& address : dead) {
+      log::error("the socket on {} accepted nobody any more, and was replaced", address.to_string());
+    }
+  } else {
+    log::error("cannot lead callers to the sockets that replace those that accepted nobody any more: {}",
+               gone_over.error().message());
+  }
+  co_return dead.size();
 }
 
 asio::awaitable<Result<bool>> Interception::reload(const config::Config& config) {

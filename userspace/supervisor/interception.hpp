@@ -62,6 +62,10 @@ class Interception {
   // others now.
   asio::awaitable<bool> take_in_new_addresses();
 
+  // Replaces the sockets that accept nobody any more, and leads callers to the new ones. Returns how many;
+  // where any was, sockets() are others now.
+  asio::awaitable<std::size_t> replace_dead_sockets();
+
   // Goes over to a changed configuration: the new way in is open before the old one closes. True: sockets()
   // are others now. After an error the old way stays.
   asio::awaitable<Result<bool>> reload(const config::Config& config);
@@ -114,6 +118,7 @@ class Interception {
   asio::awaitable<Result<Way>> plan_way(redirect::Plan plan, std::string backend);
   asio::awaitable<Result<void>> install(Way& way);
   asio::awaitable<Result<void>> go_over_to(Way way);
+  asio::awaitable<Result<void>> go_over_to_present_sockets();
   asio::awaitable<Result<void>> check();
   asio::awaitable<void> detach();
   asio::awaitable<void> look();

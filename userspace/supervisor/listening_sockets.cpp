@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "supervisor/still_accepts.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -135,6 +136,29 @@ std::vector<SocketAddress> ListeningSockets::open_missing(const std::vector<Sock
     }
   }
   return opened;
+}
+
+std::vector<SocketAddress> ListeningSockets::replace_dead() {
+  std::vector<SocketAddress> dead;
+  for (Socket& socket : sockets_) {
+    if (still_accepts(socket.fd.get())) {
+      continue;
+    }
+    dead.push_back(socket.address);
+    // The service manager has the same socket, and gives it to the next process.
+    if (socket.inherited && ::listen(socket.fd.get(), kBacklog) == 0 && still_accepts(socket.fd.get())) {
+      continue;
+    }
+    socket.fd.reset();
+    socket.inherited = false;
+    if (Result<UniqueFd> fd = listen_on(socket.address); fd) {
+      socket.fd = std::move(*fd);
+    } else {
+      log::error("cannot {}", fd.error().message());
+    }
+  }
+  std::erase_if(sockets_, [](const Socket& socket) { return !socket.fd; });
+  return dead;
 }
 
 std::vector<int> ListeningSockets::to_serve(const std::vector<redirect::Listener>& listeners) const {

@@ -22,6 +22,10 @@ class ListeningSockets {
   // Those of `addresses` that open() left out and that can be had by now; listens there.
   [[nodiscard]] std::vector<SocketAddress> open_missing(const std::vector<SocketAddress>& addresses);
 
+  // Listens anew where a socket does not accept any more, which whoever else holds it can bring about;
+  // returns these addresses. One that cannot be had now is left to open_missing().
+  [[nodiscard]] std::vector<SocketAddress> replace_dead();
+
   // The sockets to accept from: those of `listeners`, and whatever else on the loopback the service manager
   // holds for us. An earlier process may have led callers there, who must not wait for nobody.
   [[nodiscard]] std::vector<int> to_serve(const std::vector<redirect::Listener>& listeners) const;

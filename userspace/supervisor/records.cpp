@@ -10,11 +10,13 @@
 
 #include "base/log.hpp"
 #include "base/socket_address.hpp"
+#include "supervisor/still_accepts.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
 constexpr int kMetricsBacklog = 16;
+constexpr std::size_t kMostWhy = 512;  // of what a responder says
 
 Result<UniqueFd> listen_for_metrics(std::uint16_t port) {
   const SocketAddress address = SocketAddress::ipv4_loopback(port);
@@ -73,6 +75,7 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
   if (!usage_file_ || usage_path_ != config.callers.state_file) {
     change_usage_file(config.callers.state_file);
   }
+  was_set_aside_ = was_set_aside_ && !to_new_responder;
   if (to_new_responder && usage_file_) {
     const Result<UniqueFd> file = usage_file_->open();
     if (file) {
@@ -167,14 +170,27 @@ void Records::report(const Result<void>& saved) {
   }
 }
 
-void Records::set_usage_file_aside(std::string_view why) {
+bool Records::drop_dead_socket() {
+  if (!metrics_socket_ || still_accepts(metrics_socket_.get())) {
+    return false;
+  }
+  metrics_socket_.reset();
+  return true;
+}
+
+bool Records::set_usage_file_aside(std::string_view why) {
+  if (std::exchange(was_set_aside_, true)) {
+    return false;
+  }
   const Result<std::string> aside = usage_file_ ? usage_file_->set_aside() : Result<std::string>("");
-  log::warn("began a new record of who calls, since '{}' cannot be read: {}", usage_path_, why);
+  log::warn("began a new record of who calls, since '{}' cannot be read: {}", usage_path_,
+            why.substr(0, kMostWhy));
   if (aside) {
     log::warn("the old one is kept as '{}'", *aside);
   } else {
     log::error("cannot {}", aside.error().message());
   }
+  return true;
 }
 
 }  // namespace msi2imds::supervisor

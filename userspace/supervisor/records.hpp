@@ -29,8 +29,12 @@ class Records {
   // Puts what the responder has written in the place of the old state.
   void save_usage_file(std::uint64_t size);
 
-  // Keeps what cannot be read, for somebody to look at.
-  void set_usage_file_aside(std::string_view why);
+  // Keeps what cannot be read, for somebody to look at. False: this responder, which reads it once, has said
+  // so before.
+  [[nodiscard]] bool set_usage_file_aside(std::string_view why);
+
+  // Gives up the socket for metrics if it accepts nobody any more; hand_over() opens another. True: it did.
+  [[nodiscard]] bool drop_dead_socket();
 
   // Logs how the last save ended, if it failed or is the first to succeed again. To be called regularly.
   void look_after_saving();
@@ -51,6 +55,7 @@ class Records {
   std::vector<std::unique_ptr<StateFile>> earlier_files_;  // until what was begun has reached the disk
   std::string usage_path_;
   std::string shortcoming_;
+  bool was_set_aside_ = false;  // for this responder
   UniqueFd metrics_socket_;
   std::uint16_t metrics_port_ = 0;
 };

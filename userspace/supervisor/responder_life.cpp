@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A responder, from its start to its end, and the next one.
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "base/spawn.hpp"
 #include "config/write.hpp"
 #include "netlink/sock_diag.hpp"
+#include "supervisor/still_accepts.hpp"
 #include "supervisor/supervisor.hpp"
 
 namespace msi2imds::supervisor {
@@ -19,6 +21,10 @@ namespace {
 constexpr int kStartsBeforeDoubt = 2;
 // From the end of the channel to that of the process.
 constexpr std::chrono::milliseconds kExitPatience{1000};
+// Of one responder; then the rest of the process goes on.
+constexpr std::size_t kMessagesInATurn = 32;
+// So many connections as a responder may have ask about their callers in half as many messages.
+constexpr std::size_t kMostAnswers = 512;
 
 }  // namespace
 
@@ -64,7 +70,14 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   if (stopping_) {
     co_return Outcome::never_ready;
   }
-  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_);
+  // One that took them from the last responder would end of them, too.
+  sockets_replaced_ += co_await interception_.replace_dead_sockets();
+  sockets_replaced_ += records_.drop_dead_socket() ? 1 : 0;
+  co_await replace_dead_admin_socket();
+  if (stopping_) {
+    co_return Outcome::never_ready;
+  }
+  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_, empty_directory_);
   if (!process) {
     log::error("cannot {}", process.error().message());
     co_return Outcome::never_ready;
@@ -107,10 +120,12 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
     hand_over_token_memory(channel);  // before anybody can ask for a flush
   }
   control::Message message;
-  message.kind = control::Kind::admin_socket;
-  Result<void> sent = channel.send(message, admin_socket_->fd());
-  if (!sent) {
-    return sent;
+  if (admin_socket_) {
+    message.kind = control::Kind::admin_socket;
+    Result<void> sent = channel.send(message, admin_socket_->fd());
+    if (!sent) {
+      return sent;
+    }
   }
   records_.hand_over(config_, channel, true);
   // Without it callers stay unknown, which is no reason not to serve them.
@@ -160,19 +175,40 @@ void Supervisor::hand_over_token_memory(control::Channel& channel) {
   }
 }
 
-// Acts on what the responder says until it is gone. What it said before its end counts, too.
+// Acts on what the responder says until it is gone. What it said before its end counts, too. However much it
+// says, others get their turn, and no more of its questions are under way than fit into a bounded memory.
 asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
-  while (true) {
-    const Result<control::Received> received = co_await channel.receive();
+  for (std::size_t messages = 1;; ++messages) {
+    Result<control::Received> received = co_await channel.receive();
     if (!received) {
       if (received.error().code() != boost::system::errc::connection_reset) {
-        responder_->kill();  // nonsense: it is of no use any more
+        log::error("responder {} is ended, since what it says is no message: cannot {}", responder_->pid(),
+                   received.error().message());
+        responder_->kill();
       }
       co_return;
     }
     heartbeat_.heard();
-    const control::Message& message = received->message;
+    const bool understood = act_on(channel, std::move(*received));
+    if (!understood) {
+      responder_->kill();
+      co_return;
+    }
+    if (messages % kMessagesInATurn == 0) {
+      co_await asio::post(io_, asio::use_awaitable);
+    }
+    co_await wait_for_room_for_answers();
+  }
+}
+
+// False: no responder of ours says that.
+bool Supervisor::act_on(control::Channel& channel, control::Received received) {
+  const control::Message& message = received.message;
+  bool understood = !received.descriptor;  // a responder has none for us
+  if (understood) {
     switch (message.kind) {
+      case control::Kind::alive:
+        break;
       case control::Kind::ready:
         spawn(io_, "begin to serve", begin_serving());
         break;
@@ -181,21 +217,73 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
         answer(channel, message);
         break;
       case control::Kind::ask_redirection:
-        spawn(io_, "answer about the redirection", answer_about_redirection(message.id));
+        answer_apart("answer about the redirection", answer_about_redirection(message.id));
         break;
       case control::Kind::ask_identities:
-        spawn(io_, "answer about callers", answer_about_callers(message));
+        answer_apart("answer about callers", answer_about_callers(message));
         break;
       case control::Kind::save_usage_file:
         records_.save_usage_file(message.number);
         break;
       case control::Kind::damaged_usage_file:
-        records_.set_usage_file_aside(message.get_text());
+        understood = records_.set_usage_file_aside(message.get_text());
         break;
-      default:  // alive
+      default:
+        understood = false;
         break;
     }
   }
+  if (!understood) {
+    log::error("responder {} is ended, since it says what no responder says: kind {}{}", responder_->pid(),
+               static_cast<std::uint32_t>(message.kind), received.descriptor ? " with a descriptor" : "");
+  }
+  return understood;
+}
+
+void Supervisor::answer_apart(const char* what, asio::awaitable<void> answer) {
+  ++answers_under_way_;
+  spawn(io_, what, count_answer(std::move(answer)));
+}
+
+asio::awaitable<void> Supervisor::count_answer(asio::awaitable<void> answer) {
+  co_await std::move(answer);
+  --answers_under_way_;
+  answered_.cancel();
+}
+
+// Until then the responder's questions wait in its own memory.
+asio::awaitable<void> Supervisor::wait_for_room_for_answers() {
+  while (answers_under_way_ >= kMostAnswers) {
+    (void)co_await answered_.async_wait(kAsTuple);
+  }
+}
+
+// Nobody else holds its sockets: whoever has ended one has taken it over.
+void Supervisor::distrust_responder(std::size_t dead_sockets) {
+  sockets_replaced_ += dead_sockets;
+  if (dead_sockets > 0 && responder_ && !stopping_) {
+    log::error("responder {} is ended, since a socket that it holds was shut down", responder_->pid());
+    responder_->kill();
+  }
+}
+
+asio::awaitable<void> Supervisor::replace_dead_admin_socket() {
+  const bool is_dead = admin_socket_ && !still_accepts(admin_socket_->fd());
+  if (is_dead) {
+    admin_socket_.reset();  // its file goes with it
+  }
+  if (admin_socket_ || stopping_ || std::exchange(opening_admin_socket_, true)) {
+    co_return;
+  }
+  Result<AdminSocket> opened = co_await AdminSocket::open(config_.admin.socket, user_.gid);
+  opening_admin_socket_ = false;
+  if (opened) {
+    admin_socket_.emplace(std::move(*opened));
+    log::error("the admin socket accepted nobody any more, and was replaced");
+  } else if (is_dead) {
+    log::error("cannot {}", opened.error().message());
+  }
+  distrust_responder(opened ? 1 : 0);
 }
 
 // Callers come only once there is somebody to serve them.

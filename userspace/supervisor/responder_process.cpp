@@ -2,10 +2,9 @@
 #include "supervisor/responder_process.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,12 +17,14 @@
 #include "base/child.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
+#include "confinement/privileges.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
 constexpr int kChannelFd = 3;  // where the responder's main expects it
-constexpr int kReportFd = 4;
+constexpr int kEmptyDirectoryFd = 4;
+constexpr int kReportFd = 5;
 constexpr std::chrono::seconds kKilledEnds{1};  // then it is looked for anew: the kernel may need longer
 
 // Sent through the report pipe when a step before exec fails; exec itself closes the pipe.
@@ -31,6 +32,14 @@ struct Failure {
   std::array<char, 32> step{};
   int err = 0;
 };
+
+// Closing one could make us wait. Kernels before 6.16 do not know it; there the responder's own filter has to
+// do.
+void take_no_descriptors(const UniqueFd& channel) {
+  constexpr int kPassRights = 83;  // SO_PASSRIGHTS
+  const int off = 0;
+  (void)::setsockopt(channel.get(), SOL_SOCKET, kPassRights, &off, sizeof off);
+}
 
 // Everything below runs in the child between fork and exec.
 [[noreturn]] void fail(const char* step) {
@@ -40,12 +49,14 @@ struct Failure {
   ::_exit(written > 0 ? 127 : 126);  // nobody else can be told
 }
 
-void arrange_descriptors(int channel, int report) {
+void arrange_descriptors(int channel, int empty_directory, int report) {
   const int null = ::open("/dev/null", O_RDONLY);
   // First away from the numbers that are about to be taken.
   const int high_channel = ::fcntl(channel, F_DUPFD, 16);
+  const int high_directory = ::fcntl(empty_directory, F_DUPFD, 16);
   const int high_report = ::fcntl(report, F_DUPFD, 16);
-  if (null < 0 || high_channel < 0 || high_report < 0 || ::dup2(null, STDIN_FILENO) < 0 ||
+  if (null < 0 || high_channel < 0 || high_directory < 0 || high_report < 0 ||
+      ::dup2(null, STDIN_FILENO) < 0 || ::dup2(high_directory, kEmptyDirectoryFd) < 0 ||
       ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || ::dup2(high_channel, kChannelFd) < 0 ||
       ::dup2(high_report, kReportFd) < 0 || ::fcntl(kReportFd, F_SETFD, FD_CLOEXEC) != 0) {
     fail("arrange descriptors");
@@ -53,34 +64,23 @@ void arrange_descriptors(int channel, int report) {
   ::closefrom(kReportFd + 1);
 }
 
-void drop_privileges(const User& user) {
-  for (int capability = 0; capability < 64; ++capability) {
-    // Fails for those the kernel does not know, and without CAP_SETPCAP: then no_new_privs has to do.
-    (void)::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-  }
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0) {
-    fail("change group");
-  }
-  if (::setresuid(user.uid, user.uid, user.uid) != 0) {
-    fail("change user");
-  }
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    fail("set no_new_privs");
-  }
-}
-
-[[noreturn]] void become_responder(const User& user, int channel, int report) {
-  arrange_descriptors(channel, report);
+[[noreturn]] void become_responder(const User& user, int channel, int empty_directory, int report) {
+  arrange_descriptors(channel, empty_directory, report);
   ignore_signals();  // it answers what it has, and leaves when the channel closes
   (void)::setsid();
   (void)::umask(077);
   (void)::chdir("/");
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   (void)::setrlimit(RLIMIT_CORE, &no_core);
-  drop_privileges(user);
+  // It changes its root and its user itself: in an empty root there is no binary to execute. It gets no more
+  // than that takes.
+  confinement::bound_capabilities({CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID, CAP_SETPCAP});
 
   // Not by path: after an upgrade on disk, the two processes must still be of one version.
-  std::array<char*, 3> arguments = {const_cast<char*>("msi2imds"), const_cast<char*>("responder"), nullptr};
+  std::string uid = std::to_string(user.uid);
+  std::string gid = std::to_string(user.gid);
+  std::array<char*, 5> arguments = {const_cast<char*>("msi2imds"), const_cast<char*>("responder"), uid.data(),
+                                    gid.data(), nullptr};
   const char* journal = std::getenv("JOURNAL_STREAM");
   const std::string journal_variable = std::string("JOURNAL_STREAM=") + (journal != nullptr ? journal : "");
   std::array<char*, 2> environment = {
@@ -113,11 +113,13 @@ ResponderProcess::ResponderProcess(asio::io_context& io, pid_t pid, UniqueFd cha
         kill();
       }) {}
 
-Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_context& io, const User& user) {
+Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_context& io, const User& user,
+                                                                  const UniqueFd& empty_directory) {
   Result<std::pair<UniqueFd, UniqueFd>> channel = control::Channel::make_pair();
   if (!channel) {
     return channel.error();
   }
+  take_no_descriptors(channel->first);
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     return Error::from_errno(errno, "make a pipe");
@@ -129,7 +131,7 @@ Result<std::unique_ptr<ResponderProcess>> ResponderProcess::start(asio::io_conte
     return Error::from_errno(errno, "fork the responder");
   }
   if (pid == 0) {
-    become_responder(user, channel->second.get(), report_writer.get());
+    become_responder(user, channel->second.get(), empty_directory.get(), report_writer.get());
   }
   report_writer.reset();
   channel->second.reset();

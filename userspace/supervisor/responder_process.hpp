@@ -13,12 +13,15 @@
 
 namespace msi2imds::supervisor {
 
-// A running responder: this same binary, started again as `user` without any capability. Destroying it ends
-// the process, and so does a message that it has not taken: without it the next would be understood wrongly.
+// A running responder: this same binary, started again, which becomes `user` without any capability before it
+// reads a byte. Destroying it ends the process, and so does a message that it has not taken: without it the
+// next would be understood wrongly.
 class ResponderProcess {
  public:
   // Fails when the process cannot be made or cannot run the binary, with the step at which it failed.
-  static Result<std::unique_ptr<ResponderProcess>> start(asio::io_context& io, const User& user);
+  // `empty_directory` becomes its root; where it fails to confine itself it ends, and its log says why.
+  static Result<std::unique_ptr<ResponderProcess>> start(asio::io_context& io, const User& user,
+                                                         const UniqueFd& empty_directory);
 
   ResponderProcess(const ResponderProcess&) = delete;
   ResponderProcess& operator=(const ResponderProcess&) = delete;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "supervisor/supervisor.hpp"
 
+#include <filesystem>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "config/warnings.hpp"
+#include "confinement/root_directory.hpp"
 #include "supervisor/descriptor_limit.hpp"
 #include "supervisor/precedence.hpp"
 #include "supervisor/redirect_plan.hpp"
@@ -30,6 +32,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       discovery_(io),
       observation_(io),
       identities_(io, [this] { return responder_ ? &responder_->channel() : nullptr; }),
+      answered_(io, asio::steady_timer::time_point::max()),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       back_off_(io),
       watch_timer_(io),
@@ -81,6 +84,12 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   if (stopping_) {
     co_return Result<void>();
   }
+  Result<UniqueFd> empty_directory =
+      confinement::make_empty_directory(std::filesystem::path(config_.admin.socket).parent_path().string());
+  if (!empty_directory) {
+    co_return empty_directory.error();
+  }
+  empty_directory_ = std::move(*empty_directory);
   raise_descriptor_limit(config_.responder.max_connections, 0);
   if (mode_ == Mode::observe) {
     observe();
@@ -195,6 +204,8 @@ asio::awaitable<void> Supervisor::watch() {
     service_manager_.deliver();
     observation_.keep_in_force();
     records_.look_after_saving();
+    co_await replace_dead_admin_socket();
+    distrust_responder(records_.drop_dead_socket() ? 1 : 0);
     if (interception_.is_attached()) {
       discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
     }
@@ -210,6 +221,7 @@ asio::awaitable<void> Supervisor::keep_in_force() {
       co_return;
     }
     interception_.look_after_guards();
+    distrust_responder(co_await interception_.replace_dead_sockets());
     co_await interception_.keep_in_force();
     const bool other_sockets = co_await interception_.take_in_new_addresses();
     if (other_sockets && responder_) {

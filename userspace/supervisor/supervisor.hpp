@@ -26,6 +26,7 @@
 #include "supervisor/responder_process.hpp"
 #include "supervisor/restart_policy.hpp"
 #include "supervisor/service_manager.hpp"
+#include "supervisor/upstream_rate.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -69,6 +70,12 @@ class Supervisor {
   Result<void> hand_over_sockets(control::Channel& channel);
   void hand_over_token_memory(control::Channel& channel);
   asio::awaitable<void> follow_responder(control::Channel& channel);
+  [[nodiscard]] bool act_on(control::Channel& channel, control::Received received);
+  asio::awaitable<void> wait_for_room_for_answers();
+  void answer_apart(const char* what, asio::awaitable<void> answer);
+  asio::awaitable<void> count_answer(asio::awaitable<void> answer);
+  asio::awaitable<void> replace_dead_admin_socket();
+  void distrust_responder(std::size_t dead_sockets);
   asio::awaitable<void> begin_serving();
   asio::awaitable<void> limit_drain(std::chrono::milliseconds limit);
 
@@ -93,6 +100,7 @@ class Supervisor {
   std::vector<std::string> warnings_;  // of the configuration
   Mode mode_;
   User user_;
+  UniqueFd empty_directory_;  // the responders' root
 
   ServiceManager service_manager_;
   KeptMemory token_memory_;
@@ -111,6 +119,11 @@ class Supervisor {
   bool responder_hung_ = false;
   bool following_ = false;  // what the responder says is read
   Heartbeat heartbeat_;
+  UpstreamRate upstream_rate_;
+  std::size_t answers_under_way_ = 0;
+  asio::steady_timer answered_;  // its cancellation says that one of them is not any more
+  std::uint64_t sockets_replaced_ = 0;
+  bool opening_admin_socket_ = false;
 
   asio::signal_set signals_;
   asio::steady_timer back_off_;

@@ -132,6 +132,18 @@ TEST_F(OutboxTest, OfLongMessagesOnlySoManyBytesWait) {
   expect_all(0, refused);
 }
 
+TEST_F(OutboxTest, OnlySoManyDescriptorsWait) {
+  const UniqueFd socket = support::listen_on_loopback();
+  std::uint64_t sent = 0;
+  while (send(sent, 0, socket.get())) {
+    ++sent;
+    ASSERT_LT(sent, 10 * Outbox::kMostDescriptors);
+  }
+  EXPECT_GE(sent, Outbox::kMostDescriptors);
+  EXPECT_LT(sent, Outbox::kMostMessages);
+  EXPECT_EQ(losses_, std::vector<int>{EAGAIN});
+}
+
 TEST_F(OutboxTest, ClosesWhatWaitsWhenItIsDestroyed) {
   const auto before = support::count_open_descriptors();
   {

@@ -19,11 +19,11 @@ constexpr int kChannelNumber = 3;
 // A process confines itself for good, so that each runs apart; says how it ended by its exit status.
 [[noreturn]] void run_and_exit(UniqueFd channel) {
   std::unique_ptr<FakeTokenSource> source;
-  const bool well =
-      run_process(std::move(channel), [&source](asio::io_context& io, SupervisorLink& /*link*/) {
-        source = std::make_unique<FakeTokenSource>(io);
-        return std::make_unique<FakeTokenService>(*source);
-      });
+  const auto make_tokens = [&source](asio::io_context& io, SupervisorLink& /*link*/) {
+    source = std::make_unique<FakeTokenSource>(io);
+    return std::make_unique<FakeTokenService>(*source);
+  };
+  const bool well = run_process(std::move(channel), make_tokens, std::nullopt);
   std::_Exit(well ? 0 : 1);
 }
 

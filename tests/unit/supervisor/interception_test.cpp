@@ -127,5 +127,16 @@ TEST_F(InterceptionTest, LeavesNothingToASuccessorThatHoldsNoSocket) {
   EXPECT_FALSE(accepts(config_.legacy.ports.front()));
 }
 
+TEST_F(InterceptionTest, LeadsCallersToTheSocketThatReplacesADeadOne) {
+  ASSERT_TRUE(wait_for(interception_.prepare(config_)));
+  ASSERT_TRUE(wait_for(interception_.attach()));
+  EXPECT_EQ(wait_for(interception_.replace_dead_sockets()), 0U);
+  ASSERT_EQ(::shutdown(interception_.sockets().front(), SHUT_RDWR), 0);
+  EXPECT_EQ(wait_for(interception_.replace_dead_sockets()), 1U);
+  EXPECT_TRUE(accepts(config_.legacy.ports.front()));
+  const InterceptionState state = wait_for(interception_.describe());
+  EXPECT_TRUE(state.in_force) << state.failure;
+}
+
 }  // namespace
 }  // namespace msi2imds::supervisor

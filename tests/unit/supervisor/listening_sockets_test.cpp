@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #include "base/log.hpp"
+#include "supervisor/still_accepts.hpp"
 #include "support_cpp/sockets.hpp"
+#include "support_cpp/temporary_directory.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -179,6 +181,61 @@ TEST_F(ListeningSocketsTest, TurnsAwayWhoWaitsInAnInheritedSocketAndClosesItsOwn
   sockets.close_own();
   EXPECT_TRUE(is_open(fd));
   EXPECT_FALSE(is_open(own->at(0).fd));
+}
+
+TEST_F(ListeningSocketsTest, ReplacesASocketThatWasShutDown) {
+  ListeningSockets sockets({});
+  const auto address = *SocketAddress::parse("127.0.0.3", 0);
+  const auto first = sockets.open({SocketAddress::ipv4_loopback(0), address});
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(sockets.replace_dead().empty());
+  ASSERT_EQ(::shutdown(first->at(1).fd, SHUT_RDWR), 0);
+  const auto replaced = sockets.replace_dead();
+  ASSERT_EQ(replaced.size(), 1U);
+  EXPECT_EQ(replaced.front(), address);
+  const auto now = sockets.open({SocketAddress::ipv4_loopback(0), address});
+  ASSERT_TRUE(now);
+  EXPECT_EQ(now->at(0).fd, first->at(0).fd) << "the other one stays";
+  EXPECT_TRUE(still_accepts(now->at(1).fd));
+}
+
+TEST_F(ListeningSocketsTest, ReplacesASocketThatWasConnectedElsewhere) {
+  const UniqueFd other = support::listen_on_loopback();
+  const SocketAddress elsewhere = support::address_of(other);
+  ListeningSockets sockets({});
+  const auto listeners = sockets.open({SocketAddress::ipv4_loopback(0)});
+  ASSERT_TRUE(listeners);
+  ASSERT_EQ(::shutdown(listeners->front().fd, SHUT_RDWR), 0);
+  (void)::connect(listeners->front().fd, elsewhere.get(), elsewhere.size());
+  EXPECT_EQ(sockets.replace_dead().size(), 1U);
+  EXPECT_TRUE(sockets.replace_dead().empty());
+}
+
+TEST_F(ListeningSocketsTest, ListensAgainOnASocketThatTheServiceManagerHoldsAsWell) {
+  UniqueFd inherited = support::listen_on_loopback();
+  const UniqueFd of_the_manager(::fcntl(inherited.get(), F_DUPFD_CLOEXEC, 0));
+  const SocketAddress address = support::address_of(inherited);
+  ListeningSockets sockets(vector_of(std::move(inherited)));
+  ASSERT_EQ(::shutdown(of_the_manager.get(), SHUT_RDWR), 0);
+  EXPECT_FALSE(accepts(address));
+  EXPECT_EQ(sockets.replace_dead().size(), 1U);
+  EXPECT_TRUE(accepts(address));
+  EXPECT_TRUE(still_accepts(of_the_manager.get()));
+  EXPECT_TRUE(sockets.is_held_by_others(address));
+}
+
+TEST(StillAccepts, KnowsUnixSocketsThatWereShutDown) {
+  const support::TemporaryDirectory directory;
+  const UniqueFd socket = support::listen_on_path(directory.file("socket"));
+  EXPECT_TRUE(still_accepts(socket.get()));
+  ASSERT_EQ(::shutdown(socket.get(), SHUT_RD), 0);
+  EXPECT_FALSE(still_accepts(socket.get()));
+}
+
+TEST(StillAccepts, IsFalseForWhatDoesNotListen) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_FALSE(still_accepts(socket.get()));
+  EXPECT_FALSE(still_accepts(-1));
 }
 
 }  // namespace
