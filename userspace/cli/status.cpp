@@ -80,6 +80,10 @@ void print_json(const StatusReport& report) {
                              {"landlock", status.landlock},
                              {"empty_root", status.has_empty_root},
                              {"own_namespaces", json::value_from(status.own_namespaces)}}}};
+    if (report.supervisor) {
+      object["supervisor"] = {{"pid", report.supervisor->pid},
+                              {"capabilities", json::value_from(report.supervisor->capabilities)}};
+    }
     object["identity"] = {{"default", status.default_identity}, {"rules", status.identity_rules}};
     object["tokens"] = {{"cached", status.tokens_cached},
                         {"from_cache", status.tokens_from_cache},
@@ -134,6 +138,10 @@ void print_text(const StatusReport& report) {
   fmt::print("  responder              pid {}, up {} s, {} connections open, {} accepted\n",
              status.responder_pid, status.uptime_seconds, status.connections, status.accepted);
   fmt::print("  confined by            {}\n", describe_confinement(status));
+  if (report.supervisor) {
+    fmt::print("  supervisor             pid {}, {}\n", report.supervisor->pid,
+               fmt::join(report.supervisor->capabilities, " "));
+  }
   if (!status.default_identity.empty() || status.identity_rules != 0) {
     fmt::print("  identity               {} where none is named{}\n",
                status.default_identity.empty() ? "as IMDS decides" : status.default_identity,

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "admin/client.hpp"
+#include "supervisor/running_process.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -21,6 +22,15 @@ std::string explain_silence(const Error& error) {
     return "not permitted to ask; use sudo, or be in the responder's group (cannot " + error.message() + ")";
   }
   return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")";
+}
+
+std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket) {
+  const auto running = supervisor::RunningProcess::find(admin_socket);
+  const auto capabilities = running ? running->capabilities() : std::nullopt;
+  if (!capabilities) {
+    return std::nullopt;
+  }
+  return SupervisorProcess{.pid = running->pid(), .capabilities = supervisor::names_of(*capabilities)};
 }
 
 }  // namespace
@@ -43,6 +53,7 @@ StatusReport look(const config::Config& config) {
     return report;
   }
   report.status = std::move(*status);
+  report.supervisor = find_supervisor(config.admin.socket);
   report.observing = report.status->observing;
   if (report.observing) {
     report.reason = "msi2imds only observes";

@@ -13,10 +13,16 @@
 
 namespace msi2imds::cli {
 
+struct SupervisorProcess {
+  pid_t pid = 0;
+  std::vector<std::string> capabilities;  // their names
+};
+
 // What is in force, as `status` shows it.
 struct StatusReport {
   std::optional<admin::Status> status;  // none: nobody answered
   std::optional<waagent::Extension> extension;
+  std::optional<SupervisorProcess> supervisor;
   std::vector<SelfTest> tests;
   bool intercepting = false;
   bool observing = false;      // as it was asked to, instead

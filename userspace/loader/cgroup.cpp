@@ -92,6 +92,23 @@ Result<UniqueFd> open_own_root() {
   return root;
 }
 
+// Empty, but for keep_unmounted_root().
+UniqueFd& kept_root() {
+  static UniqueFd root;
+  return root;
+}
+
+Result<UniqueFd> open_unmounted_root() {
+  if (!kept_root()) {
+    return open_own_root();
+  }
+  UniqueFd root(::openat(kept_root().get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root) {
+    return Error::from_errno(errno, "open cgroup '/' again");
+  }
+  return root;
+}
+
 // A cgroup that disappears meanwhile is skipped.
 void visit_below(const UniqueFd& parent, const std::string& path, const CgroupVisitor& visit) {
   std::error_code ec;
@@ -123,7 +140,13 @@ Result<UniqueFd> open_cgroup(const std::string& path) {
                                           "': this host keeps its processes in cgroups of version 1, and "
                                           "redirect.cgroups needs version 2");
   }
-  return open_own_root();
+  return open_unmounted_root();
+}
+
+void keep_unmounted_root() {
+  if (Result<UniqueFd> root = find_mount() ? Result<UniqueFd>(UniqueFd()) : open_own_root(); root) {
+    kept_root() = std::move(*root);
+  }
 }
 
 void visit_cgroups(const CgroupVisitor& visit) {

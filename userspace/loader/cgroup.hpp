@@ -14,6 +14,10 @@ namespace msi2imds::loader {
 // same, with every process in its root.
 [[nodiscard]] Result<UniqueFd> open_cgroup(const std::string& path);
 
+// Where nobody has mounted cgroup2, its root stays open from here on, for a process that will no longer be
+// able to mount it.
+void keep_unmounted_root();
+
 using CgroupVisitor = std::function<void(int directory, const std::string& path)>;
 
 // Shows each cgroup that can be seen from here, and its name as above. Those that come or go meanwhile may be

@@ -29,12 +29,6 @@ std::vector<std::uint32_t> attached_programs(int cgroup, bpf_attach_type hook) {
 
 }  // namespace
 
-std::uint32_t id_of(const bpf_program& program) {
-  bpf_prog_info info{};
-  std::uint32_t size = sizeof info;
-  return bpf_obj_get_info_by_fd(bpf_program__fd(&program), &info, &size) == 0 ? info.id : 0;
-}
-
 CgroupAttachment::CgroupAttachment(ProgramOfHook program, UniqueFd cgroup, Link link)
     : program_(program), cgroup_(std::move(cgroup)), link_(std::move(link)) {}
 
@@ -66,7 +60,7 @@ Result<CgroupAttachment> CgroupAttachment::attach(const ProgramOfHook& program, 
 
 Result<void> CgroupAttachment::check() const {
   const std::vector<std::uint32_t> ids = attached_programs(cgroup_.get(), program_.hook);
-  if (std::find(ids.begin(), ids.end(), id_of(*program_.program)) == ids.end()) {
+  if (std::find(ids.begin(), ids.end(), id_of(raw().program)) == ids.end()) {
     return Error::from_errno(
         ENOLINK, std::string(bpf_program__name(program_.program)) + " is no longer attached to the cgroup");
   }

@@ -72,7 +72,4 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
 // How many programs of ours, of whatever process, are on the hooks of a cgroup.
 [[nodiscard]] std::size_t programs_of_ours(int cgroup);
 
-// The kernel's id of a loaded program; 0 if it cannot be determined.
-[[nodiscard]] std::uint32_t id_of(const bpf_program& program);
-
 }  // namespace msi2imds::loader

@@ -34,6 +34,12 @@ int log_message(libbpf_print_level level, const char* format, va_list arguments)
 
 }  // namespace
 
+std::uint32_t id_of(int program) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.id : 0;
+}
+
 bool is_our_program(int program) {
   bpf_prog_info info{};
   std::uint32_t size = sizeof info;

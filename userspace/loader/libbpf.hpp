@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace msi2imds::loader {
@@ -17,6 +18,9 @@ using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 // Once per process: sends libbpf's own messages to our log and raises the locked-memory limit that kernels
 // before 5.11 charge maps to.
 void prepare_libbpf();
+
+// The kernel's number of a loaded program, by its descriptor; 0 if it cannot be determined.
+[[nodiscard]] std::uint32_t id_of(int program);
 
 // Whether a loaded program is one of msi2imds's, of this process or another.
 [[nodiscard]] bool is_our_program(int program);

@@ -272,7 +272,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
   }
   std::vector<std::uint32_t> ids;
   for (const loader::ProgramOfHook& program : programs->programs()) {
-    ids.push_back(loader::id_of(*program.program));
+    ids.push_back(loader::id_of(bpf_program__fd(program.program)));
   }
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
   const Result<void> attached = co_await redirection->attach();

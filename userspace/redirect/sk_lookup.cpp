@@ -145,7 +145,8 @@ Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& p
   if (pin_directory.empty() || !attached.why_not_pinned.empty()) {
     return attached;
   }
-  const Result<void> pinned = pin(*attached.link, pin_path(pin_directory));
+  const Result<void> pinned =
+      pin(*attached.link, *skeleton.progs.msi2imds_sk_lookup, pin_path(pin_directory));
   if (pinned) {
     attached.pin = pin_path(pin_directory);
   } else {
@@ -170,8 +171,10 @@ Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_di
     const bool is_free = found.error().code() == boost::system::errc::no_such_file_or_directory;
     return attach_anew(skeleton, pin_directory, is_free ? std::string() : found.error().message());
   }
-  if (const int err = bpf_link__update_program(found->get(), skeleton.progs.msi2imds_sk_lookup); err != 0) {
-    return Error::from_errno(-err, "replace the program of the pinned link");
+  const Result<void> replaced =
+      replace_program(**found, *skeleton.progs.msi2imds_sk_lookup, pin_path(pin_directory));
+  if (!replaced) {
+    return replaced.error();
   }
   return Attached{.link = std::move(*found), .pin = pin_path(pin_directory), .why_not_pinned = {}};
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "supervisor/admin_socket.hpp"
 
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -82,6 +84,18 @@ asio::awaitable<Result<void>> remove_stale(std::string path) {
   co_return Result<void>();
 }
 
+// As a member of the group, its owner may do so without CAP_CHOWN.
+bool give_to_group(const std::string& path, gid_t group) {
+  const int dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+  const int previous = ::setfsgid(group);
+  const bool given = ::lchown(path.c_str(), static_cast<uid_t>(-1), group) == 0;
+  const int err = errno;
+  (void)::setfsgid(static_cast<gid_t>(previous));
+  (void)::prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);  // each change of a group has taken it away
+  errno = err;
+  return given;
+}
+
 }  // namespace
 
 AdminSocket::AdminSocket(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
@@ -114,8 +128,7 @@ asio::awaitable<Result<AdminSocket>> AdminSocket::open(std::string path, gid_t g
     co_return failure(err, "bind", path);
   }
   AdminSocket socket(path, std::move(fd));
-  if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 ||
-      ::listen(socket.fd(), kAdminBacklog) != 0) {
+  if (!give_to_group(path, group) || ::listen(socket.fd(), kAdminBacklog) != 0) {
     co_return failure(errno, "open", path);
   }
   co_return socket;

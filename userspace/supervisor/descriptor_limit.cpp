@@ -12,18 +12,21 @@ namespace {
 
 // Listeners, admin connections, connections to IMDS, and what the runtime opens.
 constexpr rlim_t kOtherDescriptors = 128;
+// Of a process, as kernels have it by default (fs.nr_open): more than the largest responder.max_connections
+// takes.
+constexpr rlim_t kMostDescriptors = rlim_t{1024} * 1024;
 
-// Only with CAP_SYS_RESOURCE can the hard limit be raised, or that of another user's process be changed.
-bool raise(pid_t process, rlim_t needed) {
+// Only with CAP_SYS_RESOURCE can the hard limit be raised.
+bool raise(rlim_t needed) {
   rlimit limit{};
-  if (::prlimit(process, RLIMIT_NOFILE, nullptr, &limit) != 0) {
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return false;
   }
   if (limit.rlim_cur >= needed) {
     return true;
   }
   const rlimit higher{.rlim_cur = needed, .rlim_max = std::max(limit.rlim_max, needed)};
-  return ::prlimit(process, RLIMIT_NOFILE, &higher, nullptr) == 0;
+  return ::setrlimit(RLIMIT_NOFILE, &higher) == 0;
 }
 
 }  // namespace
@@ -32,12 +35,9 @@ std::size_t spare_connections(std::size_t connections) {
   return std::clamp<std::size_t>(connections / 8, 4, 1024);
 }
 
-void raise_descriptor_limit(std::size_t connections, pid_t responder) {
+void raise_descriptor_limit(std::size_t connections) {
   const rlim_t needed = connections + 2 * spare_connections(connections) + kOtherDescriptors;
-  if (raise(0, needed)) {
-    if (responder > 0) {
-      (void)raise(responder, needed);  // its hard limit is as high as ours was, and it uses all of it
-    }
+  if (raise(needed)) {
     return;
   }
   use_whole_descriptor_limit();
@@ -46,6 +46,14 @@ void raise_descriptor_limit(std::size_t connections, pid_t responder) {
       "room "
       "for {} connections at a time",
       connections, needed, connections_within_limit());
+}
+
+void allow_most_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < kMostDescriptors) {
+    limit.rlim_max = kMostDescriptors;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // a reload that wants more than there is says so
+  }
 }
 
 void use_whole_descriptor_limit() {

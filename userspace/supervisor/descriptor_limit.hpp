@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 
 namespace msi2imds::supervisor {
@@ -11,9 +9,12 @@ namespace msi2imds::supervisor {
 // who has few.
 [[nodiscard]] std::size_t spare_connections(std::size_t connections);
 
-// Raises RLIMIT_NOFILE so that a responder can hold that many connections: one that is started from now on,
-// and the one that runs (0: none does). Logs when it cannot.
-void raise_descriptor_limit(std::size_t connections, pid_t responder);
+// Raises RLIMIT_NOFILE so that a responder can hold that many connections. Logs when it cannot.
+void raise_descriptor_limit(std::size_t connections);
+
+// Allows as many as the largest responder.max_connections takes, to this process once it has given up the
+// privilege to say so, and to every responder from its start: so a reload can raise what is used.
+void allow_most_descriptors();
 
 // As many as this process may have, without privileges; for the responder, which limits itself by
 // connections_within_limit().

@@ -64,7 +64,7 @@ asio::awaitable<Result<void>> Supervisor::apply(config::Config config) {
   if (mode_ == Mode::observe || observe_anew) {
     observe();
   }
-  raise_descriptor_limit(config_.responder.max_connections, responder_ ? responder_->pid() : 0);
+  raise_descriptor_limit(config_.responder.max_connections);
   if (mode_ == Mode::serve) {
     warn_of_configuration();
     reserve_ports();

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,19 @@ std::optional<RunningProcess> RunningProcess::find(const std::string& admin_sock
 bool RunningProcess::observes() const {
   constexpr std::string_view kOption("\0--observe", 10);
   return read_file(directory_, "cmdline").find(kOption) != std::string::npos;
+}
+
+std::optional<Capabilities> RunningProcess::capabilities() const {
+  constexpr std::string_view kName = "\nCapPrm:\t";
+  const std::string text = read_file(directory_, "status");
+  const std::size_t found = text.find(kName);
+  Capabilities capabilities = 0;
+  const char* const value = text.data() + found + kName.size();
+  if (found == std::string::npos ||
+      std::from_chars(value, text.data() + text.size(), capabilities, 16).ec != std::errc()) {
+    return std::nullopt;
+  }
+  return capabilities;
 }
 
 bool RunningProcess::is_there() const {

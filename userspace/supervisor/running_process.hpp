@@ -9,6 +9,7 @@
 
 #include "base/asio.hpp"
 #include "base/unique_fd.hpp"
+#include "supervisor/privileges.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -27,6 +28,9 @@ class RunningProcess {
 
   // Whether it was told to redirect nothing.
   [[nodiscard]] bool observes() const;
+
+  // What it may do; nullopt, if it has ended.
+  [[nodiscard]] std::optional<Capabilities> capabilities() const;
 
   // Sends it the signal and waits; false: it has not ended in time.
   asio::awaitable<bool> end(int signal, std::chrono::milliseconds patience) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "supervisor/supervisor.hpp"
 
+#include <fmt/format.h>
 #include <filesystem>
 #include <utility>
 
@@ -8,8 +9,11 @@
 #include "base/spawn.hpp"
 #include "config/warnings.hpp"
 #include "confinement/root_directory.hpp"
+#include "loader/cgroup.hpp"
+#include "loader/libbpf.hpp"
 #include "supervisor/descriptor_limit.hpp"
 #include "supervisor/precedence.hpp"
+#include "supervisor/privileges.hpp"
 #include "supervisor/redirect_plan.hpp"
 
 namespace msi2imds::supervisor {
@@ -53,6 +57,11 @@ asio::awaitable<Result<void>> Supervisor::run() {
     (void)co_await interception_.give_back_inheritance(config_);
     co_return prepared;
   }
+  const Result<void> confined = confine();
+  if (!confined) {
+    (void)co_await interception_.give_back_inheritance(config_);
+    co_return confined;
+  }
   spawn(io_, "watch the responder", watch());
   if (mode_ == Mode::serve) {
     spawn(io_, "keep the redirection in force", keep_in_force());
@@ -90,7 +99,7 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
     co_return empty_directory.error();
   }
   empty_directory_ = std::move(*empty_directory);
-  raise_descriptor_limit(config_.responder.max_connections, 0);
+  raise_descriptor_limit(config_.responder.max_connections);
   if (mode_ == Mode::observe) {
     observe();
     co_return Result<void>();
@@ -103,6 +112,19 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   reserve_ports();
   observe();
   co_return Result<void>();
+}
+
+// What takes more than we keep is done first: by now every backend that may be chosen has been tried.
+Result<void> Supervisor::confine() {
+  loader::prepare_libbpf();
+  loader::keep_unmounted_root();
+  allow_most_descriptors();
+  const Result<Capabilities> kept = give_up_privileges();
+  if (!kept) {
+    return kept.error();
+  }
+  log::info("capabilities from here on: {}", fmt::join(names_of(*kept), " "));
+  return {};
 }
 
 asio::awaitable<void> Supervisor::clean_up() {

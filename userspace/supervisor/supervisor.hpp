@@ -53,6 +53,7 @@ class Supervisor {
  private:
   // From the start to the end (supervisor.cpp).
   asio::awaitable<Result<void>> prepare();
+  Result<void> confine();
   asio::awaitable<void> handle_signals();
   asio::awaitable<void> watch();
   asio::awaitable<void> keep_in_force();

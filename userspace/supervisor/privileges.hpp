@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+// What the supervisor may still do once it has started.
+namespace msi2imds::supervisor {
+
+// A bit for each capability, by the kernel's number.
+using Capabilities = std::uint64_t;
+
+// Of what is held at the start, what is still needed to repair, to reload, to start the next responder and to
+// tell who calls. CAP_SYS_ADMIN is among it only where BPF takes it: without CAP_BPF and CAP_PERFMON, as
+// before Linux 5.8.
+[[nodiscard]] Capabilities needed_of(Capabilities held);
+
+// Such as "CAP_NET_ADMIN" and "CAP_BPF", in the kernel's order.
+[[nodiscard]] std::vector<std::string> names_of(Capabilities capabilities);
+
+// Gives up, for this process and all that it will start, every capability that is not needed any more, and
+// the ways to get one by executing a file. Returns what is left.
+[[nodiscard]] Result<Capabilities> give_up_privileges();
+
+}  // namespace msi2imds::supervisor
