@@ -43,6 +43,7 @@ KNOWN_PREFIXES = {"+": 231, "!": 235}
 NUMBER = r"[0-9]+"
 KINDS = {
     "<address>": r"[0-9a-f.:]+(/[0-9]+)?",
+    "<bytes>": rf"{NUMBER}[KMGT]?",
     "<binding>": r"-?/\S*(:/\S*)?(:\w+)?",
     "<boolean>": r"yes|no|true|false|on|off|1|0",
     "<directory>": r"[\w.-]+(/[\w.-]+)*",

@@ -184,4 +184,14 @@ def observer(service):
 
 def unmounted_cgroup2(service):
     """On a machine where nothing mounts it."""
-    return redirects_with(service, "cgroup_connect") and observer(service)
+    return redirects_with(service, "cgroup_connect") and observer(service) and goes_over_to_cgroup_connect(service)
+
+
+def goes_over_to_cgroup_connect(service):
+    """By a reload, when the process can mount nothing any more."""
+    service.stop()
+    assert starts(service, "nftables")
+    service.configure("cgroup_connect")
+    service.machine.run("systemctl", "reload", service.unit)
+    return wait_until(lambda: status(service)["backend"] == "cgroup_connect" and service.status().returncode == 0, 10,
+                      "it redirects with cgroup_connect")
