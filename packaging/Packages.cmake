@@ -68,7 +68,8 @@ set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%config(noreplace) /etc/msi2imds/msi2imds.toml" "%config(noreplace) /etc/logrotate.d/msi2imds"
     "%dir /etc/msi2imds" "%dir /etc/msi2imds/conf.d" "%doc /usr/share/doc/msi2imds/copyright"
     "%doc /usr/share/doc/msi2imds/examples/sysctl.conf"
-    "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/changelog.gz")
+    "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/msi2imds.spdx.json"
+    "%doc /usr/share/doc/msi2imds/msi2imds.cdx.json" "%doc /usr/share/doc/msi2imds/changelog.gz")
 set(CPACK_RPM_SYMBOLS_PACKAGE_NAME msi2imds-debuginfo)
 set(CPACK_RPM_SYMBOLS_PACKAGE_SUMMARY ${symbols_summary})
 set(CPACK_RPM_SYMBOLS_PACKAGE_DESCRIPTION ${symbols_description})
