@@ -78,12 +78,16 @@ struct Connection::Parser : beast_http::request_parser<beast_http::string_body> 
     body_limit(limits.body_bytes);
   }
 
-  // Consumes what it can of `input`. "Needs more" is no error.
-  boost::system::error_code feed(std::string& input) {
+  // Consumes what it can of the first `most` bytes of `input`. "Needs more" is no error behind the head,
+  // which is there as a whole: within it, the request line ends too early.
+  boost::system::error_code feed(std::string& input, std::size_t most = std::string::npos) {
     boost::system::error_code ec;
-    const std::size_t used = put(asio::buffer(input), ec);
+    const std::size_t used = put(asio::buffer(input, most), ec);
     input.erase(0, used);
-    return ec == beast_http::error::need_more ? boost::system::error_code{} : ec;
+    if (ec != beast_http::error::need_more) {
+      return ec;
+    }
+    return is_header_done() ? boost::system::error_code() : make_error_code(beast_http::error::bad_version);
   }
 };
 
@@ -200,7 +204,7 @@ asio::awaitable<ReadResult> Connection::read_head() {
       phase_ = Phase::request;
       expire_after(limits_.request_time);
     }
-    const Head head = examine_head(input_);
+    const Head head = examine_head(std::string_view(input_).substr(0, limits_.header_bytes));
     if (head.fault != nullptr) {
       co_return bad_request(head.fault);
     }
@@ -227,14 +231,18 @@ asio::awaitable<ReadResult> Connection::read_body(Parser& parser, std::size_t he
   }
   parser.eager(true);
   while (true) {
-    const boost::system::error_code ec = parser.feed(input_);
+    const std::size_t had = input_.size();
+    const boost::system::error_code ec = parser.feed(input_, limits_.header_bytes);
     if (ec) {
       co_return failure_of(ec, limits_);
     }
     if (parser.is_done()) {
       co_return ReadResult();
     }
-    if (input_.size() > limits_.header_bytes) {  // an endless chunk extension or trailer
+    if (input_.size() < had) {
+      continue;
+    }
+    if (input_.size() >= limits_.header_bytes) {  // an endless chunk extension or trailer
       co_return bad_request("a chunk's header or trailer is too large");
     }
     const bool received = co_await receive(head_bytes + parser.get().body().capacity());

@@ -95,6 +95,15 @@ TEST_F(ConnectionFramingTest, RefusesAVersionThatItDoesNotSpeak) {
   expect_refused("GET / HTTP/2.0\r\n\r\n");
 }
 
+TEST_F(ConnectionFramingTest, RefusesARequestLineThatEndsBeforeItsVersionAtOnce) {
+  send("GET / \r\n\r\n");
+  Reading reading = start_reading();
+  ASSERT_TRUE(reading.is_done());
+  const ReadResult result = reading.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().status, 400U);
+}
+
 TEST_F(ConnectionFramingTest, RefusesBytesThatAreNoRequest) {
   expect_refused("\x16\x03\x01\x02\r\n\r\n");
 }

@@ -79,6 +79,22 @@ TEST_F(ConnectionLimitsTest, RefusesAnEndlessTrailer) {
             400U);
 }
 
+// What comes in one piece is judged like what comes byte by byte.
+TEST_F(ConnectionLimitsTest, RefusesAChunkExtensionOverTheLimitThatIsWhole) {
+  limits_.header_bytes = 64;
+  const auto chunk_of = [](std::size_t size) {
+    return "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(size, 'x') +
+           "\r\na\r\n0\r\n\r\n";
+  };
+  EXPECT_EQ(status_of(chunk_of(60)), 200U);
+  EXPECT_EQ(status_of(chunk_of(61)), 400U);
+}
+
+TEST_F(ConnectionLimitsTest, LooksAtNothingBehindTheLimit) {
+  limits_.header_bytes = 50;
+  EXPECT_EQ(status_of("GET / HTTP/1.1\r\nA: " + std::string(60, 'x') + "\n\n"), 431U);
+}
+
 TEST_F(ConnectionLimitsTest, NamesTheLimit) {
   limits_.header_bytes = 50;
   const ReadResult result = read(head_of(51));
