@@ -88,6 +88,15 @@ TEST(ProblemsTest, ReportsAKeyGivenAsTableAndAsValueWithItsPlace) {
   EXPECT_NE(problems.find("legacy"), std::string::npos) << problems;
 }
 
+// toml++ has assertions against this.
+TEST(ProblemsTest, ReportsATableWithoutAName) {
+  for (const char* text : {"[#a]", "[[#a]]", "[=]", "[", "[#"}) {
+    const std::string problems = problems_in(text);
+    EXPECT_EQ(problems.find("f:1:"), 0U) << problems;
+    EXPECT_NE(problems.find("syntax error: "), std::string::npos) << problems;
+  }
+}
+
 TEST(ProblemsTest, ReportsASyntaxErrorWithItsPlace) {
   const std::string problems = problems_in("[log]\nlevel = = 1");
   EXPECT_EQ(problems.find("f:2:9: syntax error: "), 0U) << problems;
