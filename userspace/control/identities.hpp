@@ -47,7 +47,9 @@ template <typename Record>
     return std::nullopt;
   }
   std::vector<Record> records(count);
-  std::memcpy(records.data(), message.body.data(), message.body.size());
+  if (count > 0) {  // of none, data() may be null
+    std::memcpy(records.data(), message.body.data(), message.body.size());
+  }
   return records;
 }
 

@@ -206,6 +206,7 @@ TEST(IdentityAnswersTest, AreAtMostSoMany) {
   EXPECT_FALSE(get_records<IdentityAnswer>(message));
   message.body.append(sizeof(IdentityAnswer) + 1, '\0');
   EXPECT_FALSE(get_records<IdentityAnswer>(message));
+  EXPECT_EQ(get_records<IdentityAnswer>(Message())->size(), 0U);
 }
 
 TEST_F(ChannelTest, CancelEndsAPendingReceive) {
