@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Whatever the bytes: the parser reads them without harm, and each answer is one line that a legacy client
-// can read.
-#include <algorithm>
-#include <boost/json/parse.hpp>
+// Whatever the bytes: the parser reads them without harm, what it reads goes one way, and each answer is one
+// line that a legacy client can read.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz/journey.hpp"
+#include "fuzz/require.hpp"
 #include "legacy/parse.hpp"
 #include "legacy/render.hpp"
 #include "unit/legacy/raw_request.hpp"
@@ -16,36 +15,27 @@
 namespace {
 
 using namespace msi2imds;
-
-// A failed check has to stop the fuzzer in a build of any kind.
-void require(bool condition) {
-  if (!condition) {
-    std::abort();
-  }
-}
+using fuzz::require;
 
 void require_legacy_error(const http::Response& response) {
   require(response.status >= 400);
   require(response.body.find_first_of("\r\n") == std::string::npos);
-  const boost::json::value body = boost::json::parse(response.body);
+  const boost::json::value body = fuzz::require_json(response.body);
   require(body.at("error").is_string());
 }
 
-bool is_clean(std::string_view value) {
-  return std::ranges::none_of(value, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
 void require_sound(const token::TokenRequest& request) {
-  require(!request.resource.empty() && is_clean(request.resource) && is_clean(request.identity.value));
+  require(!request.resource.empty() && !fuzz::has_control_character(request.resource) &&
+          !fuzz::has_control_character(request.identity.value));
   require((request.identity.kind == token::SelectorKind::none) == request.identity.value.empty());
+  fuzz::follow(request);
 }
 
 }  // namespace
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it by this name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(bytes), size);
-  const http::Request request = legacy::split_request(input);
+  const http::Request request = legacy::split_request(fuzz::view_of(bytes, size));
   const auto result = legacy::parse(request, legacy::Rules());
   if (result) {
     require_sound(*result);
