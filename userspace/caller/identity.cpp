@@ -61,7 +61,7 @@ class Reader {
   template <typename Number>
   std::optional<Number> known() {
     const bool is_known = number_up_to(1) == 1;
-    const auto read = static_cast<Number>(number());
+    const auto read = static_cast<Number>(is_known ? number() : number_up_to(0));
     return is_known ? std::optional(read) : std::nullopt;
   }
   std::string text() {

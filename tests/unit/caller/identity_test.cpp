@@ -87,5 +87,18 @@ TEST(IdentityTest, DoesNotReadWhatItDidNotWrite) {
   EXPECT_FALSE(parse_identity(many_groups));
 }
 
+TEST(IdentityTest, HasOneSpellingForEachIdentity) {
+  for (const Identity& identity : {Identity(), someone()}) {
+    const std::string whole = serialize(identity);
+    for (std::size_t place = 0; place < whole.size(); ++place) {
+      std::string changed = whole;
+      changed[place] ^= 7;
+      if (const auto read = parse_identity(changed)) {
+        EXPECT_EQ(serialize(*read), changed) << place;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace msi2imds::caller
