@@ -131,7 +131,6 @@ void follow_chosen(const token::TokenRequest& judged) {
 }  // namespace
 
 void follow(token::TokenRequest request) {
-  require(request.uid == token::kUnknownUid);
   follow_chosen(request);
   const token::IdentitySelector named = request.identity;
   const policy::Choice choice = identities().choose({}, request);
