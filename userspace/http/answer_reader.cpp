@@ -105,14 +105,17 @@ std::size_t AnswerReader::take_line_part(std::string_view bytes) {
   const std::string_view part =
       bytes.substr(0, line_feed == std::string_view::npos ? line_feed : line_feed + 1);
   const bool around_chunks = part_ == Part::chunk_size || part_ == Part::chunk_end;
-  if (!spend(around_chunks ? body_room_ : head_room_, part.size())) {
-    return part.size();
-  }
-  line_.append(part);
+  std::size_t& room = around_chunks ? body_room_ : head_room_;
+  line_.append(part.substr(0, room));
   if (part_ == Part::status_line &&
       !kVersion.starts_with(std::string_view(line_).substr(0, kVersion.size()))) {
     fail(Errc::not_http, "read an answer that does not begin with HTTP/1");
-  } else if (line_feed != std::string_view::npos && !line_.ends_with("\r\n")) {
+    return part.size();
+  }
+  if (!spend(room, part.size())) {
+    return part.size();
+  }
+  if (line_feed != std::string_view::npos && !line_.ends_with("\r\n")) {
     fail(Errc::not_http, "read a line that ends with a bare line feed");
   } else if (line_feed != std::string_view::npos) {
     const std::string line = std::exchange(line_, {});

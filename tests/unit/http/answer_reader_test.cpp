@@ -276,6 +276,7 @@ TEST(AnswerReaderTest, RefusesAHeadThatIsTooLarge) {
   const auto code_of = [&](const std::string& bytes) { return read(bytes, Then::goes_on, limits).code; };
   EXPECT_EQ(code_of("HTTP/1.1 200 " + std::string(100, 'x')), Errc::too_large);
   EXPECT_EQ(code_of(head("A: " + std::string(100, 'x'))), Errc::too_large);
+  EXPECT_EQ(code_of("SSH-2.0-" + std::string(100, 'x')), Errc::not_http);
   EXPECT_EQ(code_of(head("Transfer-Encoding: chunked\r\n") + "0\r\nA: " + std::string(100, 'x')),
             Errc::too_large);
 }
