@@ -69,7 +69,8 @@ std::size_t connections_within_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return kOtherDescriptors;
   }
-  // A fifth is enough for both kinds of spare connections. Of few descriptors half is for everything else.
+  // A fifth is enough for both kinds of spare connections. Where there are few
+  // descriptors, half of them are left for everything else.
   return limit.rlim_cur - std::min(kOtherDescriptors + limit.rlim_cur / 5, limit.rlim_cur / 2);
 }
 
