@@ -35,7 +35,7 @@ class NoTokens final : public token::TokenSource {
     Sessions sessions(io, settings, tokens);
     StreamSocket socket(io);
     socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
-    sessions.start(std::move(socket), SocketAddress());
+    sessions.take(std::move(socket), SocketAddress());
     io.poll();
   }
   std::_Exit(0);
