@@ -43,7 +43,7 @@ def redirects_with(service, backend):
 def responder(service):
     """Its process id, in the machine's own numbers."""
     listed = service.machine.run("ps", "--ppid", str(service.pid), "-o", "pid=,args=")
-    return next(line.split()[0] for line in listed.splitlines() if line.endswith("msi2imds responder"))
+    return next(line.split()[0] for line in listed.splitlines() if "msi2imds responder " in line)
 
 
 def status_field(service, pid, name):
