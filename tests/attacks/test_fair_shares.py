@@ -137,7 +137,7 @@ def test_a_connection_without_a_byte_is_closed(connect):
 def test_resources_of_64_kib(emulator, new_service, host, row, audit_format):
     service = new_service({"audit.format": audit_format}).start()
     neighbour(host, 1)
-    attack = f"resources of 64 KiB of 0xff, {audit_format}"
+    attack = f"resources of 0xff, {audit_format}"
     with attacking(host, "resources", 10, 5), growing(service.audit) as audit, growing(service.log) as log:
         add_rows_of_neighbour(row, attack, host)
         add_rows_of_memory(row, attack, service)

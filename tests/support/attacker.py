@@ -5,12 +5,14 @@ Prints "ready" once all his processes have what they want, and ends with stdin.
   idle       holds EACH connections in each process, and dials again for each that is closed
   bodies     the same, with all but the last bytes of a request of 64 KiB on each
   unread     the same, with requests whose answers nobody reads
-  resources  asks EACH times for tokens for resources of 64 KiB of 0xff, then again and again
+  resources  asks EACH times for tokens for resources of 0xff, of 64 KiB and of as many bytes as are taken, then again
+             and again
   wrong      asks EACH times for what is not there, then again and again
   uids       asks once for EACH tokens that nobody has in each process, whose uids are UID, UID + 1 and so on
 """
 
 import contextlib
+import itertools
 import os
 import select
 import signal
@@ -66,12 +68,12 @@ def ask(port, data):
             pass
 
 
-def ask_again(port, data, count, become_ready):
-    for _ in range(count):
-        ask(port, data)
-    become_ready()
-    while True:
-        ask(port, data)
+def ask_again(port, requests, count, become_ready):
+    for number in itertools.count():
+        if number == count:
+            become_ready()
+        for data in requests:
+            ask(port, data)
 
 
 def ask_for_new_tokens(port, number, count, become_ready):
@@ -90,11 +92,11 @@ def attack(way, port, number, each, become_ready):
     elif way == "unread":
         hold(port, each, [request() * 200], become_ready)
     elif way == "resources":
-        body = b"resource=" + b"%ff" * 20000
+        bodies = [b"resource=" + b"%ff" * size for size in (20000, 2048)]
         closing = ["Connection: close"]
-        ask_again(port, request("POST", "/oauth2/token", closing, body), each, become_ready)
+        ask_again(port, [request("POST", "/oauth2/token", closing, body) for body in bodies], each, become_ready)
     elif way == "wrong":
-        ask_again(port, request(target="/wrong", headers=["Connection: close"]), each, become_ready)
+        ask_again(port, [request(target="/wrong", headers=["Connection: close"])], each, become_ready)
     elif way == "uids":
         ask_for_new_tokens(port, number, each, become_ready)
     else:

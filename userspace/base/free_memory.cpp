@@ -8,7 +8,7 @@
 namespace msi2imds {
 namespace {
 
-constexpr std::size_t kWorthIt = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t kWorthIt = std::size_t{1024} * 1024;
 
 // How much of its memory the allocator keeps for later.
 std::size_t free_bytes() {
@@ -22,7 +22,7 @@ std::size_t free_bytes() {
 }  // namespace
 
 void give_back_free_memory() {
-  static std::size_t left = 0;  // what could not be given back: it lies between what is used
+  static std::size_t left = 0;  // after the last time: what was given back counts as free, too
   const std::size_t free = free_bytes();
   if (free < left) {
     left = free;

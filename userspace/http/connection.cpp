@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "http/connection.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -68,7 +70,8 @@ void release(Request& request) {
     kept += header.name.capacity() + header.value.capacity();
   }
   if (kept > kMostKept) {
-    request = {};
+    Request none;
+    std::swap(request, none);  // an assignment would keep the memory
   }
 }
 
@@ -142,6 +145,11 @@ boost::system::error_code Connection::read_available() {
   const std::size_t count = socket_.read_some(asio::buffer(chunk), ec);
   input_.append(chunk.data(), ec ? 0 : count);
   return ec;
+}
+
+bool Connection::has_arrived_input() {
+  char byte = 0;
+  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // Without waiting. True when there is something to parse.
@@ -261,7 +269,7 @@ void Connection::end_reading() {
 asio::awaitable<ReadResult> Connection::read(Request& request) {
   release(request);
   if (input_.empty() && input_.capacity() > kMostKept) {
-    input_ = {};
+    std::string().swap(input_);
   }
   last_ = true;  // unless all of the request is understood
   head_only_ = false;

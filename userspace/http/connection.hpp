@@ -64,6 +64,9 @@ class Connection final : public Expiring {
     return receive_what_is_there();
   }
 
+  // Whether something has arrived that was not received yet.
+  [[nodiscard]] bool has_arrived_input();
+
   // Ends the connection so that the peer still receives the last answer, even if it goes on sending.
   asio::awaitable<void> finish();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "responder/listener.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -14,7 +15,8 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptBackoff{50};
-constexpr int kAcceptBatch = 64;  // then the connections already there get their turn
+// Then the connections already there get their turn.
+constexpr std::size_t kAcceptBatch = 64;
 
 }  // namespace
 
@@ -25,7 +27,7 @@ void Listener::start() {
   accepting_.start(io_, "accept connections", run(shared_from_this()));
 }
 
-Listener::Step Listener::serve_one() {
+Listener::Step Listener::accept_next() {
   Accepted accepted = accept_one(socket_.native_handle());
   if (accepted.err == EAGAIN || accepted.err == EWOULDBLOCK) {
     return Step::nothing;
@@ -43,20 +45,31 @@ Listener::Step Listener::serve_one() {
     return Step::failure;
   }
   (void)accepted.socket.release();
-  sessions_.take(std::move(socket), SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size));
+  arrived_.push_back({std::move(socket), SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size)});
   return Step::connection;
+}
+
+// Asio keeps a little of each socket for good. Of those that come together it lies together, so that the
+// memory of their sessions can be given back.
+Listener::Step Listener::serve_batch() {
+  const std::size_t most = std::min(kAcceptBatch, sessions_.spare_descriptors());
+  Step step = Step::connection;
+  while (step == Step::connection && arrived_.size() < most) {
+    step = accept_next();
+  }
+  for (Arrived& arrived : arrived_) {
+    sessions_.take(std::move(arrived.socket), arrived.peer);
+  }
+  arrived_.clear();
+  return step;
 }
 
 asio::awaitable<void> Listener::run(std::shared_ptr<Listener> /*self*/) {
   asio::steady_timer backoff(io_);
-  int accepted = 0;
   while (socket_.is_open()) {
-    if (++accepted % kAcceptBatch == 0) {
-      co_await asio::post(io_, asio::use_awaitable);
-      continue;  // as after each wait: by now it may be closed
-    }
-    switch (serve_one()) {
-      case Step::connection:
+    switch (serve_batch()) {
+      case Step::connection:  // the connections already there get their turn
+        co_await asio::post(io_, asio::use_awaitable);
         continue;
       case Step::nothing:
         (void)co_await socket_.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
@@ -73,7 +86,7 @@ void Listener::close(control::Backlog backlog) {
   if (!socket_.is_open()) {
     return;
   }
-  while (backlog == control::Backlog::serve && serve_one() == Step::connection) {
+  while (backlog == control::Backlog::serve && serve_batch() == Step::connection) {
   }
   sessions_.serve_all_waiting();
   accepting_.stop();

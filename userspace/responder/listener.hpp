@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
+#include <vector>
 
 #include "base/socket_address.hpp"
 #include "base/spawn.hpp"
@@ -31,13 +32,19 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   enum class Step { connection, nothing, failure };
-  Step serve_one();
+  struct Arrived {
+    StreamSocket socket;
+    SocketAddress peer;
+  };
+  Step accept_next();
+  Step serve_batch();
   asio::awaitable<void> run(std::shared_ptr<Listener> self);  // close() may drop the last other owner
 
   asio::io_context& io_;
   asio::posix::stream_descriptor socket_;
   SocketAddress address_;
   Sessions& sessions_;
+  std::vector<Arrived> arrived_;  // accepted, and not yet handed over
   Duty accepting_;
 };
 

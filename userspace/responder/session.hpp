@@ -67,6 +67,9 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
   void record(unsigned status);
+  [[nodiscard]] bool has_unread_input() override {
+    return connection_.has_arrived_input();
+  }
   void give_way() override {
     connection_.close();
   }

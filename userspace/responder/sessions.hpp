@@ -57,6 +57,11 @@ class Sessions {
   // Whether a connection from `peer` is open here.
   [[nodiscard]] bool contains(const SocketAddress& peer) const;
 
+  // How many may be accepted before the first of them is taken, which may close others.
+  [[nodiscard]] std::size_t spare_descriptors() const {
+    return services_.settings.spare_connections;
+  }
+
   // Those that are served.
   [[nodiscard]] std::size_t count() const {
     return services_.shares.places();

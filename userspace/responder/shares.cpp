@@ -2,6 +2,12 @@
 #include "responder/shares.hpp"
 
 namespace msi2imds::responder {
+namespace {
+
+// So many connections are accepted before those already there get their turn (listener.cpp).
+constexpr int kMostUnread = 64;
+
+}  // namespace
 
 void Shares::add(Sharer& sharer) {
   Share& share = shares_[sharer.holder_];
@@ -92,14 +98,22 @@ bool Shares::has_less_than_others(const Holder& holder) {
 }
 
 bool Shares::take_from(const Biggest& biggest) {
-  if (biggest.share == nullptr || biggest.share->waiting.empty()) {
+  if (biggest.share == nullptr) {
     return false;
   }
-  Sharer& oldest = biggest.share->waiting.front();
-  remove(oldest);
-  ++gave_way_;
-  oldest.give_way();
-  return true;
+  int looked_at = 0;
+  for (Sharer& oldest : biggest.share->waiting) {
+    if (!oldest.has_unread_input()) {
+      remove(oldest);
+      ++gave_way_;
+      oldest.give_way();
+      return true;
+    }
+    if (++looked_at >= kMostUnread) {
+      return false;
+    }
+  }
+  return false;
 }
 
 }  // namespace msi2imds::responder

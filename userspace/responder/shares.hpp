@@ -29,6 +29,8 @@ class Sharer : public SharerHook {
 
  private:
   friend class Shares;
+  // Whether its client has sent something that nobody has read yet: then it waits no longer.
+  [[nodiscard]] virtual bool has_unread_input() = 0;
   // Its place and its bytes are somebody else's from here on.
   virtual void give_way() = 0;
 

@@ -16,8 +16,12 @@ class FakeSharer final : public Sharer {
  public:
   using Sharer::Sharer;
   bool is_open = true;
+  bool has_input = false;
 
  private:
+  bool has_unread_input() override {
+    return has_input;
+  }
   void give_way() override {
     is_open = false;
   }
@@ -54,6 +58,15 @@ TEST_F(SharesTest, WhoHasMostGivesWayWithWhatHasWaitedForLongest) {
   EXPECT_TRUE(bens.is_open);
   EXPECT_EQ(shares_.places(), 3U);
   EXPECT_EQ(shares_.gave_way(), 1U);
+}
+
+TEST_F(SharesTest, WhoseClientHasSentSomethingWaitsNoLonger) {
+  const auto anns = add(kAnn, 2);
+  anns[0]->has_input = true;
+  EXPECT_TRUE(shares_.make_room());
+  EXPECT_TRUE(anns[0]->is_open);
+  EXPECT_FALSE(anns[1]->is_open);
+  EXPECT_FALSE(shares_.make_room());
 }
 
 TEST_F(SharesTest, NobodyGivesWayForWhoHasMost) {
