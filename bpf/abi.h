@@ -58,6 +58,23 @@ struct observer_plan {
 };
 ABI_ASSERT(sizeof(struct observer_plan) == 8208, "observer_plan layout");
 
+/* Where only those may connect to who are in the map open_to. */
+enum { MAX_CLOSED = 2 };
+
+struct closed_address {
+	__be32 address[4]; /* IPv4 is mapped: ::ffff:a.b.c.d */
+	__be16 port;
+	__u16 is_closed; /* 0: an empty slot */
+};
+ABI_ASSERT(sizeof(struct closed_address) == 20, "closed_address layout");
+
+struct barrier_plan {
+	struct closed_address closed[MAX_CLOSED];
+	__u64 own_socket; /* cookie of the UDP socket whose connect() tells our namespace */
+	__u64 owner;	  /* inode of the network namespace of who attached them, for user space */
+};
+ABI_ASSERT(sizeof(struct barrier_plan) == 56, "barrier_plan layout");
+
 enum { COMM_SIZE = 16 };
 
 /* Who called connect(). */

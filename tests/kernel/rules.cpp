@@ -104,7 +104,9 @@ std::string all_rules() {
   std::string rules = run_tool("nft", {"-s", "list", "ruleset"});
   rules = without(rules, "#[^\n]*\n");
   // iptables-nft makes its table for a look at it, and leaves it empty.
-  rules = without(rules, "table ip6? nat \\{\n(\tchain [A-Z]+ \\{\n\t\ttype nat [^\n]*\n\t\\}\n\n?)*\\}\n");
+  rules = without(
+      rules,
+      "table ip6? (nat|filter) \\{\n(\tchain [A-Z]+ \\{\n\t\ttype (nat|filter) [^\n]*\n\t\\}\n\n?)*\\}\n");
   rules = without(rules, "\n(?=\n)");
   // Of the tables that iptables has in nftables, nft cannot show every detail.
   if (rules.find("table ip") != std::string::npos) {

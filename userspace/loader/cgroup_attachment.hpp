@@ -42,6 +42,11 @@ class CgroupAttachment {
     return !link_;
   }
 
+  // None where the kernel has no links.
+  [[nodiscard]] bpf_link* link() const {
+    return link_.get();
+  }
+
   // From here on it stays, although this object goes.
   void release() {
     cgroup_.reset();

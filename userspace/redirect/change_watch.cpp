@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <string_view>
 
 #include "base/unique_fd.hpp"
 
@@ -18,13 +17,12 @@ namespace msi2imds::redirect {
 namespace {
 
 constexpr unsigned kCallsUntilALookAnyway = 60;
-constexpr std::string_view kNat = "nat";
 
 template <typename Information>
-std::optional<LegacyTableShape> read_shape(int domain, int level, int option) {
+std::optional<LegacyTableShape> read_shape(std::string_view table, int domain, int level, int option) {
   const UniqueFd socket(::socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
   Information information{};
-  kNat.copy(std::begin(information.name), std::size(information.name) - 1);
+  table.copy(std::begin(information.name), std::size(information.name) - 1);
   socklen_t size = sizeof information;
   if (::getsockopt(socket.get(), level, option, &information, &size) != 0) {
     return std::nullopt;
@@ -54,13 +52,13 @@ void NftWatch::confirm() {
   certain_ = true;
 }
 
-std::optional<LegacyTableShape> shape_of_legacy_nat(const NatFamily& family) {
-  return family.domain == AF_INET6 ? read_shape<ip6t_getinfo>(AF_INET6, SOL_IPV6, IP6T_SO_GET_INFO)
-                                   : read_shape<ipt_getinfo>(AF_INET, SOL_IP, IPT_SO_GET_INFO);
+std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family, std::string_view table) {
+  return family.domain == AF_INET6 ? read_shape<ip6t_getinfo>(table, AF_INET6, SOL_IPV6, IP6T_SO_GET_INFO)
+                                   : read_shape<ipt_getinfo>(table, AF_INET, SOL_IP, IPT_SO_GET_INFO);
 }
 
 bool LegacyWatch::needs_look() {
-  seen_ = shape_of_legacy_nat(family_);
+  seen_ = shape_of_legacy_table(family_, table_);
   return ++calls_ % kCallsUntilALookAnyway == 0 || !seen_ || seen_ != confirmed_;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "netlink/nft_events.hpp"
@@ -50,17 +51,21 @@ struct LegacyTableShape {
   friend bool operator==(const LegacyTableShape&, const LegacyTableShape&) = default;
 };
 
-[[nodiscard]] std::optional<LegacyTableShape> shape_of_legacy_nat(const NatFamily& family);
+// `table` is "nat" or "filter".
+[[nodiscard]] std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family,
+                                                                    std::string_view table);
 
-// By the shape of legacy iptables' nat table; every 60th call asks for a look in any case.
+// By the shape of a table of legacy iptables; every 60th call asks for a look in any case.
 class LegacyWatch final : public ChangeWatch {
  public:
-  explicit LegacyWatch(const NatFamily& family) : family_(family) {}
+  explicit LegacyWatch(const NatFamily& family, std::string_view table = "nat")
+      : family_(family), table_(table) {}
   [[nodiscard]] bool needs_look() override;
   void confirm() override;
 
  private:
   const NatFamily& family_;
+  std::string_view table_;
   std::optional<LegacyTableShape> seen_;
   std::optional<LegacyTableShape> confirmed_;
   unsigned calls_ = 0;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "redirect/barrier.hpp"
 #include "redirect/cgroup_connect.hpp"
 #include "redirect/iptables.hpp"
 #include "redirect/listen.hpp"
@@ -69,6 +70,9 @@ asio::awaitable<Leftovers> remove_all_leftovers(const Plan& plan) {
   for (const auto& redirector : all_redirectors()) {
     co_await remove_leftovers_of(*redirector, plan, Removal::at_once, leftovers);
   }
+  Leftovers barriers = co_await remove_barriers_but("", plan.pin_directory);
+  std::move(barriers.removed.begin(), barriers.removed.end(), std::back_inserter(leftovers.removed));
+  std::move(barriers.failures.begin(), barriers.failures.end(), std::back_inserter(leftovers.failures));
   co_return leftovers;
 }
 

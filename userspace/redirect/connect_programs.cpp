@@ -6,11 +6,8 @@
 #include <bpf/libbpf.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "abi.h"
@@ -18,6 +15,7 @@
 #include "loader/libbpf.hpp"
 #include "loader/port_set.hpp"
 #include "redirect/own_namespace.hpp"
+#include "redirect/program_maps.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -51,41 +49,11 @@ SocketAddress address_of(const dialled& what) {
   return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
 }
 
-constexpr std::uint32_t kMostMaps = 16;
-
-std::vector<UniqueFd> maps_of(int program) {
-  std::array<std::uint32_t, kMostMaps> ids{};
-  bpf_prog_info info{};
-  std::uint32_t size = sizeof info;
-  info.nr_map_ids = kMostMaps;
-  info.map_ids = reinterpret_cast<std::uintptr_t>(ids.data());
-  std::vector<UniqueFd> maps;
-  if (bpf_obj_get_info_by_fd(program, &info, &size) == 0) {
-    for (std::uint32_t i = 0; i < std::min(info.nr_map_ids, kMostMaps); ++i) {
-      maps.emplace_back(bpf_map_get_fd_by_id(ids.at(i)));
-    }
-  }
-  return maps;
-}
-
-bool is_plan(const UniqueFd& map) {
-  bpf_map_info info{};
-  std::uint32_t size = sizeof info;
-  return map && bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 &&
-         std::string_view(info.name) == "plan" && info.value_size == sizeof(connect_plan);
-}
-
 }  // namespace
 
 bool was_attached_from_here(int program) {
-  for (const UniqueFd& map : maps_of(program)) {
-    const std::uint32_t first = 0;
-    connect_plan found{};
-    if (is_plan(map) && bpf_map_lookup_elem(map.get(), &first, &found) == 0) {
-      return found.owner == own_namespace();
-    }
-  }
-  return false;
+  const auto found = first_value<connect_plan>(program, "plan");
+  return found && found->owner == own_namespace();
 }
 
 void ConnectPrograms::SkeletonDeleter::operator()(connect_bpf* skeleton) const noexcept {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -29,38 +28,6 @@ asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& famil
   }
   const Deadline end = std::max(deadline, deadline_after(kProbePatience));
   co_return co_await insist(end, [&] { return tool.restore(iptables_probe_removal_text()); });
-}
-
-// Legacy iptables would create its nat table by merely listing it, so the kernel is asked.
-bool has_old_nat_table(const NatFamily& family) {
-  std::ifstream names(family.domain == AF_INET6 ? "/proc/self/net/ip6_tables_names"
-                                                : "/proc/self/net/ip_tables_names");
-  for (std::string name; names >> name;) {
-    if (name == "nat") {
-      return true;
-    }
-  }
-  return false;
-}
-
-// Some versions of iptables-nft create their nat table by listing it, too, so nft is asked. Without nft the
-// table is assumed to exist.
-asio::awaitable<bool> has_new_nat_table(CommandRunner& runner, const NatFamily& family) {
-  std::vector<std::string> arguments = {"list", "tables"};
-  const Result<std::string> listing = co_await run_tool(runner, "nft", std::move(arguments));
-  if (!listing) {
-    co_return true;
-  }
-  const std::vector<std::string_view> lines = lines_of(*listing);
-  co_return std::find(lines.begin(), lines.end(), fmt::format("table {} nat", family.nft_name)) !=
-      lines.end();
-}
-
-asio::awaitable<bool> has_nat_table(CommandRunner& runner, bool speaks_nftables, const NatFamily& family) {
-  if (!speaks_nftables) {
-    co_return has_old_nat_table(family);
-  }
-  co_return co_await has_new_nat_table(runner, family);
 }
 
 std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& family) {
@@ -155,7 +122,7 @@ asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily
   const Result<bool> speaks_nftables = co_await programs.speaks_nftables();
   if (!speaks_nftables || kept == *speaks_nftables ||
       all.seen.contains(std::pair(*speaks_nftables, family.domain)) ||
-      !co_await has_nat_table(*options_.runner, *speaks_nftables, family)) {
+      !co_await has_iptables_table(*options_.runner, *speaks_nftables, family, "nat")) {
     co_return Result<void>();
   }
   const Result<IptablesNat> found = co_await insist(deadline, [&] { return programs.look(); });

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/iptables_tool.hpp"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <fstream>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -43,6 +47,17 @@ std::invoke_result_t<Attempt> persist(const Wait& wait, Attempt attempt) {
   co_return result;
 }
 
+bool has_legacy_table(const NatFamily& family, const std::string& table) {
+  std::ifstream names(family.domain == AF_INET6 ? "/proc/self/net/ip6_tables_names"
+                                                : "/proc/self/net/ip_tables_names");
+  for (std::string name; names >> name;) {
+    if (name == table) {
+      return true;
+    }
+  }
+  return false;
+}
+
 asio::awaitable<void> sleep_for(milliseconds time) {
   asio::steady_timer timer(co_await asio::this_coro::executor, time);
   (void)co_await timer.async_wait(kAsTuple);
@@ -53,6 +68,21 @@ asio::awaitable<void> sleep_for(milliseconds time) {
 IptablesPrograms iptables_programs(const NatFamily& family, const std::string& flavour) {
   const std::string name = (family.domain == AF_INET6 ? "ip6tables" : "iptables") + flavour;
   return {.list = name, .restore = name + "-restore", .save = name + "-save"};
+}
+
+asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nftables, const NatFamily& family,
+                                         std::string table) {
+  if (!speaks_nftables) {
+    co_return has_legacy_table(family, table);
+  }
+  std::vector<std::string> arguments = {"list", "tables"};
+  const Result<std::string> listing = co_await run_tool(runner, "nft", std::move(arguments));
+  if (!listing) {
+    co_return true;
+  }
+  const std::vector<std::string_view> lines = lines_of(*listing);
+  co_return std::find(lines.begin(), lines.end(), fmt::format("table {} {}", family.nft_name, table)) !=
+      lines.end();
 }
 
 Wait real_wait() {

@@ -23,6 +23,11 @@ struct IptablesPrograms {
 // `flavour` is what comes after "iptables": "", "-legacy", "-nft".
 [[nodiscard]] IptablesPrograms iptables_programs(const NatFamily& family, const std::string& flavour);
 
+// Whether there is a table of that name ("nat", "filter"): iptables would make one by merely listing it, so
+// the kernel or nft is asked. Without nft, one of iptables-nft is assumed to exist.
+[[nodiscard]] asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nftables,
+                                                       const NatFamily& family, std::string table);
+
 using Wait = std::function<asio::awaitable<void>(std::chrono::milliseconds)>;
 
 [[nodiscard]] Wait real_wait();

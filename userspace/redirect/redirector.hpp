@@ -12,6 +12,7 @@
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
+#include "redirect/leftovers.hpp"
 
 namespace msi2imds::redirect {
 
@@ -141,13 +142,7 @@ struct Choice {
   std::vector<std::string> refused;  // "sk_lookup: load program: Operation not permitted"
 };
 
-// What became of leftovers; one phrase each.
-struct Leftovers {
-  std::vector<std::string> removed;
-  std::vector<std::string> failures;
-};
-
-// Takes away whatever earlier processes of ours have left in the kernel.
+// Takes away whatever earlier processes of ours have left in the kernel, barriers included.
 [[nodiscard]] asio::awaitable<Leftovers> remove_all_leftovers(const Plan& plan);
 
 // The same for all backends but `installed`, which has taken the place of its own; no connection is lost.

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/iptables_barrier.hpp"
+
+#include <fmt/core.h>
+#include <sys/socket.h>
+
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "redirect/errors.hpp"
+#include "redirect/iptables_tool.hpp"
+#include "redirect/tool.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+constexpr std::string_view kBarrierChain = "MSI2IMDS_BARRIER";
+
+std::string filter_transaction(const std::string& lines) {
+  return lines.empty() ? std::string() : "*filter\n" + lines + "COMMIT\n";
+}
+
+// "-D OUTPUT ..." for each of our jumps.
+std::string delete_barrier_jumps(const std::vector<std::string>& ours) {
+  std::string lines;
+  for (const std::string& line : ours) {
+    if (line.starts_with("-A OUTPUT ")) {
+      lines += "-D" + line.substr(2) + "\n";
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> our_barrier_lines(std::string_view listing) {
+  std::vector<std::string> ours;
+  for (const std::string_view line : lines_of(listing)) {
+    if (line.find(kBarrierChain) != std::string_view::npos) {
+      ours.emplace_back(line);
+    }
+  }
+  return ours;
+}
+
+std::string iptables_barrier_text(const BarrierPlan& plan, const std::vector<std::string>& ours) {
+  std::string text = fmt::format(":{} - [0:0]\n", kBarrierChain);  // made, or emptied
+  for (const uid_t uid : plan.open_to) {
+    text += fmt::format("-A {} -m owner --uid-owner {} -j RETURN\n", kBarrierChain, uid);
+  }
+  text += fmt::format("-A {} -p tcp -j REJECT --reject-with tcp-reset\n", kBarrierChain);
+  text += delete_barrier_jumps(ours);
+  for (const SocketAddress& closed : plan.closed) {
+    text += fmt::format("-I OUTPUT 1 -d {} -p tcp -m tcp --dport {} --tcp-flags FIN,SYN,RST,ACK SYN -j {}\n",
+                        host_of(closed), closed.port(), kBarrierChain);
+  }
+  return filter_transaction(text);
+}
+
+std::string iptables_barrier_removal_text(const std::vector<std::string>& ours) {
+  return ours.empty() ? std::string()
+                      : filter_transaction(delete_barrier_jumps(ours) +
+                                           fmt::format("-F {0}\n-X {0}\n", kBarrierChain));
+}
+
+IptablesBarrier::IptablesBarrier(std::shared_ptr<CommandRunner> runner, std::vector<std::string> flavours)
+    : runner_(std::move(runner)), flavours_(std::move(flavours)) {}
+
+asio::awaitable<Result<std::vector<std::string>>> IptablesBarrier::look(Tool tool) const {
+  std::string program = iptables_programs(*tool.family, tool.flavour).list;
+  std::vector<std::string> arguments = {"-t", "filter", "-S"};
+  const Result<std::string> listing = co_await run_tool(*runner_, std::move(program), std::move(arguments));
+  if (!listing) {
+    co_return listing.error();
+  }
+  co_return our_barrier_lines(*listing);
+}
+
+asio::awaitable<Result<void>> IptablesBarrier::restore(Tool tool, std::string text) const {
+  std::string program = iptables_programs(*tool.family, tool.flavour).restore;
+  std::vector<std::string> arguments = {"--noflush"};
+  const Result<std::string> done =
+      co_await run_tool(*runner_, std::move(program), std::move(arguments), std::move(text));
+  co_return done ? Result<void>() : done.error();
+}
+
+asio::awaitable<Result<bool>> IptablesBarrier::speaks_nftables(Tool tool) const {
+  std::string program = iptables_programs(*tool.family, tool.flavour).list;
+  std::vector<std::string> arguments = {"--version"};
+  const Result<std::string> version = co_await run_tool(*runner_, std::move(program), std::move(arguments));
+  if (!version) {
+    co_return version.error();
+  }
+  co_return version->find("nf_tables") != std::string::npos;
+}
+
+asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const BarrierPlan& plan) {
+  const Result<std::vector<std::string>> ours = co_await look(tool);
+  if (!ours) {
+    co_return ours.error();
+  }
+  std::string text = iptables_barrier_text(plan, *ours);
+  const Result<void> put = co_await restore(tool, std::move(text));
+  if (!put) {
+    co_return put;
+  }
+  const Result<bool> in_nftables = co_await speaks_nftables(tool);
+  if (in_nftables && *in_nftables) {
+    watch_ = std::make_unique<NftWatch>("filter");
+  } else {
+    watch_ = std::make_unique<LegacyWatch>(*tool.family, "filter");
+  }
+  (void)watch_->needs_look();
+  const Result<std::vector<std::string>> shown = co_await look(tool);
+  if (!shown) {
+    co_return shown.error();
+  }
+  used_ = std::move(tool);
+  as_shown_ = *shown;
+  co_return Result<void>();
+}
+
+// Of the flavours that are installed, the first is the one that the host has chosen: its error counts.
+asio::awaitable<Result<void>> IptablesBarrier::put(const BarrierPlan& plan) {
+  const NatFamily& family = plan.closed.front().family() == AF_INET6 ? kIpv6 : kIpv4;
+  if (used_.family != nullptr && used_.family != &family) {
+    (void)co_await remove();  // it closes what is IMDS no more
+  }
+  std::optional<Error> refusal;
+  for (const std::string& flavour : flavours_) {
+    Tool tool{.family = &family, .flavour = flavour};
+    const Result<void> put = co_await put_with(std::move(tool), plan);
+    if (put || is_busy(put.error())) {
+      co_return put;
+    }
+    if (!refusal || (refusal->code() == Errc::not_installed && put.error().code() != Errc::not_installed)) {
+      refusal = put.error();
+    }
+  }
+  co_return refusal.value_or(Error(Errc::not_installed, "run iptables"));
+}
+
+asio::awaitable<Result<void>> IptablesBarrier::check() {
+  if (watch_ == nullptr) {
+    co_return Error(Errc::incomplete, "check the barrier");
+  }
+  if (!watch_->needs_look()) {
+    co_return Result<void>();
+  }
+  const std::string context = fmt::format("check chain {} of {}", kBarrierChain, used_.family->name);
+  const Result<std::vector<std::string>> shown = co_await look(used_);
+  if (!shown) {
+    co_return shown.error().within(context);
+  }
+  if (*shown != as_shown_) {
+    co_return Error(Errc::incomplete, context + " (somebody has changed it)");
+  }
+  watch_->confirm();
+  co_return Result<void>();
+}
+
+// Two flavours may be names of the same program.
+asio::awaitable<Result<std::vector<IptablesBarrier::Tool>>> IptablesBarrier::tools_with_ours() const {
+  std::vector<Tool> found;
+  std::set<std::pair<bool, int>> seen;
+  for (const std::string& flavour : flavours_) {
+    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the tools refer to it
+      const Tool tool{.family = family, .flavour = flavour};
+      const Result<bool> in_nftables = co_await speaks_nftables(tool);
+      if (!in_nftables || seen.contains(std::pair(*in_nftables, family->domain))) {
+        continue;
+      }
+      const bool is_there = co_await has_iptables_table(*runner_, *in_nftables, *family, "filter");
+      if (!is_there) {
+        continue;
+      }
+      const Result<std::vector<std::string>> ours = co_await look(tool);
+      if (!ours && ours.error().code() != Errc::no_nat) {
+        co_return ours.error();
+      }
+      seen.emplace(*in_nftables, family->domain);
+      if (ours && !ours->empty()) {
+        found.push_back(tool);
+      }
+    }
+  }
+  co_return found;
+}
+
+asio::awaitable<Result<void>> IptablesBarrier::remove() {
+  const Result<std::vector<Tool>> tools = co_await tools_with_ours();
+  if (!tools) {
+    co_return tools.error();
+  }
+  for (const Tool& tool : *tools) {
+    const Result<std::vector<std::string>> ours = co_await look(tool);
+    if (!ours) {
+      co_return ours.error();
+    }
+    std::string text = iptables_barrier_removal_text(*ours);
+    const Result<void> removed = co_await restore(tool, std::move(text));
+    if (!removed) {
+      co_return removed;
+    }
+  }
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<std::vector<std::string>>> IptablesBarrier::find() const {
+  const Result<std::vector<Tool>> tools = co_await tools_with_ours();
+  if (!tools) {
+    co_return tools.error();
+  }
+  std::vector<std::string> names;
+  for (const Tool& tool : *tools) {
+    names.push_back(fmt::format("iptables: chain {} of {}", kBarrierChain, tool.family->name));
+  }
+  co_return names;
+}
+
+}  // namespace msi2imds::redirect
