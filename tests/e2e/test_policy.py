@@ -223,7 +223,7 @@ def test_a_reload_says_that_everybody_is_refused_from_now_on(start, host):
 @pytest.mark.parametrize(("rules", "settings"), [("", {"policy.default": "allow"}), (allow(uid=0), {})])
 def test_nothing_is_said_where_somebody_is_allowed(start, rules, settings):
     service = start(rules, **settings)
-    assert service.run("check-config").stderr == ""
+    assert "rule refuses" not in service.run("check-config").stderr
     assert "allow]]" not in service.log_text() + service.status().stdout
 
 
@@ -237,4 +237,4 @@ def test_rules_for_programs_that_are_links_allow_nobody(start):
     service.stop()
     service = start(allow(program=link) + allow(program=link, uid=0))
     assert service.run("check-config").stderr.count(rule) == 2
-    assert "2 rules allow nobody" in service.status().stdout
+    assert "msi2imds check-config says what else is hardly meant" in service.status().stdout

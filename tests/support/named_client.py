@@ -19,7 +19,7 @@ class ClientScripts:
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msi2imds-clients-", dir="/tmp"))
         self.directory.chmod(0o755)
-        for name in ("naming.py", "raw_http.py"):
+        for name in ("naming.py", "raw_http.py", "direct_imds.py"):
             shutil.copy(SUPPORT / name, self.directory)
 
     def copy_of_python(self, name):

@@ -42,6 +42,16 @@ std::map<std::uint16_t, std::uint64_t> requests_from_json(const json::object& ob
   return requests;
 }
 
+json::value to_value(const DirectImds& direct) {
+  return {{"state", direct.state}, {"closed_by", direct.closed_by}, {"failure", direct.failure}};
+}
+
+DirectImds direct_imds_of(const json::object& object) {
+  return {.state = json::value_to<std::string>(object.at("state")),
+          .closed_by = json::value_to<std::string>(object.at("closed_by")),
+          .failure = json::value_to<std::string>(object.at("failure"))};
+}
+
 }  // namespace
 
 std::string to_json(const Status& status) {
@@ -71,7 +81,8 @@ std::string to_json(const Status& status) {
        {{"endpoint", status.imds_endpoint},
         {"requests", status.imds_requests},
         {"failures", status.imds_failures},
-        {"last_failure", status.imds_last_failure}}},
+        {"last_failure", status.imds_last_failure},
+        {"direct", to_value(status.direct_imds)}}},
   };
   return json::serialize(object);
 }
@@ -109,6 +120,7 @@ Result<Status> parse_status(std::string_view text) {
     status.imds_requests = imds.at("requests").to_number<std::uint64_t>();
     status.imds_failures = imds.at("failures").to_number<std::uint64_t>();
     status.imds_last_failure = json::value_to<std::string>(imds.at("last_failure"));
+    status.direct_imds = direct_imds_of(imds.at("direct").as_object());
     return status;
   } catch (const std::exception&) {  // Boost.JSON's accessors throw
     return Error::from_errno(EPROTO, "read the status document");

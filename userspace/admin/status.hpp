@@ -24,6 +24,15 @@ inline constexpr std::string_view kFlushTarget = "/flush";
 inline constexpr std::string_view kCallersTarget = "/callers";
 inline constexpr std::string_view kMetricsTarget = "/metrics";
 
+// Whether callers whom the rules refuse can ask IMDS itself.
+struct DirectImds {
+  std::string state = "nobody_refused";  // or "open", "closed", "not_closed": they can, although it was to be
+  std::string closed_by;                 // by what, where it is closed
+  std::string failure;                   // why not, where it was to be
+
+  friend bool operator==(const DirectImds&, const DirectImds&) = default;
+};
+
 // What the two processes know about themselves.
 struct Status {
   std::string version;
@@ -54,6 +63,7 @@ struct Status {
   std::uint64_t imds_requests = 0;
   std::uint64_t imds_failures = 0;
   std::string imds_last_failure;  // empty when the last request was answered
+  DirectImds direct_imds;
 };
 
 [[nodiscard]] std::string to_json(const Status& status);

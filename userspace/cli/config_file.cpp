@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "config/closure.hpp"
 #include "config/read.hpp"
 #include "config/warnings.hpp"
 #include "config/write.hpp"
@@ -21,13 +22,27 @@ std::optional<config::Config> ConfigFile::load_or_complain() const {
   return std::move(*config);
 }
 
+namespace {
+
+void warn(const config::Warning& warning) {
+  (void)std::fprintf(stderr, "warning: %s\n", config::to_string(warning).c_str());
+}
+
+}  // namespace
+
 int check_config(const ConfigFile& file) {
   const auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
   }
   for (const config::Warning& warning : config::warnings_of(*config)) {
-    (void)std::fprintf(stderr, "warning: %s\n", config::to_string(warning).c_str());
+    warn(warning);
+  }
+  if (const auto around = config::way_around(*config)) {
+    warn(*around);
+  }
+  for (const std::string& note : config::notes_on_closure(*config)) {
+    (void)std::fprintf(stderr, "note: %s\n", note.c_str());
   }
   (void)std::printf("%s", config::to_toml(*config).c_str());
   return kGood;

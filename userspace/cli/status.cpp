@@ -91,7 +91,11 @@ void print_json(const StatusReport& report) {
     object["imds"] = {{"endpoint", status.imds_endpoint},
                       {"requests", status.imds_requests},
                       {"failures", status.imds_failures},
-                      {"last_failure", status.imds_last_failure}};
+                      {"last_failure", status.imds_last_failure},
+                      {"direct",
+                       {{"state", status.direct_imds.state},
+                        {"closed_by", status.direct_imds.closed_by},
+                        {"failure", status.direct_imds.failure}}}};
   }
   fmt::print("{}\n", json::serialize(object));
 }
@@ -99,6 +103,18 @@ void print_json(const StatusReport& report) {
 void print_difference(const StatusReport& report) {
   if (!report.not_as_enabled.empty()) {
     fmt::print("not as enabled: {}\n", report.not_as_enabled);
+  }
+}
+
+// Whether callers that are refused can ask IMDS itself.
+void print_direct_imds(const admin::DirectImds& direct) {
+  if (direct.state == "open") {
+    fmt::print("  IMDS itself            open to refused callers; policy.close_imds = true closes it\n");
+  } else if (direct.state == "closed") {
+    fmt::print("  IMDS itself            closed by {} to users whom no rule names\n", direct.closed_by);
+  } else if (direct.state == "not_closed") {
+    fmt::print("  IMDS itself            NOT closed, as policy.close_imds says: {}\n",
+               escape::control_characters(direct.failure));
   }
 }
 
@@ -152,6 +168,7 @@ void print_text(const StatusReport& report) {
   fmt::print("  IMDS                   {}, {} requests, {} failed{}\n", status.imds_endpoint,
              status.imds_requests, status.imds_failures,
              status.imds_last_failure.empty() ? std::string() : "; last: " + status.imds_last_failure);
+  print_direct_imds(status.direct_imds);
 }
 
 // systemd's units know no other configuration than the default one.

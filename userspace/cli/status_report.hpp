@@ -30,7 +30,8 @@ struct StatusReport {
   std::string not_as_enabled;  // how this differs from what systemd is to have at boot; empty: it does not
 
   [[nodiscard]] bool is_good() const {
-    return (intercepting || observing) && not_as_enabled.empty();
+    const bool is_imds_as_it_should = !status || status->direct_imds.state != "not_closed";
+    return (intercepting || observing) && not_as_enabled.empty() && is_imds_as_it_should;
   }
 };
 

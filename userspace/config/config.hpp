@@ -93,6 +93,7 @@ enum class PolicyDefault : std::uint8_t { deny, allow };
 struct Policy {
   PolicyMode mode = PolicyMode::audit;
   PolicyDefault default_ = PolicyDefault::deny;  // what becomes of whom no rule allows
+  bool close_imds = false;                       // to users whom no rule names
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

@@ -104,6 +104,7 @@ std::vector<Key> make_keys() {
       key("admin.socket", Text{check_socket_path}, &Config::admin, &Admin::socket),
       key("policy.mode", Choice(kPolicyModes), &Config::policy, &Policy::mode),
       key("policy.default", Choice(kPolicyDefaults), &Config::policy, &Policy::default_),
+      key("policy.close_imds", Flag{}, &Config::policy, &Policy::close_imds),
       key("identity.default", IdentityName{}, &Config::identity, &Identity::default_),
       key("audit.file", Text{check_optional_file}, &Config::audit, &Audit::file),
       key("audit.format", Choice(kAuditFormats), &Config::audit, &Audit::format),

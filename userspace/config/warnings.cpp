@@ -10,13 +10,13 @@
 #include <utility>
 
 #include "base/escape.hpp"
+#include "config/closure.hpp"
 
 namespace msi2imds::config {
 namespace {
 
 bool refuses_everybody(const Config& config) {
-  return config.policy.mode == PolicyMode::enforce && config.policy.default_ == PolicyDefault::deny &&
-         config.allow.empty();
+  return refuses_somebody(config) && config.allow.empty();
 }
 
 // Why no caller can be known by that program, and what to name instead; nothing where one can, or nobody can
@@ -76,12 +76,24 @@ std::string to_string(const Warning& warning) {
   return escape::control_characters(warning.what + "; " + warning.remedy);
 }
 
+std::optional<Warning> way_around(const Config& config) {
+  if (!refuses_somebody(config) || config.policy.close_imds) {
+    return std::nullopt;
+  }
+  return Warning{.what = "whoever is refused can still ask " + config.imds.endpoint.text + " itself",
+                 .remedy = "set policy.close_imds = true to close it to users whom no rule names"};
+}
+
 std::vector<Warning> warnings_of(const Config& config) {
   std::vector<Warning> warnings;
   if (refuses_everybody(config)) {
     warnings.push_back(
         {.what = "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller",
          .remedy = "add an [[allow]] rule, or set policy.mode = \"audit\" or policy.default = \"allow\""});
+  }
+  if (config.policy.close_imds && !refuses_somebody(config)) {
+    warnings.push_back({.what = "policy.close_imds closes nothing, since nobody is refused",
+                        .remedy = "set policy.mode = \"enforce\" and policy.default = \"deny\""});
   }
   for (const Allow& rule : config.allow) {
     warn_if_unreachable(rule, "allows", warnings);

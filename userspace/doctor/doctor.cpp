@@ -5,6 +5,7 @@
 
 #include "doctor/backends.hpp"
 #include "doctor/clock.hpp"
+#include "doctor/direct.hpp"
 #include "doctor/extension.hpp"
 #include "doctor/identities.hpp"
 #include "doctor/imds.hpp"
@@ -48,6 +49,7 @@ Findings examine(const Host& host) {
   look("unit", kQuick, [&] { return check_units(host); });
   look("user", kQuick, [&] { return check_user_namespace(host); });
   look("policy", kQuick, [&] { return check_policy(host); });
+  look("direct", kQuick, [&] { return check_direct(host, instance); });
   look("backend", kTrying, [&] { return check_redirection(host); });
   look("ports", kQuick, [&] { return check_ports(host); });
   look("reserved", kQuick, [&] { return check_reserved_ports(host); });

@@ -274,6 +274,9 @@ asio::awaitable<admin::Status> Responder::status() {
   std::string replaced;
   std::getline(lines, replaced);
   sockets_replaced_ = std::strtoull(replaced.c_str(), nullptr, 10);
+  std::getline(lines, status.direct_imds.state);
+  std::getline(lines, status.direct_imds.closed_by);
+  std::getline(lines, status.direct_imds.failure);
   for (std::string remark; std::getline(lines, remark);) {
     status.remarks.push_back(std::move(remark));
   }

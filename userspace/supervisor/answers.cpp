@@ -52,8 +52,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   message.number = responders_started_;
   std::vector<std::string> remarks = warnings_;
   if (warnings_.size() > 1) {  // in a status, one line has to do
-    remarks = {std::to_string(warnings_.size()) +
-               " rules allow nobody, or are for nobody; msi2imds check-config says which"};
+    remarks = {warnings_.front() + "; msi2imds check-config says what else is hardly meant"};
   }
   InterceptionState state;
   state.backend = "none";
@@ -67,7 +66,12 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
       remarks.push_back(shortcoming);
     }
   }
-  std::string text = state.backend + "\n" + state.failure + "\n" + std::to_string(sockets_replaced_);
+  const admin::DirectImds direct = mode_ == Mode::serve ? closure_.describe(config_) : admin::DirectImds();
+  std::string text = state.backend;
+  const std::string replaced = std::to_string(sockets_replaced_);
+  for (const std::string& line : {state.failure, replaced, direct.state, direct.closed_by, direct.failure}) {
+    text += "\n" + line;
+  }
   for (const std::string& remark : remarks) {
     text += "\n" + remark;
   }

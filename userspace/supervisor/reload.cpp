@@ -65,6 +65,9 @@ asio::awaitable<Result<void>> Supervisor::apply(config::Config config) {
     observe();
   }
   raise_descriptor_limit(config_.responder.max_connections);
+  if (interception_.is_attached()) {
+    co_await closure_.follow(config_);
+  }
   if (mode_ == Mode::serve) {
     warn_of_configuration();
     reserve_ports();

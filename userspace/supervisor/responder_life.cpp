@@ -46,6 +46,7 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
       co_return Error({}, "start the responder");
     }
     co_await interception_.fail_open("the responder cannot serve; connections are let through");
+    co_await closure_.open();
     log::error("connections are let through: no responder can serve them; next attempt in {} s",
                wait.count());
     if (!stopping_) {
@@ -308,6 +309,7 @@ asio::awaitable<void> Supervisor::begin_serving() {
       }
       co_return;
     }
+    co_await closure_.follow(config_);
     discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
   }
   if (!std::exchange(announced_, true)) {

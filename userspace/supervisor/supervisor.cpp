@@ -33,6 +33,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       mode_(mode),
       token_memory_(service_manager_, inherited),
       interception_(io, std::move(inherited)),
+      closure_(io),
       discovery_(io),
       observation_(io),
       identities_(io, [this] { return responder_ ? &responder_->channel() : nullptr; }),
@@ -71,6 +72,9 @@ asio::awaitable<Result<void>> Supervisor::run() {
   interception_.look_after_guards();
   if (result && !interception_.removal()) {
     co_return interception_.removal().error().within("remove the redirection");
+  }
+  if (result && !closure_.removal()) {
+    co_return closure_.removal().error().within("open IMDS to all users");
   }
   co_return result;
 }
@@ -135,6 +139,7 @@ asio::awaitable<void> Supervisor::clean_up() {
       reserved_ports_.reset();
     }
     (void)co_await interception_.stop(true);
+    co_await closure_.end(false);
   } else if (!tokens_stay_) {
     token_memory_.give_up();
   }
@@ -186,6 +191,7 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
     (void)co_await interception_.give_back_inheritance(config_);
   }
   const bool successor_serves = co_await interception_.stop(is_last);
+  co_await closure_.end(successor_serves);
   if (successor_serves && reserved_ports_) {
     reserved_ports_->keep();
   }
@@ -245,6 +251,11 @@ asio::awaitable<void> Supervisor::keep_in_force() {
     interception_.look_after_guards();
     distrust_responder(co_await interception_.replace_dead_sockets());
     co_await interception_.keep_in_force();
+    if (interception_.is_attached()) {
+      co_await closure_.follow(config_);
+    } else {
+      co_await closure_.open();
+    }
     const bool other_sockets = co_await interception_.take_in_new_addresses();
     if (other_sockets && responder_) {
       (void)hand_over_sockets(responder_->channel());  // one that does not take them is replaced
@@ -270,6 +281,9 @@ void Supervisor::warn_of_configuration() {
   for (const config::Warning& warning : config::warnings_of(config_)) {
     warnings_.push_back(config::to_string(warning));
     log::warn("{}", warnings_.back());
+  }
+  if (const auto around = config::way_around(config_)) {
+    log::warn("{}", config::to_string(*around));
   }
 }
 

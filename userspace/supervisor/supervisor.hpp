@@ -18,6 +18,7 @@
 #include "supervisor/discovery_keeper.hpp"
 #include "supervisor/heartbeat.hpp"
 #include "supervisor/identity_service.hpp"
+#include "supervisor/imds_closure.hpp"
 #include "supervisor/interception.hpp"
 #include "supervisor/kept_memory.hpp"
 #include "supervisor/observation.hpp"
@@ -107,6 +108,7 @@ class Supervisor {
   KeptMemory token_memory_;
   std::optional<AdminSocket> admin_socket_;
   Interception interception_;
+  ImdsClosure closure_;
   std::optional<ReservedPorts> reserved_ports_;
   DiscoveryKeeper discovery_;
   Observation observation_;

@@ -29,6 +29,7 @@ Status full_status() {
   status.imds_requests = 7;
   status.imds_failures = 2;
   status.imds_last_failure = "IMDS cannot be reached";
+  status.direct_imds = {.state = "not_closed", .closed_by = "bpf", .failure = "no such cgroup"};
   return status;
 }
 
@@ -55,6 +56,7 @@ TEST(StatusTest, SurvivesTheWayThroughJson) {
   EXPECT_EQ(status->imds_requests, sent.imds_requests);
   EXPECT_EQ(status->imds_failures, sent.imds_failures);
   EXPECT_EQ(status->imds_last_failure, sent.imds_last_failure);
+  EXPECT_EQ(status->direct_imds, sent.direct_imds);
 }
 
 TEST(StatusTest, IsOneLine) {

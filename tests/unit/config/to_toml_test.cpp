@@ -29,7 +29,7 @@ Config unusual_config() {
   config.responder = {"somebody", 5, std::chrono::seconds(6), std::chrono::seconds(7),
                       std::chrono::seconds(8)};
   config.admin = {"/tmp/admin.sock"};
-  config.policy = {PolicyMode::enforce, PolicyDefault::allow};
+  config.policy = {PolicyMode::enforce, PolicyDefault::allow, true};
   config.allow = {{"backup",
                    "f:3",
                    {{1, 4'000'000'000}, {2}, {"a.service", "/b/c"}, {"/bin/d"}, {"https://*"}, {"none"}}},

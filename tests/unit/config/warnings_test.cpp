@@ -43,6 +43,30 @@ TEST(WarningsTest, IsSilentWhereSomebodyIsAllowed) {
   EXPECT_EQ(warnings_in("policy.mode = 'audit'"), Texts());
 }
 
+TEST(WarningsTest, SaysThatRefusedCallersCanAskImdsItself) {
+  const auto way = [](const std::string& toml) {
+    const auto around = way_around(*parse(toml, "f"));
+    return around ? to_string(*around) : "";
+  };
+  EXPECT_EQ(way("policy.mode = 'enforce'\n[[allow]]\nuid = 0"),
+            "whoever is refused can still ask http://169.254.169.254 itself; set policy.close_imds = true to "
+            "close it "
+            "to users whom no rule names");
+  EXPECT_EQ(way(""), "");
+  EXPECT_EQ(way("[policy]\nmode = 'enforce'\ndefault = 'allow'"), "");
+  EXPECT_EQ(way("[policy]\nmode = 'enforce'\nclose_imds = true"), "");
+}
+
+TEST(WarningsTest, SaysThatClosingImdsHasNoEffectWhereNobodyIsRefused) {
+  const Texts expected{
+      "policy.close_imds closes nothing, since nobody is refused; set policy.mode = \"enforce\" and "
+      "policy.default = "
+      "\"deny\""};
+  EXPECT_EQ(warnings_in("policy.close_imds = true"), expected);
+  EXPECT_EQ(warnings_in("[policy]\nmode = 'enforce'\ndefault = 'allow'\nclose_imds = true"), expected);
+  EXPECT_EQ(warnings_in("[policy]\nmode = 'enforce'\nclose_imds = true\n[[allow]]\nuid = 0"), Texts());
+}
+
 class ProgramWarningsTest : public ::testing::Test {
  protected:
   ProgramWarningsTest() {
