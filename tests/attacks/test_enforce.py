@@ -61,7 +61,7 @@ def start(emulator, new_service):
 
 
 def direct(service):
-    return service.status_json()["imds"]["direct"]
+    return wait_until(lambda: service.status_json().get("imds"), 20, "the service answers")["direct"]
 
 
 def test_without_the_closure_a_refused_user_gets_the_token_and_all_say_so(start, ask_imds, row):
@@ -180,4 +180,23 @@ def test_what_a_killed_one_has_left_is_found_and_removed(start, ask_imds, host):
     findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
     assert any("has left keeps users from IMDS" in finding["text"] for finding in findings)
     assert "msi2imds_barrier" in service.detach().stdout
+    assert ask_imds(REFUSED) == "token"
+
+
+def test_a_restart_leaves_it_closed(emulator, new_service, held, pins, ask_imds):
+    """While the service manager holds the sockets, the next process takes over the redirection, and this with it."""
+    settings = {"redirect.backend": "sk_lookup", "redirect.pin_directory": str(pins)}
+    service = new_service({"policy.mode": "enforce", "policy.close_imds": True, **settings})
+    service.config.write_text(service.config.read_text() + RULE)
+    held.start(service)
+    assert direct(service) == {"state": "closed", "closed_by": "bpf", "failure": ""}
+    service.process.terminate()
+    assert service.wait_exit() == 0
+    assert (ask_imds(REFUSED), ask_imds(ALLOWED)) == ("EPERM", "token")
+    held.start(service)
+    assert (ask_imds(REFUSED), ask_imds(ALLOWED)) == ("EPERM", "token")
+    assert sorted(pin.name for pin in pins.iterdir()) == ["sk_lookup"], "the pins of the closure are taken over"
+    service.process.terminate()
+    assert service.wait_exit() == 0
+    assert "bpf: the link pinned at" in service.detach().stdout
     assert ask_imds(REFUSED) == "token"
