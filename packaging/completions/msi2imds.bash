@@ -43,7 +43,7 @@ _msi2imds() {
     doctor | retire) words="--config --json" ;;
     flush) words="--config --identity --resource" ;;
     policy) words="test" ;;
-    "policy test") words="--cgroup --config --gid --identity --json --program --resource --uid --unit --user" ;;
+    "policy test") words="--cgroup --config --container --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;
     run) words="--config --observe" ;;
     status) words="--config --json --wait" ;;
     verify) words="--config --identity --json --resource" ;;

@@ -2,6 +2,7 @@
 """Who may have what: rules in force, tried out, and across a reload."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -85,6 +86,34 @@ def test_audit_mode_refuses_nobody_and_tells(start, host, scripts):
         assert other.ask() == 1
     assert service.wait_for_audit(1)[0]["policy"] == "would be refused"
     assert "msi2imds_policy_would_refuse_total 1\n" in service.run("metrics").stdout
+
+
+def test_a_program_is_known_by_its_content(start, host, scripts):
+    backup, other = scripts.copy_of_python("backup"), scripts.copy_of_python("other")
+    with other.open("ab") as file:
+        file.write(b"\0")
+    digest = hashlib.sha256(backup.read_bytes()).hexdigest()
+    service = start(allow(name="backup", sha256=digest.upper()))
+    with NamedClient(host, scripts, python=backup) as known, NamedClient(host, scripts, python=other) as unknown:
+        assert known.ask(3) == 3
+        assert unknown.ask(3) == 0
+    lines = service.wait_for_audit(6)
+    assert [line["sha256"] == digest for line in lines] == [True] * 3 + [False] * 3
+    tested = service.run("policy", "test", "--program", backup, "--resource", "https://vault.example/")
+    assert (tested.returncode, "backup: matches" in tested.stdout) == (0, True), tested.stdout
+    tested = service.run("policy", "test", "--program", other, "--resource", "https://vault.example/")
+    assert tested.returncode == 1, tested.stdout
+
+
+def test_a_container_is_one_that_no_user_could_have_named(start, host, scripts):
+    name = "a" * 64
+    docker = f"{SLICE}/docker-{name}.scope"
+    service, claimed = f"{SLICE}/app.service", f"{SLICE}/app.service/docker-{name}.scope"
+    with cgroups(SLICE, docker, service, claimed):
+        start(allow(container=name[:12]), **{"callers.cgroup": SLICE})
+        with NamedClient(host, scripts, path=docker) as inside, NamedClient(host, scripts, path=claimed) as liar:
+            assert inside.ask() == 1
+            assert liar.ask() == 0
 
 
 @contextlib.contextmanager

@@ -131,6 +131,7 @@ void append(std::string& out, const Record& record, Format format) {
     line.optional_text("comm", caller.comm);
   }
   line.optional_text("container", caller.container);
+  line.optional_text("sha256", caller.sha256);
   line.optional_text("identity_rule", record.identity_rule);
   line.optional_text("policy", record.policy);
   line.optional_text("rule", record.rule);

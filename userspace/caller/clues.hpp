@@ -23,7 +23,8 @@ struct Clues {
   std::array<char, 16> comm{};
   bool has_uid = false;
   bool has_cgroup_id = false;
-  bool is_fresh = false;  // a rule depends on it: nothing may be answered from memory
+  bool wants_sha256 = false;  // of the program
+  bool is_fresh = false;      // a rule depends on it: nothing may be answered from memory
 
   // Nothing that would lead to a process or a user.
   [[nodiscard]] bool are_none() const {

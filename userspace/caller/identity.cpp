@@ -11,6 +11,7 @@ namespace msi2imds::caller {
 namespace {
 
 constexpr std::size_t kLongestText = 8000;
+constexpr std::size_t kHashSize = 64;
 constexpr std::size_t kMostGroups = 64;
 
 // In the order in which they are written.
@@ -19,7 +20,7 @@ constexpr std::array kTexts = {&Identity::user,         &Identity::comm,        
                                &Identity::container,    &Identity::unknown_because};
 // A flag and a number for uid and pid, the flag for `verified`, and two counts are among the rest.
 static_assert(kTexts.size() * (kLongestText + sizeof(std::uint32_t)) +
-                  (kMostGroups + 8) * sizeof(std::uint32_t) <=
+                  (kMostGroups + 10) * sizeof(std::uint32_t) + kHashSize <=
               kLongestIdentity);
 
 void append_number(std::string& out, std::uint32_t number) {
@@ -90,6 +91,7 @@ std::string serialize(const Identity& identity) {
   std::string out;
   const bool has_program = identity.program.size() <= kLongestText;
   append_number(out, identity.program_is_verified && has_program ? 1 : 0);
+  append_number(out, identity.container_is_verified ? 1 : 0);
   append_known(out, identity.uid);
   append_known(out, identity.pid);
   const std::size_t groups = std::min(identity.gids.size(), kMostGroups);
@@ -97,6 +99,7 @@ std::string serialize(const Identity& identity) {
   for (std::size_t i = 0; i < groups; ++i) {
     append_number(out, identity.gids[i]);
   }
+  append_text(out, identity.sha256.size() == kHashSize ? identity.sha256 : std::string_view());
   for (const auto text : kTexts) {
     const std::string_view whole = identity.*text;
     const bool may_be_cut = text == &Identity::command_line;
@@ -110,12 +113,14 @@ Result<Identity> parse_identity(std::string_view serialized) {
   Reader reader(serialized);
   Identity identity;
   identity.program_is_verified = reader.number_up_to(1) == 1;
+  identity.container_is_verified = reader.number_up_to(1) == 1;
   identity.uid = reader.known<uid_t>();
   identity.pid = reader.known<pid_t>();
   identity.gids.resize(reader.number_up_to(kMostGroups));
   for (gid_t& gid : identity.gids) {
     gid = reader.number();
   }
+  identity.sha256 = reader.text();
   for (const auto text : kTexts) {
     identity.*text = reader.text();
   }

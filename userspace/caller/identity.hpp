@@ -25,10 +25,13 @@ struct Identity {
   // The path names the same file (device and inode) in the machine's mount namespace or ours, and the process
   // lives there: only then may a rule go by it.
   bool program_is_verified = false;
+  std::string sha256;        // of that executable's content, where a rule asks for it
   std::string command_line;  // secrets taken out, shortened
   std::string cgroup;        // whole path of the socket's cgroup
   std::string unit;          // the system manager's unit in that path
   std::string container;     // the container's id in that path
+  // Nobody but root could have named that cgroup so: only then may a rule go by it.
+  bool container_is_verified = false;
   std::string unknown_because;
 
   friend bool operator==(const Identity&, const Identity&) = default;

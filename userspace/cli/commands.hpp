@@ -63,6 +63,8 @@ struct PolicyTestOptions {
   std::string unit;
   std::string cgroup;
   std::string program;
+  std::string sha256;
+  std::string container;
   std::string resource;
   std::string identity;
   bool json = false;

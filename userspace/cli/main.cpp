@@ -34,6 +34,10 @@ void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
   command->add_option("--program", options.program, "Its executable")
       ->type_name("PATH")
       ->check(is_absolute_path);
+  command->add_option("--sha256", options.sha256, "Of that executable; left out: of the file of that path")
+      ->type_name("HASH");
+  command->add_option("--container", options.container, "The id of the container that it runs in")
+      ->type_name("ID");
   command->add_option("--resource", options.resource, "What it asks a token for")->required();
   command->add_option(
       "--identity", options.identity,

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/core.h>
 
+#include <array>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <span>
 #include <system_error>
 
 #include "accounts/accounts.hpp"
 #include "base/escape.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/settings.hpp"
+#include "resolver/sha256.hpp"
 #include "resolver/unit.hpp"
 
 namespace msi2imds::cli {
@@ -24,6 +29,18 @@ std::string program_of(const std::string& path) {
   std::error_code ec;
   const std::filesystem::path real = std::filesystem::canonical(path, ec);
   return ec ? path : real.string();
+}
+
+// Empty: it cannot be read.
+std::string sha256_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 65536> piece{};
+  resolver::Sha256 hash;
+  while (file.read(piece.data(), piece.size()) || file.gcount() > 0) {
+    hash.add(std::span(reinterpret_cast<const std::uint8_t*>(piece.data()),
+                       static_cast<std::size_t>(file.gcount())));
+  }
+  return file.eof() ? hash.finish() : std::string();
 }
 
 // What the options say of a caller; what they leave out is unknown.
@@ -45,6 +62,11 @@ std::optional<caller::Identity> caller_of(const PolicyTestOptions& options) {
   caller.cgroup = options.cgroup;
   caller.program = program_of(options.program);
   caller.program_is_verified = !options.program.empty();
+  caller.sha256 = options.sha256.empty() ? sha256_of(caller.program) : to_lower(options.sha256);
+  caller.container =
+      options.container.empty() ? resolver::container_of(options.cgroup) : to_lower(options.container);
+  caller.container_is_verified =
+      options.container.empty() ? resolver::container_is_verified(options.cgroup) : true;
   caller.unknown_because = "not given";
   return caller;
 }

@@ -15,6 +15,8 @@ policy::Conditions conditions_of(const config::Conditions& conditions) {
           .gids = conditions.gids,
           .units = conditions.units,
           .programs = conditions.programs,
+          .sha256s = conditions.sha256s,
+          .containers = conditions.containers,
           .resources = conditions.resources,
           .identities = conditions.identities};
 }

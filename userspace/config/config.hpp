@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -105,6 +106,8 @@ struct Conditions {
   std::vector<std::uint32_t> gids;
   std::vector<std::string> units;
   std::vector<std::string> programs;
+  std::vector<std::string> sha256s;     // in lower case
+  std::vector<std::string> containers;  // ids, or the beginnings of some
   std::vector<std::string> resources;
   std::vector<std::string> identities;
 
@@ -200,5 +203,11 @@ struct Config {
 
   friend bool operator==(const Config&, const Config&) = default;
 };
+
+// Whether any rule goes by the content of programs, which takes time to find out.
+[[nodiscard]] inline bool has_rule_on_sha256(const Config& config) {
+  const auto asks = [](const auto& rule) { return !rule.conditions.sha256s.empty(); };
+  return std::ranges::any_of(config.allow, asks) || std::ranges::any_of(config.identity.rules, asks);
+}
 
 }  // namespace msi2imds::config

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "accounts/accounts.hpp"
+#include "base/text.hpp"
 #include "config/kinds.hpp"
 #include "config/rule_values.hpp"
 #include "config/selector.hpp"
@@ -17,8 +18,8 @@ namespace {
 
 constexpr std::int64_t kLargestId = 4'294'967'294;
 constexpr std::string_view kOrigin = "origin";  // in what is written here
-constexpr std::array<std::string_view, 8> kKeys = {"name",  "uid",  "gid",     "user",
-                                                   "group", "unit", "program", "resource"};
+constexpr std::array<std::string_view, 10> kKeys = {"name", "uid",     "gid",    "user",      "group",
+                                                    "unit", "program", "sha256", "container", "resource"};
 constexpr std::string_view kIdentityPattern = "identity";
 
 std::string suggest_rule_key(RuleKind kind, std::string_view name) {
@@ -93,6 +94,10 @@ class RuleReader {
       to.units = texts(member, key, check_unit);
     } else if (member.name == "program") {
       to.programs = texts(member, key, check_program);
+    } else if (member.name == "sha256") {
+      to.sha256s = hexadecimal(member, key, check_sha256);
+    } else if (member.name == "container") {
+      to.containers = hexadecimal(member, key, check_container);
     } else if (member.name == "resource") {
       to.resources = texts(member, key, check_pattern);
     } else if (kind_ == RuleKind::allow && member.name == kIdentityPattern) {
@@ -145,6 +150,15 @@ class RuleReader {
         complain(value.position, key, *wrong);
       }
       all.push_back(text == nullptr ? "" : *text);
+    }
+    return all;
+  }
+
+  // In lower case, as the kernel's side writes them.
+  std::vector<std::string> hexadecimal(const Member& member, const std::string& key, Check check) {
+    std::vector<std::string> all = texts(member, key, check);
+    for (std::string& text : all) {
+      text = to_lower(text);
     }
     return all;
   }
@@ -227,6 +241,8 @@ Value write_rule(const Rule& rule) {
   add("gid", !conditions.gids.empty(), write_ids(conditions.gids));
   add("unit", !conditions.units.empty(), write_texts(conditions.units));
   add("program", !conditions.programs.empty(), write_texts(conditions.programs));
+  add("sha256", !conditions.sha256s.empty(), write_texts(conditions.sha256s));
+  add("container", !conditions.containers.empty(), write_texts(conditions.containers));
   add("resource", !conditions.resources.empty(), write_texts(conditions.resources));
   add(kIdentityPattern, !conditions.identities.empty(), write_texts(conditions.identities));
   add(token::key_of(rule.identity.kind), rule.identity.kind != token::SelectorKind::none,

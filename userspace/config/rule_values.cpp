@@ -20,6 +20,10 @@ bool is_plain_path(std::string_view path) {
          path.find("/../") == std::string_view::npos && std::ranges::none_of(path, is_control);
 }
 
+bool is_hexadecimal(char c) {
+  return std::isxdigit(static_cast<unsigned char>(c)) != 0;
+}
+
 bool is_unit_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
          std::string_view(":-_.\\@").find(c) != std::string_view::npos;
@@ -63,6 +67,22 @@ std::optional<std::string> check_program(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) + " is not an absolute path of a program; expected one such as \"/usr/bin/backup\"";
+}
+
+std::optional<std::string> check_sha256(std::string_view text) {
+  if (text.size() == 64 && std::ranges::all_of(text, is_hexadecimal)) {
+    return std::nullopt;
+  }
+  return in_quotes(text) + " is not a SHA-256; expected the 64 hexadecimal digits that sha256sum prints";
+}
+
+// Docker shows 12 digits of an id.
+std::optional<std::string> check_container(std::string_view text) {
+  if (text.size() >= 12 && text.size() <= 64 && std::ranges::all_of(text, is_hexadecimal)) {
+    return std::nullopt;
+  }
+  return in_quotes(text) +
+         " is not a container's id; expected 64 hexadecimal digits, or the first 12 or more of them";
 }
 
 std::optional<std::string> check_pattern(std::string_view text) {

@@ -12,6 +12,8 @@ namespace msi2imds::config {
 [[nodiscard]] std::optional<std::string> check_origin(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_unit(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_program(std::string_view text);
+[[nodiscard]] std::optional<std::string> check_sha256(std::string_view text);
+[[nodiscard]] std::optional<std::string> check_container(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_pattern(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_account(std::string_view text);
 

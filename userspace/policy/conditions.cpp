@@ -36,6 +36,12 @@ bool is_place_known(const std::vector<std::string>& wanted, const caller::Identi
           std::ranges::none_of(wanted, [](const std::string& unit) { return unit.starts_with('/'); }));
 }
 
+bool is_in_any_container(const std::vector<std::string>& wanted, const caller::Identity& caller) {
+  return caller.container_is_verified && std::ranges::any_of(wanted, [&](const std::string& id) {
+           return !id.empty() && caller.container.starts_with(id);
+         });
+}
+
 bool names_any_resource(const std::vector<std::string>& patterns, const token::TokenRequest& request) {
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {
     return matches(pattern, request.resource, Case::matters);
@@ -57,7 +63,7 @@ bool names_any_identity(const std::vector<std::string>& patterns, const token::T
   });
 }
 
-enum class Condition { none, uid, gid, unit, program, resource, identity };
+enum class Condition { none, uid, gid, unit, program, sha256, container, resource, identity };
 
 // A kind of condition that is not given is met by everybody.
 template <typename T>
@@ -94,6 +100,12 @@ Verdict judge(const Conditions& wanted, const caller::Identity& caller, const to
              Condition::program,
              met_if(wanted.programs, caller.program_is_verified && contains(wanted.programs, caller.program),
                     !caller.program.empty())) ||
+         is_refuted(Condition::sha256,
+                    met_if(wanted.sha256s, !caller.sha256.empty() && contains(wanted.sha256s, caller.sha256),
+                           !caller.sha256.empty())) ||
+         is_refuted(Condition::container,
+                    met_if(wanted.containers, is_in_any_container(wanted.containers, caller),
+                           !caller.container.empty() || !caller.cgroup.empty())) ||
          is_refuted(Condition::resource,
                     met_if(wanted.resources, names_any_resource(wanted.resources, request))) ||
          is_refuted(Condition::identity,
@@ -150,6 +162,14 @@ std::string explain_unmet(Condition unmet, const Conditions& conditions, const c
       return "program is " + shown(caller.program, caller) +
              (is_another ? ", which is not the file of that path" : "") + wanted(conditions.programs);
     }
+    case Condition::sha256:
+      return "sha256 is " + shown(caller.sha256, caller) + wanted(conditions.sha256s);
+    case Condition::container: {
+      const bool is_claimed = !caller.container.empty() && !caller.container_is_verified;
+      return "container is " +
+             (caller.container.empty() && !caller.cgroup.empty() ? "none" : shown(caller.container, caller)) +
+             (is_claimed ? ", which a user may have named so" : "") + wanted(conditions.containers);
+    }
     case Condition::resource:
       return "resource is " + escape::control_characters(request.resource) + wanted(conditions.resources);
     case Condition::identity:
@@ -164,7 +184,7 @@ std::string explain_unmet(Condition unmet, const Conditions& conditions, const c
 }  // namespace
 
 bool Conditions::need_process() const {
-  return !gids.empty() || !units.empty() || !programs.empty();
+  return !gids.empty() || !units.empty() || !programs.empty() || !sha256s.empty() || !containers.empty();
 }
 
 Met meet(const Conditions& conditions, const caller::Identity& caller, const token::TokenRequest& request) {

@@ -21,6 +21,8 @@ struct Conditions {
   // of the socket's cgroup.
   std::vector<std::string> units;
   std::vector<std::string> programs;    // paths of executables that were verified
+  std::vector<std::string> sha256s;     // of executables, in lower case
+  std::vector<std::string> containers;  // beginnings of ids, in lower case
   std::vector<std::string> resources;   // patterns
   std::vector<std::string> identities;  // patterns, in any letter case; "none" for requests that name none
 

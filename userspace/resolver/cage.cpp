@@ -34,7 +34,7 @@ void allow_reading(confinement::SystemCallFilter& filter) {
                   {is_int(0, kReaderCgroupRoot), is_int(2, O_PATH | O_DIRECTORY | O_CLOEXEC)});
   filter.allow({SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(lseek), SCMP_SYS(close),
                 SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(fstat),
-                SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx)});
+                SCMP_SYS(fstatfs), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx)});
   filter.allow_if(SCMP_SYS(fcntl), {is_int(1, F_GETFL)});
   filter.allow_if(SCMP_SYS(fcntl), {is_int(1, F_GETFD)});
 }

@@ -97,6 +97,7 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
   }
   identity.unit = unit_of(identity.cgroup);
   identity.container = container_of(identity.cgroup);
+  identity.container_is_verified = container_is_verified(identity.cgroup);
   return found;
 }
 
@@ -109,6 +110,7 @@ void Identifier::describe_dialler(Found& found, const caller::Clues& question) {
     return;
   }
   take(found.identity, *process);
+  found.program_file = process->program_file;
   found.identity.cgroup = process->cgroup;
   found.started = std::max<std::int64_t>(process->incarnation.started.count(), 1);
 }
@@ -143,6 +145,7 @@ void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holde
     identity.pid = first.pid;
     identity.comm = first.comm;
     take(identity, first);
+    found.program_file = first.program_file;
     identity.cgroup = first.cgroup;
     return;
   }

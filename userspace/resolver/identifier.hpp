@@ -13,12 +13,14 @@
 #include "caller/identity.hpp"
 #include "resolver/cgroup_paths.hpp"
 #include "resolver/holders.hpp"
+#include "resolver/process.hpp"
 #include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
 
 struct Found {
   caller::Identity identity;  // without a command line
+  FileId program_file = {};   // none of no inode
   std::int64_t started = 0;   // the process, ns since boot; 0: it is not there to look at
 };
 

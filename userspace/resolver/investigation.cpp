@@ -20,10 +20,11 @@ constexpr std::size_t kMostSearches = 400;  // at a time: each has up to two dir
 }  // namespace
 
 Investigation::Investigation(Identifier identifier, Listener& listener, Progress& progress,
-                             MayBeRead may_be_read, MakeBudget make_budget)
+                             const ProgramHashes* hashes, MayBeRead may_be_read, MakeBudget make_budget)
     : identifier_(std::move(identifier)),
       listener_(listener),
       progress_(progress),
+      hashes_(hashes),
       may_be_read_(std::move(may_be_read)),
       make_budget_(std::move(make_budget)) {}
 
@@ -156,12 +157,34 @@ void Investigation::go_on_searching(OfGroup& of_group) {
 }
 
 void Investigation::answer(const Question& question, const std::optional<Holders>& holders, Group group) {
-  const Found found = identifier_.identify(question.clues, holders);
+  Found found = identifier_.identify(question.clues, holders);
+  if (question.clues.wants_sha256 && found.identity.pid && found.program_file.inode != 0 &&
+      !add_hash(found)) {
+    listener_.hear_unhashed(question.number, found);
+    return;
+  }
   const std::optional<Text> text = text_about(question.number, found, group);
   listener_.hear_identity(question.number, found, text.has_value());
   if (text) {
     texts_.push(group, *text);
   }
+}
+
+// Of the very file that was identified. False: its hash is not known, and can be.
+bool Investigation::add_hash(Found& found) const {
+  const ProgramFile program = open_program(identifier_.proc(), *found.identity.pid);
+  const bool is_same =
+      program.key.inode == found.program_file.inode && program.key.device == found.program_file.device;
+  std::string problem = program.problem;
+  if (problem.empty() && !is_same) {
+    problem = "it runs another program now";
+  }
+  const auto hash = problem.empty() && hashes_ != nullptr ? hashes_->find(program.key) : std::nullopt;
+  found.identity.sha256 = hash.value_or("");
+  if (!problem.empty() && found.identity.unknown_because.empty()) {
+    found.identity.unknown_because = std::move(problem);
+  }
+  return hash || !found.identity.unknown_because.empty() || hashes_ == nullptr;
 }
 
 std::optional<Investigation::Text> Investigation::text_about(std::uint64_t number, const Found& found,

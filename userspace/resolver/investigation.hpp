@@ -17,6 +17,7 @@
 #include "resolver/holders.hpp"
 #include "resolver/identifier.hpp"
 #include "resolver/process.hpp"
+#include "resolver/program_hashes.hpp"
 #include "resolver/search_budget.hpp"
 
 namespace msi2imds::resolver {
@@ -27,7 +28,7 @@ struct Question {
   caller::Clues clues;
 };
 
-enum class Step : std::uint32_t { none, identity, search, command_line };
+enum class Step : std::uint32_t { none, identity, search, command_line, hash };
 
 // How far the reader has come: written by it, and read by whoever has to tell one that works from one that
 // hangs.
@@ -52,6 +53,10 @@ class Listener {
 
   // Each question gets one. `more`: a command line will follow.
   virtual void hear_identity(std::uint64_t number, const Found& found, bool more) = 0;
+  // In the place of its identity: it would be this one, but the hash of its program is not known yet.
+  virtual void hear_unhashed(std::uint64_t number, const Found& found) = 0;
+  // The program was read (Hashing).
+  virtual void hear_hash(std::uint64_t number) = 0;
   // It may be empty.
   virtual void hear_command_line(std::uint64_t number, const std::string& line) = 0;
 };
@@ -65,8 +70,9 @@ class Investigation {
   using MayBeRead = std::function<bool(pid_t)>;
 
   // `may_be_read` says of which processes the command line may be read.
+  // `hashes` of programs, if there are any.
   Investigation(
-      Identifier identifier, Listener& listener, Progress& progress,
+      Identifier identifier, Listener& listener, Progress& progress, const ProgramHashes* hashes = nullptr,
       MayBeRead may_be_read = [](pid_t) { return true; },
       MakeBudget make_budget = [] { return SearchBudget(); });
 
@@ -111,12 +117,14 @@ class Investigation {
   void go_on_searching(OfGroup& of_group);
   bool read_a_command_line();
   void answer(const Question& question, const std::optional<Holders>& holders, Group group);
+  [[nodiscard]] bool add_hash(Found& found) const;
   [[nodiscard]] std::optional<Text> text_about(std::uint64_t number, const Found& found, Group group) const;
   void begin_step(Step step, std::uint64_t question, pid_t pid);
 
   Identifier identifier_;
   Listener& listener_;
   Progress& progress_;
+  const ProgramHashes* hashes_;
   MayBeRead may_be_read_;
   MakeBudget make_budget_;
   std::map<Group, OfGroup> groups_;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,11 +11,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <new>
 #include <string_view>
 #include <utility>
-
-#include "resolver/reader_process.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -26,20 +22,7 @@ constexpr std::size_t kMostBytes = sizeof(ReplyHeader) + caller::kLongestIdentit
 
 }  // namespace
 
-void ProcReader::Unmap::operator()(Progress* progress) const noexcept {
-  (void)::munmap(progress, sizeof(Progress));
-}
-
-Result<ProcReader::SharedProgress> ProcReader::share_progress() {
-  void* const page =
-      ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) {
-    return Error::from_errno(errno, "share memory with the reader of /proc");
-  }
-  return SharedProgress(new (page) Progress());
-}
-
-ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, SharedProgress progress)
+ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, Shared<Progress> progress)
     : pid_(pid),
       progress_(std::move(progress)),
       socket_(io, socket.release()),
@@ -47,7 +30,7 @@ ProcReader::ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, SharedP
       room_(std::make_unique_for_overwrite<char[]>(kMostBytes)) {}
 
 Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, const Settings& settings) {
-  Result<SharedProgress> progress = share_progress();
+  Result<Shared<Progress>> progress = make_shared_with_children<Progress>();
   if (!progress) {
     return progress.error();
   }
@@ -67,7 +50,9 @@ Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, cons
                    .parent = parent,
                    .proc = settings.proc,
                    .cgroup_root = settings.cgroup_root,
-                   .unreadable = settings.unreadable},
+                   .unreadable = settings.unreadable,
+                   .hashes = settings.hashes,
+                   .hashes_programs = settings.hashes_programs},
                   **progress);
   }
   return std::unique_ptr<ProcReader>(new ProcReader(io, pid, std::move(ours), std::move(*progress)));
@@ -101,7 +86,8 @@ std::optional<ProcReader::Reply> ProcReader::take_reply(std::size_t size) const 
   std::memcpy(&header, room_.get(), sizeof header);
   return Reply{.number = header.number,
                .started = header.started,
-               .is_identity = header.is_identity != 0,
+               .kind = header.kind,
+               .pid = header.pid,
                .more = header.more != 0,
                .text = std::string(room_.get() + sizeof header, size - sizeof header)};
 }

@@ -18,6 +18,8 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/investigation.hpp"
+#include "resolver/reader_process.hpp"
+#include "resolver/shared.hpp"
 
 namespace msi2imds::resolver {
 
@@ -29,13 +31,16 @@ class ProcReader {
     int cgroup_root = -1;  // the root directory of cgroup2, -1 for none; it stays the caller's
     // Processes of which it is not to read the command line.
     std::set<pid_t> unreadable;
+    ProgramHashes* hashes = nullptr;  // shared
+    bool hashes_programs = false;     // does that, and nothing else
   };
   struct Reply {
     std::uint64_t number = 0;  // of the question
     std::int64_t started = 0;  // as in Found
-    bool is_identity = false;  // or else a command line
-    bool more = false;         // a command line will follow
-    std::string text;          // the identity, serialized
+    ReplyKind kind = ReplyKind::identity;
+    pid_t pid = 0;      // whose program is to be hashed
+    bool more = false;  // a command line will follow
+    std::string text;   // the identity, serialized
   };
   // What it is doing.
   struct Doing {
@@ -66,18 +71,12 @@ class ProcReader {
   }
 
  private:
-  struct Unmap {
-    void operator()(Progress* progress) const noexcept;
-  };
-  using SharedProgress = std::unique_ptr<Progress, Unmap>;
-
-  ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, SharedProgress progress);
-  static Result<SharedProgress> share_progress();
+  ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, Shared<Progress> progress);
   [[nodiscard]] bool is_runnable() const;
   [[nodiscard]] std::optional<Reply> take_reply(std::size_t size) const;
 
   pid_t pid_;
-  SharedProgress progress_;
+  Shared<Progress> progress_;
   asio::posix::stream_descriptor socket_;
   asio::steady_timer timer_;
   std::unique_ptr<char[]> room_;  // for the longest reply

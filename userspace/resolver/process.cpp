@@ -64,6 +64,12 @@ std::optional<std::string> root_of(const std::string& proc, const std::string& p
   return its == read_link(proc + "/1/ns/mnt") ? std::optional(proc + "/1/root") : std::nullopt;
 }
 
+FileId file_id_of(const std::string& path) {
+  struct stat status {};
+  const bool is_there = ::stat(path.c_str(), &status) == 0;
+  return is_there ? FileId{.device = status.st_dev, .inode = status.st_ino} : FileId();
+}
+
 bool is_same_file(const std::string& one, const std::string& other) {
   struct stat first {};
   struct stat second {};
@@ -187,6 +193,7 @@ std::optional<Process> read_process(const std::string& proc, pid_t pid) {
   }
   const std::string exe = directory + "/exe";
   process.program = read_link(exe);
+  process.program_file = file_id_of(exe);
   const std::optional<std::string> root = root_of(proc, directory);
   process.program_is_verified = root && process.program.starts_with('/') &&
                                 !process.program.ends_with(kDeleted) &&

@@ -20,6 +20,14 @@ struct Incarnation {
   friend bool operator==(const Incarnation&, const Incarnation&) = default;
 };
 
+// Which file; nothing of its content.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 // What /proc tells of a process; empty where it does not.
 struct Process {
   pid_t pid = 0;
@@ -27,6 +35,7 @@ struct Process {
   std::string comm;
   std::string program;
   bool program_is_verified = false;
+  FileId program_file;
   std::vector<gid_t> gids;
   std::string cgroup;  // the process's own, which it may have moved to after it made the socket
 };

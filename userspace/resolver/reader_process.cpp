@@ -14,6 +14,7 @@
 
 #include "base/signals.hpp"
 #include "resolver/cage.hpp"
+#include "resolver/hashing.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -26,12 +27,19 @@ class Sender final : public Listener {
   void hear_identity(std::uint64_t number, const Found& found, bool more) override {
     send({.number = number,
           .started = found.started,
-          .is_identity = 1,
+          .kind = ReplyKind::identity,
           .more = more ? std::uint8_t{1} : std::uint8_t{0}},
          caller::serialize(found.identity));
   }
+  void hear_unhashed(std::uint64_t number, const Found& found) override {
+    send({.number = number, .pid = found.identity.pid.value_or(0), .kind = ReplyKind::unhashed},
+         caller::serialize(found.identity));
+  }
+  void hear_hash(std::uint64_t number) override {
+    send({.number = number, .kind = ReplyKind::hashed}, "");
+  }
   void hear_command_line(std::uint64_t number, const std::string& line) override {
-    send({.number = number}, line);
+    send({.number = number, .kind = ReplyKind::command_line}, line);
   }
 
  private:
@@ -49,13 +57,14 @@ class Sender final : public Listener {
 
 // Whatever waits is taken before the next step, so that everybody's turn is known. Without work, it waits for
 // a question.
-void take_questions(int socket, Investigation& investigation, bool is_idle) {
+template <typename Work>
+void take_questions(int socket, Work& work, bool is_idle) {
   Question question;
   int flags = is_idle ? 0 : MSG_DONTWAIT;
   while (true) {
     const ssize_t size = ::recv(socket, &question, sizeof question, flags);
     if (size == static_cast<ssize_t>(sizeof question)) {
-      investigation.ask(question);
+      work.ask(question);
       flags = MSG_DONTWAIT;
     } else if (size < 0 && errno == EAGAIN) {
       return;
@@ -65,15 +74,24 @@ void take_questions(int socket, Investigation& investigation, bool is_idle) {
   }
 }
 
-[[noreturn]] void answer_questions(const ReaderSettings& settings, Progress& progress) {
-  Sender sender(settings.socket);
-  Investigation investigation(Identifier(settings.proc, UniqueFd(settings.cgroup_root)), sender, progress,
-                              [&](pid_t pid) { return !settings.unreadable.contains(pid); });
+template <typename Work>
+[[noreturn]] void go_on(int socket, Work& work) {
   bool is_idle = true;
   while (true) {
-    take_questions(settings.socket, investigation, is_idle);
-    is_idle = !investigation.advance();
+    take_questions(socket, work, is_idle);
+    is_idle = !work.advance();
   }
+}
+
+[[noreturn]] void answer_questions(const ReaderSettings& settings, Progress& progress) {
+  Sender sender(settings.socket);
+  if (settings.hashes_programs) {
+    Hashing hashing(settings.proc, *settings.hashes, sender, progress);
+    go_on(settings.socket, hashing);
+  }
+  Investigation investigation(Identifier(settings.proc, UniqueFd(settings.cgroup_root)), sender, progress,
+                              settings.hashes, [&](pid_t pid) { return !settings.unreadable.contains(pid); });
+  go_on(settings.socket, investigation);
 }
 
 // No socket may stay open here: callers would wait in its backlog for nobody.

@@ -8,17 +8,25 @@
 #include <string>
 
 #include "resolver/investigation.hpp"
+#include "resolver/program_hashes.hpp"
 
 namespace msi2imds::resolver {
 
-// What the reader of /proc begins a message with; behind it is an identity (caller::serialize), or a command
-// line.
+enum class ReplyKind : std::uint8_t {
+  identity,      // what follows is one (caller::serialize)
+  unhashed,      // the same, but the hash of the program is to be found out before; pid: whose
+  command_line,  // what follows is one
+  hashed,        // it was tried
+};
+
+// What the reader of /proc begins a message with.
 struct ReplyHeader {
   std::uint64_t number = 0;
   std::int64_t started = 0;
-  std::uint8_t is_identity = 0;
+  pid_t pid = 0;
+  ReplyKind kind = ReplyKind::identity;
   std::uint8_t more = 0;
-  std::uint8_t reserved[6] = {};
+  std::uint8_t reserved[2] = {};
 };
 
 struct ReaderSettings {
@@ -27,6 +35,8 @@ struct ReaderSettings {
   std::string proc;
   int cgroup_root = -1;
   std::set<pid_t> unreadable;
+  ProgramHashes* hashes = nullptr;
+  bool hashes_programs = false;  // does that, and nothing else
 };
 
 // What a forked child does until its parent is gone: answers questions.

@@ -23,6 +23,8 @@ constexpr std::size_t kMostKnown = 256;
 constexpr std::chrono::seconds kKnownAge{1};
 constexpr std::chrono::seconds kLeaveAlone{10};  // a process whose reading hung
 constexpr std::size_t kMostHanging = 1024;
+constexpr int kMostWithHasher = 2;                // of one user
+constexpr std::chrono::seconds kHashDeadline{2};  // for one piece of a program: disks may be slow
 constexpr int kMostWithReader = 32;  // of one user: it takes turns between those whom it knows of
 
 // -1 where the kernel has none (before 5.3): then nothing is remembered.
@@ -60,11 +62,7 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
       begin(questions[i], together, i);
     }
   }
-  if (!open_.empty() && !std::exchange(working_, true)) {
-    spawn(io_, "read about callers", work());
-  } else if (reader_) {
-    ask_reader();
-  }
+  begin_work();
   while (together->missing > 0) {
     (void)co_await together->answered.async_wait(kAsTuple);
   }
@@ -122,15 +120,24 @@ void Resolver::keep(const caller::Clues& question, SerializedIdentity identity, 
                           .process = std::move(process)};
 }
 
-// Until all is answered and all command lines are known.
+void Resolver::begin_work() {
+  if (!waiting_.empty() && !std::exchange(working_, true)) {
+    spawn(io_, "read about callers", work());
+  } else if (reader_) {
+    ask_reader();
+  }
+}
+
+// As long as the reader has something to tell.
 asio::awaitable<void> Resolver::work() {
-  while (!open_.empty()) {
+  while (!waiting_.empty() || !with_reader_.empty() || untold_ > 0) {
     if (!reader_ && !start_reader()) {
       for (auto& [number, open] : std::exchange(open_, {})) {
         answer_without_reader(open, "/proc cannot be read");
       }
       waiting_ = {};
       with_reader_.clear();
+      untold_ = 0;
       break;
     }
     ask_reader();
@@ -153,9 +160,15 @@ void Resolver::warn_without_filter() {
 }
 
 bool Resolver::start_reader() {
+  if (!hashes_) {
+    Result<Shared<ProgramHashes>> hashes = make_shared_with_children<ProgramHashes>();
+    hashes_ = hashes ? std::move(*hashes) : nullptr;
+  }
   drop_what_is_over(unreadable_);
-  ProcReader::Settings settings{
-      .proc = settings_.proc, .cgroup_root = settings_.cgroup_root, .unreadable = {}};
+  ProcReader::Settings settings{.proc = settings_.proc,
+                                .cgroup_root = settings_.cgroup_root,
+                                .unreadable = {},
+                                .hashes = hashes_.get()};
   for (const auto& [pid, until] : unreadable_) {
     settings.unreadable.insert(pid);
   }
@@ -191,10 +204,15 @@ void Resolver::take(ProcReader::Reply reply) {
     return;
   }
   Open& open = found->second;
-  if (!reply.is_identity) {
+  if (reply.kind == ReplyKind::unhashed) {
+    begin_hash(reply.number, open, std::move(reply));
+    return;
+  }
+  if (reply.kind != ReplyKind::identity) {
     if (!reply.text.empty() && open.identity && settings_.hear_command_line) {
       settings_.hear_command_line(open.identity, reply.text);
     }
+    --untold_;
     open_.erase(found);
     return;
   }
@@ -203,21 +221,117 @@ void Resolver::take(ProcReader::Reply reply) {
   }
   finish(open, std::make_shared<const std::string>(std::move(reply.text)));
   keep(open.clues, open.identity, reply.started, std::move(open.process));
-  if (!reply.more) {
+  if (reply.more) {
+    ++untold_;
+  } else {
     open_.erase(found);
   }
 }
 
-void Resolver::finish(Open& open, SerializedIdentity identity) {
-  if (open.is_with_reader && --with_reader_[user_of(open.clues)] == 0) {
+void Resolver::leave_reader(Open& open) {
+  if (std::exchange(open.is_with_reader, false) && --with_reader_[user_of(open.clues)] == 0) {
     with_reader_.erase(user_of(open.clues));
   }
+}
+
+void Resolver::finish(Open& open, SerializedIdentity identity) {
+  leave_reader(open);
   open.identity = identity;
   const std::shared_ptr<Together> together = std::exchange(open.together, nullptr);
   together->identities[open.place] = std::move(identity);
   if (--together->missing == 0) {
     together->answered.cancel();
   }
+}
+
+// Its program is read by another process, which may take its time; then it is asked about anew.
+void Resolver::begin_hash(std::uint64_t number, Open& open, ProcReader::Reply reply) {
+  leave_reader(open);
+  open.without_hash = std::move(reply.text);
+  if (open.was_hashed || reply.pid == 0) {
+    finish_hash(number, false);
+    return;
+  }
+  unhashed_.push(user_of(open.clues), {number, reply.pid});
+  if (!std::exchange(hashing_, true)) {
+    spawn(io_, "hash the programs of callers", hash());
+  } else if (hasher_) {
+    ask_hasher();
+  }
+}
+
+asio::awaitable<void> Resolver::hash() {
+  while (!unhashed_.empty() || !with_hasher_.empty()) {
+    if (!hasher_ && !start_hasher()) {
+      while (const auto next = unhashed_.pop()) {
+        finish_hash(next->second.first, false);
+      }
+      break;
+    }
+    ask_hasher();
+    const std::optional<ProcReader::Reply> reply = co_await hasher_->receive(kHashDeadline);
+    if (reply) {
+      with_hasher_.erase(reply->number);
+      finish_hash(reply->number, true);
+      continue;
+    }
+    hasher_.reset();  // a disk that hangs
+    for (const auto& [number, user] : std::exchange(with_hasher_, {})) {
+      finish_hash(number, false);
+    }
+  }
+  hashing_ = false;
+}
+
+bool Resolver::start_hasher() {
+  const ProcReader::Settings settings{.proc = settings_.proc,
+                                      .cgroup_root = -1,
+                                      .unreadable = {},
+                                      .hashes = hashes_.get(),
+                                      .hashes_programs = true};
+  Result<std::unique_ptr<ProcReader>> hasher = ProcReader::start(io_, settings);
+  if (!hasher) {
+    log::warn("the hash of programs stays unknown: cannot {}", hasher.error().message());
+    return false;
+  }
+  hasher_ = std::move(*hasher);
+  return true;
+}
+
+void Resolver::ask_hasher() {
+  const auto may_ask = [this](User user) {
+    return std::ranges::count_if(with_hasher_, [user](const auto& asked) { return asked.second == user; }) <
+           kMostWithHasher;
+  };
+  while (const auto next = unhashed_.pop_if(may_ask)) {
+    const auto& [user, wanted] = *next;
+    const auto& [number, pid] = wanted;
+    Question question{.number = number, .clues = {}};
+    question.clues.pid = pid;
+    question.clues.has_uid = user >= 0;
+    question.clues.uid = static_cast<std::uint32_t>(user);
+    if (!hasher_->ask(question)) {
+      unhashed_.push(user, wanted);
+      return;
+    }
+    with_hasher_.emplace(number, user);
+  }
+}
+
+void Resolver::finish_hash(std::uint64_t number, bool is_hashed) {
+  const auto found = open_.find(number);
+  if (found == open_.end() || !found->second.together) {
+    return;
+  }
+  Open& open = found->second;
+  if (is_hashed) {
+    open.was_hashed = true;
+    waiting_.push(user_of(open.clues), number);
+    begin_work();
+    return;
+  }
+  finish(open, std::make_shared<const std::string>(std::move(open.without_hash)));
+  open_.erase(found);
 }
 
 // It hangs, or is gone. What it was doing then is left alone from now on; the next reader is asked the rest.
@@ -252,6 +366,7 @@ void Resolver::give_up_reader() {
     }
   }
   with_reader_.clear();
+  untold_ = 0;
   if (is_nobody) {
     waiting_ = {};
   }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "accounts/accounts.hpp"
@@ -19,6 +20,8 @@
 #include "base/unique_fd.hpp"
 #include "resolver/fair_queue.hpp"
 #include "resolver/proc_reader.hpp"
+#include "resolver/program_hashes.hpp"
+#include "resolver/shared.hpp"
 #include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
@@ -69,7 +72,9 @@ class Resolver {
     std::shared_ptr<Together> together;  // none: it is answered, and only its command line is not known
     std::size_t place = 0;               // in `together`
     bool is_with_reader = false;
-    UniqueFd process;  // opened before it was asked about
+    bool was_hashed = false;        // what its process runs; it is asked about once more
+    std::string without_hash = {};  // its identity, serialized, as far as it is known
+    UniqueFd process;               // opened before it was asked about
     SerializedIdentity identity = nullptr;
   };
   // A process of which everything is known, as long as it runs.
@@ -85,8 +90,15 @@ class Resolver {
   void keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
             UniqueFd process);
   void begin(const caller::Clues& question, const std::shared_ptr<Together>& together, std::size_t place);
+  void begin_work();
   asio::awaitable<void> work();
+  asio::awaitable<void> hash();
   bool start_reader();
+  bool start_hasher();
+  void begin_hash(std::uint64_t number, Open& open, ProcReader::Reply reply);
+  void ask_hasher();
+  void finish_hash(std::uint64_t number, bool is_hashed);
+  void leave_reader(Open& open);
   void warn_without_filter();
   void ask_reader();
   void take(ProcReader::Reply reply);
@@ -103,6 +115,13 @@ class Resolver {
   std::uint64_t last_number_ = 0;
   FairQueue<User, std::uint64_t> waiting_;
   std::map<User, int> with_reader_;  // how many
+  // Of programs: kept whichever reader writes them.
+  Shared<ProgramHashes> hashes_;
+  std::unique_ptr<ProcReader> hasher_;
+  FairQueue<User, std::pair<std::uint64_t, pid_t>> unhashed_;
+  std::map<std::uint64_t, User> with_hasher_;
+  bool hashing_ = false;
+  std::size_t untold_ = 0;  // command lines
   bool working_ = false;
   bool has_warned_ = false;
   std::unordered_map<std::int32_t, Known> known_;

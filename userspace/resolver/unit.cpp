@@ -60,4 +60,22 @@ std::string container_of(std::string_view cgroup) {
   return found;
 }
 
+bool container_is_verified(std::string_view cgroup) {
+  std::string_view rest = cgroup;
+  std::string_view part = next_part(rest);
+  if (part == "user.slice") {
+    return false;
+  }
+  for (; !part.empty(); part = next_part(rest)) {
+    const std::string id = container_of(part);
+    if (!id.empty()) {
+      return id == container_of(cgroup);
+    }
+    if (is_unit(part)) {
+      return false;
+    }
+  }
+  return false;
+}
+
 }  // namespace msi2imds::resolver

@@ -33,6 +33,7 @@ asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
   for (std::size_t i = 0; i < clues.size(); ++i) {
     if (!clues[i].are_none()) {
       to_resolve.push_back(clues[i]);
+      to_resolve.back().wants_sha256 = wants_sha256_;
       places.push_back(i);
     }
   }

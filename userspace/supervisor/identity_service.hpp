@@ -33,6 +33,11 @@ class IdentityService {
   IdentityService(asio::io_context& io, FindChannel find_channel)
       : io_(io), find_channel_(std::move(find_channel)) {}
 
+  // Whether a rule goes by the hash of programs.
+  void want_sha256(bool wanted) {
+    wants_sha256_ = wanted;
+  }
+
   // Who left these clues, in order, each with nothing dialled.
   asio::awaitable<std::vector<Caller>> identify(std::vector<caller::Clues> clues);
 
@@ -56,6 +61,7 @@ class IdentityService {
   UniqueFd cgroup_root_;
   std::unique_ptr<resolver::Resolver> resolver_;
   PushedIdentities pushed_;
+  bool wants_sha256_ = false;
   CommandLines early_;  // of identities that have not been sent, which they follow
 };
 

@@ -141,6 +141,7 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
 }
 
 Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
+  identities_.want_sha256(config::has_rule_on_sha256(config_));
   const Result<UniqueFd> pipe = pipe_with(config::to_toml(config_));
   if (!pipe) {
     return pipe.error();

@@ -111,7 +111,8 @@ TEST(IdentityRuleTest, HasTheConditionsOfAllowAndAnIdentity) {
   const IdentityRule& first = config->identity.rules[0];
   EXPECT_EQ(first.name, "backup");
   EXPECT_EQ(first.origin, "f:3");
-  EXPECT_EQ(first.conditions, (Conditions{{0}, {1, 2}, {"backup.service"}, {"/bin/a"}, {"https://*"}, {}}));
+  EXPECT_EQ(first.conditions,
+            (Conditions{{0}, {1, 2}, {"backup.service"}, {"/bin/a"}, {}, {}, {"https://*"}, {}}));
   EXPECT_EQ(first.identity, (IdentitySelector{SelectorKind::object_id, kGuid}));
   EXPECT_EQ(config->identity.rules[1].identity, (IdentitySelector{SelectorKind::resource_id, kResourceId}));
 }
@@ -140,7 +141,7 @@ TEST(IdentityRuleTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(
       problem_of_rule("uid = 1\nidentity = 'x'" + identity),
       "f:3:1: identity.rule.identity: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
-      "program, resource, client_id, object_id, msi_res_id");
+      "program, sha256, container, resource, client_id, object_id, msi_res_id");
   EXPECT_EQ(problem_of_rule("usr = 'root'" + identity),
             "f:2:1: identity.rule.usr: unknown key; did you mean identity.rule.user?");
   EXPECT_EQ(problems_in("identity.rule = 5"),

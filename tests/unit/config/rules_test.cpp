@@ -32,6 +32,14 @@ TEST(AllowTest, ReadsOneValueOrSeveral) {
   EXPECT_EQ(second.conditions.identities, (std::vector<std::string>{"none"}));
 }
 
+TEST(AllowTest, ReadsHexadecimalDigitsInAnyLetterCase) {
+  const auto config =
+      parse("[[allow]]\nsha256 = '" + std::string(64, 'A') + "'\ncontainer = '0123456789AB'", "f");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->allow[0].conditions.sha256s, (std::vector<std::string>{std::string(64, 'a')}));
+  EXPECT_EQ(config->allow[0].conditions.containers, (std::vector<std::string>{"0123456789ab"}));
+}
+
 TEST(AllowTest, LooksNamesUp) {
   const auto config = parse("[[allow]]\nuser = ['root']\ngroup = 'root'", "f");
   ASSERT_TRUE(config) << config.error().message();
@@ -68,8 +76,16 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problem_of("usr = 'root'\nuid = 1"), "f:2:1: allow.usr: unknown key; did you mean allow.user?");
   EXPECT_EQ(problem_of("nonsense = 1\nuid = 1"),
             "f:2:1: allow.nonsense: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
-            "program, "
-            "resource, identity");
+            "program, sha256, container, resource, identity");
+  EXPECT_EQ(
+      problem_of("sha256 = 'abc'"),
+      "f:2:10: allow.sha256: \"abc\" is not a SHA-256; expected the 64 hexadecimal digits that sha256sum "
+      "prints");
+  EXPECT_EQ(
+      problem_of("container = 'web'"),
+      "f:2:13: allow.container: \"web\" is not a container's id; expected 64 hexadecimal digits, or the "
+      "first 12 or more of them");
+  EXPECT_EQ(problem_of("sha256 = '" + std::string(64, 'A') + "'\ncontainer = ['0123456789ab']"), "");
   EXPECT_EQ(problem_of("name = 5\nuid = 1"), "f:2:8: allow.name: expected a string, found an integer");
   EXPECT_EQ(problem_of("name = 'a\\tb'\nuid = 1"), "");
   EXPECT_EQ(

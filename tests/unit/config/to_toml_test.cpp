@@ -32,8 +32,15 @@ Config unusual_config() {
   config.policy = {PolicyMode::enforce, PolicyDefault::allow, true};
   config.allow = {{"backup",
                    "f:3",
-                   {{1, 4'000'000'000}, {2}, {"a.service", "/b/c"}, {"/bin/d"}, {"https://*"}, {"none"}}},
-                  {"", "g:4", {{}, {}, {}, {}, {"x"}, {}}}};
+                   {{1, 4'000'000'000},
+                    {2},
+                    {"a.service", "/b/c"},
+                    {"/bin/d"},
+                    {std::string(64, 'a')},
+                    {"0123456789ab"},
+                    {"https://*"},
+                    {"none"}}},
+                  {"", "g:4", {{}, {}, {}, {}, {}, {}, {"x"}, {}}}};
   const std::string guid = "01234567-89ab-cdef-0123-456789abcdef";
   const std::string resource_id =
       "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
@@ -41,9 +48,9 @@ Config unusual_config() {
       {token::SelectorKind::client_id, guid},
       {{"backup",
         "f:5",
-        {{1}, {2}, {"a.service"}, {"/bin/d"}, {"r"}, {}},
+        {{1}, {2}, {"a.service"}, {"/bin/d"}, {std::string(64, 'b')}, {std::string(64, 'c')}, {"r"}, {}},
         {token::SelectorKind::object_id, guid}},
-       {"", "f:9", {{3}, {}, {}, {}, {}, {}}, {token::SelectorKind::resource_id, resource_id}}}};
+       {"", "f:9", {{3}, {}, {}, {}, {}, {}, {}, {}}, {token::SelectorKind::resource_id, resource_id}}}};
   config.audit = {"/tmp/audit", AuditFormat::json, 7};
   config.callers = {"/tmp/callers", "/a"};
   config.metrics = {9342};

@@ -66,6 +66,33 @@ TEST(ConditionsTest, AreRefutedByWhatIsKnown) {
   EXPECT_EQ(met_by(only(&Conditions::units, std::string("backup.service")), without_unit), Met::no);
 }
 
+TEST(ConditionsTest, GoByTheContentOfAProgram) {
+  const std::string hash(64, 'a');
+  const Conditions conditions = only(&Conditions::sha256s, hash);
+  EXPECT_TRUE(conditions.need_process());
+  caller::Identity caller = known_caller();
+  EXPECT_EQ(met_by(conditions, caller), Met::unknown);
+  caller.sha256 = std::string(64, 'b');
+  EXPECT_EQ(met_by(conditions, caller), Met::no);
+  caller.sha256 = hash;
+  EXPECT_EQ(met_by(conditions, caller), Met::yes);
+}
+
+TEST(ConditionsTest, GoByTheBeginningOfAContainersIdThatNoUserCouldHaveChosen) {
+  const Conditions conditions = only(&Conditions::containers, std::string(12, 'a'));
+  EXPECT_TRUE(conditions.need_process());
+  caller::Identity caller;
+  EXPECT_EQ(met_by(conditions, caller), Met::unknown);
+  caller.cgroup = "/system.slice";
+  EXPECT_EQ(met_by(conditions, caller), Met::no) << "it is in none";
+  caller.container = std::string(64, 'a');
+  EXPECT_EQ(met_by(conditions, caller), Met::no) << "a user may have named the cgroup so";
+  caller.container_is_verified = true;
+  EXPECT_EQ(met_by(conditions, caller), Met::yes);
+  caller.container = std::string(11, 'a') + std::string(53, 'b');
+  EXPECT_EQ(met_by(conditions, caller), Met::no);
+}
+
 TEST(ConditionsTest, DoNotTakeAUnitForItsWholePath) {
   caller::Identity caller;
   caller.unit = "backup.service";

@@ -21,7 +21,7 @@ class Asking : private Listener {
   explicit Asking(
       const std::string& proc, Investigation::MakeBudget make_budget = [] { return SearchBudget(); })
       : investigation_(
-            Identifier(proc, UniqueFd()), *this, progress_, [](pid_t) { return true; },
+            Identifier(proc, UniqueFd()), *this, progress_, nullptr, [](pid_t) { return true; },
             std::move(make_budget)) {}
 
   // Returns its number.
@@ -70,6 +70,8 @@ class Asking : private Listener {
   void hear_identity(std::uint64_t number, const Found& found, bool /*more*/) override {
     answers.push_back({.number = number, .identity = found.identity});
   }
+  void hear_unhashed(std::uint64_t /*number*/, const Found& /*found*/) override {}
+  void hear_hash(std::uint64_t /*number*/) override {}
   void hear_command_line(std::uint64_t number, const std::string& line) override {
     if (command_lines.empty()) {
       answers_before_first_line = answers.size();
