@@ -95,10 +95,13 @@ def test_a_program_is_known_by_its_content(start, host, scripts):
     digest = hashlib.sha256(backup.read_bytes()).hexdigest()
     service = start(allow(name="backup", sha256=digest.upper()))
     with NamedClient(host, scripts, python=backup) as known, NamedClient(host, scripts, python=other) as unknown:
+        wait_until(known.ask, 10, "the file counts, which is new")
+        before = len(service.audit_lines())
         assert known.ask(3) == 3
         assert unknown.ask(3) == 0
-    lines = service.wait_for_audit(6)
-    assert [line["sha256"] == digest for line in lines] == [True] * 3 + [False] * 3
+        lines = service.wait_for_audit(before + 6)[-6:]
+    assert [line["outcome"] for line in lines] == ["token"] * 3 + ["denied"] * 3
+    assert [line.get("sha256") == digest for line in lines] == [True] * 3 + [False] * 3
     tested = service.run("policy", "test", "--program", backup, "--resource", "https://vault.example/")
     assert (tested.returncode, "backup: matches" in tested.stdout) == (0, True), tested.stdout
     tested = service.run("policy", "test", "--program", other, "--resource", "https://vault.example/")

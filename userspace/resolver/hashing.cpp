@@ -36,12 +36,18 @@ bool Hashing::advance() {
   return true;
 }
 
+bool Hashing::has_settled(const FileKey& file) const {
+  const std::chrono::nanoseconds now = std::chrono::system_clock::now().time_since_epoch();
+  return now - std::chrono::nanoseconds(file.changed) >= settling_;
+}
+
 // One that is known by now is not read again, nor one that changes while it is
 // read.
 bool Hashing::advance(Job& job) {
   if (!job.program) {
     job.program = open_program(proc_, job.question.clues.pid);
-    return !job.program->problem.empty() || hashes_.find(job.program->key).has_value();
+    return !job.program->problem.empty() || !has_settled(job.program->key) ||
+           hashes_.find(job.program->key).has_value();
   }
   static const auto piece = std::make_unique_for_overwrite<std::uint8_t[]>(kPiece);
   const ssize_t size = ::read(job.program->file.get(), piece.get(), kPiece);

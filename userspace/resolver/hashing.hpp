@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,8 +20,15 @@ namespace msi2imds::resolver {
 // nobody waiting who does not ask for a program that is new.
 class Hashing {
  public:
-  Hashing(std::string proc, ProgramHashes& hashes, Listener& listener, Progress& progress)
-      : proc_(std::move(proc)), hashes_(hashes), listener_(listener), progress_(progress) {}
+  // A file's time of change may be the same for two changes shortly one after the other, so one that has
+  // changed within `settling` has no hash yet.
+  Hashing(std::string proc, ProgramHashes& hashes, Listener& listener, Progress& progress,
+          std::chrono::nanoseconds settling = std::chrono::seconds(2))
+      : proc_(std::move(proc)),
+        hashes_(hashes),
+        listener_(listener),
+        progress_(progress),
+        settling_(settling) {}
 
   // Of the process that the clues name.
   void ask(const Question& question);
@@ -38,11 +46,13 @@ class Hashing {
 
   // Whether it is over.
   bool advance(Job& job);
+  [[nodiscard]] bool has_settled(const FileKey& file) const;
 
   std::string proc_;
   ProgramHashes& hashes_;
   Listener& listener_;
   Progress& progress_;
+  std::chrono::nanoseconds settling_;
   FairQueue<std::int64_t, Job> jobs_;  // by user
 };
 
