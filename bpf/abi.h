@@ -75,7 +75,10 @@ struct barrier_plan {
 };
 ABI_ASSERT(sizeof(struct barrier_plan) == 56, "barrier_plan layout");
 
-enum { COMM_SIZE = 16 };
+enum {
+	COMM_SIZE = 16,
+	MAX_GROUPS = 32,
+};
 
 /* Who called connect(). */
 struct dialler {
@@ -83,11 +86,19 @@ struct dialler {
 	__u64 cgroup_id;
 	__u64 since_boot; /* ns, CLOCK_BOOTTIME */
 	__u32 pid;	  /* the process */
-	__u32 uid;
-	__u32 gid;
+	__u32 uid;	  /* real */
+	__u32 gid;	  /* real */
 	char comm[COMM_SIZE];
 	struct dialled dialled;
+	/* What follows is known where the kernel's own structures may be read. */
+	__u64 started;	      /* the process, ns since boot; 0: nothing of this is known */
+	__u64 program_inode;  /* of its executable; 0: it has none */
+	__u32 program_device; /* the kernel's number of the file system's device */
+	__u32 acting_uid;     /* as whom the process makes files and sockets */
+	__u32 acting_gid;     /* effective */
+	__u32 group_count;    /* may be larger than MAX_GROUPS */
+	__u32 groups[MAX_GROUPS];
 };
-ABI_ASSERT(sizeof(struct dialler) == 72, "dialler layout");
+ABI_ASSERT(sizeof(struct dialler) == 232, "dialler layout");
 
 #endif

@@ -2,10 +2,15 @@
 /*
  * Remembers who dials the legacy ports, and changes nothing. For Linux 5.8 and later: ring buffer,
  * boot clock, and the helpers that tell a process in these hooks.
+ *
+ * The helpers tell less than the rules need: the real user and group, and nothing of the program.
+ * The rest is in the task, which a kernel without BTF, or in lockdown, does not show: so there is a
+ * program of either kind for each hook.
  */
 #include "connect.h"
+#include "task.h"
 
-#define MAX_DIALLERS 65536
+#define MAX_DIALLERS 32768
 #define REPORTS_SIZE (256 * 1024)
 
 struct {
@@ -77,7 +82,15 @@ static __always_inline void report(const struct dialler *who)
 		__sync_fetch_and_add(lost, 1);
 }
 
-static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dialled *dialled)
+/* A table that takes nothing must not go on telling who connected the socket before. */
+static __always_inline void remember(const struct dialler *who)
+{
+	if (bpf_map_update_elem(&diallers, &who->cookie, who, BPF_ANY))
+		bpf_map_delete_elem(&diallers, &who->cookie);
+}
+
+static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dialled *dialled,
+				    bool shows_task)
 {
 	struct dialler who = {};
 	const struct dialler *earlier;
@@ -105,6 +118,8 @@ static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dial
 	who.uid = id;
 	who.gid = id >> 32;
 	bpf_get_current_comm(who.comm, sizeof(who.comm));
+	if (shows_task)
+		read_task(&who);
 	who.dialled = *dialled;
 	/* Of a redirected client, the legacy port that was seen before is what it dialled. */
 	if (dialled->port == what->listen_port) {
@@ -112,13 +127,12 @@ static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dial
 		if (earlier)
 			who.dialled = earlier->dialled;
 	}
-	bpf_map_update_elem(&diallers, &who.cookie, &who, BPF_ANY);
+	remember(&who);
 	if (what->is_reporting)
 		report(&who);
 }
 
-SEC("cgroup/connect4")
-int msi2imds_observe4(struct bpf_sock_addr *ctx)
+static __always_inline int observe4(struct bpf_sock_addr *ctx, bool shows_task)
 {
 	struct dialled dialled = {};
 
@@ -126,12 +140,11 @@ int msi2imds_observe4(struct bpf_sock_addr *ctx)
 		return 1;
 	dialled.address[0] = ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(INADDR_LOOPBACK);
 	dialled.port = ctx->user_port;
-	observe(ctx, &dialled);
+	observe(ctx, &dialled, shows_task);
 	return 1;
 }
 
-SEC("cgroup/connect6")
-int msi2imds_observe6(struct bpf_sock_addr *ctx)
+static __always_inline int observe6(struct bpf_sock_addr *ctx, bool shows_task)
 {
 	struct dialled dialled = {};
 	__be32 last = ctx->user_ip6[3];
@@ -146,8 +159,32 @@ int msi2imds_observe6(struct bpf_sock_addr *ctx)
 	dialled.address[2] = ctx->user_ip6[2];
 	dialled.address[3] = last ? last : bpf_htonl(mapped ? INADDR_LOOPBACK : 1);
 	dialled.port = ctx->user_port;
-	observe(ctx, &dialled);
+	observe(ctx, &dialled, shows_task);
 	return 1;
+}
+
+SEC("cgroup/connect4")
+int msi2imds_observe4(struct bpf_sock_addr *ctx)
+{
+	return observe4(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int msi2imds_observe6(struct bpf_sock_addr *ctx)
+{
+	return observe6(ctx, true);
+}
+
+SEC("cgroup/connect4")
+int msi2imds_observe4_by_helpers(struct bpf_sock_addr *ctx)
+{
+	return observe4(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int msi2imds_observe6_by_helpers(struct bpf_sock_addr *ctx)
+{
+	return observe6(ctx, false);
 }
 
 /* The kernel knows this word for "may call GPL-only helpers". */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "observer/observer.hpp"
 
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -10,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <ctime>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "kernel/redirection_fixture.hpp"
 #include "loader/cgroup.hpp"
@@ -105,6 +108,55 @@ TEST_F(ObserverTest, KnowsTheCgroupAndTheTime) {
   };
   EXPECT_GE(dialler->clues.dialled_at, to_time(before).count());
   EXPECT_LE(dialler->clues.dialled_at, to_time(after).count());
+}
+
+// Where its kernel shows its tasks; else by the helpers alone.
+TEST_F(ObserverTest, KnowsAsWhomAndWithWhichProgramAProcessDialled) {
+  if (!observer_->shows_tasks()) {
+    GTEST_SKIP() << "this kernel has no BTF";
+  }
+  pid_t pid = 0;
+  const std::uint64_t cookie = cookie_from_child(
+      []() -> std::uint64_t {
+        const std::array<gid_t, 3> groups{70, 80, 90};
+        const bool is_changed = ::setgroups(groups.size(), groups.data()) == 0 && ::setresgid(7, 8, 9) == 0 &&
+                                ::setresuid(1, 2, 0) == 0;
+        return is_changed ? cookie_of(dial("127.0.0.1", kPort).socket) : 0;
+      },
+      pid);
+  const auto dialler = observer_->find(cookie);
+  ASSERT_TRUE(dialler);
+  const caller::Clues& clues = dialler->clues;
+  EXPECT_EQ(clues.uid, 2U) << "as whom it acts, as its sockets tell";
+  EXPECT_EQ(clues.gid, 8U);
+  EXPECT_EQ(clues.group_count, 3U);
+  EXPECT_EQ(std::vector(clues.groups.begin(), clues.groups.begin() + 3),
+            (std::vector<std::uint32_t>{70, 80, 90}));
+  EXPECT_LE(clues.started, clues.dialled_at);
+  struct stat program {};
+  ASSERT_EQ(::stat("/proc/self/exe", &program), 0);
+  EXPECT_EQ(clues.program_inode, program.st_ino);
+}
+
+TEST_F(ObserverTest, WithoutTheKernelsStructuresKnowsTheRealUserAndGroup) {
+  observer_.reset();
+  observer::Plan plan = plan_of_observer();
+  plan.by_helpers_alone = true;
+  attach(plan);
+  EXPECT_FALSE(observer_->shows_tasks());
+  pid_t pid = 0;
+  const std::uint64_t cookie = cookie_from_child(
+      []() -> std::uint64_t {
+        const bool is_changed = ::setresgid(7, 8, 9) == 0 && ::setresuid(1, 2, 0) == 0;
+        return is_changed ? cookie_of(dial("127.0.0.1", kPort).socket) : 0;
+      },
+      pid);
+  const auto dialler = observer_->find(cookie);
+  ASSERT_TRUE(dialler);
+  EXPECT_EQ(dialler->clues.uid, 1U);
+  EXPECT_EQ(dialler->clues.gid, 7U);
+  EXPECT_EQ(dialler->clues.pid, pid);
+  EXPECT_EQ(dialler->clues.started, 0);
 }
 
 TEST_F(ObserverTest, NamesTheProcessOfAThread) {

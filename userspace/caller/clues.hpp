@@ -4,10 +4,22 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 namespace msi2imds::caller {
+
+// Whether the client's socket and its connect() tell of the same caller.
+enum class Agreement : std::uint8_t {
+  unchecked,  // nobody can say: only the socket is known, and no process can be looked for
+  unseen,     // the connect() was not seen: a process of the socket's user has to hold the socket
+  agreed,
+  another_user,    // whoever connected the socket is not the user who made it
+  another_cgroup,  // nor the same cgroup
+};
+
+inline constexpr std::size_t kMostKnownGroups = 32;
 
 // What the kernel has told of who made a connection, before anybody looks at /proc: of the client's socket
 // (sock_diag), and of its connect() (the observer). Travels between processes as it is.
@@ -16,11 +28,19 @@ struct Clues {
   std::uint64_t inode = 0;   // of the same; 0: not known
   std::uint64_t cgroup_id = 0;
   std::int64_t dialled_at = 0;  // ns since boot, with pid
-  std::uint32_t uid = 0;
+  std::uint32_t uid = 0;        // who connected the socket, where that was seen; else who made it
+  std::uint32_t maker = 0;      // with Agreement::another_user, who made it
   // As the observer saw the connect(); without a pid the holder of the socket is looked for.
   std::int32_t pid = 0;
-  std::uint32_t gid = 0;
+  std::uint32_t gid = 0;  // effective; the real one where `started` is not known
   std::array<char, 16> comm{};
+  // The same, where the kernel shows its structures.
+  std::int64_t started = 0;  // the process, ns since boot; 0: none of these is known
+  std::uint64_t program_inode = 0;
+  std::uint32_t program_device = 0;  // as the kernel numbers it: not always what stat() tells
+  std::uint32_t group_count = 0;
+  std::array<std::uint32_t, kMostKnownGroups> groups{};  // supplementary
+  Agreement agreement = Agreement::unchecked;
   bool has_uid = false;
   bool has_cgroup_id = false;
   bool wants_sha256 = false;  // of the program

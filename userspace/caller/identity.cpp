@@ -18,7 +18,7 @@ constexpr std::size_t kMostGroups = 64;
 constexpr std::array kTexts = {&Identity::user,         &Identity::comm,           &Identity::program,
                                &Identity::command_line, &Identity::cgroup,         &Identity::unit,
                                &Identity::container,    &Identity::unknown_because};
-// A flag and a number for uid and pid, the flag for `verified`, and two counts are among the rest.
+// A flag and a number for uid and pid, two flags, and a count are among the rest.
 static_assert(kTexts.size() * (kLongestText + sizeof(std::uint32_t)) +
                   (kMostGroups + 10) * sizeof(std::uint32_t) + kHashSize <=
               kLongestIdentity);
@@ -92,6 +92,7 @@ std::string serialize(const Identity& identity) {
   const bool has_program = identity.program.size() <= kLongestText;
   append_number(out, identity.program_is_verified && has_program ? 1 : 0);
   append_number(out, identity.container_is_verified ? 1 : 0);
+  append_number(out, identity.is_in_doubt ? 1 : 0);
   append_known(out, identity.uid);
   append_known(out, identity.pid);
   const std::size_t groups = std::min(identity.gids.size(), kMostGroups);
@@ -114,6 +115,7 @@ Result<Identity> parse_identity(std::string_view serialized) {
   Identity identity;
   identity.program_is_verified = reader.number_up_to(1) == 1;
   identity.container_is_verified = reader.number_up_to(1) == 1;
+  identity.is_in_doubt = reader.number_up_to(1) == 1;
   identity.uid = reader.known<uid_t>();
   identity.pid = reader.known<pid_t>();
   identity.gids.resize(reader.number_up_to(kMostGroups));

@@ -16,10 +16,12 @@ namespace msi2imds::caller {
 // Everything known of who made a connection. What is empty is not known, and `unknown_because` says why.
 // Texts are as the caller chose them: whoever shows one escapes it.
 struct Identity {
-  std::optional<uid_t> uid;  // of the client's socket
+  // What is known contradicts itself, or could not be confirmed: no rule may go by any of it.
+  bool is_in_doubt = false;
+  std::optional<uid_t> uid;  // who dialled; where that was not seen, who made the socket
   std::string user;          // the name of the uid
   std::optional<pid_t> pid;  // the process that dialled
-  std::vector<gid_t> gids;   // its effective group, then its supplementary ones
+  std::vector<gid_t> gids;   // its effective group when it dialled, then its supplementary ones
   std::string comm;
   std::string program;  // path of its executable
   // The path names the same file (device and inode) in the machine's mount namespace or ours, and the process

@@ -26,12 +26,14 @@ enum class Kind : std::uint32_t {
   command_line,     // number: of an identity; text: its process's command line, found out after it
   forget_identity,  // number: of an identity that no later IdentityAnswer names
   observed,         // connections that others serve: IdentityAnswers (control/identities.hpp)
+  agreements,       // number: of the ask_identities; a caller::Agreement for each of its questions, in order
   identities,       // number: of the ask_identities; an IdentityAnswer for each of its questions, in order
   drain,  // finish what was accepted, then leave; value: Backlog; number: milliseconds until it is ended
   // responder to supervisor
   ready,               // accepting
   alive,               // every kHeartbeat
-  ask_identities,      // number: the responder's own; caller::Clues of each connection: whose is it
+  ask_identities,      // number: the responder's own; caller::Clues of each connection: whose is it; value: 1
+                       // if the agreements are wanted before
   damaged_usage_file,  // the content of usage_file cannot be used; text: why
   save_usage_file,     // the file that open_usage_file gave is complete; number: its size
   // questions of the responder, and their answers: both have the same id

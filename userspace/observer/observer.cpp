@@ -25,6 +25,8 @@
 namespace msi2imds::observer {
 namespace {
 
+static_assert(caller::kMostKnownGroups == MAX_GROUPS);
+
 SocketAddress address_of(const dialled& what) {
   return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
 }
@@ -35,8 +37,14 @@ Dialler to_dialler(const dialler& who) {
   clues.cookie = who.cookie;
   clues.pid = static_cast<std::int32_t>(who.pid);
   clues.has_uid = true;
-  clues.uid = who.uid;
-  clues.gid = who.gid;
+  const bool shows_task = who.started != 0;
+  clues.uid = shows_task ? who.acting_uid : who.uid;
+  clues.gid = shows_task ? who.acting_gid : who.gid;
+  clues.started = static_cast<std::int64_t>(who.started);
+  clues.program_inode = who.program_inode;
+  clues.program_device = who.program_device;
+  clues.group_count = who.group_count;
+  std::copy_n(std::begin(who.groups), clues.groups.size(), clues.groups.begin());
   std::copy_n(std::begin(who.comm), std::min(clues.comm.size() - 1, sizeof who.comm), clues.comm.begin());
   clues.has_cgroup_id = true;
   clues.cgroup_id = who.cgroup_id;
@@ -81,13 +89,42 @@ Observer::Observer(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
 Observer::Observer(Observer&&) noexcept = default;
 Observer::~Observer() = default;
 
-Result<Observer> Observer::attach(const Plan& plan) {
-  loader::prepare_libbpf();
-  Skeleton skeleton(observe_bpf::open_and_load());
+// Fails where the kernel has not what the programs need.
+Result<Observer> Observer::load(bool shows_tasks) {
+  Skeleton skeleton(observe_bpf::open());
   if (!skeleton) {
     return Error::from_errno(errno, "load the observer's programs");
   }
+  bpf_program__set_autoload(skeleton->progs.msi2imds_observe4, shows_tasks);
+  bpf_program__set_autoload(skeleton->progs.msi2imds_observe6, shows_tasks);
+  bpf_program__set_autoload(skeleton->progs.msi2imds_observe4_by_helpers, !shows_tasks);
+  bpf_program__set_autoload(skeleton->progs.msi2imds_observe6_by_helpers, !shows_tasks);
+  const int err = observe_bpf::load(skeleton.get());
+  if (err != 0) {
+    return Error::from_errno(-err, "load the observer's programs");
+  }
   Observer observer(std::move(skeleton));
+  observer.shows_tasks_ = shows_tasks;
+  return observer;
+}
+
+Result<Observer> Observer::load(const Plan& plan) {
+  if (!plan.by_helpers_alone) {
+    Result<Observer> loaded = load(true);
+    if (loaded) {
+      return loaded;
+    }
+  }
+  return load(false);
+}
+
+Result<Observer> Observer::attach(const Plan& plan) {
+  loader::prepare_libbpf();
+  Result<Observer> loaded = load(plan);
+  if (!loaded) {
+    return loaded.error();
+  }
+  Observer observer(std::move(*loaded));
   Result<void> done = observer.configure(plan);
   if (done) {
     done = observer.attach_to(plan.cgroup);
@@ -124,8 +161,10 @@ Result<void> Observer::attach_to(const std::string& cgroup) {
     return directory.error();
   }
   const std::vector<loader::ProgramOfHook> programs = {
-      {skeleton_->progs.msi2imds_observe4, BPF_CGROUP_INET4_CONNECT},
-      {skeleton_->progs.msi2imds_observe6, BPF_CGROUP_INET6_CONNECT}};
+      {shows_tasks_ ? skeleton_->progs.msi2imds_observe4 : skeleton_->progs.msi2imds_observe4_by_helpers,
+       BPF_CGROUP_INET4_CONNECT},
+      {shows_tasks_ ? skeleton_->progs.msi2imds_observe6 : skeleton_->progs.msi2imds_observe6_by_helpers,
+       BPF_CGROUP_INET6_CONNECT}};
   for (const loader::ProgramOfHook& program : programs) {
     Result<loader::CgroupAttachment> attachment =
         loader::CgroupAttachment::attach(program, directory->get(), loader::AttachMethod::link);

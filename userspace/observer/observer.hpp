@@ -32,6 +32,7 @@ struct Plan {
   std::uint16_t listen_port = 342;  // what a client dials whose connect() was rewritten before we saw it
   std::string cgroup = "/";         // whose processes are seen, from the root of cgroup2
   bool report = false;              // tell each connect() as it happens
+  bool by_helpers_alone = false;    // as on a kernel that does not show its tasks
 };
 
 // The observer's programs, attached; destroying it detaches them, as does the end of the process.
@@ -48,6 +49,11 @@ class Observer {
 
   // Who connected the socket with this cookie; nothing, if nobody was seen to. One system call.
   [[nodiscard]] std::optional<Dialler> find(std::uint64_t cookie) const;
+
+  // Whether groups, program and the start of a process are known as they were at its connect().
+  [[nodiscard]] bool shows_tasks() const {
+    return shows_tasks_;
+  }
 
   // Whether the kernel still has the programs attached.
   [[nodiscard]] Result<void> check() const;
@@ -67,12 +73,15 @@ class Observer {
   using Skeleton = std::unique_ptr<observe_bpf, Deleter>;
 
   explicit Observer(Skeleton skeleton);
+  static Result<Observer> load(bool shows_tasks);
+  static Result<Observer> load(const Plan& plan);
   Result<void> configure(const Plan& plan);
   Result<void> learn_namespace(std::uint16_t legacy_port);
   Result<void> attach_to(const std::string& cgroup);
   Result<void> open_reports();
 
   Skeleton skeleton_;
+  bool shows_tasks_ = false;
   UniqueFd udp_;                                       // by which the programs learn our network namespace
   std::vector<loader::CgroupAttachment> attachments_;  // detached before the programs go
   std::unique_ptr<std::vector<Dialler>> taken_;        // where the ring buffer's callback puts them

@@ -187,13 +187,23 @@ bool Conditions::need_process() const {
   return !gids.empty() || !units.empty() || !programs.empty() || !sha256s.empty() || !containers.empty();
 }
 
+bool Conditions::need_caller() const {
+  return !uids.empty() || need_process();
+}
+
 Met meet(const Conditions& conditions, const caller::Identity& caller, const token::TokenRequest& request) {
-  return judge(conditions, caller, request).met;
+  static const caller::Identity nobody;
+  return judge(conditions, caller.is_in_doubt ? nobody : caller, request).met;
 }
 
 std::string explain(const Conditions& conditions, const caller::Identity& caller,
                     const token::TokenRequest& request) {
-  return explain_unmet(judge(conditions, caller, request).first_unmet, conditions, caller, request);
+  caller::Identity known;
+  known.unknown_because = caller.unknown_because;
+  if (!caller.is_in_doubt) {
+    known = caller;
+  }
+  return explain_unmet(judge(conditions, known, request).first_unmet, conditions, known, request);
 }
 
 }  // namespace msi2imds::policy

@@ -28,6 +28,8 @@ struct Conditions {
 
   // Whether they ask for more than the uid.
   [[nodiscard]] bool need_process() const;
+  // Whether they ask for anything of the caller.
+  [[nodiscard]] bool need_caller() const;
 };
 
 // "unknown": what is known of the caller meets them, and on the rest depends whether all of it does.

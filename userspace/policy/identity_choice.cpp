@@ -28,10 +28,16 @@ IdentityChoice::IdentityChoice(std::vector<IdentityRule> rules, token::IdentityS
     : rules_(std::move(rules)), default_(std::move(otherwise)) {
   needs_process_ =
       std::ranges::any_of(rules_, [](const IdentityRule& rule) { return rule.conditions.need_process(); });
+  needs_caller_ =
+      std::ranges::any_of(rules_, [](const IdentityRule& rule) { return rule.conditions.need_caller(); });
 }
 
 bool IdentityChoice::has_rules() const {
   return !rules_.empty();
+}
+
+bool IdentityChoice::needs_caller() const {
+  return needs_caller_;
 }
 
 bool IdentityChoice::needs_process() const {

@@ -41,9 +41,10 @@ class IdentityChoice {
   // `otherwise` is for whom no rule matches; of kind none, IMDS decides.
   IdentityChoice(std::vector<IdentityRule> rules, token::IdentitySelector otherwise);
 
-  // Whether a request that names no identity has to be compared with rules, and these ask for more than the
-  // uid.
+  // Whether a request that names no identity has to be compared with rules, and these ask for anything of the
+  // caller, or for more than the uid.
   [[nodiscard]] bool has_rules() const;
+  [[nodiscard]] bool needs_caller() const;
   [[nodiscard]] bool needs_process() const;
 
   // The client's own word goes first, then the first rule that the caller meets, then the default. Nobody
@@ -59,6 +60,7 @@ class IdentityChoice {
   std::vector<IdentityRule> rules_;
   token::IdentitySelector default_;
   bool needs_process_ = false;
+  bool needs_caller_ = false;
 };
 
 }  // namespace msi2imds::policy

@@ -12,6 +12,7 @@ Policy::Policy(Mode mode, Default otherwise, std::vector<Rule> rules)
     : mode_(mode), default_(otherwise), rules_(std::move(rules)) {
   needs_process_ =
       std::ranges::any_of(rules_, [](const Rule& rule) { return rule.conditions.need_process(); });
+  needs_caller_ = std::ranges::any_of(rules_, [](const Rule& rule) { return rule.conditions.need_caller(); });
 }
 
 bool Policy::is_in_force() const {
@@ -20,6 +21,10 @@ bool Policy::is_in_force() const {
 
 bool Policy::enforces() const {
   return mode_ == Mode::enforce;
+}
+
+bool Policy::needs_caller() const {
+  return needs_caller_;
 }
 
 bool Policy::needs_process() const {

@@ -37,6 +37,8 @@ class Policy {
   [[nodiscard]] bool enforces() const;
   // Whether a rule asks for more than the uid.
   [[nodiscard]] bool needs_process() const;
+  // Whether a rule asks for anything of the caller.
+  [[nodiscard]] bool needs_caller() const;
 
   // The first rule that the caller meets decides, whatever the mode.
   [[nodiscard]] Decision decide(const caller::Identity& caller, const token::TokenRequest& request) const;
@@ -50,6 +52,7 @@ class Policy {
   Default default_ = Default::deny;
   std::vector<Rule> rules_;
   bool needs_process_ = false;
+  bool needs_caller_ = false;
 };
 
 }  // namespace msi2imds::policy

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "resolver/identifier.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -8,6 +10,9 @@
 #include <system_error>
 #include <vector>
 
+#include "caller/agreement.hpp"
+#include "resolver/credentials.hpp"
+#include "resolver/executable.hpp"
 #include "resolver/process.hpp"
 #include "resolver/unit.hpp"
 
@@ -30,21 +35,54 @@ std::optional<std::uint32_t> owner_of_slice(std::string_view cgroup) {
   return is_slice ? std::optional(uid) : std::nullopt;
 }
 
-void take(caller::Identity& identity, const Process& process) {
-  identity.program = process.program;
-  identity.program_is_verified = process.program_is_verified;
-  if (!process.gids.empty()) {
-    identity.gids = process.gids;
-  }
+void take_program(Found& found, const Process& process) {
+  found.identity.program = process.program;
+  found.identity.program_is_verified = process.program_is_verified;
+  found.program_file = process.program_file;
 }
 
-std::string name_list(const std::vector<pid_t>& pids) {
+// Its start as the kernel keeps it; /proc tells it in ticks, rounded down.
+bool began_at(const Process& process, std::int64_t started) {
+  const auto ticks_per_second = ::sysconf(_SC_CLK_TCK);
+  const std::int64_t tick = 1'000'000'000 / ticks_per_second;
+  return process.incarnation.started.count() == started / tick * tick;
+}
+
+// The number may belong to somebody else by now: to a process that began after the call. Numbers are not used
+// again within a tick.
+bool is_dialler(const Process& process, const caller::Clues& question) {
+  return process.incarnation.started <= std::chrono::nanoseconds(question.dialled_at) &&
+         (question.started == 0 || began_at(process, question.started));
+}
+
+// A program that is verified is compared by its path: whatever the process becomes meanwhile, the path has to
+// name the file that dialled.
+bool is_program_that_dialled(const std::string& proc, const Process& process, const caller::Clues& question) {
+  if (process.program_file.inode != question.program_inode) {
+    return false;
+  }
+  const KernelFile dialled{.inode = question.program_inode, .device = question.program_device};
+  const std::string directory = proc + "/" + std::to_string(process.pid);
+  return process.program_is_verified ? is_file(process.root + process.program, dialled,
+                                               proc + (process.root.empty() ? "/self" : "/1") + "/mountinfo")
+                                     : is_file(directory + "/exe", dialled, directory + "/mountinfo");
+}
+
+constexpr std::string_view kAnotherProgram =
+    "another-program: the process runs another program than when it dialled";
+constexpr std::string_view kElsewhere =
+    "another-cgroup: the process is in another cgroup than its socket was made in";
+constexpr std::string_view kChangedUser =
+    "changed-user: the process acts as another user or group than when it dialled, or may do so";
+
+template <typename Holders>
+std::string name_list(const Holders& holders) {
   std::string text;
-  for (const pid_t pid : pids) {
+  for (const auto& holder : holders) {
     if (text.size() > 60) {
       return text + " ...";
     }
-    text += (text.empty() ? "" : ", ") + std::to_string(pid);
+    text += (text.empty() ? "" : ", ") + std::to_string(holder.process.pid);
   }
   return text;
 }
@@ -57,9 +95,16 @@ caller::Identity known_from(const caller::Clues& question, UserNames& users) {
   if (identity.uid) {
     identity.user = users.find(*identity.uid);
   }
+  identity.is_in_doubt = caller::is_in_doubt(question.agreement);
+  identity.unknown_because = caller::describe(question);
+  if (question.pid != 0 || question.started != 0) {
+    identity.gids = {question.gid};
+    const std::size_t groups = question.started == 0 ? 0 : question.group_count;
+    identity.gids.insert(identity.gids.end(), question.groups.begin(),
+                         question.groups.begin() + std::min(groups, question.groups.size()));
+  }
   if (question.pid != 0) {
     identity.pid = question.pid;
-    identity.gids = {question.gid};
     const auto* const end = std::ranges::find(question.comm, '\0');
     identity.comm = std::string(question.comm.begin(), end);
   }
@@ -78,22 +123,24 @@ Group Identifier::group_of(const caller::Clues& question) {
 
 Found Identifier::identify(const caller::Clues& question, const std::optional<Holders>& holders) {
   Found found{.identity = known_from(question, users_), .started = 0};
-  if (question.pid != 0) {
-    describe_dialler(found, question);
-  } else if (question.inode != 0) {
-    if (holders) {
-      describe_holder(found, question.inode, *holders);
-    } else {
-      found.identity.unknown_because =
-          "too many callers at once: the search for processes has used up its share of the processor";
-    }
-  } else {
-    found.identity.unknown_because = "the client has closed its socket";
-  }
   caller::Identity& identity = found.identity;
   // The socket's own cgroup; a process may have been moved since.
   if (auto path = question.has_cgroup_id ? cgroup_paths_.find(question.cgroup_id) : std::nullopt) {
     identity.cgroup = std::move(*path);
+  }
+  std::string unknown_because;
+  if (question.pid != 0) {
+    unknown_because = describe_dialler(found, question);
+  } else if (question.inode == 0) {
+    unknown_because = "the client has closed its socket";
+  } else if (holders) {
+    unknown_because = describe_holder(found, question, *holders);
+  } else {
+    unknown_because =
+        "too many callers at once: the search for processes has used up its share of the processor";
+  }
+  if (!identity.is_in_doubt) {  // else that is what matters
+    identity.unknown_because = std::move(unknown_because);
   }
   identity.unit = unit_of(identity.cgroup);
   identity.container = container_of(identity.cgroup);
@@ -101,65 +148,103 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
   return found;
 }
 
-void Identifier::describe_dialler(Found& found, const caller::Clues& question) {
+// Returns why not all is known. Without the kernel's word of its groups and program, those that it has now
+// count, unless something shows that they may not be those that it had.
+std::string Identifier::describe_dialler(Found& found, const caller::Clues& question) {
+  const auto before = read_credentials(proc_, question.pid);
   const auto process = read_process(proc_, question.pid);
-  // The number may belong to somebody else by now: to a process that began after the call. Its start is known
-  // in ticks, rounded down, and numbers are not used again within one.
-  if (!process || process->incarnation.started > std::chrono::nanoseconds(question.dialled_at)) {
-    found.identity.unknown_because = "process " + std::to_string(question.pid) + " has ended";
-    return;
+  if (!process || !is_dialler(*process, question)) {
+    return "process " + std::to_string(question.pid) + " has ended";
   }
-  take(found.identity, *process);
-  found.program_file = process->program_file;
-  found.identity.cgroup = process->cgroup;
+  if (found.identity.cgroup.empty()) {
+    found.identity.cgroup = process->cgroup;
+  }
   found.started = std::max<std::int64_t>(process->incarnation.started.count(), 1);
+  if (question.started != 0) {
+    if (!is_program_that_dialled(proc_, *process, question)) {
+      return std::string(kAnotherProgram);
+    }
+    take_program(found, *process);
+    return "";
+  }
+  const auto after = read_credentials(proc_, question.pid);
+  if (!before || before != after || !before->are_plain() || question.known_uid() != before->uids.front() ||
+      before->gids.front() != question.gid) {
+    return std::string(kChangedUser);
+  }
+  take_program(found, *process);
+  found.identity.gids = process->gids;
+  return "";
 }
 
-void Identifier::describe_holder(Found& found, ino_t inode, const Holders& holders) {
-  caller::Identity& identity = found.identity;
-  const auto of_socket = holders.find(inode);
-  std::vector<Process> processes;
-  if (of_socket != holders.end()) {
-    for (const Holder& holder : of_socket->second) {
-      if (processes.size() == kMostHolders) {
-        break;
-      }
-      auto process = read_process(proc_, holder.pid);
-      if (process && holds(proc_, holder, inode)) {  // still: the number may have changed hands meanwhile
-        processes.push_back(std::move(*process));
-      }
+// Of the processes that hold the socket, those who may have dialled: of the user who made it.
+std::vector<Identifier::Described> Identifier::read_holders(const caller::Clues& question,
+                                                            const std::vector<Holder>& holders) {
+  std::vector<Described> read;
+  for (const Holder& holder : holders) {
+    if (read.size() == kMostHolders) {
+      break;
+    }
+    const auto before = read_credentials(proc_, holder.pid);
+    auto process = read_process(proc_, holder.pid);
+    // Still: the number may have changed hands meanwhile.
+    if (process && before && before == read_credentials(proc_, holder.pid) &&
+        holds(proc_, holder, question.inode) && (!question.has_uid || before->uids.back() == question.uid) &&
+        (question.started == 0 || began_at(*process, question.started))) {
+      read.push_back({.process = std::move(*process), .is_plain = before->are_plain()});
     }
   }
-  if (processes.empty()) {
-    identity.unknown_because = "no process has the client's socket open any more";
-    return;
+  return read;
+}
+
+// A process that runs a setuid or setgid program may have begun to do so after it dialled; one that is in
+// another cgroup than the socket may have dialled from there.
+std::string Identifier::describe_holder(Found& found, const caller::Clues& question, const Holders& holders) {
+  const auto of_socket = holders.find(question.inode);
+  const std::vector<Described> read =
+      of_socket == holders.end() ? std::vector<Described>() : read_holders(question, of_socket->second);
+  if (read.empty()) {
+    return "no process of its user has the client's socket open any more";
   }
-  const Process& first = processes.front();
-  const std::size_t count = processes.size() == kMostHolders ? of_socket->second.size() : processes.size();
-  const bool are_alike =
-      count == processes.size() && std::ranges::all_of(processes, [&first](const Process& other) {
-        return other.program == first.program && other.cgroup == first.cgroup &&
-               other.program_is_verified == first.program_is_verified;
-      });
+  caller::Identity& identity = found.identity;
+  identity.is_in_doubt = identity.is_in_doubt && question.agreement != caller::Agreement::unseen;
+  const Process& first = read.front().process;
+  const std::size_t count = read.size() == kMostHolders ? of_socket->second.size() : read.size();
   if (count == 1) {
     identity.pid = first.pid;
     identity.comm = first.comm;
-    take(identity, first);
-    found.program_file = first.program_file;
-    identity.cgroup = first.cgroup;
-    return;
   }
-  std::vector<pid_t> pids;
-  pids.reserve(processes.size());
-  for (const Process& process : processes) {
-    pids.push_back(process.pid);
+  const bool was_seen = question.started != 0;
+  const bool are_together =
+      count == read.size() && std::ranges::all_of(read, [&first](const Described& holder) {
+        return holder.process.cgroup == first.cgroup;
+      });
+  const bool has_cgroup = !identity.cgroup.empty() && identity.cgroup != "/";
+  const bool is_elsewhere = has_cgroup && !was_seen && (!are_together || identity.cgroup != first.cgroup);
+  if (is_elsewhere) {
+    identity.cgroup.clear();
+  } else if (!has_cgroup) {
+    identity.cgroup = are_together ? first.cgroup : std::string();
   }
-  identity.unknown_because = "held by " + std::to_string(count) + " processes: " + name_list(pids);
-  if (are_alike) {
+  if (!was_seen && !std::ranges::all_of(read, &Described::is_plain)) {
+    return std::string(kChangedUser);
+  }
+  if (was_seen && !is_program_that_dialled(proc_, first, question)) {
+    return std::string(kAnotherProgram);
+  }
+  if (count == 1) {
+    take_program(found, first);
+    identity.gids = was_seen ? identity.gids : first.gids;
+    return is_elsewhere ? std::string(kElsewhere) : "";
+  }
+  if (are_together && std::ranges::all_of(read, [&first](const Described& holder) {
+        return holder.process.program == first.program &&
+               holder.process.program_is_verified == first.program_is_verified;
+      })) {
     identity.program = first.program;
     identity.program_is_verified = first.program_is_verified;
-    identity.cgroup = first.cgroup;
   }
+  return "held by " + std::to_string(count) + " processes: " + name_list(read);
 }
 
 }  // namespace msi2imds::resolver

@@ -43,8 +43,15 @@ class Identifier {
   [[nodiscard]] Found identify(const caller::Clues& question, const std::optional<Holders>& holders);
 
  private:
-  void describe_dialler(Found& found, const caller::Clues& question);
-  void describe_holder(Found& found, ino_t inode, const Holders& holders);
+  // A process that has the client's socket open.
+  struct Described {
+    Process process;
+    bool is_plain = false;  // it acts as one user and one group
+  };
+
+  std::string describe_dialler(Found& found, const caller::Clues& question);
+  std::vector<Described> read_holders(const caller::Clues& question, const std::vector<Holder>& holders);
+  std::string describe_holder(Found& found, const caller::Clues& question, const Holders& holders);
 
   std::string proc_;
   CgroupPaths cgroup_paths_;

@@ -198,6 +198,7 @@ std::optional<Process> read_process(const std::string& proc, pid_t pid) {
   process.program_is_verified = root && process.program.starts_with('/') &&
                                 !process.program.ends_with(kDeleted) &&
                                 is_same_file(exe, *root + process.program);
+  process.root = root.value_or("");
   process.gids = read_groups(read_file(directory + "/status", 16384));
   process.cgroup = read_cgroup(read_file(directory + "/cgroup", 16384));
   if (read_link(exe) != process.program) {

@@ -36,6 +36,7 @@ struct Process {
   std::string program;
   bool program_is_verified = false;
   FileId program_file;
+  std::string root;  // where its paths lead, from here: "" or the root of process 1; with a verified program
   std::vector<gid_t> gids;
   std::string cgroup;  // the process's own, which it may have moved to after it made the socket
 };

@@ -381,7 +381,9 @@ void Resolver::answer_without_reader(Open& open, const std::string& reason) {
     return;
   }
   caller::Identity identity = known_from(open.clues, users_);
-  identity.unknown_because = reason;
+  if (!identity.is_in_doubt) {  // else that is what matters
+    identity.unknown_because = reason;
+  }
   finish(open, std::make_shared<const std::string>(caller::serialize(identity)));
 }
 

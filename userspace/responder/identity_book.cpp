@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/spawn.hpp"
+#include "caller/agreement.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -28,6 +29,21 @@ void PendingIdentity::then(std::function<void()> next) {
   }
 }
 
+void PendingIdentity::then_agreement(std::function<void()> next) {
+  if (agreement_ || identity_) {
+    next();
+  } else {
+    waiting_for_agreement_.push_back(std::move(next));
+  }
+}
+
+void PendingIdentity::set_agreement(caller::Agreement agreement) {
+  agreement_ = agreement;
+  for (const auto& next : std::exchange(waiting_for_agreement_, {})) {
+    next();
+  }
+}
+
 void PendingIdentity::finish(std::shared_ptr<const caller::Identity> identity,
                              std::optional<SocketAddress> dialled) {
   if (identity_) {  // given up before the answer came
@@ -36,20 +52,23 @@ void PendingIdentity::finish(std::shared_ptr<const caller::Identity> identity,
   identity_ = std::move(identity);
   dialled_ = dialled;
   unlink();
-  for (const auto& next : std::exchange(waiting_, {})) {
-    next();
+  for (auto* waiting : {&waiting_for_agreement_, &waiting_}) {
+    for (const auto& next : std::exchange(*waiting, {})) {
+      next();
+    }
   }
 }
 
-PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, bool is_fresh) {
+PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need) {
   auto lookup = std::make_shared<PendingIdentity>(caller);
   if (gave_up_) {
     give_up(*lookup);
   } else if (!tell_) {
-    lookup->finish(known_without(caller, "the supervisor cannot be asked"), std::nullopt);
+    lookup->set_agreement(caller::Agreement::unchecked);
+    lookup->finish(known_without(*lookup, "the supervisor cannot be asked"), std::nullopt);
   } else {
     unfinished_.push_back(*lookup);
-    pending_[caller.clues.known_uid()].push_back({is_fresh, lookup});
+    pending_[caller.clues.known_uid()].push_back({need, lookup});
     flush_soon();
   }
   return lookup;
@@ -72,6 +91,18 @@ asio::awaitable<void> IdentityBook::wait(PendingIdentityPtr lookup) {
   }
 }
 
+asio::awaitable<void> IdentityBook::wait_for_agreement(PendingIdentityPtr lookup) {
+  const auto is_over = [&lookup] { return lookup->agreement() || lookup->identity() != nullptr; };
+  if (is_over()) {
+    co_return;
+  }
+  asio::steady_timer over(io_, asio::steady_timer::time_point::max());
+  lookup->then_agreement([&over] { over.cancel(); });
+  while (!is_over()) {
+    (void)co_await over.async_wait(kAsTuple);
+  }
+}
+
 asio::awaitable<void> IdentityBook::wait_for_all() {
   while (!unfinished_.empty()) {
     PendingIdentityPtr first = unfinished_.front().shared_from_this();
@@ -88,7 +119,7 @@ void IdentityBook::give_up() {
 
 void IdentityBook::give_up(PendingIdentity& lookup) const {
   lookup.was_given_up_ = true;
-  lookup.finish(known_without(lookup.caller_, "the service was restarted meanwhile"), std::nullopt);
+  lookup.finish(known_without(lookup, "the service was restarted meanwhile"), std::nullopt);
 }
 
 // Connections that are accepted together are asked about together.
@@ -129,14 +160,17 @@ void IdentityBook::ask(User user, std::vector<Pending> pending) {
   const std::uint64_t number = ++last_question_;
   Question& question = questions_.try_emplace(number, io_, user).first->second;
   std::vector<caller::Clues> clues;
+  bool wants_agreements = false;
   for (Pending& one : pending) {
     clues.push_back(one.lookup->caller_.clues);
-    clues.back().is_fresh = one.is_fresh;
+    clues.back().is_fresh = one.need == Need::process;
+    wants_agreements = wants_agreements || one.need == Need::agreement;
     question.lookups.push_back(std::move(one.lookup));
   }
   control::Message message;
   message.kind = control::Kind::ask_identities;
   message.number = number;
+  message.value = wants_agreements ? 1 : 0;
   control::set_records(message, std::span<const caller::Clues>(clues));
   const Result<void> sent = tell_(message);
   if (!sent) {
@@ -157,10 +191,22 @@ void IdentityBook::end_question(std::uint64_t number, const std::string& failure
     return;
   }
   for (const PendingIdentityPtr& lookup : question.mapped().lookups) {
-    lookup->finish(known_without(lookup->caller_, "the supervisor could not identify the caller: " + failure),
+    lookup->finish(known_without(*lookup, "the supervisor could not identify the caller: " + failure),
                    std::nullopt);
   }
   flush_soon();
+}
+
+void IdentityBook::take_agreements(const control::Message& message) {
+  const auto agreements = control::get_records<caller::Agreement>(message);
+  const auto question = questions_.find(message.number);
+  if (question == questions_.end() || !agreements || agreements->size() != question->second.lookups.size()) {
+    return;  // nobody goes by it
+  }
+  const std::vector<PendingIdentityPtr> asked = question->second.lookups;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    asked[i]->set_agreement((*agreements)[i]);
+  }
 }
 
 void IdentityBook::take_answers(const control::Message& message) {
@@ -208,13 +254,15 @@ void IdentityBook::finish(PendingIdentity& lookup, const control::IdentityAnswer
   const auto known = identities_.find(answer.identity);
   lookup.finish(known != identities_.end()
                     ? std::shared_ptr<const caller::Identity>(known->second)
-                    : known_without(lookup.caller_, "the supervisor could not identify the caller"),
+                    : known_without(lookup, "the supervisor could not identify the caller"),
                 answer.dialled());
 }
 
-std::shared_ptr<const caller::Identity> IdentityBook::known_without(const caller::Caller& caller,
+std::shared_ptr<const caller::Identity> IdentityBook::known_without(const PendingIdentity& lookup,
                                                                     const std::string& reason) const {
+  const caller::Caller& caller = lookup.caller_;
   caller::Identity identity;
+  identity.is_in_doubt = !lookup.agreement_ || caller::is_in_doubt(*lookup.agreement_);
   identity.uid = caller.clues.known_uid();
   const auto user = identity.uid ? users_.find(*identity.uid) : users_.end();
   identity.user = user != users_.end() ? user->second : std::string();

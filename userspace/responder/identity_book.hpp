@@ -23,6 +23,13 @@
 
 namespace msi2imds::responder {
 
+// How much has to be known of a caller for its request.
+enum class Need : std::uint8_t {
+  nothing,    // whatever is known will do
+  agreement,  // whether the socket's user is the caller's
+  process,    // everything, and nothing from memory
+};
+
 // What is being found out about the caller at the other end of a connection.
 class PendingIdentity
     : public std::enable_shared_from_this<PendingIdentity>,
@@ -37,6 +44,10 @@ class PendingIdentity
   [[nodiscard]] const std::shared_ptr<const caller::Identity>& shared_identity() const {
     return identity_;
   }
+  // Whether the clues agree; nothing, until that is known. Only where it was asked for.
+  [[nodiscard]] std::optional<caller::Agreement> agreement() const {
+    return agreement_;
+  }
   // It was ended early: less is known of the caller than could be.
   [[nodiscard]] bool was_given_up() const {
     return was_given_up_;
@@ -48,16 +59,21 @@ class PendingIdentity
 
   // Calls `next` when the lookup is over: at once, if it is.
   void then(std::function<void()> next);
+  // Calls `next` when the agreement is known, or the lookup is over.
+  void then_agreement(std::function<void()> next);
 
  private:
   friend class IdentityBook;
+  void set_agreement(caller::Agreement agreement);
   void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
 
   caller::Caller caller_;
   bool was_given_up_ = false;
+  std::optional<caller::Agreement> agreement_;
   std::shared_ptr<const caller::Identity> identity_;
   std::optional<SocketAddress> dialled_;
   std::vector<std::function<void()>> waiting_;
+  std::vector<std::function<void()>> waiting_for_agreement_;
 };
 using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
@@ -76,12 +92,13 @@ class IdentityBook {
     tell_ = std::move(tell);
   }
 
-  // Begins to find out whose connection it is. The answer comes within seconds, whatever happens. `is_fresh`:
-  // nothing may come from memory, since a rule depends on it.
-  PendingIdentityPtr look_up(const caller::Caller& caller, bool is_fresh);
+  // Begins to find out whose connection it is. The answer comes within seconds, whatever happens.
+  PendingIdentityPtr look_up(const caller::Caller& caller, Need need);
 
   // Waits until the lookup is over, or all are.
   asio::awaitable<void> wait(PendingIdentityPtr lookup);
+  // Waits until it is known whether the clues agree, which takes no look at the process.
+  asio::awaitable<void> wait_for_agreement(PendingIdentityPtr lookup);
   asio::awaitable<void> wait_for_all();
 
   // Ends all lookups, now and from here on, with what the kernel has told of the caller.
@@ -93,6 +110,7 @@ class IdentityBook {
   // Returns the caller whose command line it was; none: nobody's of whom anything is known.
   std::shared_ptr<const caller::Identity> take_command_line(const control::Message& message);
   void forget_identity(const control::Message& message);
+  void take_agreements(const control::Message& message);
   void take_answers(const control::Message& message);
 
   // A caller of whom the supervisor tells unasked.
@@ -103,7 +121,7 @@ class IdentityBook {
   using Identities = std::unordered_map<std::uint64_t, std::shared_ptr<caller::Identity>>;
   using Unfinished = boost::intrusive::list<PendingIdentity, boost::intrusive::constant_time_size<false>>;
   struct Pending {
-    bool is_fresh = false;
+    Need need = Need::nothing;
     PendingIdentityPtr lookup;
   };
   using User = std::optional<uid_t>;  // of the client's socket
@@ -122,7 +140,7 @@ class IdentityBook {
   void give_up(PendingIdentity& lookup) const;
   void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
   // What is known when the supervisor cannot tell more.
-  [[nodiscard]] std::shared_ptr<const caller::Identity> known_without(const caller::Caller& caller,
+  [[nodiscard]] std::shared_ptr<const caller::Identity> known_without(const PendingIdentity& lookup,
                                                                       const std::string& reason) const;
 
   asio::io_context& io_;

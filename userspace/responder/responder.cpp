@@ -116,6 +116,9 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::forget_identity:
       sessions_.callers().forget_identity(received.message);
       return {};
+    case control::Kind::agreements:
+      sessions_.callers().take_agreements(received.message);
+      return {};
     case control::Kind::identities:
       sessions_.callers().take_answers(received.message);
       return {};

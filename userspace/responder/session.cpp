@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "caller/agreement.hpp"
 #include "caller/caller.hpp"
 #include "legacy/parse.hpp"
 #include "legacy/render.hpp"
@@ -53,10 +54,19 @@ Session::Session(StreamSocket socket, const SocketAddress& peer, const Destinati
       services_(services),
       connection_(std::move(socket), services.settings.limits, services.deadlines) {
   connection_.count_input_in(*this);
-  lookup_is_fresh_ =
-      services_.settings.policy.needs_process() || services_.settings.identities.needs_process();
-  lookup_ = services_.callers.look_up(caller_, lookup_is_fresh_);
+  looked_up_for_ = need(true);
+  lookup_ = services_.callers.look_up(caller_, looked_up_for_);
   request_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
+}
+
+// How much of the caller the rules ask for.
+Need Session::need(bool is_choice) const {
+  const policy::Policy& policy = services_.settings.policy;
+  const policy::IdentityChoice& identities = services_.settings.identities;
+  if (policy.needs_process() || (is_choice && identities.needs_process())) {
+    return Need::process;
+  }
+  return policy.needs_caller() || (is_choice && identities.needs_caller()) ? Need::agreement : Need::nothing;
 }
 
 // One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
@@ -100,15 +110,21 @@ http::Response Session::fail(const token::FetchResult& result) {
   return render(result);
 }
 
-// What the rules may go by; nothing if that is not to be waited for any more. Waits for the process only
-// where one of them asks for it.
+// What the rules may go by; nothing if that is not to be waited for any more. Waits for what one of them asks
+// for: a word of the observer's, or a look at the process.
 asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
-  const bool is_choice = request.identity.kind == token::SelectorKind::none;
-  if (services_.settings.policy.needs_process() ||
-      (is_choice && services_.settings.identities.needs_process())) {
-    if (!std::exchange(lookup_is_fresh_, true)) {  // the rules are newer than the connection
-      lookup_ = services_.callers.look_up(caller_, true);
+  Need needed = need(request.identity.kind == token::SelectorKind::none);
+  if (needed == Need::agreement) {
+    look_up_for(needed);
+    co_await services_.callers.wait_for_agreement(lookup_);
+    if (lookup_->was_given_up()) {
+      co_return std::nullopt;
     }
+    const std::optional<caller::Agreement> agreement = lookup_->agreement();
+    needed = !agreement || caller::is_in_doubt(*agreement) ? Need::process : needed;
+  }
+  if (needed == Need::process) {
+    look_up_for(needed);
     co_await services_.callers.wait(lookup_);
     co_return lookup_->was_given_up() ? std::nullopt : std::optional(*lookup_->identity());
   }
@@ -116,6 +132,14 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
   known.uid = caller_.clues.known_uid();
   known.unknown_because = caller_.unknown_because;
   co_return known;
+}
+
+// Anew where the rules are newer than the connection, or more is needed than was asked for.
+void Session::look_up_for(Need needed) {
+  if (needed > looked_up_for_) {
+    looked_up_for_ = needed;
+    lookup_ = services_.callers.look_up(caller_, needed);
+  }
 }
 
 // Gives the request the identity that it is to have, whoever names it. False: too little is known of the

@@ -63,7 +63,9 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
  private:
   asio::awaitable<http::Response> respond(http::Request& request);
   [[nodiscard]] http::Response fail(const token::FetchResult& result);
+  [[nodiscard]] Need need(bool is_choice) const;
   asio::awaitable<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
+  void look_up_for(Need needed);
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
   void record(unsigned status);
@@ -81,7 +83,7 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   Destination destination_;
   caller::Caller caller_;
   PendingIdentityPtr lookup_;
-  bool lookup_is_fresh_ = false;
+  Need looked_up_for_ = Need::nothing;
   int unrecorded_ = 0;  // requests
   RequestRecord request_;
   Services& services_;

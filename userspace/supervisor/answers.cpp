@@ -86,6 +86,20 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   }
 }
 
+// Takes no time: what a rule on users waits for.
+void Supervisor::tell_agreements(const control::Message& question, std::span<const caller::Clues> clues) {
+  control::Message message;
+  message.kind = control::Kind::agreements;
+  message.number = question.number;
+  std::vector<caller::Agreement> agreements;
+  agreements.reserve(clues.size());
+  for (const caller::Clues& client : clues) {
+    agreements.push_back(client.agreement);
+  }
+  control::set_records(message, std::span<const caller::Agreement>(agreements));
+  (void)responder_->channel().send(message);  // a responder that does not take it is replaced
+}
+
 // A coroutine of its own, since looking at processes takes time.
 asio::awaitable<void> Supervisor::answer_about_callers(control::Message question) {
   auto clues = control::get_records<caller::Clues>(question);
@@ -96,6 +110,9 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
   for (caller::Clues& client : *clues) {
     observation_.add_to(client);
     dialled.push_back(client.cookie != 0 ? interception_.dialled_by(client.cookie) : std::nullopt);
+  }
+  if (question.value != 0 && responder_) {
+    tell_agreements(question, *clues);
   }
   const std::uint64_t asked_by = responders_started_;
   std::vector<IdentityService::Caller> callers = co_await identities_.identify(std::move(*clues));

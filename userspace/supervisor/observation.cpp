@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "caller/agreement.hpp"
 #include "caller/caller.hpp"
 #include "netlink/tcp_sockets.hpp"
 
@@ -23,15 +24,17 @@ constexpr std::size_t kMostHandedOver = 4096;
 constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;
 
 // The observer sees the machine's own process numbers, which mean other processes in a container.
-bool sees_the_machines_pids() {
-  struct stat own {};
-  return ::stat("/proc/self/ns/pid", &own) == 0 && own.st_ino == kFirstPidNamespace;
+bool has_the_machines_pids() {
+  static const bool has_the_same_numbers = [] {
+    struct stat own {};
+    return ::stat("/proc/self/ns/pid", &own) == 0 && own.st_ino == kFirstPidNamespace;
+  }();
+  return has_the_same_numbers;
 }
 
 // What may be used of what the observer saw.
 caller::Clues usable(caller::Clues clues) {
-  static const bool has_the_same_numbers = sees_the_machines_pids();
-  clues.pid = has_the_same_numbers ? clues.pid : 0;
+  clues.pid = has_the_machines_pids() ? clues.pid : 0;
   return clues;
 }
 
@@ -92,7 +95,11 @@ void Observation::attach(Time now) {
     report_shortcoming("callers.cgroup is empty");
   } else if (Result<observer::Observer> observer = observer::Observer::attach(plan_); observer) {
     attached_ = std::make_shared<Attached>(io_, std::move(*observer));
-    shortcoming_.clear();
+    shortcoming_ =
+        attached_->observer->shows_tasks()
+            ? std::string()
+            : "a caller's program and groups are those that it has when it is looked at: this kernel "
+              "does not show which it had when it dialled";
   } else {
     report_shortcoming(observer.error().message());
   }
@@ -143,21 +150,10 @@ void Observation::keep_in_force(Time now) {
 void Observation::add_to(caller::Clues& clues) const {
   const auto dialler =
       attached_ && clues.cookie != 0 ? attached_->observer->find(clues.cookie) : std::nullopt;
-  if (!dialler) {
-    return;
-  }
-  const caller::Clues seen = usable(dialler->clues);
-  clues.pid = seen.pid;
-  clues.gid = seen.gid;
-  clues.comm = seen.comm;
-  clues.dialled_at = seen.dialled_at;
-  if (!clues.has_uid) {
-    clues.has_uid = true;
-    clues.uid = seen.uid;
-  }
-  if (!clues.has_cgroup_id) {
-    clues.has_cgroup_id = true;
-    clues.cgroup_id = seen.cgroup_id;
+  if (dialler) {
+    clues = caller::join(clues, usable(dialler->clues));
+  } else if (clues.has_uid && has_the_machines_pids()) {
+    clues.agreement = caller::Agreement::unseen;
   }
 }
 

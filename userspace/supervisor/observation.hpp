@@ -43,7 +43,7 @@ class Observation {
   // Attaches the programs again if somebody has removed them. What failed is tried again every ten seconds.
   void keep_in_force(Time now = std::chrono::steady_clock::now());
 
-  // Adds what the observer saw of the connect() to what the client's socket tells.
+  // Adds what the observer saw of the connect() to what the client's socket tells, and whether both agree.
   void add_to(caller::Clues& clues) const;
 
   // What an operator needs to know: why callers are less well known than they could be; empty if they are

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,7 @@ class Supervisor {
   void answer(control::Channel& channel, const control::Message& question);
   asio::awaitable<void> answer_about_redirection(std::uint32_t id);
   asio::awaitable<void> answer_about_callers(control::Message question);
+  void tell_agreements(const control::Message& question, std::span<const caller::Clues> clues);
 
   // Another configuration (reload.cpp).
   asio::awaitable<void> reload();

@@ -49,6 +49,22 @@ TEST(ConditionsTest, LeaveOpenWhatIsNotKnown) {
   }
 }
 
+TEST(ConditionsTest, LeaveOpenWhatIsInDoubt) {
+  caller::Identity caller = known_caller();
+  caller.is_in_doubt = true;
+  caller.unknown_because = "another-user: uid 34 connected a socket that uid 0 had made";
+  const std::string program = "/usr/bin/backup";
+  for (const Conditions& conditions :
+       {only(&Conditions::uids, 34U), only(&Conditions::uids, 0U), only(&Conditions::gids, 34U),
+        only(&Conditions::units, std::string("backup.service")), only(&Conditions::programs, program)}) {
+    EXPECT_EQ(met_by(conditions, caller), Met::unknown);
+    EXPECT_NE(explain(conditions, caller, some_request()).find("not known: another-user: "),
+              std::string::npos);
+  }
+  EXPECT_EQ(met_by(only(&Conditions::resources, some_request().resource), caller), Met::yes)
+      << "it asks nothing of the caller";
+}
+
 TEST(ConditionsTest, AreRefutedByWhatIsKnown) {
   const std::string other = "/other";
   for (const Conditions& conditions :

@@ -28,7 +28,7 @@ class FakeProc {
     std::filesystem::create_symlink(program, path(directory + "/exe"));
     write(directory + "/comm", "a (comm) 1\n");
     write(directory + "/cmdline", std::string("backup\0--all\0", 13));
-    write(directory + "/status", "Name:\tx\nUid:\t1\t1\t1\t1\nGid:\t5\t6\t7\t8\nGroups:\t6 27 \n");
+    write(directory + "/status", "Name:\tx\nUid:\t1\t1\t1\t1\nGid:\t9\t9\t9\t9\nGroups:\t6 27 \n");
     write(directory + "/cgroup", "1:name=systemd:/old\n0::/system.slice/backup.service\n");
     set_stat(pid, started);
   }

@@ -27,6 +27,8 @@ class ProcessTest : public testing::Test {
     question.pid = pid;
     question.dialled_at = at;
     question.comm = {'b', 'a', 'c', 'k'};
+    question.has_uid = true;
+    question.uid = 1;
     question.gid = 9;
     return question;
   }
@@ -49,7 +51,7 @@ TEST_F(ProcessTest, TellsWhatProcTells) {
   EXPECT_EQ(process->comm, "a (comm) 1");
   EXPECT_EQ(process->program, program_);
   EXPECT_EQ(read_command_line(proc_.path(), 100, process->incarnation), "backup --all");
-  EXPECT_EQ(process->gids, (std::vector<gid_t>{6, 6, 27}));
+  EXPECT_EQ(process->gids, (std::vector<gid_t>{9, 6, 27}));
   EXPECT_EQ(process->cgroup, "/system.slice/backup.service");
 }
 
@@ -145,7 +147,8 @@ TEST_F(ProcessTest, IsFoundByTheSocketThatItHolds) {
   EXPECT_EQ(identity.pid, 100);
   EXPECT_EQ(identity.comm, "a (comm) 1");
   EXPECT_EQ(identity.program, program_);
-  EXPECT_EQ(identify(held(4712)).unknown_because, "no process has the client's socket open any more");
+  EXPECT_EQ(identify(held(4712)).unknown_because,
+            "no process of its user has the client's socket open any more");
 }
 
 TEST_F(ProcessTest, IsOneOfThoseWhoHoldTheSocket) {

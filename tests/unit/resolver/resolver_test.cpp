@@ -24,7 +24,18 @@ std::int64_t since_boot() {
 caller::Clues dialled_by(pid_t pid) {
   caller::Clues question;
   question.pid = pid;
+  question.has_uid = true;
+  question.uid = ::getuid();
+  question.gid = ::getgid();
   question.dialled_at = since_boot();
+  return question;
+}
+
+// Of a process that FakeProc has made.
+caller::Clues dialled_by_fake(pid_t pid) {
+  caller::Clues question = dialled_by(pid);
+  question.uid = 1;
+  question.gid = 9;
   return question;
 }
 
@@ -102,7 +113,8 @@ class HostileProcessTest : public ResolverTest {
 TEST_F(HostileProcessTest, HoldsNobodyUp) {
   make_hang("200/status");
   Resolver resolver(io_, {.proc = proc_.path()});
-  const auto identities = resolve(resolver, {dialled_by(100), dialled_by(200), dialled_by(100)});
+  const auto identities =
+      resolve(resolver, {dialled_by_fake(100), dialled_by_fake(200), dialled_by_fake(100)});
   ASSERT_EQ(identities.size(), 3U);
   EXPECT_EQ(identities[0].program, proc_.path("backup"));
   EXPECT_EQ(identities[1].unknown_because, "reading /proc took longer than 100 ms");
@@ -110,7 +122,7 @@ TEST_F(HostileProcessTest, HoldsNobodyUp) {
   EXPECT_EQ(identities[2], identities[0]);
 
   // From now on it is left alone, and delays nobody.
-  const auto again = resolve(resolver, {dialled_by(200), dialled_by(300)});
+  const auto again = resolve(resolver, {dialled_by_fake(200), dialled_by_fake(300)});
   EXPECT_EQ(again[0], identities[1]);
   EXPECT_EQ(again[1].program, proc_.path("backup"));
 }
@@ -120,7 +132,7 @@ TEST_F(HostileProcessTest, IsKnownAlsoWhereItsCommandLineCannotBeRead) {
   make_hang("200/cmdline");
   Resolver resolver(io_, {.proc = proc_.path()});
   for (int i = 0; i < 3; ++i) {
-    const auto identities = resolve(resolver, {dialled_by(200), dialled_by(300)});
+    const auto identities = resolve(resolver, {dialled_by_fake(200), dialled_by_fake(300)});
     EXPECT_EQ(identities[0].program, proc_.path("backup"));
     EXPECT_EQ(identities[1].program, proc_.path("backup"));
   }
@@ -134,7 +146,7 @@ TEST_F(HostileProcessTest, IsSearchedForInVainWithoutHoldingUpOthers) {
   held.has_uid = true;
   held.uid = ::geteuid();
   Resolver resolver(io_, {.proc = proc_.path()});
-  const auto identities = resolve(resolver, {held, dialled_by(300)});
+  const auto identities = resolve(resolver, {held, dialled_by_fake(300)});
   EXPECT_EQ(identities[0].unknown_because, "reading /proc took longer than 100 ms");
   EXPECT_EQ(identities[1].program, proc_.path("backup"));
 }
@@ -143,7 +155,7 @@ TEST_F(HostileProcessTest, IsSearchedForInVainWithoutHoldingUpOthers) {
 TEST_F(HostileProcessTest, HasTheNameOfItsUser) {
   make_hang("200/status");
   Resolver resolver(io_, {.proc = proc_.path(), .passwd_file = proc_.path("passwd")});
-  caller::Clues clues = dialled_by(200);
+  caller::Clues clues = dialled_by_fake(200);
   clues.has_uid = true;
   clues.uid = 34;
   const auto identities = resolve(resolver, {clues});

@@ -26,11 +26,11 @@ class IdentityBookTest : public testing::Test {
     });
   }
 
-  PendingIdentityPtr look_up(uid_t uid = kUid) {
+  PendingIdentityPtr look_up(uid_t uid = kUid, Need need = Need::process) {
     caller::Caller caller;
     caller.clues.has_uid = true;
     caller.clues.uid = uid;
-    return book_.look_up(caller, true);
+    return book_.look_up(caller, need);
   }
   // Answers the last question, for each connection with the same number.
   void let_go(std::uint64_t number = 0) {
@@ -112,6 +112,44 @@ TEST_F(IdentityBookTest, WaitsForTheSupervisorsAnswer) {
   EXPECT_TRUE(waiting_for_all.get());
   EXPECT_FALSE(lookup->was_given_up());
   EXPECT_EQ(lookup->identity()->unknown_because, "the supervisor could not identify the caller");
+}
+
+void agree_on(IdentityBook& book, const control::Message& question, caller::Agreement agreement) {
+  control::Message message;
+  message.number = question.number;
+  control::set_records(message, std::span<const caller::Agreement>(&agreement, 1));
+  book.take_agreements(message);
+}
+
+TEST_F(IdentityBookTest, KnowsWhetherTheCluesAgreeBeforeTheProcessWasLookedAt) {
+  const PendingIdentityPtr lookup = look_up(kUid, Need::agreement);
+  support::Started<void> waiting(io_, book_.wait_for_agreement(lookup));
+  EXPECT_EQ(question_.value, 1);
+  EXPECT_FALSE(waiting.is_done());
+  agree_on(book_, question_, caller::Agreement::another_user);
+  EXPECT_TRUE(waiting.get());
+  EXPECT_EQ(lookup->agreement(), caller::Agreement::another_user);
+  EXPECT_FALSE(lookup->identity());
+  let_go();
+  EXPECT_TRUE(lookup->identity()->is_in_doubt);
+}
+
+TEST_F(IdentityBookTest, WhoIsNotAnsweredAboutIsInDoubt) {
+  const PendingIdentityPtr lookup = look_up(kUid, Need::agreement);
+  support::Started<void> waiting(io_, book_.wait_for_agreement(lookup));
+  let_go();
+  EXPECT_TRUE(waiting.get()) << "nothing more will come";
+  EXPECT_FALSE(lookup->agreement());
+  EXPECT_TRUE(lookup->identity()->is_in_doubt);
+}
+
+TEST_F(IdentityBookTest, WhatAgreesIsKnownThoughNobodyIsFound) {
+  const PendingIdentityPtr lookup = look_up(kUid, Need::agreement);
+  settle();
+  agree_on(book_, question_, caller::Agreement::agreed);
+  let_go();
+  EXPECT_FALSE(lookup->identity()->is_in_doubt);
+  EXPECT_EQ(lookup->identity()->uid, kUid);
 }
 
 TEST_F(IdentityBookTest, KnowsWhatWasPushedUntilItIsToForgetIt) {
