@@ -42,6 +42,10 @@ class CgroupAttachment {
     return !link_;
   }
 
+  [[nodiscard]] const bpf_program& program() const {
+    return *program_.program;
+  }
+
   // None where the kernel has no links.
   [[nodiscard]] bpf_link* link() const {
     return link_.get();

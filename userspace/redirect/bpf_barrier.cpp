@@ -21,7 +21,6 @@
 #include "loader/cgroup.hpp"
 #include "redirect/own_namespace.hpp"
 #include "redirect/pinned_link.hpp"
-#include "redirect/program_maps.hpp"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -30,7 +29,10 @@
 namespace msi2imds::redirect {
 namespace {
 
-constexpr std::string_view kPinPrefix = "barrier";
+// What the pins of this network namespace's barrier begin with; a number follows.
+std::string pin_prefix() {
+  return "barrier_" + std::to_string(own_namespace()) + "_";
+}
 
 closed_address to_closed(const SocketAddress& address) {
   closed_address closed{};
@@ -81,19 +83,13 @@ Result<void> learn_own_namespace(const barrier_bpf& skeleton, const UniqueFd& ud
                      : Error::from_errno(ENOENT, "find out the cookie of this network namespace");
 }
 
-// Whether it is a link of our barrier's programs, of this network namespace.
-bool is_barrier(const loader::Link& link) {
+// Whether a link of our barrier's programs is pinned there.
+bool is_barrier(const std::string& path) {
+  const loader::Link link(bpf_link__open(path.c_str()));
   bpf_link_info info{};
   std::uint32_t size = sizeof info;
-  if (!link || bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) != 0 ||
-      info.type != BPF_LINK_TYPE_CGROUP) {
-    return false;
-  }
-  const UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
-  const auto plan = loader::is_our_program(program.get())
-                        ? first_value<barrier_plan>(program.get(), "barrier")
-                        : std::nullopt;
-  return plan && plan->owner == own_namespace();
+  return link && bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) == 0 &&
+         info.type == BPF_LINK_TYPE_CGROUP && is_pinned_beside(path, info.prog_id);
 }
 
 }  // namespace
@@ -240,8 +236,8 @@ bool BpfBarrier::hand_over() {
   std::size_t count = 0;
   for (Place& place : raised_->places) {
     for (loader::CgroupAttachment& attachment : place.attachments) {
-      const std::string name = std::string(kPinPrefix) + std::to_string(count++);
-      if (!pin(*attachment.link(), pin_directory_ + "/" + name)) {
+      const std::string path = pin_directory_ + "/" + pin_prefix() + std::to_string(count++);
+      if (!pin(*attachment.link(), attachment.program(), path)) {
         return false;  // what is pinned already is found by whoever comes next
       }
     }
@@ -251,12 +247,12 @@ bool BpfBarrier::hand_over() {
 }
 
 std::vector<std::string> BpfBarrier::pins() const {
+  const std::string prefix = pin_prefix();
   std::vector<std::string> paths;
   std::error_code ec;
   for (std::filesystem::directory_iterator entry(pin_directory_, ec), end; !ec && entry != end;
        entry.increment(ec)) {
-    if (entry->path().filename().string().starts_with(kPinPrefix) &&
-        is_barrier(loader::Link(bpf_link__open(entry->path().c_str())))) {
+    if (entry->path().filename().string().starts_with(prefix) && is_barrier(entry->path().string())) {
       paths.push_back(entry->path().string());
     }
   }
@@ -272,14 +268,11 @@ asio::awaitable<Result<std::vector<std::string>>> BpfBarrier::find_leftovers() c
 }
 
 asio::awaitable<Result<void>> BpfBarrier::remove_leftovers() const {
-  const std::vector<std::string> paths = pins();
-  for (const std::string& path : paths) {
-    if (::unlink(path.c_str()) != 0) {
-      co_return Error::from_errno(errno, "remove the pin '" + path + "'");
+  for (const std::string& path : pins()) {
+    const Result<void> removed = remove_pins(path);
+    if (!removed) {
+      co_return removed.error();
     }
-  }
-  if (!paths.empty()) {
-    (void)::rmdir(pin_directory_.c_str());  // stays while somebody else uses it
   }
   co_return Result<void>();
 }

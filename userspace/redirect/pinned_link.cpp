@@ -30,12 +30,6 @@ std::string program_pin(const std::string& path, std::uint32_t id) {
   return programs_of(path) + std::to_string(id);
 }
 
-// A program that is pinned keeps its number.
-bool is_pinned_beside(const std::string& path, std::uint32_t id) {
-  const UniqueFd program(bpf_obj_get(program_pin(path, id).c_str()));
-  return loader::is_our_program(program.get()) && loader::id_of(program.get()) == id;
-}
-
 Result<void> is_ours(const std::string& path, const bpf_link_info& info) {
   if (is_pinned_beside(path, info.prog_id)) {
     return {};
@@ -111,6 +105,12 @@ void unpin_earlier_programs(const bpf_program& program, const std::string& path)
 
 }  // namespace
 
+// A program that is pinned keeps its number.
+bool is_pinned_beside(const std::string& path, std::uint32_t id) {
+  const UniqueFd program(bpf_obj_get(program_pin(path, id).c_str()));
+  return loader::is_our_program(program.get()) && loader::id_of(program.get()) == id;
+}
+
 Result<loader::Link> open_pinned(const std::string& path) {
   Result<Pinned> pinned = open_ours(path);
   if (!pinned) {
@@ -159,12 +159,17 @@ Result<bool> unpin(const std::string& path) {
     }
     return pinned.error();
   }
+  const Result<void> removed = remove_pins(path);
+  return removed ? Result<bool>(true) : removed.error();
+}
+
+Result<void> remove_pins(const std::string& path) {
   if (::unlink(path.c_str()) != 0) {
     return Error::from_errno(errno, "remove the pin '" + path + "'");
   }
   unpin_programs_but({}, path);
   (void)::rmdir(std::filesystem::path(path).parent_path().c_str());  // stays when somebody else uses it
-  return true;
+  return {};
 }
 
 }  // namespace msi2imds::redirect

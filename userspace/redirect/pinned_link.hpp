@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <cstdint>
 #include <string>
 
 #include "base/error.hpp"
@@ -28,5 +29,11 @@ namespace msi2imds::redirect {
 // Takes the pins away if they are ours, of this namespace or of one that is gone: true. False: nothing is
 // pinned there. Fails with EEXIST when it is another's, which stays.
 [[nodiscard]] Result<bool> unpin(const std::string& path);
+
+// Whether the program of that number is ours, and pinned beside the link that is pinned there.
+[[nodiscard]] bool is_pinned_beside(const std::string& path, std::uint32_t id);
+
+// Takes the pins of a link and its program away, without a look at whose they are.
+[[nodiscard]] Result<void> remove_pins(const std::string& path);
 
 }  // namespace msi2imds::redirect

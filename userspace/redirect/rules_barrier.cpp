@@ -11,23 +11,22 @@ namespace msi2imds::redirect {
 
 RulesBarrier::RulesBarrier(std::unique_ptr<BarrierRules> rules) : rules_(std::move(rules)) {}
 
-Result<void> RulesBarrier::keep_guard() {
+asio::awaitable<Result<void>> RulesBarrier::keep_guard() {
   if (guard_ && !is_guard_at_work_) {
-    return {};
+    co_return Result<void>();
   }
-  const std::shared_ptr<BarrierRules> rules = rules_;
-  Result<Guard> guard = Guard::start(
-      [rules] {
-        const Result<void> removed = run_to_end(rules->remove());
-        return removed || !is_busy(removed.error());
-      },
-      {});
+  Guard::Undo undo = [rules = rules_] {
+    const Result<void> removed = run_to_end(rules->remove());
+    return removed || !is_busy(removed.error());
+  };
+  const std::vector<int> none;
+  Result<Guard> guard = co_await Guard::start(std::move(undo), none);
   if (!guard) {
-    return guard.error();
+    co_return guard.error();
   }
   dismiss_guard();  // it would remove what is put next
   guard_.emplace(std::move(*guard));
-  return {};
+  co_return Result<void>();
 }
 
 void RulesBarrier::dismiss_guard() {
@@ -46,7 +45,7 @@ asio::awaitable<Result<void>> RulesBarrier::raise(const BarrierPlan& plan) {
     co_return Error::from_errno(ENOTSUP, "limit the barrier to redirect.cgroups");
   }
   patience_ = plan.patience;
-  const Result<void> guarded = keep_guard();
+  const Result<void> guarded = co_await keep_guard();
   if (!guarded) {
     co_return guarded;
   }

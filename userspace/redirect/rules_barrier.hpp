@@ -30,7 +30,7 @@ class RulesBarrier final : public Barrier {
   [[nodiscard]] asio::awaitable<Result<void>> remove_leftovers() const override;
 
  private:
-  [[nodiscard]] Result<void> keep_guard();
+  [[nodiscard]] asio::awaitable<Result<void>> keep_guard();
   void dismiss_guard();
 
   std::shared_ptr<BarrierRules> rules_;  // the guard's process has a copy
