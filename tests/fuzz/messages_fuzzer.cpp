@@ -128,7 +128,8 @@ class Server {
             return resource.size() + identity.size();
           },
       .callers = [] { return std::string("{}"); },
-      .metrics = []() -> asio::awaitable<std::string> { co_return "a_metric 1\n"; }};
+      .metrics = []() -> asio::awaitable<std::string> { co_return "a_metric 1\n"; },
+      .is_own_host = [](std::string_view authority) { return authority == "localhost"; }};
   responder::AdminServer server_;
   sockaddr_un address_{};
   socklen_t size_ = 0;
@@ -146,6 +147,9 @@ void ask_servers(std::string_view bytes) {
   const std::string shown = metrics.ask(bytes);
   require(shown.empty() || shown.starts_with("HTTP/1."));
   require(!fuzz::contains(shown, "application/json") && metrics.flushes() == 0);
+  // Of HTTP/1.0 no host is asked for.
+  require(!fuzz::contains(shown, "a_metric") || fuzz::contains(bytes, "localhost") ||
+          fuzz::contains(bytes, "HTTP/1.0"));
 }
 
 }  // namespace
