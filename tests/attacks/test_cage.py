@@ -255,11 +255,12 @@ def test_it_lives_in_an_empty_root(service, host, responder):
     assert os.listdir(f"/proc/{responder}/root/") == []
     with pytest.raises(FileNotFoundError):
         open(f"/proc/{responder}/root/file", "w")
-    for namespace in ("mnt", "ipc", "uts"):
-        assert os.readlink(f"/proc/{responder}/ns/{namespace}") != os.readlink(f"/proc/{service.pid}/ns/{namespace}")
     confinement = service.status_json()["responder"]["confinement"]
     assert confinement["system_call_filter"] is True
     assert confinement["empty_root"] is True
-    assert confinement["own_namespaces"] == ["mount", "ipc", "uts"]
+    # A supervisor that has given up CAP_SYS_ADMIN has none to give; the status tells what there is.
+    for name, entry in (("mount", "mnt"), ("ipc", "ipc"), ("uts", "uts")):
+        own = os.readlink(f"/proc/{responder}/ns/{entry}") != os.readlink(f"/proc/{service.pid}/ns/{entry}")
+        assert own == (name in confinement["own_namespaces"]), name
     assert "confined by            a system call filter" in service.status().stdout
     assert status_of(responder)["NoNewPrivs"] == "1"
