@@ -30,17 +30,12 @@ if(NOT real_source STREQUAL PROJECT_SOURCE_DIR)
   list(APPEND MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${real_source}=.)
 endif()
 
-# Marks where functions may begin, for processors and kernels that check it (CET).
-include(CheckCXXCompilerFlag)
-check_cxx_compiler_flag(-fcf-protection=full MSI2IMDS_HAS_CF_PROTECTION)
-
 # Warnings and hardening of our own targets: linked by every module and program.
 add_library(msi2imds_options INTERFACE)
 target_compile_options(msi2imds_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -fstack-protector-strong
   $<$<BOOL:${MSI2IMDS_WERROR}>:-Werror>
   $<$<CONFIG:Release,RelWithDebInfo>:-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>
-  $<$<AND:$<CONFIG:Release>,$<BOOL:${MSI2IMDS_HAS_CF_PROTECTION}>>:-fcf-protection=full>
   "$<$<CONFIG:Release>:${MSI2IMDS_PREFIX_MAP}>")
 target_link_options(msi2imds_options INTERFACE
   -Wl,-z,relro,-z,now,-z,noexecstack $<$<CONFIG:Release,RelWithDebInfo>:-Wl,--gc-sections>)

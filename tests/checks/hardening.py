@@ -29,6 +29,7 @@ class Program:
         self.segments = re.findall(
             r"^  (\w+) +0x\w+ 0x(\w+) 0x\w+ 0x\w+ 0x(\w+) ([RWE ]{3}) ",
             read("readelf", "--program-headers", "--wide", path), re.MULTILINE)
+        self.notes = read("readelf", "--notes", "--wide", path)
         self.dynamic = read("readelf", "--dynamic", "--wide", path)
         self.sections = re.findall(r"^ +\[ *\d+\] (\S+) +\S+ +(\w+) ", read("readelf", "--section-headers", "--wide", path),
                                    re.MULTILINE)
@@ -93,9 +94,9 @@ def has_fortified_calls(program):
     return bool(program.calling(r"<_*(mem|str|v?f?s?n?printf|explicit_bzero|read|recv)\w*_chk>"))
 
 
-def begins_functions_for_cet(program):
-    """Whatever may be called by its address. A kernel that checks it wants the libraries to have it as well."""
-    return any("endbr64" in line for line in program.functions.get("main", [])[:2])
+def is_marked_for_cet(program):
+    """All of it, libraries included: otherwise processor and kernel check nothing. Told, and not asked for."""
+    return re.search(r"x86 feature:.*\bIBT\b.*\bSHSTK\b", program.notes) is not None
 
 
 PROTECTIONS = {
@@ -107,7 +108,6 @@ PROTECTIONS = {
     relocates_no_code: "has its code changed at the start (TEXTREL)",
     guards_its_stack: "has too few functions with a guard on the stack (-fstack-protector-strong)",
     has_fortified_calls: "has no call that checks the room it writes to (-D_FORTIFY_SOURCE)",
-    begins_functions_for_cet: "has no endbr64 where functions begin (-fcf-protection)",
 }
 
 SAMPLE = r"""
@@ -129,8 +129,7 @@ int main(int count, char **arguments) {
 }
 """
 LINKER = "-Wl,-z,relro,-z,now,-z,noexecstack"
-GOOD = ["-O2", "-fPIE", "-static-pie", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2",
-        "-fcf-protection=full", LINKER]
+GOOD = ["-O2", "-fPIE", "-static-pie", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2", LINKER]
 # Without what, and what must be missed then.
 BAD = (
     (["-static-pie", "-fPIE"], ["-no-pie", "-static"], is_static_pie),
@@ -142,7 +141,6 @@ BAD = (
     (["-static-pie"], ["-pie", "-DRELOCATED_CODE", "-Wl,-z,notext"], relocates_no_code),
     (["-fstack-protector-strong"], ["-fno-stack-protector"], guards_its_stack),
     (["-D_FORTIFY_SOURCE=2"], [], has_fortified_calls),
-    (["-fcf-protection=full"], ["-fcf-protection=none"], begins_functions_for_cet),
 )
 
 
@@ -170,7 +168,8 @@ def main(path):
     findings += [f"{path} {consequence}" for protection, consequence in PROTECTIONS.items() if not protection(program)]
     guarded, fortified = len(program.calling("<__stack_chk_fail")), len(program.calling("_chk>"))
     print("\n".join(findings) or f"{path} has all {len(PROTECTIONS)} protections: {len(program.functions)} functions of ours, "
-          f"{guarded} with a guard on the stack, {fortified} with checked calls")
+          f"{guarded} with a guard on the stack, {fortified} with checked calls; "
+          f"{'marked' if is_marked_for_cet(program) else 'not marked'} for CET")
     return 1 if findings else 0
 
 
