@@ -20,7 +20,7 @@ from waiting import wait_until
 # The kernel's numbers.
 NUMBERS = {
     "CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SETPCAP": 8,
-    "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
+    "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_CHROOT": 18, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
     "CAP_PERFMON": 38, "CAP_BPF": 39,
 }
 CAP_SYS_RESOURCE = 24
@@ -39,7 +39,7 @@ def limited_to(names):
     return ["setpriv", f"--bounding-set=-all,+{words.replace(',', ',+')}", "--inh-caps=-all"]
 
 
-GRANTED_BY_THE_UNIT = limited_to(KEPT)
+GRANTED_BY_THE_UNIT = limited_to(KEPT - {"CAP_SYS_CHROOT"})
 
 
 def sets_of(pid):

@@ -25,7 +25,7 @@ constexpr Capabilities kAllOf5_9 = (Capabilities{1} << (CAP_CHECKPOINT_RESTORE +
 TEST(PrivilegesTest, KeepNoneThatOnlyTheStartNeeds) {
   EXPECT_EQ(needed_of(kAllOf5_9),
             set_of({CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND_SERVICE,
-                    CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF}));
+                    CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF}));
 }
 
 TEST(PrivilegesTest, KeepSysAdminWhereTheKernelHasNothingLessForBpf) {
