@@ -38,7 +38,7 @@ struct TokenRequest {
   std::string resource;  // decoded, otherwise exactly as sent
   IdentitySelector identity;
   bool bypass_cache = false;
-  Holder asker;  // does not change what is asked for
+  Holder asker = {};  // does not change what is asked for
 
   friend bool operator==(const TokenRequest&, const TokenRequest&) = default;
 };
