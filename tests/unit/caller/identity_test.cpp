@@ -84,7 +84,7 @@ TEST(IdentityTest, DoesNotReadWhatItDidNotWrite) {
   no_boolean[0] = 2;
   EXPECT_FALSE(parse_identity(no_boolean));
   std::string many_groups = whole;
-  many_groups[6 * sizeof(std::uint32_t) + 3] = '\x7f';
+  many_groups[7 * sizeof(std::uint32_t) + 3] = '\x7f';
   EXPECT_FALSE(parse_identity(many_groups));
 }
 

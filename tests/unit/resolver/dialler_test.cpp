@@ -33,6 +33,7 @@ class DiallerTest : public testing::Test {
     proc_.write("backup", "a program");
     proc_.write("other", "another one");
     proc_.add(kPid, program_, 50);
+    proc_.set_user(kPid, 1);
     proc_.hold(kPid, 3, kSocket);
   }
   caller::Identity identify(const caller::Clues& question, UniqueFd cgroups = UniqueFd()) {
@@ -148,6 +149,7 @@ TEST_F(DiallerTest, IsNotDescribedByAHolderThatRunsASetgidProgram) {
 TEST_F(DiallerTest, IsInNoUnitWhereItsHoldersAreElsewhere) {
   EXPECT_EQ(identify(unseen()).unit, "backup.service") << "the socket tells no cgroup";
   proc_.add(200, program_, 50);
+  proc_.set_user(200, 1);
   proc_.hold(200, 3, kSocket);
   holders_[kSocket].push_back({.pid = 200, .fd = 3});
   proc_.write("200/cgroup", "0::/system.slice/other.service\n");

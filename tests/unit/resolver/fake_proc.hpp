@@ -19,7 +19,8 @@ class FakeProc {
     std::filesystem::create_symlink("mnt:[1]", path("self/ns/mnt"));
   }
 
-  // Runs `program`, since that many ticks after boot.
+  // Runs `program`, since that many ticks after boot, as the user who runs the tests: theirs is its
+  // directory.
   void add(int pid, const std::string& program, std::uint64_t started) {
     const std::string directory = std::to_string(pid);
     std::filesystem::create_directories(path(directory + "/ns"));
@@ -28,9 +29,17 @@ class FakeProc {
     std::filesystem::create_symlink(program, path(directory + "/exe"));
     write(directory + "/comm", "a (comm) 1\n");
     write(directory + "/cmdline", std::string("backup\0--all\0", 13));
-    write(directory + "/status", "Name:\tx\nUid:\t1\t1\t1\t1\nGid:\t9\t9\t9\t9\nGroups:\t6 27 \n");
+    set_user(pid, ::geteuid());
     write(directory + "/cgroup", "1:name=systemd:/old\n0::/system.slice/backup.service\n");
     set_stat(pid, started);
+  }
+  // In its status; its directory still belongs to who made it.
+  void set_user(int pid, uid_t uid) {
+    std::string ids;
+    for (int which = 0; which < 4; ++which) {
+      ids += "\t" + std::to_string(uid);
+    }
+    write(std::to_string(pid) + "/status", "Name:\tx\nUid:" + ids + "\nGid:\t9\t9\t9\t9\nGroups:\t6 27 \n");
   }
   void set_stat(int pid, std::uint64_t started) {
     std::string text = std::to_string(pid) + " (a (comm) 1) S";

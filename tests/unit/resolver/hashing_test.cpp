@@ -135,6 +135,9 @@ TEST_F(HashingTest, AnswersTogetherWithTheIdentity) {
   Resolver resolver(io, {});
   caller::Clues clues;
   clues.pid = ::getpid();
+  clues.has_uid = true;
+  clues.uid = ::getuid();
+  clues.gid = ::getgid();
   timespec now{};
   (void)::clock_gettime(CLOCK_BOOTTIME, &now);
   clues.dialled_at = now.tv_sec * 1'000'000'000 + now.tv_nsec;

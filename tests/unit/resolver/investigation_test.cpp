@@ -22,6 +22,7 @@ class InvestigationTest : public testing::Test {
   }
   // Only root can give a process to somebody else; whoever is not root leaves these tests out.
   bool give_to(int pid, uid_t uid) {
+    proc_.set_user(pid, uid);
     return ::chown(proc_.path(std::to_string(pid)).c_str(), uid, uid) == 0;
   }
   caller::Clues held(unsigned inode, uid_t uid = ::geteuid(), bool is_fresh = false) {
@@ -32,12 +33,13 @@ class InvestigationTest : public testing::Test {
     clues.is_fresh = is_fresh;
     return clues;
   }
-  caller::Clues dialled_by(int pid, uid_t uid) {
+  caller::Clues dialled_by(int pid, uid_t uid = ::geteuid()) {
     caller::Clues clues;
     clues.pid = pid;
     clues.dialled_at = 1'000'000'000'000;
     clues.has_uid = true;
     clues.uid = uid;
+    clues.gid = 9;
     return clues;
   }
 
@@ -51,7 +53,8 @@ TEST_F(InvestigationTest, LooksForHoldersAmongTheProcessesOfTheSocketsUserAlone)
   proc_.hold(100, 3, 4711);
   Asking asking(proc_.path());
   EXPECT_EQ(asking.ask(held(4711, 4321)).pid, 100);
-  EXPECT_EQ(asking.ask(held(4711, 4322)).unknown_because, "no process has the client's socket open any more");
+  EXPECT_EQ(asking.ask(held(4711, 4322)).unknown_because,
+            "no process of its user has the client's socket open any more");
 }
 
 TEST_F(InvestigationTest, LooksForNobodyWhereTheSocketsUserIsNotKnown) {
@@ -59,7 +62,7 @@ TEST_F(InvestigationTest, LooksForNobodyWhereTheSocketsUserIsNotKnown) {
   caller::Clues clues = held(4711);
   clues.has_uid = false;
   EXPECT_EQ(Asking(proc_.path()).ask(clues).unknown_because,
-            "no process has the client's socket open any more");
+            "no process of its user has the client's socket open any more");
 }
 
 // Sockets that are not searched for stand for whatever somebody has open.
@@ -91,9 +94,11 @@ TEST_F(InvestigationTest, TakesTurnsBetweenUsers) {
 }
 
 TEST_F(InvestigationTest, SaysWhoItIsBeforeItReadsACommandLine) {
+  proc_.add(200, proc_.path("backup"), 1);
+  proc_.set_user(200, 4322);
   Asking asking(proc_.path());
-  const std::uint64_t first = asking.begin(dialled_by(100, 4321));
-  const std::uint64_t second = asking.begin(dialled_by(100, 4322));
+  const std::uint64_t first = asking.begin(dialled_by(100));
+  const std::uint64_t second = asking.begin(dialled_by(200, 4322));
   asking.finish();
   EXPECT_EQ(asking.answers_before_first_line, 2U);
   EXPECT_EQ(asking.answers.front().identity.command_line, "");
@@ -104,7 +109,7 @@ TEST_F(InvestigationTest, SaysWhoItIsBeforeItReadsACommandLine) {
 TEST_F(InvestigationTest, ReadsCommandLinesAlsoWhileThereIsAlwaysSomethingToDo) {
   Asking asking(proc_.path());
   for (int i = 0; i < 100; ++i) {
-    (void)asking.begin(dialled_by(100, 4321));
+    (void)asking.begin(dialled_by(100));
     asking.advance();
   }
   EXPECT_FALSE(asking.command_lines.empty());
@@ -113,7 +118,7 @@ TEST_F(InvestigationTest, ReadsCommandLinesAlsoWhileThereIsAlwaysSomethingToDo) 
 TEST_F(InvestigationTest, TellsWhatItIsAbout) {
   Asking asking(proc_.path());
   EXPECT_EQ(asking.progress().step, Step::none);
-  const std::uint64_t number = asking.begin(dialled_by(100, 4321));
+  const std::uint64_t number = asking.begin(dialled_by(100));
   asking.advance();
   EXPECT_EQ(asking.progress().step, Step::identity);
   EXPECT_EQ(asking.progress().pid, 100);

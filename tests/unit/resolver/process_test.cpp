@@ -28,7 +28,7 @@ class ProcessTest : public testing::Test {
     question.dialled_at = at;
     question.comm = {'b', 'a', 'c', 'k'};
     question.has_uid = true;
-    question.uid = 1;
+    question.uid = ::geteuid();
     question.gid = 9;
     return question;
   }

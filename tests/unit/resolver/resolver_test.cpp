@@ -34,7 +34,7 @@ caller::Clues dialled_by(pid_t pid) {
 // Of a process that FakeProc has made.
 caller::Clues dialled_by_fake(pid_t pid) {
   caller::Clues question = dialled_by(pid);
-  question.uid = 1;
+  question.uid = ::geteuid();
   question.gid = 9;
   return question;
 }
