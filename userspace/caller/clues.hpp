@@ -19,6 +19,19 @@ enum class Agreement : std::uint8_t {
   another_cgroup,  // nor the same cgroup
 };
 
+// A bool of which any byte may have arrived from another process; a bool of such a byte is undefined.
+class Flag {
+ public:
+  constexpr Flag() = default;
+  constexpr Flag(bool is_set) : byte_(is_set ? 1 : 0) {}
+  constexpr operator bool() const {
+    return byte_ != 0;
+  }
+
+ private:
+  std::uint8_t byte_ = 0;
+};
+
 inline constexpr std::size_t kMostKnownGroups = 32;
 
 // What the kernel has told of who made a connection, before anybody looks at /proc: of the client's socket
@@ -41,10 +54,10 @@ struct Clues {
   std::uint32_t group_count = 0;
   std::array<std::uint32_t, kMostKnownGroups> groups{};  // supplementary
   Agreement agreement = Agreement::unchecked;
-  bool has_uid = false;
-  bool has_cgroup_id = false;
-  bool wants_sha256 = false;  // of the program
-  bool is_fresh = false;      // a rule depends on it: nothing may be answered from memory
+  Flag has_uid;
+  Flag has_cgroup_id;
+  Flag wants_sha256;  // of the program
+  Flag is_fresh;      // a rule depends on it: nothing may be answered from memory
 
   // Nothing that would lead to a process or a user.
   [[nodiscard]] bool are_none() const {

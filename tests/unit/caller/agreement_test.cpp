@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
+
 namespace msi2imds::caller {
 namespace {
 
@@ -67,6 +70,21 @@ TEST(AgreementTest, ASocketThatTellsNoCgroupContradictsNone) {
 TEST(AgreementTest, WhatNobodySawIsInDoubtAndWhatNobodyCanCheckIsNot) {
   EXPECT_TRUE(is_in_doubt(Agreement::unseen));
   EXPECT_FALSE(is_in_doubt(Agreement::unchecked));
+}
+
+// They come from another process, which may have been taken over.
+TEST(CluesTest, MeanSomethingWhateverTheirBytesAre) {
+  for (const int byte : {0, 1, 2, 0xfe, 0xff}) {
+    std::array<unsigned char, sizeof(Clues)> bytes{};
+    bytes.fill(static_cast<unsigned char>(byte));
+    Clues clues;
+    std::memcpy(&clues, bytes.data(), bytes.size());
+    for (const bool is_set : {clues.has_uid, clues.has_cgroup_id, clues.wants_sha256, clues.is_fresh}) {
+      EXPECT_EQ(is_set, byte != 0) << byte;
+    }
+    EXPECT_EQ(clues.known_uid().has_value(), byte != 0) << byte;
+    (void)describe(clues);
+  }
 }
 
 }  // namespace
