@@ -23,8 +23,8 @@ struct Record {
   std::string_view outcome;
   std::string_view source;  // of the answer; empty: nobody was asked
   std::chrono::microseconds duration{};
-  std::string_view policy;  // what the rules say; empty: there are none
-  std::string_view rule;    // that decided
+  std::string_view policy = {};  // what the rules say; empty: there are none
+  std::string_view rule = {};    // that decided
 };
 
 // Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line. Of a text

@@ -16,7 +16,7 @@ namespace msi2imds::audit {
 struct Settings {
   Format format = Format::text;
   std::uint32_t max_rate = 100;  // lines a second of one caller
-  Holders holders;
+  Holders holders = {};
 };
 
 struct Counters {
