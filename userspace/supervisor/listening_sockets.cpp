@@ -64,6 +64,16 @@ bool is_missing_ipv6(const SocketAddress& address, int err) {
   return address.family() == AF_INET6 && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT);
 }
 
+// The kernel gives away the port of a socket that was shut down, unless it was bound to that very one: then
+// it listens, on another.
+bool listens_again(int socket, const SocketAddress& address) {
+  if (::listen(socket, kBacklog) != 0 || !still_accepts(socket)) {
+    return false;
+  }
+  const Result<SocketAddress> now = SocketAddress::local_of(socket);
+  return now && *now == address;
+}
+
 Result<UniqueFd> listen_on(const SocketAddress& address) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
@@ -146,7 +156,7 @@ std::vector<SocketAddress> ListeningSockets::replace_dead() {
     }
     dead.push_back(socket.address);
     // The service manager has the same socket, and gives it to the next process.
-    if (socket.inherited && ::listen(socket.fd.get(), kBacklog) == 0 && still_accepts(socket.fd.get())) {
+    if (socket.inherited && listens_again(socket.fd.get(), socket.address)) {
       continue;
     }
     socket.fd.reset();

@@ -25,6 +25,20 @@ class ListeningSocketsTest : public testing::Test {
     const UniqueFd client(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     return ::connect(client.get(), address.get(), address.size()) == 0;
   }
+  // As from a service manager, which binds to the very port that its unit names.
+  static UniqueFd listen_on_a_named_port() {
+    const int on = 1;
+    const UniqueFd holder(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const SocketAddress any = SocketAddress::ipv4_loopback(0);
+    EXPECT_EQ(::setsockopt(holder.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    EXPECT_EQ(::bind(holder.get(), any.get(), any.size()), 0);
+    const SocketAddress address = support::address_of(holder);
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    EXPECT_EQ(::bind(fd.get(), address.get(), address.size()), 0);
+    EXPECT_EQ(::listen(fd.get(), support::kBacklog), 0);
+    return fd;
+  }
   static bool is_open(int fd) {
     return ::fcntl(fd, F_GETFD) >= 0;
   }
@@ -212,7 +226,7 @@ TEST_F(ListeningSocketsTest, ReplacesASocketThatWasConnectedElsewhere) {
 }
 
 TEST_F(ListeningSocketsTest, ListensAgainOnASocketThatTheServiceManagerHoldsAsWell) {
-  UniqueFd inherited = support::listen_on_loopback();
+  UniqueFd inherited = listen_on_a_named_port();
   const UniqueFd of_the_manager(::fcntl(inherited.get(), F_DUPFD_CLOEXEC, 0));
   const SocketAddress address = support::address_of(inherited);
   ListeningSockets sockets(vector_of(std::move(inherited)));
@@ -222,6 +236,17 @@ TEST_F(ListeningSocketsTest, ListensAgainOnASocketThatTheServiceManagerHoldsAsWe
   EXPECT_TRUE(accepts(address));
   EXPECT_TRUE(still_accepts(of_the_manager.get()));
   EXPECT_TRUE(sockets.is_held_by_others(address));
+}
+
+TEST_F(ListeningSocketsTest, ReplacesAnInheritedSocketWhosePortTheKernelHasGivenAway) {
+  UniqueFd inherited = support::listen_on_loopback();
+  const SocketAddress address = support::address_of(inherited);
+  const int fd = inherited.get();
+  ListeningSockets sockets(vector_of(std::move(inherited)));
+  ASSERT_EQ(::shutdown(fd, SHUT_RDWR), 0);
+  EXPECT_EQ(sockets.replace_dead().size(), 1U);
+  EXPECT_TRUE(accepts(address));
+  EXPECT_FALSE(sockets.is_held_by_others(address));
 }
 
 TEST(StillAccepts, KnowsUnixSocketsThatWereShutDown) {
