@@ -76,9 +76,10 @@ Result<bool> enter_cage() {
   if (!forbidden) {
     return forbidden.error();
   }
-  confinement::bound_capabilities({});
+  confinement::bound_capabilities(0);
   // To look at other users' processes, and at files in directories that are closed to others.
-  const Result<void> kept = confinement::keep_only_capabilities({CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});
+  const Result<void> kept =
+      confinement::keep_only_capabilities(confinement::set_of({CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH}));
   if (!kept) {
     return kept.error();
   }

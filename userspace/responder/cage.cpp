@@ -108,7 +108,7 @@ Result<void> become(Destiny destiny, Cage& cage) {
   }
   cage.has_empty_root = *used;
   destiny.root.reset();
-  confinement::bound_capabilities({});
+  confinement::bound_capabilities(0);
   return confinement::become_user(destiny.uid, destiny.gid);
 }
 

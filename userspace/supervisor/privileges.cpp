@@ -4,15 +4,14 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 namespace msi2imds::supervisor {
 namespace {
+
+using confinement::set_of;
 
 struct Known {
   int number;
@@ -36,44 +35,12 @@ constexpr std::array kKept = {
 };
 constexpr Known kForOldKernels{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"};
 
-constexpr Capabilities bit(int number) {
-  return Capabilities{1} << static_cast<unsigned>(number);
-}
-
-constexpr Capabilities kBpf = bit(CAP_BPF) | bit(CAP_PERFMON);
-constexpr int kMostCapabilities = 64;
-
-using Halves = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
-
-// Of all threads: there is one.
-Result<Capabilities> permitted() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  Halves halves{};
-  if (::syscall(SYS_capget, &header, halves.data()) != 0) {
-    return Error::from_errno(errno, "read the capabilities of this process");
-  }
-  return halves[0].permitted | Capabilities{halves[1].permitted} << 32U;
-}
-
-Result<void> keep_only(Capabilities kept) {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  Halves halves{};
-  halves[0].effective = halves[0].permitted = static_cast<std::uint32_t>(kept);
-  halves[1].effective = halves[1].permitted = static_cast<std::uint32_t>(kept >> 32U);
-  if (::syscall(SYS_capset, &header, halves.data()) != 0) {
-    return Error::from_errno(errno, "give up the capabilities that only the start needed");
-  }
-  return {};
-}
+constexpr Capabilities kBpf = set_of({CAP_BPF, CAP_PERFMON});
 
 // Without CAP_SETPCAP nothing of this can be done, and without capabilities beyond the kept ones, as
-// no_new_privs has it, nothing of it matters. A kernel that does not know one of them refuses it.
+// no_new_privs has it, nothing of it matters.
 void close_other_ways(Capabilities kept) {
-  for (int number = 0; number < kMostCapabilities; ++number) {
-    if ((kept & bit(number)) == 0) {
-      (void)::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
-    }
-  }
+  confinement::bound_capabilities(kept);
   (void)::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const int bits = ::prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
   (void)::prctl(PR_SET_SECUREBITS,
@@ -94,17 +61,17 @@ std::string name_of(int number) {
 }  // namespace
 
 Capabilities needed_of(Capabilities held) {
-  Capabilities needed = (held & kBpf) == kBpf ? 0 : bit(kForOldKernels.number);
+  Capabilities needed = (held & kBpf) == kBpf ? 0 : set_of({kForOldKernels.number});
   for (const Known& kept : kKept) {
-    needed |= bit(kept.number);
+    needed |= set_of({kept.number});
   }
   return needed & held;
 }
 
 std::vector<std::string> names_of(Capabilities capabilities) {
   std::vector<std::string> names;
-  for (int number = 0; number < kMostCapabilities; ++number) {
-    if ((capabilities & bit(number)) != 0) {
+  for (int number = 0; number < confinement::kMostCapabilities; ++number) {
+    if ((capabilities & set_of({number})) != 0) {
       names.push_back(name_of(number));
     }
   }
@@ -112,20 +79,21 @@ std::vector<std::string> names_of(Capabilities capabilities) {
 }
 
 Result<Capabilities> give_up_privileges() {
-  const Result<Capabilities> held = permitted();
+  const Result<Capabilities> held = confinement::permitted_capabilities();
   if (!held) {
     return held;
   }
-  const Capabilities kept = needed_of(*held);
-  close_other_ways(kept);
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    return Error::from_errno(errno, "set no_new_privs");
+  const Capabilities needed = needed_of(*held);
+  close_other_ways(needed);
+  const Result<void> forbidden = confinement::forbid_new_privileges();
+  if (!forbidden) {
+    return forbidden.error();
   }
-  const Result<void> given_up = keep_only(kept);
-  if (!given_up) {
-    return given_up.error();
+  const Result<void> kept = confinement::keep_only_capabilities(needed);
+  if (!kept) {
+    return kept.error();
   }
-  return kept;
+  return needed;
 }
 
 }  // namespace msi2imds::supervisor

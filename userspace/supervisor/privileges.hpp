@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
+#include "confinement/privileges.hpp"
 
 // What the supervisor may still do once it has started.
 namespace msi2imds::supervisor {
 
-// A bit for each capability, by the kernel's number.
-using Capabilities = std::uint64_t;
+using confinement::Capabilities;
 
 // Of what is held at the start, what is still needed to repair, to reload, to start the next responder and to
 // tell who calls. CAP_SYS_ADMIN is among it only where BPF takes it: without CAP_BPF and CAP_PERFMON, as

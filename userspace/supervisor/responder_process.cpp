@@ -74,7 +74,8 @@ void arrange_descriptors(int channel, int empty_directory, int report) {
   (void)::setrlimit(RLIMIT_CORE, &no_core);
   // It changes its root and its user itself: in an empty root there is no binary to execute. It gets no more
   // than that takes.
-  confinement::bound_capabilities({CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID, CAP_SETPCAP});
+  confinement::bound_capabilities(
+      confinement::set_of({CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID, CAP_SETPCAP}));
 
   // Not by path: after an upgrade on disk, the two processes must still be of one version.
   std::string uid = std::to_string(user.uid);

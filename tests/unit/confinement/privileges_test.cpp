@@ -26,7 +26,7 @@ const std::string kNone(16, '0');
 
 TEST(PrivilegesDeathTest, GivesUpAllCapabilities) {
   const auto give_up = [] {
-    const Result<void> kept = keep_only_capabilities({});
+    const Result<void> kept = keep_only_capabilities(0);
     std::_Exit(kept && status_of("CapEff") == kNone && status_of("CapPrm") == kNone ? 0 : 1);
   };
   EXPECT_EXIT(give_up(), testing::ExitedWithCode(0), "");
@@ -45,8 +45,8 @@ TEST(PrivilegesDeathTest, BecomesAUserWithWhatIsKept) {
     GTEST_SKIP() << "only root becomes somebody else";
   }
   const auto become = [] {
-    bound_capabilities({CAP_SETUID, CAP_SETGID, CAP_KILL});
-    const Result<void> became = become_user(4321, 4322, {CAP_KILL});
+    bound_capabilities(set_of({CAP_SETUID, CAP_SETGID, CAP_KILL}));
+    const Result<void> became = become_user(4321, 4322, set_of({CAP_KILL}));
     const bool is_right = became && ::getuid() == 4321 && ::getgid() == 4322 && ::setuid(0) != 0 &&
                           status_of("Groups").find_first_not_of(' ') == std::string::npos &&
                           status_of("CapEff") == "0000000000000020" &&

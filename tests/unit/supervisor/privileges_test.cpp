@@ -11,13 +11,7 @@
 namespace msi2imds::supervisor {
 namespace {
 
-constexpr Capabilities set_of(std::initializer_list<int> numbers) {
-  Capabilities set = 0;
-  for (const int number : numbers) {
-    set |= Capabilities{1} << static_cast<unsigned>(number);
-  }
-  return set;
-}
+using confinement::set_of;
 
 constexpr Capabilities kAllOf3_10 = (Capabilities{1} << (CAP_BLOCK_SUSPEND + 1U)) - 1;
 constexpr Capabilities kAllOf5_9 = (Capabilities{1} << (CAP_CHECKPOINT_RESTORE + 1U)) - 1;
