@@ -108,6 +108,10 @@ def responder_limits(service):
     return starts(service) and int(status_field(service, responder(service), "CapBnd"), 16) == 0
 
 
+def empty_root(service):
+    return starts(service) and status(service)["responder"]["confinement"]["empty_root"]
+
+
 def hung_responder(service):
     """It is ended when it does not end."""
     service.override("[Service]\nTimeoutStopSec=3\n", name="patience")
