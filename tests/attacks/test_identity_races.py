@@ -101,8 +101,10 @@ def race(host, programs, cgroups, row):
             values = [int(value) for value in values]
             told[name] = Race(*(Counts(*values[at : at + 3]) for at in (0, 3, 6)))
         print(f"seed {seed}", ended.stderr[:2000])
-        where = "observed" if is_observed else "not observed"
+        where = ("observed" if is_observed else "not observed") + (", rules on users alone" if kind else "")
         for name, counts in told.items():
+            if kind not in (None, name):
+                continue
             right, wrong = counts.must, counts.must_not
             measured = f"{wrong.token} of {sum(wrong)} wrong, {right.token} of {sum(right)} right"
             row(f"races, {where}: {name}", "0 wrong grants", measured, wrong.token == 0 and right.refused == 0)
