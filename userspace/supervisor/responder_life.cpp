@@ -310,12 +310,15 @@ asio::awaitable<void> Supervisor::begin_serving() {
       }
       co_return;
     }
-    co_await closure_.follow(config_);
     discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
   }
   if (!std::exchange(announced_, true)) {
     service_manager_.notify("READY=1");
     spawn(io_, "feed the service manager's watchdog", feed_service_manager());
+  }
+  // Whoever is served from now on need not wait for what runs host programs.
+  if (mode_ == Mode::serve) {
+    co_await closure_.follow(config_);
   }
   co_await interception_.remove_leftovers_of_others();
 }
