@@ -116,5 +116,8 @@ def inside(pid):
         finally:
             taken.leave()
     finally:
-        with contextlib.suppress(OSError):  # it may have ended
+        try:
             ptrace(DETACH, pid)
+        except OSError:  # it has ended, which its parent learns once we know it
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
