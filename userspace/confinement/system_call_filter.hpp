@@ -11,8 +11,8 @@ namespace msi2imds::confinement {
 
 // One argument of a system call: of its bits in `mask` exactly those of `value` are set.
 struct Argument {
-  unsigned index;
-  std::uint64_t value;
+  unsigned index = 0;
+  std::uint64_t value = 0;
   std::uint64_t mask = ~std::uint64_t{0};
 };
 

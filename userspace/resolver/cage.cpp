@@ -37,6 +37,7 @@ void allow_reading(confinement::SystemCallFilter& filter) {
                 SCMP_SYS(fstatfs), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx)});
   filter.allow_if(SCMP_SYS(fcntl), {is_int(1, F_GETFL)});
   filter.allow_if(SCMP_SYS(fcntl), {is_int(1, F_GETFD)});
+  filter.allow_if(SCMP_SYS(fcntl), {is_int(1, F_SETFD), is_int(2, FD_CLOEXEC)});  // fdopendir()
 }
 
 // Without an address: to whom the socket is connected.

@@ -17,9 +17,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <string>
 
+#include "resolver/cgroup_paths.hpp"
 #include "support_cpp/temporary_directory.hpp"
 
 namespace msi2imds::resolver {
@@ -73,6 +75,18 @@ TEST_F(CageDeathTest, LetsItRead) {
         return ::readlink("/proc/self/exe", target.data(), target.size());
       },
       "readlink");
+}
+
+// Where nobody may open them by their ids: before Linux 5.5, or under a filter of the service manager's.
+TEST_F(CageDeathTest, LetsItWalkTheCgroups) {
+  const std::string below = directory_.file("a/b");
+  std::filesystem::create_directories(below);
+  struct stat found {};
+  ASSERT_EQ(::stat(below.c_str(), &found), 0);
+  const std::string root = std::filesystem::path(file_).parent_path().string();
+  CgroupPaths paths(UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  expect(
+      0, [&] { return paths.find(found.st_ino) == "/a/b" ? 0 : -1; }, "walk");
 }
 
 TEST_F(CageDeathTest, LetsItChangeNoFile) {
