@@ -12,12 +12,18 @@ from waiting import wait_until
 UNITS = ("msi2imds.socket", "msi2imds.service")
 OBSERVER = "msi2imds-observe.service"
 BACKENDS = ("sk_lookup", "cgroup_connect", "nftables", "iptables", "listen")
+TRIES = 50
 # systemd attaches programs to cgroups, too, but none to these hooks.
 OUR_HOOKS = {"cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_inet4_getpeername", "cgroup_inet6_getpeername"}
 
 
 def _bpftool(*arguments):
-    shown = subprocess.run(["bpftool", "-j", *arguments], check=True, capture_output=True, text=True)
+    """bpftool fails when something of somebody else's goes while it lists: then once more, and again."""
+    for _ in range(TRIES):
+        shown = subprocess.run(["bpftool", "-j", *arguments], capture_output=True, text=True)
+        if shown.returncode == 0:
+            break
+    shown.check_returncode()
     return json.loads(shown.stdout or "[]")
 
 
