@@ -46,14 +46,15 @@ Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, cons
     return Error::from_errno(errno, "fork the reader of /proc");
   }
   if (pid == 0) {
-    become_reader({.socket = theirs.get(),
-                   .parent = parent,
-                   .proc = settings.proc,
-                   .cgroup_root = settings.cgroup_root,
-                   .unreadable = settings.unreadable,
-                   .hashes = settings.hashes,
-                   .hashes_programs = settings.hashes_programs},
-                  **progress);
+    settings.become({.socket = theirs.get(),
+                     .parent = parent,
+                     .proc = settings.proc,
+                     .cgroup_root = settings.cgroup_root,
+                     .unreadable = settings.unreadable,
+                     .hashes = settings.hashes,
+                     .hashes_programs = settings.hashes_programs},
+                    **progress);
+    ::_exit(0);
   }
   return std::unique_ptr<ProcReader>(new ProcReader(io, pid, std::move(ours), std::move(*progress)));
 }

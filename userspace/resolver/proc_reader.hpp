@@ -33,6 +33,7 @@ class ProcReader {
     std::set<pid_t> unreadable;
     ProgramHashes* hashes = nullptr;  // shared
     bool hashes_programs = false;     // does that, and nothing else
+    BecomeReader become = become_reader;
   };
   struct Reply {
     std::uint64_t number = 0;  // of the question

@@ -42,4 +42,7 @@ struct ReaderSettings {
 // What a forked child does until its parent is gone: answers questions.
 [[noreturn]] void become_reader(const ReaderSettings& settings, Progress& progress);
 
+// What such a child does instead, in tests of what its parent makes of it.
+using BecomeReader = void (*)(const ReaderSettings& settings, Progress& progress);
+
 }  // namespace msi2imds::resolver

@@ -168,7 +168,8 @@ bool Resolver::start_reader() {
   ProcReader::Settings settings{.proc = settings_.proc,
                                 .cgroup_root = settings_.cgroup_root,
                                 .unreadable = {},
-                                .hashes = hashes_.get()};
+                                .hashes = hashes_.get(),
+                                .become = settings_.become_reader};
   for (const auto& [pid, until] : unreadable_) {
     settings.unreadable.insert(pid);
   }
@@ -288,7 +289,8 @@ bool Resolver::start_hasher() {
                                       .cgroup_root = -1,
                                       .unreadable = {},
                                       .hashes = hashes_.get(),
-                                      .hashes_programs = true};
+                                      .hashes_programs = true,
+                                      .become = settings_.become_reader};
   Result<std::unique_ptr<ProcReader>> hasher = ProcReader::start(io_, settings);
   if (!hasher) {
     log::warn("the hash of programs stays unknown: cannot {}", hasher.error().message());
@@ -367,8 +369,11 @@ void Resolver::give_up_reader() {
   }
   with_reader_.clear();
   untold_ = 0;
-  if (is_nobody) {
-    waiting_ = {};
+  // Those that were answered wait no longer.
+  for (auto waiting = std::exchange(waiting_, {}); const auto next = waiting.pop();) {
+    if (open_.contains(next->second)) {
+      waiting_.push(next->first, next->second);
+    }
   }
 }
 

@@ -40,6 +40,7 @@ struct Settings {
   std::chrono::milliseconds deadline{100};
   std::string passwd_file = accounts::kPasswdFile;
   HearCommandLine hear_command_line = nullptr;
+  BecomeReader become_reader = resolver::become_reader;
 };
 
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and

@@ -2,6 +2,7 @@
 #include "resolver/resolver.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -192,6 +193,46 @@ TEST_F(ResolverTest, AnswersMoreThanFitIntoOneMessage) {
   const auto identities = resolve(resolver, questions);
   ASSERT_EQ(identities.size(), 200U);
   EXPECT_EQ(std::vector(200, identities.front()), identities);
+}
+
+constexpr std::size_t kMoreThanAReaderHas = 40;  // of one user
+constexpr auto kTooLate = "reading /proc took longer than 100 ms";
+
+// Of one user, each by its socket alone.
+std::vector<caller::Clues> questions_about_sockets(std::size_t count) {
+  caller::Clues held;
+  held.inode = 4711;
+  held.has_uid = true;
+  held.uid = ::geteuid();
+  return std::vector(count, held);
+}
+
+// Takes one question, and begins with it.
+Question take_question(const ReaderSettings& settings, Progress& progress, Step step) {
+  Question question;
+  if (::recv(settings.socket, &question, sizeof question, 0) != sizeof question) {
+    ::_exit(0);
+  }
+  progress.step = step;
+  progress.question = question.number;
+  return question;
+}
+
+// As one whom the kernel ends while it searches.
+void end_while_searching(const ReaderSettings& settings, Progress& progress) {
+  (void)take_question(settings, progress, Step::search);
+}
+
+TEST_F(ResolverTest, AnswersAlsoWhatWaitedForAReaderThatEndsWhileItSearches) {
+  Resolver resolver(io_, {.become_reader = end_while_searching});
+  std::vector<caller::Clues> questions = questions_about_sockets(kMoreThanAReaderHas);
+  questions.push_back(questions.front());
+  questions.back().uid += 1;
+  const auto identities = resolve(resolver, questions);
+  ASSERT_EQ(identities.size(), questions.size());
+  for (const caller::Identity& identity : identities) {
+    EXPECT_EQ(identity.unknown_because, kTooLate);
+  }
 }
 
 TEST_F(ResolverTest, LeavesNoProcessBehind) {
