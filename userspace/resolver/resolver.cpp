@@ -144,8 +144,8 @@ asio::awaitable<void> Resolver::work() {
     std::optional<ProcReader::Reply> reply = co_await reader_->receive(settings_.deadline);
     if (reply) {
       warn_without_filter();
-      take(std::move(*reply));
-    } else {
+    }
+    if (!reply || !take(std::move(*reply))) {
       give_up_reader();
     }
   }
@@ -199,26 +199,30 @@ void Resolver::ask_reader() {
   }
 }
 
-void Resolver::take(ProcReader::Reply reply) {
+// False: no reader of ours says that. An identity answers what it was asked, a command line comes after one.
+bool Resolver::take(ProcReader::Reply reply) {
   const auto found = open_.find(reply.number);
-  if (found == open_.end()) {
-    return;
+  const bool is_about_who = reply.kind == ReplyKind::identity || reply.kind == ReplyKind::unhashed;
+  const bool is_expected = found != open_.end() &&
+                           (is_about_who ? found->second.is_with_reader
+                                         : reply.kind == ReplyKind::command_line && !found->second.together);
+  if (!is_expected) {
+    log::error("the reader of /proc is ended, since it says what no reader says: kind {} about question {}",
+               static_cast<unsigned>(reply.kind), reply.number);
+    return false;
   }
   Open& open = found->second;
   if (reply.kind == ReplyKind::unhashed) {
     begin_hash(reply.number, open, std::move(reply));
-    return;
+    return true;
   }
-  if (reply.kind != ReplyKind::identity) {
+  if (reply.kind == ReplyKind::command_line) {
     if (!reply.text.empty() && open.identity && settings_.hear_command_line) {
       settings_.hear_command_line(open.identity, reply.text);
     }
     --untold_;
     open_.erase(found);
-    return;
-  }
-  if (!open.together) {
-    return;
+    return true;
   }
   finish(open, std::make_shared<const std::string>(std::move(reply.text)));
   keep(open.clues, open.identity, reply.started, std::move(open.process));
@@ -227,6 +231,7 @@ void Resolver::take(ProcReader::Reply reply) {
   } else {
     open_.erase(found);
   }
+  return true;
 }
 
 void Resolver::leave_reader(Open& open) {
@@ -271,12 +276,11 @@ asio::awaitable<void> Resolver::hash() {
     }
     ask_hasher();
     const std::optional<ProcReader::Reply> reply = co_await hasher_->receive(kHashDeadline);
-    if (reply) {
-      with_hasher_.erase(reply->number);
+    if (reply && reply->kind == ReplyKind::hashed && with_hasher_.erase(reply->number) > 0) {
       finish_hash(reply->number, true);
       continue;
     }
-    hasher_.reset();  // a disk that hangs
+    hasher_.reset();  // a disk that hangs, or it says what it was not asked
     for (const auto& [number, user] : std::exchange(with_hasher_, {})) {
       finish_hash(number, false);
     }

@@ -102,7 +102,7 @@ class Resolver {
   void leave_reader(Open& open);
   void warn_without_filter();
   void ask_reader();
-  void take(ProcReader::Reply reply);
+  [[nodiscard]] bool take(ProcReader::Reply reply);
   void finish(Open& open, SerializedIdentity identity);
   void give_up_reader();
   void answer_without_reader(Open& open, const std::string& reason);

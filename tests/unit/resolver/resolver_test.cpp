@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cstring>
 #include <ctime>
 
 #include "base/log.hpp"
@@ -233,6 +234,52 @@ TEST_F(ResolverTest, AnswersAlsoWhatWaitedForAReaderThatEndsWhileItSearches) {
   for (const caller::Identity& identity : identities) {
     EXPECT_EQ(identity.unknown_because, kTooLate);
   }
+}
+
+// What a reader that an attacker has taken over says about the question that it was asked first.
+struct Lie {
+  ReplyKind kind = ReplyKind::identity;
+  std::uint64_t about = 0;  // how many questions later
+};
+Lie lie;
+
+void tell_lies(const ReaderSettings& settings, Progress& progress) {
+  const Question question = take_question(settings, progress, Step::identity);
+  ReplyHeader header;
+  header.number = question.number + lie.about;
+  header.kind = lie.kind;
+  header.pid = ::getpid();
+  const std::string text = caller::serialize({.program = "/a/lie"});
+  std::string message(sizeof header, '\0');
+  std::memcpy(message.data(), &header, sizeof header);
+  message += text;
+  (void)::send(settings.socket, message.data(), message.size(), MSG_NOSIGNAL);
+  char more = 0;
+  while (::recv(settings.socket, &more, sizeof more, 0) > 0) {
+  }
+}
+
+class LyingReaderTest : public ResolverTest {
+ protected:
+  // None of the questions is answered with a lie, and all are answered.
+  void expect_no_belief_in(Lie what) {
+    lie = what;
+    Resolver resolver(io_, {.become_reader = tell_lies});
+    const auto identities = resolve(resolver, questions_about_sockets(kMoreThanAReaderHas));
+    for (const caller::Identity& identity : identities) {
+      EXPECT_EQ(identity.program, "");
+      EXPECT_EQ(identity.unknown_because, kTooLate);
+    }
+  }
+};
+
+TEST_F(LyingReaderTest, IsNotBelievedAboutWhatItWasNotAsked) {
+  expect_no_belief_in({.kind = ReplyKind::identity, .about = kMoreThanAReaderHas - 1});
+}
+
+TEST_F(LyingReaderTest, DoesNotEndAQuestionWithoutAnIdentity) {
+  expect_no_belief_in({.kind = ReplyKind::command_line});
+  expect_no_belief_in({.kind = ReplyKind::hashed});
 }
 
 TEST_F(ResolverTest, LeavesNoProcessBehind) {
