@@ -19,7 +19,6 @@ using confinement::has_no_bits;
 using confinement::has_no_int_bits_but;
 using confinement::is_int;
 
-constexpr rlim_t kMostDescriptors = 64;
 constexpr rlim_t kMostMemory = rlim_t{1} << 30;  // beyond what a fork has from its parent
 
 // Without those that would write, make or empty what is opened.
@@ -59,7 +58,7 @@ void allow_running(confinement::SystemCallFilter& filter) {
 
 void limit_resources() {
   const rlimit none{.rlim_cur = 0, .rlim_max = 0};
-  const rlimit descriptors{.rlim_cur = kMostDescriptors, .rlim_max = kMostDescriptors};
+  const rlimit descriptors{.rlim_cur = kReaderDescriptors, .rlim_max = kReaderDescriptors};
   const rlimit memory{.rlim_cur = kMostMemory, .rlim_max = kMostMemory};
   (void)::setrlimit(RLIMIT_CORE, &none);
   (void)::setrlimit(RLIMIT_FSIZE, &none);

@@ -5,6 +5,10 @@
 
 namespace msi2imds::resolver {
 
+// How many it may have open: two for each search at a time, and a few more. A search that cannot open a
+// process's directory overlooks what it holds.
+inline constexpr int kReaderDescriptors = 1024;
+
 // The descriptors that the reader of /proc has, beside stdin, stdout and stderr.
 inline constexpr int kReaderSocket = 3;
 inline constexpr int kReaderCgroupRoot = 4;

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "resolver/cage.hpp"
+
 namespace msi2imds::resolver {
 namespace {
 
@@ -16,6 +18,7 @@ constexpr unsigned kTurnsForAText = 4;
 constexpr std::size_t kMostTexts = 64;  // of a group; of one that has more to tell, some are left out
 constexpr std::size_t kMostUsersKnown = 4096;
 constexpr std::size_t kMostSearches = 400;  // at a time: each has up to two directories open
+static_assert(2 * kMostSearches + 64 <= kReaderDescriptors);
 
 }  // namespace
 
@@ -84,7 +87,8 @@ bool Investigation::advance() {
 std::deque<Group>::iterator Investigation::whose_turn() {
   const auto within_budget = std::ranges::find_if(turns_, [this](Group group) {
     OfGroup& of_group = of(group);
-    return !of_group.due.empty() || of_group.budget.allows();
+    const bool can_search = of_group.search || open_searches_ < kMostSearches;
+    return !of_group.due.empty() || (can_search && of_group.budget.allows());
   });
   return within_budget != turns_.end() ? within_budget : turns_.begin();
 }

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
+#include "resolver/cage.hpp"
 #include "unit/resolver/asking.hpp"
 #include "unit/resolver/fake_proc.hpp"
 
@@ -181,6 +184,32 @@ TEST_F(InvestigationTest, OfASocketThatVeryManyHoldLooksAtAFew) {
   const caller::Identity identity = Asking(proc_.path()).ask(held(4711));
   EXPECT_TRUE(identity.unknown_because.starts_with("held by 49 processes: ")) << identity.unknown_because;
   EXPECT_EQ(identity.program, "") << "not all were looked at";
+}
+
+// Where the descriptors ran out, processes would be overlooked.
+TEST(ManyUsers, AreSearchedForWithinTheDescriptorsOfTheCage) {
+  constexpr int kUsers = 120;
+  constexpr int kEntries = 6000;  // a search takes several turns
+  FakeProc proc;
+  for (int pid = 1; pid <= kEntries; ++pid) {
+    proc.write(std::to_string(pid), "");
+  }
+  Asking asking(proc.path());
+  for (int user = 1; user <= kUsers; ++user) {
+    caller::Clues held;
+    held.inode = 4711;
+    held.is_fresh = true;
+    held.has_uid = true;
+    held.uid = 100'000 + static_cast<std::uint32_t>(user);
+    (void)asking.begin(held);
+  }
+  std::ptrdiff_t most = 0;
+  while (asking.advance()) {
+    const std::filesystem::directory_iterator open("/proc/self/fd");
+    most = std::max(most, std::distance(begin(open), end(open)));
+  }
+  EXPECT_LT(most, kReaderDescriptors);
+  EXPECT_EQ(asking.answers.size(), std::size_t{kUsers});
 }
 
 }  // namespace
