@@ -249,7 +249,9 @@ void tell_lies(const ReaderSettings& settings, Progress& progress) {
   header.number = question.number + lie.about;
   header.kind = lie.kind;
   header.pid = ::getpid();
-  const std::string text = caller::serialize({.program = "/a/lie"});
+  caller::Identity identity;
+  identity.program = "/a/lie";
+  const std::string text = caller::serialize(identity);
   std::string message(sizeof header, '\0');
   std::memcpy(message.data(), &header, sizeof header);
   message += text;
