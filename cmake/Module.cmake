@@ -40,7 +40,7 @@ function(msi2imds_module name)
 endfunction()
 
 function(msi2imds_compile_for_size target)
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Oz>)
 endfunction()
 
 # msi2imds_test(MODULE SOURCES...): tests/unit/MODULE as one GoogleTest program, run unprivileged and offline.
