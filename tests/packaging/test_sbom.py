@@ -21,7 +21,7 @@ LICENCES = {
     "LGPL-2.1-or-later", "LGPL-3.0-or-later", "MIT", "Zlib",
 }  # fmt: skip
 EXCEPTIONS = {"GCC-exception-3.1", "Linux-syscall-note"}
-PURL = re.compile(r"pkg:(deb|generic)/(\w+/)?[a-z0-9.%+-]+@[\w.%+~-]+(\?[a-z]+=[\w.%+~-]+(&[a-z]+=[\w.%+~-]+)*)?")
+PURL = re.compile(r"pkg:(deb|generic)/(\w+/)?[\w.%+-]+@[\w.%+~-]+(\?[a-z]+=[\w.%+~-]+(&[a-z]+=[\w.%+~-]+)*)?")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -122,7 +122,7 @@ def test_every_static_library_of_the_link_is_in_it(cyclonedx):
     told = {os.path.basename(word) for word in link.split() if word.startswith("/usr/lib/") and word.endswith(".a")}
     linked = {name for one in cyclonedx["components"] for property in one["properties"]
               if property["name"] == "msi2imds:in-the-program" for name in property["value"].split(", ")}  # fmt: skip
-    empty = {"libpthread.a"}  # since glibc 2.34
+    empty = {"libboost_container.a", "libpthread.a"}  # the memory of Boost.JSON's own is not used; since glibc 2.34
     assert told - empty <= linked
     assert {"libc.a", "libstdc++.a", "libgcc_eh.a"} <= linked, "what the compiler adds"
 

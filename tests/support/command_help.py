@@ -20,7 +20,7 @@ def help_of(*command):
 
 def options_of(*command):
     """The long ones."""
-    return set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", help_of(*command), re.MULTILINE))
+    return set(re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", help_of(*command), re.MULTILINE))
 
 
 def subcommands_of(*command):
