@@ -50,15 +50,21 @@ void spawn(asio::io_context& io, const char* name, asio::awaitable<void> corouti
                  [name](const std::exception_ptr& exception) { throw_if_failed(name, exception); });
 }
 
-void spawn_contained(asio::io_context& io, const char* name, asio::awaitable<void> coroutine,
-                     std::function<void()> at_end) {
-  asio::co_spawn(io, std::move(coroutine),
-                 [name, at_end = std::move(at_end)](const std::exception_ptr& exception) {
-                   if (exception) {
-                     log::error("{}: {}", name, reason_of(exception));
-                   }
-                   at_end();
-                 });
+void spawn_contained(asio::io_context& io, const char* name,
+                     const std::function<asio::awaitable<void>()>& begin,
+                     const std::function<void()>& at_end) {
+  const auto end = [name](const std::exception_ptr& exception, const std::function<void()>& last) {
+    last();  // first: to log may fail as well
+    if (exception) {
+      log::error("{}: {}", name, reason_of(exception));
+    }
+  };
+  try {
+    asio::co_spawn(io, begin(),
+                   [end, at_end](const std::exception_ptr& exception) { end(exception, at_end); });
+  } catch (...) {
+    end(std::current_exception(), at_end);
+  }
 }
 
 Duty::~Duty() {

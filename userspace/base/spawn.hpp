@@ -16,10 +16,12 @@ namespace msi2imds {
 // std::runtime_error "NAME: reason".
 void spawn(asio::io_context& io, const char* name, asio::awaitable<void> coroutine);
 
-// For one of many that are independent of each other, such as a client's connection: an exception out of it
-// is an error in the log and concerns nobody else. `at_end` is called in any case.
-void spawn_contained(asio::io_context& io, const char* name, asio::awaitable<void> coroutine,
-                     std::function<void()> at_end);
+// For one of many that are independent of each other, such as a client's connection, which `begin` makes: an
+// exception out of it, or because it cannot even begin, is an error in the log and concerns nobody else.
+// `at_end` is called once in any case.
+void spawn_contained(asio::io_context& io, const char* name,
+                     const std::function<asio::awaitable<void>()>& begin,
+                     const std::function<void()>& at_end);
 
 // A coroutine that has to go on until its owner stops it, such as one that accepts connections. If it returns
 // before, that leaves io.run() as an exception does.

@@ -72,27 +72,31 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
     }
     (void)accepted.socket.release();
     ++connections_;
-    spawn_contained(io_, "serve an admin connection", serve(std::move(socket)), [this] { --connections_; });
+    const auto begin = [&] { return serve(std::move(socket)); };
+    spawn_contained(io_, "serve an admin connection", begin, [this] { --connections_; });
   }
 }
 
-// False: all are being answered, so who has come is turned away.
+// False: all are being answered, or about to be, so who has come is turned away.
 bool AdminServer::make_room() {
-  if (waiting_.empty()) {
-    return false;
+  for (Client& client : waiting_) {
+    if (!client.connection.has_arrived_input()) {
+      client.unlink();
+      client.connection.close();
+      return true;
+    }
   }
-  waiting_.front()->close();
-  waiting_.splice(waiting_.end(), waiting_, waiting_.begin());  // it ends soon, and leaves the list
-  return true;
+  return false;
 }
 
 asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
-  http::Connection connection(std::move(socket), limits_, deadlines_);
+  Client client(std::move(socket), limits_, deadlines_);
+  http::Connection& connection = client.connection;
   http::Request request;
   do {
-    const auto place = waiting_.insert(waiting_.end(), &connection);
+    waiting_.push_back(client);
     const http::ReadResult read = co_await connection.read(request);
-    waiting_.erase(place);
+    client.unlink();
     if (!read) {
       if (read.error().status != 0) {
         const http::Response refusal = error_response(read.error().status, read.error().reason);

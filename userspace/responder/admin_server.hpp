@@ -3,12 +3,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "admin/status.hpp"
 #include "base/socket_address.hpp"
@@ -47,6 +48,15 @@ class AdminServer {
   void stop();
 
  private:
+  // Leaves the list by itself, whatever ends its connection.
+  struct Client
+      : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+    Client(StreamSocket socket, const http::Limits& limits, http::Deadlines& deadlines)
+        : connection(std::move(socket), limits, deadlines) {}
+
+    http::Connection connection;
+  };
+
   asio::awaitable<void> accept_all(std::uint64_t generation);
   asio::awaitable<void> serve(StreamSocket socket);
   bool make_room();
@@ -63,7 +73,8 @@ class AdminServer {
   Duty accepting_;
   std::uint64_t generation_ = 0;  // counts start() and stop()
   std::size_t connections_ = 0;
-  std::list<http::Connection*> waiting_;  // for their clients; who waits for longest comes first
+  // Who wait for their clients; who waits for longest comes first.
+  boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>> waiting_;
 };
 
 }  // namespace msi2imds::responder

@@ -54,8 +54,8 @@ void Sessions::serve(std::shared_ptr<Session> session) {
   if (draining_) {
     session->close_when_idle();
   }
-  asio::awaitable<void> service = session->run();
-  spawn_contained(io_, "serve a connection", std::move(service), [this, session = std::move(session)] {
+  const auto begin = [&session] { return session->run(); };
+  spawn_contained(io_, "serve a connection", begin, [this, session] {
     services_.shares.remove(*session);
     session->SessionHook::unlink();
     ended_.cancel();

@@ -70,13 +70,27 @@ TEST_F(SpawnTest, TellsOfExceptionsOfAnyType) {
 
 TEST_F(SpawnTest, ContainsWhatConcernsNobodyElse) {
   int ended = 0;
-  spawn_contained(io_, "serve a connection", run_out_of_memory(), [&ended] { ++ended; });
-  spawn_contained(io_, "serve a connection", end_at_once(), [&ended] { ++ended; });
+  const auto count = [&ended] { ++ended; };
+  spawn_contained(
+      io_, "serve a connection", [this] { return run_out_of_memory(); }, count);
+  spawn_contained(
+      io_, "serve a connection", [] { return end_at_once(); }, count);
   const std::string text = run_and_read_the_log();
   EXPECT_TRUE(is_well_);
   EXPECT_EQ(ended, 2);
   EXPECT_NE(text.find("error test"), std::string::npos) << text;
   EXPECT_NE(text.find("serve a connection: std::bad_alloc"), std::string::npos) << text;
+}
+
+TEST_F(SpawnTest, ContainsWhatCannotEvenBegin) {
+  int ended = 0;
+  const auto fail = []() -> asio::awaitable<void> { throw std::bad_alloc(); };
+  testing::internal::CaptureStderr();
+  spawn_contained(io_, "serve a connection", fail, [&ended] { ++ended; });
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(ended, 1);
+  EXPECT_NE(text.find("serve a connection: std::bad_alloc"), std::string::npos) << text;
+  EXPECT_EQ(run(), "");
 }
 
 TEST_F(SpawnTest, ADutyMustNotEndByItself) {
