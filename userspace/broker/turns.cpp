@@ -22,6 +22,15 @@ typename Map::iterator following(Map& entries, std::uint32_t last) {
 
 }  // namespace
 
+// How many wait, of whom so many are counted at most.
+std::size_t Turns::Owner::count_up_to(std::size_t most) const {
+  std::size_t count = 0;
+  for (auto queue = queues.begin(); queue != queues.end() && count < most; ++queue) {
+    count += queue->second.size();
+  }
+  return std::min(count, most);
+}
+
 Turns::Turns(asio::io_context& io, Clock& clock, TokenMemory& memory)
     : io_(io), clock_(clock), memory_(memory), next_start_(clock.steady()), wake_up_(clock.make_alarm()) {}
 
@@ -171,18 +180,23 @@ std::shared_ptr<Turns::Ticket> Turns::pop_next(Owner& owner) {
   return nullptr;
 }
 
+// Until the asker's last one is served, any other uid of his owner is served as often at most, and only as
+// often as it waits; and so it is with other owners.
 std::chrono::milliseconds Turns::expected_wait(const Holder& asker) const {
-  std::size_t ahead = 0;
-  std::size_t other_uids = 0;
-  const auto owner = owners_.find(asker.owner);
-  if (owner != owners_.end()) {
-    const auto own = owner->second.queues.find(asker.uid);
-    const bool is_waiting = own != owner->second.queues.end();
-    ahead = is_waiting ? own->second.size() : 0;
-    other_uids = owner->second.queues.size() - (is_waiting ? 1 : 0);
+  std::size_t before = 0;
+  const auto own = owners_.find(asker.owner);
+  if (own != owners_.end()) {
+    const auto queue = own->second.queues.find(asker.uid);
+    const std::size_t waiting = queue == own->second.queues.end() ? 0 : queue->second.size();
+    before = waiting;
+    for (const auto& [uid, other] : own->second.queues) {
+      before += uid == asker.uid ? 0 : std::min(other.size(), waiting + 1);
+    }
   }
-  const std::size_t other_owners = owners_.size() - (owner == owners_.end() ? 0 : 1);
-  const std::size_t before = (ahead * (other_uids + 1) + other_uids) * (other_owners + 1) + other_owners;
+  const std::size_t rounds = before + 1;  // of the owners, the asker's own turn among them
+  for (const auto& [number, owner] : owners_) {
+    before += number == asker.owner ? 0 : owner.count_up_to(rounds);
+  }
   return std::chrono::duration_cast<std::chrono::milliseconds>(spacing_ * before);
 }
 

@@ -63,6 +63,8 @@ class Turns {
   struct Owner {
     std::map<std::uint32_t, Queue> queues;  // of his uids that wait
     std::uint32_t last_served = 0;
+
+    [[nodiscard]] std::size_t count_up_to(std::size_t most) const;
   };
 
   asio::awaitable<void> give_turns();

@@ -196,6 +196,27 @@ TEST_F(QuotaTest, WhoseOwnersQueueIsTooLongIsToldAtOnce) {
   EXPECT_FALSE(is_busy(*ask(request_for("bob", kBob))));
 }
 
+// Each of the many others comes before him once, not as often as he asks.
+TEST_F(QuotaTest, WhoAsksForSomethingMoreIsNotRefusedBecauseOfManyWhoAskOnce) {
+  for (std::uint32_t uid = 3000; uid < 3100; ++uid) {
+    (void)ask(request_for("of" + std::to_string(uid), uid));
+  }
+  std::vector<CallPtr> calls = ask_for_many("alice", 50);
+  for (std::uint32_t uid = 100000; uid < 100100; ++uid) {
+    token::TokenRequest request = request_for("of" + std::to_string(uid));
+    request.asker = {.owner = kBob, .uid = uid};
+    (void)ask(request);
+  }
+  for (int i = 0; i < 50; ++i) {
+    token::TokenRequest request = request_for("bob" + std::to_string(i));
+    request.asker = {.owner = kBob, .uid = 100000};
+    calls.push_back(ask(request));
+  }
+  EXPECT_EQ(broker_.counters().refused_busy, 0U);
+  clock_.advance(seconds(20));
+  EXPECT_EQ(count_tokens(calls), calls.size());
+}
+
 TEST_F(QuotaTest, AUserWithTheHighestNumberIsServedAsSoon) {
   (void)ask_for_many("bob", 500, kBob);
   clock_.advance(seconds(1));
