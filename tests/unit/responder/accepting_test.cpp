@@ -5,43 +5,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "support_cpp/sanitizer.hpp"
+#include "unit/responder/no_memory.hpp"
 #include "unit/responder/service_fixture.hpp"
-
-namespace {
-
-// The next allocation of at least so many bytes fails; 0: none does.
-std::size_t failing_size = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  if (failing_size != 0 && bytes >= failing_size) {
-    failing_size = 0;
-    throw std::bad_alloc();
-  }
-  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-  return memory;
-}
-
-// Its memory goes the same way as all other.
-void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
-  return std::malloc(bytes == 0 ? 1 : bytes);
-}
-
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-
-void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
-  std::free(memory);
-}
 
 namespace msi2imds::responder {
 namespace {
@@ -50,9 +16,6 @@ class AcceptingTest : public ServiceFixture {
  protected:
   AcceptingTest() {
     settle();
-  }
-  ~AcceptingTest() override {
-    failing_size = 0;
   }
 
   std::string reason_of_end() {
@@ -67,7 +30,7 @@ class AcceptingTest : public ServiceFixture {
 
 TEST_F(AcceptingTest, WithoutMemoryForAConnectionTheProcessEnds) {
   const auto client = connect();
-  failing_size = sizeof(Session);
+  const NoMemoryFor session(sizeof(Session));
   EXPECT_EQ(reason_of_end(), "accept connections: std::bad_alloc");
 }
 

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
+#include "base/log.hpp"
 #include "support_cpp/client.hpp"
 #include "support_cpp/sockets.hpp"
 #include "support_cpp/temporary_directory.hpp"
+#include "unit/responder/no_memory.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -138,6 +141,35 @@ TEST_F(AdminServerTest, ClosesWhatHasWaitedForLongestWhereThereAreTooMany) {
   EXPECT_TRUE(ask("GET", "/status").starts_with("HTTP/1.1 200 "));
   EXPECT_EQ(idle[1].read_to_end(), "") << "it has waited for longest";
   EXPECT_TRUE(idle[0].ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(AdminServerTest, ClosesNobodyWhoseQuestionHasArrived) {
+  std::vector<support::Client> idle;
+  for (int i = 0; i < 32; ++i) {
+    idle.push_back(connect());
+    EXPECT_TRUE(idle.back().ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  }
+  support::Client one_more = connect();  // is seen first
+  idle[0].send("GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(one_more.ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(idle[0].read_answer().starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(idle[1].read_to_end(), "") << "it had asked nothing";
+}
+
+TEST_F(AdminServerTest, ForgetsAConnectionForWhichThereIsNoMemory) {
+  log::start({}, "test");
+  for (int i = 0; i < 3; ++i) {
+    support::Client client = connect();
+    client.send("GET /status HTTP/1.1\r\nHost: x\r\nX: " + std::string(6000, 'x') + "\r\n\r\n");
+    const NoMemoryFor large(5000);
+    EXPECT_EQ(client.read_to_end(), "");
+  }
+  std::vector<support::Client> idle;
+  for (int i = 0; i < 33; ++i) {
+    idle.push_back(connect());
+    EXPECT_TRUE(idle.back().ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  }
+  EXPECT_EQ(idle[0].read_to_end(), "") << "it is the one that made room";
 }
 
 TEST_F(AdminServerTest, ShowsAPortToNoWebPage) {
