@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "accounts/accounts.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
+#include <sstream>
 #include <unordered_map>
 #include <vector>
 
@@ -55,6 +58,34 @@ std::unordered_map<std::string, uid_t> all_users(const std::string& passwd_file)
   return users;
 }
 
+constexpr uid_t kFirstHighUid = 65536;
+// From 2^31 on directory services have subordinate uids.
+constexpr const char* kAnybodysUids = "*:65536:2147418112\n";
+
+// Whether there are users whom passwd(5) does not have (nsswitch.conf(5)).
+bool users_come_from_elsewhere(const std::string& nsswitch_file) {
+  constexpr std::array<std::string_view, 6> kLocal = {"files",    "compat",     "systemd",
+                                                      "altfiles", "extrausers", "mymachines"};
+  constexpr std::string_view kDatabase = "passwd:";
+  std::ifstream file(nsswitch_file);
+  for (std::string line; std::getline(file, line);) {
+    line.erase(0, line.find_first_not_of(" \t"));
+    if (!line.starts_with(kDatabase)) {
+      continue;
+    }
+    std::istringstream words(line.substr(kDatabase.size(), line.find('#') - kDatabase.size()));
+    bool is_action = false;  // such as [NOTFOUND=return]
+    for (std::string word; words >> word;) {
+      is_action = is_action || word.front() == '[';
+      if (!is_action && std::ranges::find(kLocal, word) == kLocal.end()) {
+        return true;
+      }
+      is_action = is_action && word.back() != ']';
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<User> find_user(std::string_view name, const std::string& passwd_file) {
@@ -77,26 +108,29 @@ std::optional<gid_t> find_group(std::string_view name, const std::string& group_
   return std::nullopt;
 }
 
-std::string subordinate_uids(const std::string& subuid_file, const std::string& passwd_file) {
-  const std::unordered_map<std::string, uid_t> users = all_users(passwd_file);
-  std::string lines;
-  std::ifstream file(subuid_file);
+std::string owners_of_uids(const Files& files) {
+  std::string lines = users_come_from_elsewhere(files.nsswitch) ? kAnybodysUids : "";
+  const auto add = [&lines](unsigned owner, unsigned first, unsigned count) {
+    lines += std::to_string(owner) + ":" + std::to_string(first) + ":" + std::to_string(count) + "\n";
+  };
+  std::unordered_map<std::string, uid_t> users = all_users(files.passwd);
+  std::ifstream file(files.subuid);
   for (std::string line; std::getline(file, line);) {
     const std::vector<std::string_view> fields = split_fields(line);
     unsigned owner = 0;
     unsigned first = 0;
     unsigned count = 0;
-    if (fields.size() != 3 || !parse_id(fields[1], first) || !parse_id(fields[2], count)) {
-      continue;
+    if (fields.size() == 3 && parse_id(fields[1], first) && parse_id(fields[2], count)) {
+      add(parse_id(fields[0], owner) ? owner : users.try_emplace(std::string(fields[0]), first).first->second,
+          first, count);
     }
-    const auto user = users.find(std::string(fields[0]));
-    if (user != users.end()) {
-      owner = user->second;
-    } else if (!parse_id(fields[0], owner)) {
-      continue;
-    }
-    lines += std::to_string(owner) + ":" + std::to_string(first) + ":" + std::to_string(count) + "\n";
   }
+  (void)find(files.passwd, [&add](const User& user) {
+    if (user.uid >= kFirstHighUid) {
+      add(user.uid, user.uid, 1);
+    }
+    return false;
+  });
   return lines;
 }
 

@@ -14,8 +14,6 @@ namespace msi2imds::accounts {
 inline constexpr const char* kPasswdFile = "/etc/passwd";
 inline constexpr const char* kGroupFile = "/etc/group";
 
-inline constexpr const char* kSubuidFile = "/etc/subuid";
-
 struct User {
   std::string name;
   uid_t uid = 0;
@@ -29,9 +27,16 @@ struct User {
 [[nodiscard]] std::optional<gid_t> find_group(std::string_view name,
                                               const std::string& group_file = kGroupFile);
 
-// Which uids belong to which users beside their own, as lines UID:FIRST:COUNT (subuid(5)); users that the
-// other file does not have are left out.
-[[nodiscard]] std::string subordinate_uids(const std::string& subuid_file = kSubuidFile,
-                                           const std::string& passwd_file = kPasswdFile);
+// Where owners_of_uids() looks.
+struct Files {
+  std::string passwd = kPasswdFile;
+  std::string subuid = "/etc/subuid";
+  std::string nsswitch = "/etc/nsswitch.conf";
+};
+
+// Whose uids are whose, in lines for base/holder.hpp: subordinate ones as UID:FIRST:COUNT, users with high
+// uids as ranges of their own, and *:FIRST:COUNT for uids that may be anybody's, since users come from a
+// directory service as well. An owner whom passwd does not have is told by his first subordinate uid.
+[[nodiscard]] std::string owners_of_uids(const Files& files = {});
 
 }  // namespace msi2imds::accounts

@@ -18,31 +18,32 @@ struct Holder {
   friend auto operator<=>(const Holder&, const Holder&) = default;
 };
 
-// Subordinate uids of a user (/etc/subuid): from `first` on, so many.
-struct SubordinateUids {
-  std::uint32_t owner = 0;
+// Uids that are one user's, such as subordinate ones (/etc/subuid): from `first` on, so many. Without an
+// owner each of them is a user.
+struct OwnedUids {
+  std::optional<std::uint32_t> owner = 0;
   std::uint32_t first = 0;
   std::uint32_t count = 0;
 
-  friend bool operator==(const SubordinateUids&, const SubordinateUids&) = default;
+  friend bool operator==(const OwnedUids&, const OwnedUids&) = default;
 };
 
-// Tells holders apart. A user may have thousands of uids, which together count as one holder: those that
-// /etc/subuid gives him, and else uids from 65536 on by their block of 65536, which is how many a container
-// or a user namespace gets.
+// Tells holders apart. A user may have thousands of uids, which together count as one holder: those that are
+// known to be his, and where that is not known uids from 65536 on by their block of 65536, which is how many
+// a container or a user namespace gets.
 class Holders {
  public:
   Holders() = default;
-  explicit Holders(std::vector<SubordinateUids> subordinates);
+  explicit Holders(std::vector<OwnedUids> owned);
 
-  // From lines as in /etc/subuid, with numbers for names; whatever is none is passed over.
+  // From lines OWNER:FIRST:COUNT, in numbers, or with * for no owner; whatever is none is passed over.
   [[nodiscard]] static Holders parse(std::string_view lines);
 
   // Who is unknown shares with all who are.
   [[nodiscard]] Holder of(std::optional<std::uint32_t> uid) const;
 
  private:
-  std::vector<SubordinateUids> subordinates_;  // by first
+  std::vector<OwnedUids> owned_;  // those without an owner, then the others; by first
 };
 
 }  // namespace msi2imds

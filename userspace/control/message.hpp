@@ -12,7 +12,7 @@ namespace msi2imds::control {
 
 enum class Kind : std::uint32_t {
   // supervisor to responder
-  configure,        // descriptor: a pipe with the whole configuration as TOML; text: subordinate uids
+  configure,        // descriptor: a pipe with the whole configuration as TOML; text: whose uids are whose
                     // (base/holder.hpp)
   add_listener,     // descriptor: a listening socket; collected until `serve`
   admin_socket,     // descriptor: the listening admin socket

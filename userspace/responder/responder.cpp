@@ -142,7 +142,7 @@ Result<void> Responder::handle(control::Received received) {
   }
 }
 
-Result<void> Responder::configure(UniqueFd pipe, std::string_view subordinate_uids) {
+Result<void> Responder::configure(UniqueFd pipe, std::string_view owners_of_uids) {
   const Result<std::string> text = read_all(pipe, "the configuration", kMostConfiguration);
   if (!text) {
     return text.error();
@@ -152,7 +152,7 @@ Result<void> Responder::configure(UniqueFd pipe, std::string_view subordinate_ui
     return settings.error();
   }
   settings_ = std::move(*settings);
-  settings_.holders = Holders::parse(subordinate_uids);
+  settings_.holders = Holders::parse(owners_of_uids);
   settings_.audit.holders = settings_.holders;
   sessions_.recorder().audit_log().configure(settings_.audit);
   prefetch();

@@ -36,7 +36,7 @@ class Responder {
 
  private:
   Result<void> handle(control::Received received);
-  Result<void> configure(UniqueFd pipe, std::string_view subordinate_uids);
+  Result<void> configure(UniqueFd pipe, std::string_view owners_of_uids);
   Result<void> collect_listener(UniqueFd socket);
   void serve();
   void prefetch();

@@ -148,7 +148,7 @@ Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
   }
   control::Message message;
   message.kind = control::Kind::configure;
-  message.set_text(accounts::subordinate_uids());
+  message.set_text(accounts::owners_of_uids());
   return channel.send(message, pipe->get());
 }
 
