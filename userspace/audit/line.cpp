@@ -111,6 +111,18 @@ std::string_view unit_of(const caller::Identity& caller) {
   return caller.unit.empty() ? caller.cgroup : caller.unit;
 }
 
+std::string_view name_of(Kind kind) {
+  switch (kind) {
+    case Kind::token:
+      return "token";
+    case Kind::refusal:
+      return "refusal";
+    case Kind::other:
+      return "other";
+  }
+  return "";
+}
+
 }  // namespace
 
 void append(std::string& out, const Record& record, Format format) {
@@ -139,10 +151,11 @@ void append(std::string& out, const Record& record, Format format) {
   line.end();
 }
 
-void append_left_out(std::string& out, system_clock::time_point time, std::uint64_t count,
+void append_left_out(std::string& out, system_clock::time_point time, std::uint64_t count, Kind kind,
                      const caller::Identity& caller, Format format) {
   Line line(out, format, time);
   line.number("left_out", static_cast<std::int64_t>(count));
+  line.text("of", name_of(kind));
   line.known_number("uid", caller.uid);
   line.text("user", caller.user);
   line.text("program", caller.program);

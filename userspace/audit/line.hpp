@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,14 @@
 namespace msi2imds::audit {
 
 enum class Format { text, json };
+
+// What a line tells. Where there is not room for all, none of one kind takes it from another.
+enum class Kind : std::uint8_t {
+  token,    // one was given
+  refusal,  // none was given, by the rules or by IMDS
+  other,    // nobody decided anything
+};
+inline constexpr std::size_t kKinds = 3;
 
 // What is kept of a request. Never a token.
 struct Record {
@@ -25,14 +34,15 @@ struct Record {
   std::chrono::microseconds duration{};
   std::string_view policy = {};  // what the rules say; empty: there are none
   std::string_view rule = {};    // that decided
+  Kind kind = Kind::other;
 };
 
 // Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line. Of a text
 // with more than 1024 bytes these stand there, and "...".
 void append(std::string& out, const Record& record, Format format);
 
-// Appends a line that stands for `count` lines of one caller that were left out.
+// Appends a line that stands for `count` lines of one kind and one caller that were left out.
 void append_left_out(std::string& out, std::chrono::system_clock::time_point time, std::uint64_t count,
-                     const caller::Identity& caller, Format format);
+                     Kind kind, const caller::Identity& caller, Format format);
 
 }  // namespace msi2imds::audit

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <sstream>
 #include <system_error>
@@ -13,9 +14,11 @@
 namespace msi2imds::audit {
 namespace {
 
-// What a line may have on an average, and how many owners get all they may have.
+// What a line may have on an average, and how many times that all may have.
 constexpr double kBytesOfLine = 2048;
 constexpr double kOwners = 4;
+// By Kind. Whoever asks for nothing sensible needs no room of those who do.
+constexpr std::array<double, kKinds> kParts = {1, 1.0 / 8, 1.0 / 8};
 constexpr std::chrono::seconds kTellLeftOut{1};
 
 }  // namespace
@@ -27,8 +30,10 @@ Log::Log() {
 void Log::configure(const Settings& settings) {
   flush();
   settings_ = settings;
-  bytes_ = FairRate(settings.max_rate * kBytesOfLine * kOwners, settings.max_rate * kBytesOfLine);
-  limiter_.configure(settings.max_rate);
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    rooms_.at(kind).bytes = FairRate(settings.max_rate * kBytesOfLine * kOwners * kParts.at(kind));
+    rooms_.at(kind).limiter.configure(settings.max_rate);
+  }
 }
 
 void Log::use_file(UniqueFd file) {
@@ -40,38 +45,44 @@ void Log::use_file(UniqueFd file) {
 
 void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
   const auto now = std::chrono::steady_clock::now();
-  const std::uint32_t owner = settings_.holders.of(caller->uid).owner;
-  if (!limiter_.admit(caller, now, bytes_.has(owner, now))) {
+  const Holder holder = settings_.holders.of(caller->uid);
+  Room& room = rooms_.at(static_cast<std::size_t>(record.kind));
+  if (!room.limiter.admit(caller, now, room.bytes.has(holder, now))) {
     ++counters_.left_out;
     return;
   }
   const std::size_t before = lines_.size();
   append(lines_, record, settings_.format);
-  bytes_.take(owner, static_cast<double>(lines_.size() - before));
+  room.bytes.take(holder, static_cast<double>(lines_.size() - before), now);
   ++count_;
 }
 
-// For those for whom there is no room, one line tells how many they were.
+// For those for whom there is no room, one line of each kind tells how many they were.
 void Log::append_left_out_lines() {
   const auto now = std::chrono::steady_clock::now();
-  const auto time = std::chrono::system_clock::now();
-  const std::vector<Limiter::LeftOut> all = limiter_.take_left_out(now);
-  for (const Limiter::LeftOut& left_out : all) {
-    const std::uint32_t owner = settings_.holders.of(left_out.caller->uid).owner;
-    if (!bytes_.has(owner, now)) {
-      left_out_ += left_out.count;
-      continue;
+  const bool tells_rest = now - told_ >= kTellLeftOut;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    Room& room = rooms_.at(kind);
+    for (const Limiter::LeftOut& left_out : room.limiter.take_left_out(now)) {
+      const Holder holder = settings_.holders.of(left_out.caller->uid);
+      if (!room.bytes.has(holder, now)) {
+        room.left_out += left_out.count;
+        continue;
+      }
+      const std::size_t before = lines_.size();
+      append_left_out(left_out.count, static_cast<Kind>(kind), *left_out.caller);
+      room.bytes.take(holder, static_cast<double>(lines_.size() - before), now);
     }
-    const std::size_t before = lines_.size();
-    append_left_out(lines_, time, left_out.count, *left_out.caller, settings_.format);
-    bytes_.take(owner, static_cast<double>(lines_.size() - before));
-    ++count_;
+    if (room.left_out > 0 && tells_rest) {
+      append_left_out(std::exchange(room.left_out, 0), static_cast<Kind>(kind), caller::Identity());
+      told_ = now;
+    }
   }
-  if (left_out_ > 0 && now - told_ >= kTellLeftOut) {
-    append_left_out(lines_, time, std::exchange(left_out_, 0), caller::Identity(), settings_.format);
-    told_ = now;
-    ++count_;
-  }
+}
+
+void Log::append_left_out(std::uint64_t count, Kind kind, const caller::Identity& caller) {
+  audit::append_left_out(lines_, std::chrono::system_clock::now(), count, kind, caller, settings_.format);
+  ++count_;
 }
 
 void Log::flush() {

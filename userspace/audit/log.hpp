@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -15,7 +16,7 @@ namespace msi2imds::audit {
 
 struct Settings {
   Format format = Format::text;
-  std::uint32_t max_rate = 100;  // lines a second of one caller
+  std::uint32_t max_rate = 100;  // lines a second of one caller, of each kind
   Holders holders = {};
 };
 
@@ -25,8 +26,9 @@ struct Counters {
   std::uint64_t failed = 0;  // could not be written
 };
 
-// Lines for requests, collected and written together. A caller gets so many lines a second; beside that
-// whoever has many programs, or long names, gets so many bytes, and all together four times as many.
+// Lines for requests, collected and written together. A caller gets so many lines a second of each kind;
+// beside that whoever has many programs, or long names, gets so many bytes, and all together four times as
+// many. What is left out is counted, in a line or where there is no room for that either.
 class Log {
  public:
   Log();
@@ -50,13 +52,19 @@ class Log {
 
  private:
   void append_left_out_lines();
+  void append_left_out(std::uint64_t count, Kind kind, const caller::Identity& caller);
   void write_lines();
+
+  // What lines of one kind may take.
+  struct Room {
+    Limiter limiter;
+    FairRate bytes{0};
+    std::uint64_t left_out = 0;  // without a line that says whose they were
+  };
 
   Settings settings_;
   UniqueFd file_;
-  Limiter limiter_;
-  FairRate bytes_{0, 0};
-  std::uint64_t left_out_ = 0;  // without a line that says whose they were
+  std::array<Room, kKinds> rooms_;  // by Kind
   std::chrono::steady_clock::time_point told_;
   std::string lines_;
   std::uint64_t count_ = 0;  // of lines_

@@ -1,37 +1,56 @@
 // SPDX-License-Identifier: MIT
 #include "base/fair_rate.hpp"
 
-#include <algorithm>
+#include <cmath>
 
 namespace msi2imds {
 namespace {
 
-constexpr std::size_t kMostOwners = 1024;
+// Of what is left. One alone gets s of the whole where s = share * (1 - s).
+constexpr double kShareOfOwner = 1.0 / 3;
+constexpr double kShareOfUid = 3;
+
+constexpr std::size_t kMostHolders = 4096;
+
+template <typename Levels, typename Key>
+double level_of(const Levels& levels, const Key& key, FairRate::Time now) {
+  const auto found = levels.find(key);
+  return found == levels.end() ? 0 : found->second.at(now);
+}
 
 }  // namespace
 
-double FairRate::Bucket::level(double rate, Time now) const {
-  const std::chrono::duration<double> passed = now - filled;
-  return std::min(rate, left + passed.count() * rate);
+double FairRate::Level::at(Time now) const {
+  const std::chrono::duration<double> passed = now - when_;
+  return amount_ == 0 ? 0 : amount_ * std::exp(-passed.count());
 }
 
-bool FairRate::has(std::uint32_t owner, Time now) {
-  if (owners_.size() >= kMostOwners) {  // whose bucket is full again is as good as new
-    std::erase_if(owners_,
-                  [&](const auto& entry) { return entry.second.level(of_owner_, now) >= of_owner_; });
-  }
-  all_.fill(of_all_, now);
-  if (all_.left <= 0) {
-    return false;
-  }
-  Bucket& own = owners_.try_emplace(owner, Bucket{.left = of_owner_, .filled = now}).first->second;
-  own.fill(of_owner_, now);
-  return own.left > 0;
+void FairRate::Level::add(double amount, Time now) {
+  amount_ = at(now) + amount;
+  when_ = now;
 }
 
-void FairRate::take(std::uint32_t owner, double amount) {
-  all_.left -= amount;
-  owners_[owner].left -= amount;
+bool FairRate::has(const Holder& holder, Time now) const {
+  const double share = kShareOfOwner * (of_all_ - all_.at(now));
+  const double left = share - level_of(owners_, holder.owner, now);
+  return left > 0 && level_of(uids_, holder, now) < kShareOfUid * left;
+}
+
+void FairRate::take(const Holder& holder, double amount, Time now) {
+  if (uids_.size() >= kMostHolders) {
+    forget_least(now);
+  }
+  all_.add(amount, now);
+  owners_[holder.owner].add(amount, now);
+  uids_[holder].add(amount, now);
+}
+
+// Of all levels, which together are that of all, at most half of kMostHolders can be above this one.
+void FairRate::forget_least(Time now) {
+  const double least = 2 * all_.at(now) / kMostHolders;
+  const auto is_small = [&](const auto& entry) { return entry.second.at(now) <= least; };
+  std::erase_if(uids_, is_small);
+  std::erase_if(owners_, is_small);
 }
 
 }  // namespace msi2imds

@@ -4,43 +4,50 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <map>
+
+#include "base/holder.hpp"
 
 namespace msi2imds {
 
-// So much a second for all, of which one owner (base/holder.hpp) gets at most a part. Saves up for a second.
+// So much a second for all, and at once at most as much. However much somebody takes, there is something left
+// for whoever has taken less: an owner gets more only while he has less than a third of what is left for all,
+// which is a quarter for one alone, and a fifth for each of two; and of what is left for the owner one uid
+// gets at most three quarters in the same way.
 class FairRate {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  FairRate(double of_all, double of_owner)
-      : of_all_(of_all), of_owner_(of_owner), all_{.left = of_all, .filled = {}} {}
+  explicit FairRate(double of_all) : of_all_(of_all) {}
 
-  // Whether something is left for that owner. Then he may take whatever he needs: what is too much is missing
-  // afterwards.
-  [[nodiscard]] bool has(std::uint32_t owner, Time now);
-  void take(std::uint32_t owner, double amount);
+  // Whether something is left for that holder. Then he may take whatever he needs: what is too much is
+  // missing afterwards.
+  [[nodiscard]] bool has(const Holder& holder, Time now) const;
+  void take(const Holder& holder, double amount, Time now);
 
-  [[nodiscard]] std::size_t owners() const {
-    return owners_.size();
+  // How many are remembered.
+  [[nodiscard]] std::size_t holders() const {
+    return uids_.size();
   }
 
  private:
-  struct Bucket {
-    double left = 0;
-    Time filled;
+  // What was taken. It is forgotten bit by bit, so that whoever always has so much takes so much a second.
+  class Level {
+   public:
+    [[nodiscard]] double at(Time now) const;
+    void add(double amount, Time now);
 
-    [[nodiscard]] double level(double rate, Time now) const;
-    void fill(double rate, Time now) {
-      left = level(rate, now);
-      filled = now;
-    }
+   private:
+    double amount_ = 0;
+    Time when_;
   };
 
+  void forget_least(Time now);
+
   double of_all_;
-  double of_owner_;
-  Bucket all_;
-  std::unordered_map<std::uint32_t, Bucket> owners_;
+  Level all_;
+  std::map<std::uint32_t, Level> owners_;
+  std::map<Holder, Level> uids_;
 };
 
 }  // namespace msi2imds

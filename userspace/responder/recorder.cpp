@@ -23,6 +23,14 @@ bool is_without_source(Outcome outcome) {
   return outcome == Outcome::denied || outcome == Outcome::bad_request || outcome == Outcome::observed;
 }
 
+audit::Kind kind_of(Outcome outcome) {
+  if (outcome == Outcome::token) {
+    return audit::Kind::token;
+  }
+  return outcome == Outcome::refused || outcome == Outcome::denied ? audit::Kind::refusal
+                                                                   : audit::Kind::other;
+}
+
 std::string_view policy_text(const std::optional<policy::Decision>& decision, bool enforced) {
   if (!decision) {
     return "";
@@ -103,7 +111,8 @@ void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup
                 .source = answered.origin ? token::to_string(*answered.origin) : std::string_view(),
                 .duration = answered.duration,
                 .policy = policy_text(answered.decision, enforced),
-                .rule = answered.decision ? std::string_view(answered.decision->rule) : std::string_view()},
+                .rule = answered.decision ? std::string_view(answered.decision->rule) : std::string_view(),
+                .kind = kind_of(answered.outcome)},
                caller);
   table_.record({.time = unix_seconds(answered.time),
                  .caller = *caller,

@@ -9,11 +9,12 @@
 namespace msi2imds::responder {
 
 bool Warnings::has_room_for(const Holder& holder) {
-  if (!rate_.has(holder.owner, std::chrono::steady_clock::now())) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!rate_.has(holder, now)) {
     ++left_out_;
     return false;
   }
-  rate_.take(holder.owner, 1);
+  rate_.take(holder, 1, now);
   return true;
 }
 

@@ -22,7 +22,7 @@ class Warnings {
   }
 
  private:
-  FairRate rate_{50, 20};
+  FairRate rate_{100};
   std::uint64_t left_out_ = 0;
   std::uint64_t told_ = 0;  // of left_out_
 };

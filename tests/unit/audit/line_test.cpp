@@ -111,12 +111,12 @@ TEST(AuditLineTest, TellsWhoseIdentityItWasAndWhoChoseIt) {
 
 TEST(AuditLineTest, TellsHowManyWereLeftOut) {
   std::string out;
-  append_left_out(out, kTime, 7, backup(), Format::text);
-  append_left_out(out, kTime, 7, backup(), Format::json);
+  append_left_out(out, kTime, 7, Kind::token, backup(), Format::text);
+  append_left_out(out, kTime, 7, Kind::refusal, backup(), Format::json);
   EXPECT_EQ(out,
-            "2025-11-25T12:00:00.000123Z left_out=7 uid=34 user=backup program=/usr/bin/backup "
+            "2025-11-25T12:00:00.000123Z left_out=7 of=token uid=34 user=backup program=/usr/bin/backup "
             "unit=backup.service\n"
-            R"({"time":"2025-11-25T12:00:00.000123Z","left_out":7,"uid":34,"user":"backup",)"
+            R"({"time":"2025-11-25T12:00:00.000123Z","left_out":7,"of":"refusal","uid":34,"user":"backup",)"
             R"("program":"/usr/bin/backup","unit":"backup.service"})"
             "\n");
 }

@@ -24,7 +24,7 @@ class AuditLogTest : public testing::Test {
   UniqueFd open(const std::string& name) {
     return UniqueFd(::open(directory_.file(name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   }
-  void write(std::string_view outcome) {
+  void write(std::string_view outcome, Kind kind = Kind::token) {
     log_.write({.time = {},
                 .caller = *caller_,
                 .resource = "r",
@@ -33,7 +33,8 @@ class AuditLogTest : public testing::Test {
                 .source = "",
                 .duration = {},
                 .policy = "",
-                .rule = ""},
+                .rule = "",
+                .kind = kind},
                caller_);
   }
   std::string contents(const std::string& name) {
@@ -125,10 +126,23 @@ TEST_F(AuditLogTest, LeavesOutWhatIsTooMuch) {
   EXPECT_EQ(log_.counters().left_out, 7U);
 }
 
+TEST_F(AuditLogTest, ACallersOtherLinesLeaveRoomForThatOfHisToken) {
+  log_.configure({.format = Format::text, .max_rate = 3});
+  for (int i = 0; i < 10; ++i) {
+    write("bad_request", Kind::other);
+    write("denied", Kind::refusal);
+  }
+  write("token", Kind::token);
+  log_.flush();
+  EXPECT_NE(contents("audit").find("outcome=token"), std::string::npos) << contents("audit");
+  EXPECT_EQ(log_.counters().written, 7U);
+  EXPECT_EQ(log_.counters().left_out, 14U);
+}
+
 class AuditBytesTest : public AuditLogTest {
  protected:
   // Lines of `uid` with a long resource, each from another program as far as the limit of lines goes.
-  void write_long(uid_t uid, int count) {
+  void write_long(uid_t uid, int count, Kind kind = Kind::token) {
     for (int i = 0; i < count; ++i) {
       auto caller = std::make_shared<caller::Identity>();
       caller->uid = uid;
@@ -139,7 +153,8 @@ class AuditBytesTest : public AuditLogTest {
                   .resource = resource,
                   .identity = "",
                   .outcome = "token",
-                  .source = ""},
+                  .source = "",
+                  .kind = kind},
                  caller);
       log_.flush();
     }
@@ -159,6 +174,29 @@ TEST_F(AuditBytesTest, OneUserGetsAPartOfTheBytesUnderHoweverManyUidsAndPrograms
   const std::uint64_t before = log_.counters().written;
   write_long(2000, 1);
   EXPECT_EQ(log_.counters().written, before + 1) << "somebody else has his own part";
+}
+
+TEST_F(AuditBytesTest, OneUidSilencesNoneOfItsOwnersOthers) {
+  log_.configure({.format = Format::text,
+                  .max_rate = 10,
+                  .holders = Holders({{.owner = 1000, .first = 100000, .count = 65536}})});
+  write_long(100000, 50);
+  const std::uint64_t before = log_.counters().written;
+  write_long(100001, 1);
+  EXPECT_EQ(log_.counters().written, before + 1);
+}
+
+TEST_F(AuditBytesTest, LinesThatTellOfNoTokenLeaveRoomForThoseThatDo) {
+  log_.configure({.format = Format::text, .max_rate = 10});
+  for (uid_t uid = 1; uid < 30; ++uid) {
+    write_long(uid, 10, Kind::other);
+    write_long(uid, 10, Kind::refusal);
+  }
+  EXPECT_LE(contents("audit").size(), 40'000U) << "a quarter of all, and a line of each kind";
+  const std::uint64_t before = log_.counters().written;
+  write_long(1, 2, Kind::token);
+  EXPECT_EQ(log_.counters().written, before + 2);
+  EXPECT_EQ(log_.counters().written + log_.counters().left_out, 582U) << "none is lost without being counted";
 }
 
 TEST_F(AuditBytesTest, AllUsersTogetherGetFourTimesAsMuch) {

@@ -77,6 +77,28 @@ TEST_F(RecorderTest, KnowsWhatTheRulesWouldHaveRefused) {
   EXPECT_EQ(measured("msi2imds_policy_would_refuse_total"), 1);
 }
 
+TEST_F(RecorderTest, NoOtherRequestsOfACallerHideItsTokenInTheAudit) {
+  audit::Log& log = sessions_.recorder().audit_log();
+  log.configure({.format = audit::Format::text, .max_rate = 1});
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) {
+    (void)ask("nothing=asked");
+  }
+  tokens_.reply = token::TokenResponse(token::Refusal{.status = 400, .body = "{}"});
+  for (int i = 0; i < 3; ++i) {
+    (void)ask("resource=r");
+  }
+  tokens_.reply = token::TokenResponse(std::make_shared<const token::Token>());
+  (void)ask("resource=r");
+  settle();
+  log::flush();
+  const std::string lines = testing::internal::GetCapturedStderr();
+  EXPECT_NE(lines.find("outcome=bad_request"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("outcome=refused"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("outcome=token"), std::string::npos) << lines;
+  EXPECT_GT(log.counters().left_out, 0U);
+}
+
 TEST_F(RecorderTest, HasTheCallerInTheTable) {
   (void)ask("resource=r");
   (void)ask("resource=r");
