@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <string_view>
 #include <utility>
+
+#include "base/error.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -22,9 +25,15 @@ std::optional<T> to_number(std::string_view text) {
   return ec == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-// "socket:[4711]"
+// What ended meanwhile has nothing open any more.
+bool has_gone(int err) {
+  return err == ENOENT || err == ESRCH;
+}
+
+// "socket:[4711]". Otherwise errno tells whether it could not be read; 0: it is no socket.
 std::optional<ino_t> socket_inode(int directory, const char* name) {
   std::array<char, 64> target{};
+  errno = 0;
   const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
   std::string_view text(target.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   constexpr std::string_view kPrefix = "socket:[";
@@ -36,16 +45,15 @@ std::optional<ino_t> socket_inode(int directory, const char* name) {
   return to_number<ino_t>(text);
 }
 
-// A process's directory always belongs to its effective user, whether or not it may be dumped.
-bool is_of_user(int proc, const char* process, std::optional<uid_t> uid) {
-  struct stat status {};
-  return !uid || (::fstatat(proc, process, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_uid == *uid);
-}
-
-// Acts on the names in a directory for as long as may be; true at its end.
+// Acts on the names in a directory for as long as may be; true at its end, with errno where it could not be
+// read to the end.
 template <typename Act>
 bool for_each_entry(const Directory& directory, const std::function<bool()>& may_go_on, Act act) {
-  for (int seen = 1; const dirent* entry = directory ? ::readdir(directory.get()) : nullptr; ++seen) {
+  const auto next = [&directory] {
+    errno = 0;
+    return directory ? ::readdir(directory.get()) : nullptr;
+  };
+  for (int seen = 1; const dirent* entry = next(); ++seen) {
     act(static_cast<const char*>(entry->d_name));
     if (seen % kEntriesBetweenLooks == 0 && !may_go_on()) {
       return false;
@@ -57,7 +65,11 @@ bool for_each_entry(const Directory& directory, const std::function<bool()>& may
 }  // namespace
 
 HolderSearch::HolderSearch(std::string proc, std::optional<uid_t> uid, std::set<ino_t> inodes)
-    : proc_(std::move(proc)), uid_(uid), inodes_(std::move(inodes)), processes_(::opendir(proc_.c_str())) {}
+    : proc_(std::move(proc)), uid_(uid), inodes_(std::move(inodes)), processes_(::opendir(proc_.c_str())) {
+  if (!processes_) {
+    note(errno, proc_);
+  }
+}
 
 bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
   if (processes_ && !list_processes(may_go_on)) {
@@ -65,9 +77,7 @@ bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
   }
   while (descriptors_ || !pids_.empty()) {
     if (!descriptors_) {
-      at_ = pids_.back();
-      pids_.pop_back();
-      descriptors_.reset(::opendir((proc_ + "/" + std::to_string(at_) + "/fd").c_str()));
+      open_next_process();
     }
     if (!list_descriptors(may_go_on)) {
       return false;
@@ -81,39 +91,94 @@ bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
   return true;
 }
 
+void HolderSearch::open_next_process() {
+  at_ = pids_.back();
+  pids_.pop_back();
+  descriptors_.reset(::opendir((path_of_process() + "/fd").c_str()));
+  if (!descriptors_ && !has_gone(errno)) {
+    note(errno, "process " + std::to_string(at_));
+  }
+}
+
 bool HolderSearch::list_processes(const std::function<bool()>& may_go_on) {
   const int proc = ::dirfd(processes_.get());
   const bool is_over = for_each_entry(processes_, may_go_on, [&](const char* name) {
     const auto pid = to_number<pid_t>(name);
-    if (pid && is_of_user(proc, name, uid_)) {
+    if (pid && is_of_user(proc, name)) {
       pids_.push_back(*pid);
     }
   });
   if (is_over) {
+    if (errno != 0) {
+      note(errno, proc_);
+    }
     processes_.reset();
   }
   return is_over;
 }
 
+// A process's directory always belongs to its effective user, whether or not it may be dumped.
+bool HolderSearch::is_of_user(int proc, const char* process) {
+  struct stat status {};
+  if (!uid_) {
+    return true;
+  }
+  if (::fstatat(proc, process, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!has_gone(errno)) {
+      note(errno, std::string("process ") + process);
+    }
+    return false;
+  }
+  return status.st_uid == *uid_;
+}
+
 bool HolderSearch::list_descriptors(const std::function<bool()>& may_go_on) {
-  return for_each_entry(descriptors_, may_go_on, [&](const char* name) {
-    const auto fd = to_number<int>(name);
-    const auto inode = fd ? socket_inode(::dirfd(descriptors_.get()), name) : std::nullopt;
-    if (!inode || !inodes_.contains(*inode)) {
-      return;
+  const bool is_over =
+      for_each_entry(descriptors_, may_go_on, [this](const char* descriptor) { look_at(descriptor); });
+  if (is_over && errno != 0 && !has_gone(errno)) {
+    note(errno, "process " + std::to_string(at_));
+  }
+  return is_over;
+}
+
+void HolderSearch::look_at(const char* descriptor) {
+  const auto fd = to_number<int>(descriptor);
+  if (!fd) {
+    return;
+  }
+  const auto inode = socket_inode(::dirfd(descriptors_.get()), descriptor);
+  if (!inode && errno != 0 && !has_gone(errno) && found_.problem.empty()) {
+    const int err = errno;  // EACCES also where it has ended
+    struct stat status {};
+    if (::stat(path_of_process().c_str(), &status) == 0) {
+      note(err, "process " + std::to_string(at_));
     }
-    std::vector<Holder>& holders = found_[*inode];
-    if (holders.empty() || holders.back().pid != at_) {  // once, under however many numbers it has it
-      holders.push_back({.pid = at_, .fd = *fd});
-    }
-  });
+  }
+  if (!inode || !inodes_.contains(*inode)) {
+    return;
+  }
+  std::vector<Holder>& holders = found_.holders[*inode];
+  if (holders.empty() || holders.back().pid != at_) {  // once, under however many numbers it has it
+    holders.push_back({.pid = at_, .fd = *fd});
+  }
+}
+
+std::string HolderSearch::path_of_process() const {
+  return proc_ + "/" + std::to_string(at_);
+}
+
+// The first one says enough.
+void HolderSearch::note(int err, const std::string& what) {
+  if (found_.problem.empty()) {
+    found_.problem = Error::from_errno(err, what).message();
+  }
 }
 
 Holders find_holders(const std::string& proc, std::optional<uid_t> uid, const std::set<ino_t>& inodes) {
   HolderSearch search(proc, uid, inodes);
   while (!search.advance([] { return true; })) {
   }
-  return search.found();
+  return search.found().holders;
 }
 
 bool holds(const std::string& proc, const Holder& holder, ino_t inode) {

@@ -23,6 +23,12 @@ struct Holder {
 // By the sockets' inodes; a process stands there once for each.
 using Holders = std::map<ino_t, std::vector<Holder>>;
 
+// What a search has found.
+struct SearchResult {
+  Holders holders;
+  std::string problem;  // a process that could not be looked at, and why; empty: all were
+};
+
 // Looks for the processes that have certain sockets open, in slices: somebody may have a million descriptors.
 class HolderSearch {
  public:
@@ -33,7 +39,7 @@ class HolderSearch {
   // Looks on for as long as `may_go_on`, which is asked now and then; true once everything was looked at.
   [[nodiscard]] bool advance(const std::function<bool()>& may_go_on);
 
-  [[nodiscard]] const Holders& found() const {
+  [[nodiscard]] const SearchResult& found() const {
     return found_;
   }
   // The process that is being looked at; 0: none in particular.
@@ -44,6 +50,11 @@ class HolderSearch {
  private:
   bool list_processes(const std::function<bool()>& may_go_on);
   bool list_descriptors(const std::function<bool()>& may_go_on);
+  void open_next_process();
+  [[nodiscard]] bool is_of_user(int proc, const char* process);
+  void look_at(const char* descriptor);
+  [[nodiscard]] std::string path_of_process() const;
+  void note(int err, const std::string& what);
 
   std::string proc_;
   std::optional<uid_t> uid_;
@@ -52,10 +63,10 @@ class HolderSearch {
   std::vector<pid_t> pids_;  // still to be looked at, the next one last
   Directory descriptors_;    // of at_
   pid_t at_ = 0;
-  Holders found_;
+  SearchResult found_;
 };
 
-// The same in one go.
+// The same in one go; whom it cannot look at, it passes over.
 [[nodiscard]] Holders find_holders(const std::string& proc, std::optional<uid_t> uid,
                                    const std::set<ino_t>& inodes);
 

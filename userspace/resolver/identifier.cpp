@@ -68,6 +68,10 @@ bool is_program_that_dialled(const std::string& proc, const Process& process, co
                                      : is_file(directory + "/exe", dialled, directory + "/mountinfo");
 }
 
+std::string cannot_look_at(pid_t pid, const Error& error) {
+  return "process " + std::to_string(pid) + " could not be looked at: " + error.message();
+}
+
 constexpr std::string_view kAnotherProgram =
     "another-program: the process runs another program than when it dialled";
 constexpr std::string_view kElsewhere =
@@ -121,7 +125,7 @@ Group Identifier::group_of(const caller::Clues& question) {
   return question.has_uid ? Group{question.uid} : kUnknown;
 }
 
-Found Identifier::identify(const caller::Clues& question, const std::optional<Holders>& holders) {
+Found Identifier::identify(const caller::Clues& question, const std::optional<SearchResult>& search) {
   Found found{.identity = known_from(question, users_), .started = 0};
   caller::Identity& identity = found.identity;
   // The socket's own cgroup; a process may have been moved since.
@@ -133,8 +137,8 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
     unknown_because = describe_dialler(found, question);
   } else if (question.inode == 0) {
     unknown_because = "the client has closed its socket";
-  } else if (holders) {
-    unknown_because = describe_holder(found, question, *holders);
+  } else if (search) {
+    unknown_because = describe_holder(found, question, *search);
   } else {
     unknown_because =
         "too many callers at once: the search for processes has used up its share of the processor";
@@ -153,6 +157,9 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Ho
 std::string Identifier::describe_dialler(Found& found, const caller::Clues& question) {
   const auto before = read_credentials(proc_, question.pid);
   const auto process = read_process(proc_, question.pid);
+  if (!process && !has_ended(process.error())) {
+    return cannot_look_at(question.pid, process.error());
+  }
   if (!process || !is_dialler(*process, question)) {
     return "process " + std::to_string(question.pid) + " has ended";
   }
@@ -162,7 +169,7 @@ std::string Identifier::describe_dialler(Found& found, const caller::Clues& ques
   found.started = std::max<std::int64_t>(process->incarnation.started.count(), 1);
   if (question.started != 0) {
     if (!is_program_that_dialled(proc_, *process, question)) {
-      return std::string(kAnotherProgram);
+      return process->program_problem.empty() ? std::string(kAnotherProgram) : process->program_problem;
     }
     take_program(found, *process);
     return "";
@@ -174,12 +181,13 @@ std::string Identifier::describe_dialler(Found& found, const caller::Clues& ques
   }
   take_program(found, *process);
   found.identity.gids = process->gids;
-  return "";
+  return process->program_problem;
 }
 
-// Of the processes that hold the socket, those who may have dialled: of the user who made it.
-std::vector<Identifier::Described> Identifier::read_holders(const caller::Clues& question,
-                                                            const std::vector<Holder>& holders) {
+// Of the processes that hold the socket, those who may have dialled: of the user who made it. Fails where one
+// of them cannot be looked at.
+Result<std::vector<Identifier::Described>> Identifier::read_holders(const caller::Clues& question,
+                                                                    const std::vector<Holder>& holders) {
   std::vector<Described> read;
   for (const Holder& holder : holders) {
     if (read.size() == kMostHolders) {
@@ -187,6 +195,9 @@ std::vector<Identifier::Described> Identifier::read_holders(const caller::Clues&
     }
     const auto before = read_credentials(proc_, holder.pid);
     auto process = read_process(proc_, holder.pid);
+    if (!process && !has_ended(process.error())) {
+      return process.error();
+    }
     // Still: the number may have changed hands meanwhile.
     if (process && before && before == read_credentials(proc_, holder.pid) &&
         holds(proc_, holder, question.inode) && (!question.has_uid || before->uids.back() == question.uid) &&
@@ -199,17 +210,25 @@ std::vector<Identifier::Described> Identifier::read_holders(const caller::Clues&
 
 // A process that runs a setuid or setgid program may have begun to do so after it dialled; one that is in
 // another cgroup than the socket may have dialled from there.
-std::string Identifier::describe_holder(Found& found, const caller::Clues& question, const Holders& holders) {
-  const auto of_socket = holders.find(question.inode);
-  const std::vector<Described> read =
-      of_socket == holders.end() ? std::vector<Described>() : read_holders(question, of_socket->second);
+std::string Identifier::describe_holder(Found& found, const caller::Clues& question,
+                                        const SearchResult& search) {
+  if (!search.problem.empty()) {  // it may be whom the socket belongs to, or one more
+    return "not all processes of its user could be looked at: " + search.problem;
+  }
+  const auto of_socket = search.holders.find(question.inode);
+  const auto holders = of_socket == search.holders.end() ? std::vector<Holder>() : of_socket->second;
+  const Result<std::vector<Described>> described = read_holders(question, holders);
+  if (!described) {
+    return "not all processes of its user could be looked at: " + described.error().message();
+  }
+  const std::vector<Described>& read = *described;
   if (read.empty()) {
     return "no process of its user has the client's socket open any more";
   }
   caller::Identity& identity = found.identity;
   identity.is_in_doubt = identity.is_in_doubt && question.agreement != caller::Agreement::unseen;
   const Process& first = read.front().process;
-  const std::size_t count = read.size() == kMostHolders ? of_socket->second.size() : read.size();
+  const std::size_t count = read.size() == kMostHolders ? holders.size() : read.size();
   if (count == 1) {
     identity.pid = first.pid;
     identity.comm = first.comm;
@@ -235,7 +254,7 @@ std::string Identifier::describe_holder(Found& found, const caller::Clues& quest
   if (count == 1) {
     take_program(found, first);
     identity.gids = was_seen ? identity.gids : first.gids;
-    return is_elsewhere ? std::string(kElsewhere) : "";
+    return is_elsewhere ? std::string(kElsewhere) : first.program_problem;
   }
   if (are_together && std::ranges::all_of(read, [&first](const Described& holder) {
         return holder.process.program == first.program &&

@@ -39,8 +39,8 @@ class Identifier {
   }
   [[nodiscard]] Group group_of(const caller::Clues& question);
 
-  // `holders` of the socket, where the clues name no process; none when nobody looked for them.
-  [[nodiscard]] Found identify(const caller::Clues& question, const std::optional<Holders>& holders);
+  // `search` for holders of the socket, where the clues name no process; none when nobody looked for them.
+  [[nodiscard]] Found identify(const caller::Clues& question, const std::optional<SearchResult>& search);
 
  private:
   // A process that has the client's socket open.
@@ -50,8 +50,9 @@ class Identifier {
   };
 
   std::string describe_dialler(Found& found, const caller::Clues& question);
-  std::vector<Described> read_holders(const caller::Clues& question, const std::vector<Holder>& holders);
-  std::string describe_holder(Found& found, const caller::Clues& question, const Holders& holders);
+  Result<std::vector<Described>> read_holders(const caller::Clues& question,
+                                              const std::vector<Holder>& holders);
+  std::string describe_holder(Found& found, const caller::Clues& question, const SearchResult& search);
 
   std::string proc_;
   CgroupPaths cgroup_paths_;

@@ -37,9 +37,9 @@ void Investigation::ask(const Question& question) {
   const bool was_idle = of_group.is_idle();
   const caller::Clues& clues = question.clues;
   if (clues.pid != 0 || clues.inode == 0) {
-    of_group.due.push_back({.question = question, .holders = std::nullopt});
+    of_group.due.push_back({.question = question, .search = std::nullopt});
   } else if (!clues.has_uid) {
-    of_group.due.push_back({.question = question, .holders = Holders()});
+    of_group.due.push_back({.question = question, .search = SearchResult()});
   } else {
     of_group.unsearched[clues.uid].push_back(question);
   }
@@ -98,7 +98,7 @@ void Investigation::take_turn(OfGroup& of_group, Group group) {
     const Due due = std::move(of_group.due.front());
     of_group.due.pop_front();
     begin_step(Step::identity, due.question.number, due.question.clues.pid);
-    answer(due.question, due.holders, group);
+    answer(due.question, due.search, group);
     return;
   }
   if (!of_group.search && open_searches_ < kMostSearches) {
@@ -148,20 +148,20 @@ void Investigation::go_on_searching(OfGroup& of_group) {
   if (!is_over) {
     return;
   }
-  const Holders& found = search.search.found();
+  const SearchResult& found = search.search.found();
   for (const Question& question : search.questions) {
-    Holders of_socket;
-    if (const auto holders = found.find(question.clues.inode); holders != found.end()) {
-      of_socket.insert(*holders);
+    SearchResult of_socket{.holders = {}, .problem = found.problem};
+    if (const auto holders = found.holders.find(question.clues.inode); holders != found.holders.end()) {
+      of_socket.holders.insert(*holders);
     }
-    of_group.due.push_back({.question = question, .holders = std::move(of_socket)});
+    of_group.due.push_back({.question = question, .search = std::move(of_socket)});
   }
   of_group.search.reset();
   --open_searches_;
 }
 
-void Investigation::answer(const Question& question, const std::optional<Holders>& holders, Group group) {
-  Found found = identifier_.identify(question.clues, holders);
+void Investigation::answer(const Question& question, const std::optional<SearchResult>& search, Group group) {
+  Found found = identifier_.identify(question.clues, search);
   if (question.clues.wants_sha256 && found.identity.pid && found.program_file.inode != 0 &&
       !add_hash(found)) {
     listener_.hear_unhashed(question.number, found);

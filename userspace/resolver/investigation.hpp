@@ -85,7 +85,7 @@ class Investigation {
   // A question, with the processes that were found for it.
   struct Due {
     Question question;
-    std::optional<Holders> holders;  // of its socket; none: its clues name a process, or nobody may look
+    std::optional<SearchResult> search;  // for its socket; none: its clues name a process, or nobody may look
   };
   struct Search {
     HolderSearch search;
@@ -116,7 +116,7 @@ class Investigation {
   void begin_search(OfGroup& of_group, Group group);
   void go_on_searching(OfGroup& of_group);
   bool read_a_command_line();
-  void answer(const Question& question, const std::optional<Holders>& holders, Group group);
+  void answer(const Question& question, const std::optional<SearchResult>& search, Group group);
   [[nodiscard]] bool add_hash(Found& found) const;
   [[nodiscard]] std::optional<Text> text_about(std::uint64_t number, const Found& found, Group group) const;
   void begin_step(Step step, std::uint64_t question, pid_t pid);

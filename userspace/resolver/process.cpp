@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <climits>
 #include <cstdlib>
@@ -27,19 +28,31 @@ constexpr std::size_t kMostArguments = 4096;
 constexpr std::size_t kMostGroups = 32;
 constexpr std::string_view kDeleted = " (deleted)";
 
-std::string read_file(const std::string& path, std::size_t max_size) {
+Result<std::string> read_file(const std::string& path, std::size_t max_size) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file) {
+    return Error::from_errno(errno, "open " + path);
+  }
   std::string text(max_size, '\0');
   std::size_t size = 0;
-  while (file && size < max_size) {
+  while (size < max_size) {
     const ssize_t count = ::read(file.get(), text.data() + size, max_size - size);
-    if (count <= 0) {
+    if (count < 0) {
+      return Error::from_errno(errno, "read " + path);
+    }
+    if (count == 0) {
       break;
     }
     size += static_cast<std::size_t>(count);
   }
   text.resize(size);
   return text;
+}
+
+// Empty where there is none: not every kernel has each.
+Result<std::string> read_if_there(const std::string& path, std::size_t max_size) {
+  Result<std::string> text = read_file(path, max_size);
+  return !text && has_ended(text.error()) ? Result<std::string>(std::string()) : text;
 }
 
 std::string read_link(const std::string& path) {
@@ -146,6 +159,25 @@ std::string read_cgroup(const std::string& text) {
   return unified.empty() || unified == "/" ? (of_systemd.empty() ? unified : of_systemd) : unified;
 }
 
+void read_program(Process& process, const std::string& proc, const std::string& directory) {
+  const std::string exe = directory + "/exe";
+  errno = 0;
+  process.program = read_link(exe);
+  if (process.program.empty() && errno != 0 && errno != ENOENT) {
+    process.program_problem = Error::from_errno(errno, "its program cannot be looked at").message();
+  }
+  process.program_file = file_id_of(exe);
+  const std::optional<std::string> root = root_of(proc, directory);
+  process.program_is_verified = root && process.program.starts_with('/') &&
+                                !process.program.ends_with(kDeleted) &&
+                                is_same_file(exe, *root + process.program);
+  process.root = root.value_or("");
+}
+
+Error changed(pid_t pid) {
+  return Error::from_errno(ESRCH, "look at process " + std::to_string(pid));
+}
+
 }  // namespace
 
 std::vector<pid_t> list_pids(const std::string& proc) {
@@ -162,14 +194,20 @@ std::vector<pid_t> list_pids(const std::string& proc) {
   return pids;
 }
 
-std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid) {
-  const std::vector<std::string> fields =
-      stat_fields(read_file(proc + "/" + std::to_string(pid) + "/stat", 4096));
-  if (fields.size() < 46) {  // the last one that is looked at is number 48, the first here number 3
-    return std::nullopt;
+bool has_ended(const Error& error) {
+  return error.code() == boost::system::errc::no_such_process ||
+         error.code() == boost::system::errc::no_such_file_or_directory;
+}
+
+Result<Incarnation> read_incarnation(const std::string& proc, pid_t pid) {
+  const Result<std::string> stat = read_file(proc + "/" + std::to_string(pid) + "/stat", 4096);
+  if (!stat) {
+    return stat.error();
   }
-  if (fields[0] == "Z" || fields[0] == "X") {
-    return std::nullopt;
+  const std::vector<std::string> fields = stat_fields(*stat);
+  // The last one that is looked at is number 48, the first here number 3.
+  if (fields.size() < 46 || fields[0] == "Z" || fields[0] == "X") {
+    return changed(pid);
   }
   const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   const std::chrono::nanoseconds tick(1'000'000'000 / ticks_per_second);
@@ -178,41 +216,40 @@ std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid) 
                      .arguments = to_number(fields[45])};
 }
 
-std::optional<Process> read_process(const std::string& proc, pid_t pid) {
+Result<Process> read_process(const std::string& proc, pid_t pid) {
   const std::string directory = proc + "/" + std::to_string(pid);
-  const auto before = read_incarnation(proc, pid);
+  const Result<Incarnation> before = read_incarnation(proc, pid);
+  const Result<std::string> comm = read_if_there(directory + "/comm", 64);
+  const Result<std::string> status = read_if_there(directory + "/status", 16384);
+  const Result<std::string> cgroup = read_if_there(directory + "/cgroup", 16384);
   if (!before) {
-    return std::nullopt;
+    return before.error();
+  }
+  for (const Result<std::string>* text : {&comm, &status, &cgroup}) {
+    if (!*text) {
+      return text->error();
+    }
   }
   Process process;
   process.pid = pid;
   process.incarnation = *before;
-  process.comm = read_file(directory + "/comm", 64);
-  if (process.comm.ends_with('\n')) {
-    process.comm.pop_back();
+  process.comm = comm->ends_with('\n') ? comm->substr(0, comm->size() - 1) : *comm;
+  process.gids = read_groups(*status);
+  process.cgroup = read_cgroup(*cgroup);
+  read_program(process, proc, directory);
+  const Result<Incarnation> after = read_incarnation(proc, pid);
+  if (!after) {
+    return after.error();
   }
-  const std::string exe = directory + "/exe";
-  process.program = read_link(exe);
-  process.program_file = file_id_of(exe);
-  const std::optional<std::string> root = root_of(proc, directory);
-  process.program_is_verified = root && process.program.starts_with('/') &&
-                                !process.program.ends_with(kDeleted) &&
-                                is_same_file(exe, *root + process.program);
-  process.root = root.value_or("");
-  process.gids = read_groups(read_file(directory + "/status", 16384));
-  process.cgroup = read_cgroup(read_file(directory + "/cgroup", 16384));
-  if (read_link(exe) != process.program) {
-    return std::nullopt;
-  }
-  if (read_incarnation(proc, pid) != before) {
-    return std::nullopt;
-  }
-  return process;
+  return *after == *before && read_link(directory + "/exe") == process.program ? Result<Process>(process)
+                                                                               : changed(pid);
 }
 
 std::string read_command_line(const std::string& proc, pid_t pid, const Incarnation& expected) {
-  const std::string text = read_file(proc + "/" + std::to_string(pid) + "/cmdline", kMostArguments);
-  return read_incarnation(proc, pid) == expected ? command_line_of(text) : std::string();
+  const Result<std::string> text =
+      read_file(proc + "/" + std::to_string(pid) + "/cmdline", kMostArguments);
+  const Result<Incarnation> now = read_incarnation(proc, pid);
+  return text && now && *now == expected ? command_line_of(*text) : std::string();
 }
 
 }  // namespace msi2imds::resolver

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
+
 namespace msi2imds::resolver {
 
 // Which process a number stands for, and which program it runs: both change with any of these.
@@ -34,6 +36,7 @@ struct Process {
   Incarnation incarnation;
   std::string comm;
   std::string program;
+  std::string program_problem;  // why it could not be looked at; empty: it was
   bool program_is_verified = false;
   FileId program_file;
   std::string root;  // where its paths lead, from here: "" or the root of process 1; with a verified program
@@ -45,10 +48,14 @@ struct Process {
 [[nodiscard]] std::vector<pid_t> list_pids(const std::string& proc);
 
 // `proc` is /proc, or a tree like it. A hostile process can make any of these take for ever.
-[[nodiscard]] std::optional<Incarnation> read_incarnation(const std::string& proc, pid_t pid);
+[[nodiscard]] Result<Incarnation> read_incarnation(const std::string& proc, pid_t pid);
 
-// Nothing, if there is no such process or it has changed meanwhile. Does not look at its memory.
-[[nodiscard]] std::optional<Process> read_process(const std::string& proc, pid_t pid);
+// Fails with has_ended(), if there is no such process or it has changed meanwhile. Does not look at its
+// memory.
+[[nodiscard]] Result<Process> read_process(const std::string& proc, pid_t pid);
+
+// Whether nothing could be read because there is nobody any more; else it could not be looked at.
+[[nodiscard]] bool has_ended(const Error& error);
 
 // The arguments as one line of at most 4096 bytes, without secrets. They are in the process's own memory.
 // Empty, if it is not what it was any more.

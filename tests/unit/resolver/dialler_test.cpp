@@ -38,7 +38,7 @@ class DiallerTest : public testing::Test {
   }
   caller::Identity identify(const caller::Clues& question, UniqueFd cgroups = UniqueFd()) {
     Identifier identifier(proc_.path(), std::move(cgroups));
-    return identifier.identify(question, holders_).identity;
+    return identifier.identify(question, search_).identity;
   }
   // As on a kernel whose helpers tell of the process, and no more.
   static caller::Clues by_helpers() {
@@ -76,7 +76,7 @@ class DiallerTest : public testing::Test {
 
   FakeProc proc_;
   std::string program_;
-  Holders holders_{{kSocket, {{.pid = kPid, .fd = 3}}}};
+  SearchResult search_{.holders = {{kSocket, {{.pid = kPid, .fd = 3}}}}, .problem = {}};
 };
 
 TEST_F(DiallerTest, HasTheProgramAndTheGroupsThatItDialledWith) {
@@ -151,7 +151,7 @@ TEST_F(DiallerTest, IsInNoUnitWhereItsHoldersAreElsewhere) {
   proc_.add(200, program_, 50);
   proc_.set_user(200, 1);
   proc_.hold(200, 3, kSocket);
-  holders_[kSocket].push_back({.pid = 200, .fd = 3});
+  search_.holders[kSocket].push_back({.pid = 200, .fd = 3});
   proc_.write("200/cgroup", "0::/system.slice/other.service\n");
   EXPECT_EQ(identify(unseen()).unit, "");
 }

@@ -2,6 +2,8 @@
 #include "resolver/investigation.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -184,6 +186,83 @@ TEST_F(InvestigationTest, OfASocketThatVeryManyHoldLooksAtAFew) {
   const caller::Identity identity = Asking(proc_.path()).ask(held(4711));
   EXPECT_TRUE(identity.unknown_because.starts_with("held by 49 processes: ")) << identity.unknown_because;
   EXPECT_EQ(identity.program, "") << "not all were looked at";
+}
+
+// As where the machine's or the reader's descriptors run out; stdin and others that are open stay.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() {
+    (void)::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    (void)::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+  NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+  ~NoMoreDescriptors() {
+    (void)::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(InvestigationTest, SaysThatItCouldNotLookWhereDescriptorsRunOut) {
+  proc_.hold(100, 3, 4711);
+  Asking asking(proc_.path());
+  const NoMoreDescriptors none;
+  EXPECT_EQ(asking.ask(held(4711)).unknown_because, "not all processes of its user could be looked at: " +
+                                                        proc_.path() + ": Too many open files");
+  EXPECT_EQ(asking.ask(dialled_by(100)).unknown_because,
+            "process 100 could not be looked at: open " + proc_.path() + "/100/stat: Too many open files");
+}
+
+TEST_F(InvestigationTest, SaysThatItCouldNotLookWhereTheyRunOutDuringTheSearch) {
+  proc_.hold(100, 3, 4711);
+  HolderSearch search(proc_.path(), ::geteuid(), {4711});
+  const NoMoreDescriptors none;
+  while (!search.advance([] { return true; })) {
+  }
+  EXPECT_EQ(search.found().problem, "process 100: Too many open files");
+}
+
+// Another process that cannot be looked at may hold the socket, too, and may have dialled.
+TEST_F(InvestigationTest, NamesNoHolderWhereNotAllProcessesCouldBeLookedAt) {
+  proc_.hold(100, 3, 4711);
+  proc_.add(200, proc_.path("backup"), 1);
+  std::filesystem::remove(proc_.path("200/fd"));
+  std::filesystem::create_symlink("fd", proc_.path("200/fd"));  // to itself
+  const caller::Identity identity = Asking(proc_.path()).ask(held(4711));
+  EXPECT_EQ(identity.unknown_because,
+            "not all processes of its user could be looked at: process 200: Too many levels of symbolic links");
+  EXPECT_EQ(identity.pid, std::nullopt);
+  EXPECT_EQ(identity.program, "");
+}
+
+TEST_F(InvestigationTest, OverlooksAProcessThatHasEnded) {
+  proc_.hold(100, 3, 4711);
+  proc_.add(200, proc_.path("backup"), 1);
+  std::filesystem::remove(proc_.path("200/fd"));
+  EXPECT_EQ(Asking(proc_.path()).ask(held(4711)).pid, 100);
+}
+
+// As a reader without CAP_SYS_PTRACE would.
+TEST(ForbiddenProcesses, AreToldFromNobody) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setresuid(4321, 4321, 4321) != 0) {
+      ::_exit(2);
+    }
+    HolderSearch search("/proc", 0, {4711});
+    while (!search.advance([] { return true; })) {
+    }
+    ::_exit(search.found().problem.ends_with(": Permission denied") ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
 }
 
 // Where the descriptors ran out, processes would be overlooked.
