@@ -15,6 +15,10 @@ struct Holder {
   std::uint32_t owner = 0xffffffff;  // nobody knows who
   std::uint32_t uid = 0xffffffff;
 
+  [[nodiscard]] bool is_known() const {
+    return *this != Holder();
+  }
+
   friend auto operator<=>(const Holder&, const Holder&) = default;
 };
 

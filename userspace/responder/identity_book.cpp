@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <iterator>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -68,8 +67,13 @@ PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need
     lookup->finish(known_without(*lookup, "the supervisor cannot be asked"), std::nullopt);
   } else {
     unfinished_.push_back(*lookup);
-    pending_[caller.clues.known_uid()].push_back({need, lookup});
-    flush_soon();
+    const User user = caller.clues.known_uid();
+    OfUser& of_user = users_asked_[user];
+    if (of_user.pending.empty() && !of_user.is_asked) {
+      unasked_.push_back(user);
+      flush_soon();
+    }
+    of_user.pending.push_back({need, lookup});
   }
   return lookup;
 }
@@ -133,17 +137,21 @@ void IdentityBook::flush_soon() {
 }
 
 void IdentityBook::flush() {
-  std::set<User> busy;
-  for (const auto& [number, question] : questions_) {
-    busy.insert(question.user);
+  for (const User user : std::exchange(unasked_, {})) {
+    OfUser& of_user = users_asked_[user];
+    of_user.is_asked = true;
+    ask(user, take_some(of_user.pending));
   }
-  for (auto of_user = pending_.begin(); of_user != pending_.end();) {
-    if (busy.contains(of_user->first)) {
-      ++of_user;
-      continue;
-    }
-    ask(of_user->first, take_some(of_user->second));
-    of_user = of_user->second.empty() ? pending_.erase(of_user) : std::next(of_user);
+}
+
+void IdentityBook::may_be_asked_again(User user) {
+  const auto of_user = users_asked_.find(user);
+  of_user->second.is_asked = false;
+  if (of_user->second.pending.empty()) {
+    users_asked_.erase(of_user);
+  } else {
+    unasked_.push_back(user);
+    flush_soon();
   }
 }
 
@@ -194,7 +202,7 @@ void IdentityBook::end_question(std::uint64_t number, const std::string& failure
     lookup->finish(known_without(*lookup, "the supervisor could not identify the caller: " + failure),
                    std::nullopt);
   }
-  flush_soon();
+  may_be_asked_again(question.mapped().user);
 }
 
 void IdentityBook::take_agreements(const control::Message& message) {
@@ -220,11 +228,12 @@ void IdentityBook::take_answers(const control::Message& message) {
     return;
   }
   const std::vector<PendingIdentityPtr> lookups = std::move(question->second.lookups);
+  const User user = question->second.user;
   questions_.erase(question);
   for (std::size_t i = 0; i < lookups.size(); ++i) {
     finish(*lookups[i], (*answers)[i]);
   }
-  flush_soon();
+  may_be_asked_again(user);
 }
 
 void IdentityBook::take_identity(const control::Message& message) {

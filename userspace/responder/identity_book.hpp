@@ -125,6 +125,10 @@ class IdentityBook {
     PendingIdentityPtr lookup;
   };
   using User = std::optional<uid_t>;  // of the client's socket
+  struct OfUser {
+    std::vector<Pending> pending;
+    bool is_asked = false;  // a question about some of his is under way
+  };
   struct Question {
     Question(asio::io_context& io, User asked_about) : user(asked_about), too_late(io) {}
     User user;
@@ -136,6 +140,7 @@ class IdentityBook {
   void flush();
   std::vector<Pending> take_some(std::vector<Pending>& pending);
   void ask(User user, std::vector<Pending> pending);
+  void may_be_asked_again(User user);
   void end_question(std::uint64_t number, const std::string& failure);
   void give_up(PendingIdentity& lookup) const;
   void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
@@ -145,12 +150,13 @@ class IdentityBook {
 
   asio::io_context& io_;
   Tell tell_;
-  std::map<User, std::vector<Pending>> pending_;
+  std::map<User, OfUser> users_asked_;
+  std::vector<User> unasked_;  // of whom something is pending, and no question under way
   // Those that are under way, one of a user. What comes meanwhile is asked about together afterwards: with
   // four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
   std::map<std::uint64_t, Question> questions_;
   std::uint64_t last_question_ = 0;
-  Unfinished unfinished_;  // those of pending_ and questions_
+  Unfinished unfinished_;  // those of users_asked_ and questions_
   bool gave_up_ = false;
   bool is_flush_posted_ = false;
   Identities identities_;

@@ -187,7 +187,7 @@ void Session::record(unsigned status) {
 asio::awaitable<void> Session::run() {
   http::Request request;
   do {
-    services_.shares.set_waiting(*this);
+    services_.shares.set_idle(*this);
     const http::ReadResult read = co_await connection_.read(request);
     services_.shares.set_busy(*this);
     if (!read) {

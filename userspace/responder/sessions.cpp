@@ -2,6 +2,7 @@
 #include "responder/sessions.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -27,22 +28,39 @@ void Sessions::take(StreamSocket socket, const SocketAddress& peer) {
     serve(std::move(session));
     return;
   }
-  if (waiting_.size() >= services_.settings.spare_connections && !services_.shares.make_room()) {
-    ++turned_away_;  // others must not wait behind those who have most
-    return;
-  }
+  const Holder holder = session->holder();
+  Shares& shares = services_.shares;
   sessions_.push_back(*session);
-  waiting_.push_back(std::move(session));
-  serve_next();
+  shares.enqueue(std::move(session));
+  const std::size_t most = services_.settings.spare_connections;
+  if (shares.queued() > most && shares.end_own_idle(holder)) {
+    serve_waiting(services_.settings.max_connections);
+  }
+  if (shares.queued() > most) {
+    ++turned_away_;  // others must not wait behind those who have most
+    (void)shares.take_last_in_queue();
+  }
 }
 
+// Nobody's connection ends, and no spare place is taken, for who cannot be told: a client that is gone
+// already would make its user two.
 bool Sessions::find_place_for(const Holder& holder) {
   const Settings& settings = services_.settings;
+  Shares& shares = services_.shares;
   if (count() < settings.max_connections) {
     return true;
   }
-  return services_.shares.has_less_than_others(holder) &&
-         (services_.shares.make_room() || count() < settings.max_connections + settings.spare_connections);
+  if (shares.end_idle_for(holder)) {
+    return true;
+  }
+  if (!holder.is_known() || !shares.has_less_than_others(holder)) {
+    return false;
+  }
+  if (count() < settings.max_connections + settings.spare_connections) {
+    return true;
+  }
+  // What gave way while it was busy takes memory until it notices.
+  return running_ < settings.max_connections + 2 * settings.spare_connections && shares.end_busy_for(holder);
 }
 
 void Sessions::serve(std::shared_ptr<Session> session) {
@@ -51,6 +69,7 @@ void Sessions::serve(std::shared_ptr<Session> session) {
   }
   services_.shares.add(*session);
   ++accepted_;
+  ++running_;
   if (draining_) {
     session->close_when_idle();
   }
@@ -58,25 +77,21 @@ void Sessions::serve(std::shared_ptr<Session> session) {
   spawn_contained(io_, "serve a connection", begin, [this, session] {
     services_.shares.remove(*session);
     session->SessionHook::unlink();
+    --running_;
     ended_.cancel();
-    serve_next();
+    serve_waiting(services_.settings.max_connections);
   });
 }
 
-void Sessions::serve_next() {
-  while (!waiting_.empty() && count() < services_.settings.max_connections) {
-    std::shared_ptr<Session> next = std::move(waiting_.front());
-    waiting_.pop_front();
-    serve(std::move(next));
+// As long as fewer than `most` are served.
+void Sessions::serve_waiting(std::size_t most) {
+  while (services_.shares.queued() > 0 && count() < most) {
+    serve(std::static_pointer_cast<Session>(services_.shares.take_next_in_queue()));
   }
 }
 
 void Sessions::serve_all_waiting() {
-  while (!waiting_.empty()) {
-    std::shared_ptr<Session> next = std::move(waiting_.front());
-    waiting_.pop_front();
-    serve(std::move(next));
-  }
+  serve_waiting(std::numeric_limits<std::size_t>::max());
 }
 
 void Sessions::close_when_idle() {

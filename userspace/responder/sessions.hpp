@@ -6,16 +6,15 @@
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 
 #include "responder/session.hpp"
 
 namespace msi2imds::responder {
 
-// All clients' connections, at most so many at a time. When there are as many, whoever comes takes the place
-// of a connection of whoever has most of them, if that one waits for its client. Where it is busy there are
-// some places more, and whoever has most himself waits until one of his ends.
+// All clients' connections, at most so many at a time. When there are as many, whoever has less than others
+// takes the place of an idle connection of whoever has most of them, else one of some places more, else the
+// place of one that is busy. Whoever has most himself waits until there is a place.
 class Sessions {
  public:
   // Everything referred to must outlive the io_context's run().
@@ -77,13 +76,13 @@ class Sessions {
  private:
   [[nodiscard]] bool find_place_for(const Holder& holder);
   void serve(std::shared_ptr<Session> session);
-  void serve_next();
+  void serve_waiting(std::size_t most);
 
   asio::io_context& io_;
   Services services_;
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions_;
-  std::deque<std::shared_ptr<Session>> waiting_;  // for a place
-  asio::steady_timer ended_;                      // never fires: cancelled when a session ends
+  asio::steady_timer ended_;  // never fires: cancelled when a session ends
+  std::size_t running_ = 0;   // with those that gave way and are not over yet
   std::uint64_t accepted_ = 0;
   std::uint64_t turned_away_ = 0;
   bool draining_ = false;

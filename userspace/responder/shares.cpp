@@ -1,112 +1,173 @@
 // SPDX-License-Identifier: MIT
 #include "responder/shares.hpp"
 
+#include <utility>
+
 namespace msi2imds::responder {
 namespace {
 
 // So many connections are accepted before those already there get their turn (listener.cpp).
 constexpr int kMostUnread = 64;
 
+template <typename Item>
+void count_idle(Ranks<Item>& ranks, Item& item, bool is_one_more) {
+  if (is_one_more) {
+    if (++item.idle_places == 1) {
+      ranks.template put_in<ByPlacesIfIdle>(item);
+    }
+  } else if (--item.idle_places == 0) {
+    ranks.template take_out_of<ByPlacesIfIdle>(item);
+  }
+}
+
 }  // namespace
 
+// Who waits for a place keeps himself alive.
+Shares::~Shares() {
+  while (take_next_in_queue()) {
+  }
+}
+
+Share& Shares::share_of(const Holder& holder) {
+  Owner& owner = owners_[holder.owner];
+  Share& share = owner.uids[holder.uid];
+  share.owner = &owner;
+  return share;
+}
+
+Share* Shares::find(const Holder& holder) {
+  const auto owner = owners_.find(holder.owner);
+  if (owner == owners_.end()) {
+    return nullptr;
+  }
+  const auto share = owner->second.uids.find(holder.uid);
+  return share == owner->second.uids.end() ? nullptr : &share->second;
+}
+
+// `change` is made to what the uid has, its owner, and all together.
+template <typename Change>
+void Shares::change(Share& share, const Holder& holder, const Change& change) {
+  Owner& owner = *share.owner;
+  owner.ranks.take_out(share);
+  ranks_.take_out(owner);
+  for (Amounts* amounts : {static_cast<Amounts*>(&share), static_cast<Amounts*>(&owner), &all_}) {
+    change(*amounts);
+  }
+  if (share.places == 0 && share.queued == 0) {
+    owner.uids.erase(holder.uid);
+    if (owner.uids.empty()) {
+      owners_.erase(holder.owner);
+      return;
+    }
+  } else {
+    owner.ranks.put(share);
+  }
+  ranks_.put(owner);
+}
+
 void Shares::add(Sharer& sharer) {
-  Share& share = shares_[sharer.holder_];
-  share.waiting.push_back(sharer);
-  ++share.places;
-  ++places_;
+  Share& share = share_of(sharer.holder_);
+  sharer.share_ = &share;
+  sharer.is_idle_ = true;
+  share.idle.push_back(sharer);
+  change(share, sharer.holder_, [](Amounts& amounts) {
+    ++amounts.places;
+    ++amounts.idle_places;
+  });
 }
 
 void Shares::remove(Sharer& sharer) {
-  if (!sharer.is_linked()) {
+  Share* const share = std::exchange(sharer.share_, nullptr);
+  if (share == nullptr) {
     return;
   }
-  const auto place = shares_.find(sharer.holder_);
-  Share& share = place->second;
-  sharer.unlink();
-  --share.places;
-  --places_;
-  share.input_bytes -= sharer.input_bytes_;
-  input_bytes_ -= sharer.input_bytes_;
-  sharer.input_bytes_ = 0;
-  if (share.places == 0) {
-    shares_.erase(place);
-  }
+  sharer.PlaceHook::unlink();
+  sharer.InputHook::unlink();
+  change(
+      *share, sharer.holder_,
+      [idle = std::size_t{sharer.is_idle_}, bytes = std::exchange(sharer.input_bytes_, 0)](Amounts& amounts) {
+        --amounts.places;
+        amounts.idle_places -= idle;
+        amounts.input_bytes -= bytes;
+      });
 }
 
-void Shares::set_waiting(Sharer& sharer) {
-  if (sharer.is_linked()) {
-    sharer.unlink();
-    shares_[sharer.holder_].waiting.push_back(sharer);
-  }
+void Shares::set_idle(Sharer& sharer) {
+  set_idle(sharer, true);
 }
 
 void Shares::set_busy(Sharer& sharer) {
-  if (sharer.is_linked()) {
-    sharer.unlink();
-    shares_[sharer.holder_].busy.push_back(sharer);
+  set_idle(sharer, false);
+}
+
+void Shares::set_idle(Sharer& sharer, bool is_idle) {
+  if (sharer.share_ == nullptr) {
+    return;
+  }
+  Share& share = *sharer.share_;
+  sharer.PlaceHook::unlink();
+  (is_idle ? share.idle : share.busy).push_back(sharer);
+  if (std::exchange(sharer.is_idle_, is_idle) != is_idle) {
+    count_idle(share.owner->ranks, share, is_idle);
+    count_idle(ranks_, *share.owner, is_idle);
   }
 }
 
 void Shares::set_input_bytes(Sharer& sharer, std::size_t bytes) {
-  if (!sharer.is_linked()) {
+  if (sharer.share_ == nullptr) {
     return;
   }
-  Share& share = shares_[sharer.holder_];
-  share.input_bytes += bytes - sharer.input_bytes_;  // what wraps around wraps back
-  input_bytes_ += bytes - sharer.input_bytes_;
-  sharer.input_bytes_ = bytes;
-  while (input_bytes_ > kMostInputBytes && take_from(biggest(&Share::input_bytes))) {
+  const std::size_t had = std::exchange(sharer.input_bytes_, bytes);
+  if (bytes == 0) {
+    sharer.InputHook::unlink();
+  } else if (had == 0) {
+    sharer.share_->with_input.push_back(sharer);
+  }
+  change(*sharer.share_, sharer.holder_, [had, bytes](Amounts& amounts) {
+    amounts.input_bytes += bytes - had;  // what wraps around wraps back
+  });
+  while (all_.input_bytes > kMostInputBytes) {
+    end(ranks_.most<ByInput>()->ranks.most<ByInput>()->with_input.front());
   }
 }
 
-bool Shares::make_room() {
-  return take_from(biggest(&Share::places));
-}
-
-// The owner who has most, and of his uids the one that has most.
-Shares::Biggest Shares::biggest(Amount amount) {
-  Biggest most;
-  Biggest candidate;
-  for (auto& [holder, share] : shares_) {
-    if (candidate.share == nullptr || candidate.holder.owner != holder.owner) {
-      candidate = {.holder = holder, .share = &share, .of_owner = 0};
-    }
-    candidate.of_owner += share.*amount;
-    if (share.*amount > candidate.share->*amount) {
-      candidate.holder = holder;
-      candidate.share = &share;
-    }
-    if (candidate.of_owner > most.of_owner) {
-      most = candidate;
-    }
+// Whoever is first in that order, if he has more places than `holder` and so many.
+template <typename Order>
+Share* Shares::biggest_for(const Holder& holder, std::size_t more) {
+  const auto own = owners_.find(holder.owner);
+  Owner* const owner = ranks_.most<Order>();
+  if (own == owners_.end()) {
+    return owner != nullptr && owner->places > more ? owner->ranks.template most<Order>() : nullptr;
   }
-  return most;
+  if (owner != nullptr && owner->places > own->second.places + more) {
+    return owner->ranks.template most<Order>();
+  }
+  Share* const share = own->second.ranks.template most<Order>();
+  const auto of_uid = own->second.uids.find(holder.uid);
+  const std::size_t places = of_uid == own->second.uids.end() ? 0 : of_uid->second.places;
+  return share != nullptr && share->places > places + more ? share : nullptr;
 }
 
-// Owners are compared first, and the uids of one owner with each other.
 bool Shares::has_less_than_others(const Holder& holder) {
-  const Biggest most = biggest(&Share::places);
-  std::size_t of_owner = 0;
-  std::size_t of_uid = 0;
-  for (auto place = shares_.lower_bound({.owner = holder.owner, .uid = 0});
-       place != shares_.end() && place->first.owner == holder.owner; ++place) {
-    of_owner += place->second.places;
-    of_uid += place->first == holder ? place->second.places : 0;
-  }
-  return holder.owner == most.holder.owner ? most.share != nullptr && of_uid < most.share->places
-                                           : of_owner < most.of_owner;
+  return biggest_for<ByPlaces>(holder, 0) != nullptr;
 }
 
-bool Shares::take_from(const Biggest& biggest) {
-  if (biggest.share == nullptr) {
+bool Shares::end_idle_for(const Holder& holder) {
+  return end_idle_of(biggest_for<ByPlacesIfIdle>(holder, 0));
+}
+
+bool Shares::end_own_idle(const Holder& holder) {
+  return end_idle_of(find(holder));
+}
+
+bool Shares::end_idle_of(Share* share) {
+  if (share == nullptr) {
     return false;
   }
   int looked_at = 0;
-  for (Sharer& oldest : biggest.share->waiting) {
+  for (Sharer& oldest : share->idle) {
     if (!oldest.has_unread_input()) {
-      remove(oldest);
-      ++gave_way_;
-      oldest.give_way();
+      end(oldest);
       return true;
     }
     if (++looked_at >= kMostUnread) {
@@ -114,6 +175,45 @@ bool Shares::take_from(const Biggest& biggest) {
     }
   }
   return false;
+}
+
+bool Shares::end_busy_for(const Holder& holder) {
+  Share* const biggest = biggest_for<ByPlaces>(holder, 1);
+  if (biggest == nullptr) {
+    return false;
+  }
+  end(biggest->busy.empty() ? biggest->idle.front() : biggest->busy.front());
+  return true;
+}
+
+void Shares::end(Sharer& sharer) {
+  remove(sharer);
+  ++gave_way_;
+  sharer.give_way();
+}
+
+void Shares::enqueue(std::shared_ptr<Sharer> sharer) {
+  Sharer& last = *sharer;
+  last.self_ = std::move(sharer);
+  Share& share = share_of(last.holder_);
+  share.queue.push_back(last);
+  change(share, last.holder_, [](Amounts& amounts) { ++amounts.queued; });
+}
+
+std::shared_ptr<Sharer> Shares::take_next_in_queue() {
+  Owner* const owner = ranks_.least<ByPlacesIfQueued>();
+  return owner == nullptr ? nullptr : dequeue(owner->ranks.least<ByPlacesIfQueued>()->queue.front());
+}
+
+std::shared_ptr<Sharer> Shares::take_last_in_queue() {
+  Owner* const owner = ranks_.most<ByQueued>();
+  return owner == nullptr ? nullptr : dequeue(owner->ranks.most<ByQueued>()->queue.back());
+}
+
+std::shared_ptr<Sharer> Shares::dequeue(Sharer& sharer) {
+  sharer.PlaceHook::unlink();
+  change(*find(sharer.holder_), sharer.holder_, [](Amounts& amounts) { --amounts.queued; });
+  return std::move(sharer.self_);
 }
 
 }  // namespace msi2imds::responder

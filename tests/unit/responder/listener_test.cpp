@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "responder/listener.hpp"
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <vector>
+
 #include "unit/responder/service_fixture.hpp"
 
 namespace msi2imds::responder {
@@ -88,6 +93,75 @@ TEST_F(ListenerTest, ClosesNoConnectionThatIsBeingAnswered) {
   }
   busy.front().close();
   EXPECT_TRUE(is_token(waiting.read_answer()));
+}
+
+// Nobody can tell any more whose a connection is whose client is gone when it is accepted.
+class OrphansTest : public ListenerTest {
+ protected:
+  OrphansTest() {
+    sessions_.identify_callers_with(
+        UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)));
+    settings_.max_connections = 3;
+    settings_.spare_connections = 1;
+    tokens_.held = true;
+  }
+  void ask_and_leave() {
+    auto client = connect();
+    client.send(kRequest);
+    client.close();
+    settle();
+  }
+  support::Client ask_and_wait() {
+    auto client = connect();
+    client.send(kRequest);
+    settle();
+    return client;
+  }
+};
+
+TEST_F(OrphansTest, KeepNobodyOut) {
+  for (int i = 0; i < 4; ++i) {
+    ask_and_leave();
+  }
+  EXPECT_EQ(sessions_.count(), 3U) << "the fourth waits";
+  auto first = ask_and_wait();
+  EXPECT_EQ(sessions_.count(), 4U) << "in a spare place";
+  auto second = ask_and_wait();
+  EXPECT_EQ(sessions_.count(), 4U);
+  EXPECT_EQ(sessions_.gave_way(), 1U);
+  EXPECT_EQ(tokens_.requests.size(), 5U) << "in the place of one that is busy";
+  tokens_.let_go();
+  EXPECT_TRUE(is_token(first.read_answer()));
+  EXPECT_TRUE(is_token(second.read_answer()));
+}
+
+TEST_F(OrphansTest, GetNoSparePlaceAndNobodysBusyOne) {
+  std::vector<support::Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(ask_and_wait());
+  }
+  ask_and_leave();
+  ask_and_leave();
+  EXPECT_EQ(sessions_.count(), 3U);
+  EXPECT_EQ(sessions_.gave_way(), 1U) << "of the two, one may wait";
+  tokens_.let_go();
+  for (auto& client : clients) {
+    EXPECT_TRUE(is_token(client.read_answer()));
+  }
+}
+
+// What gave way while it was busy goes on until its token is there: not endlessly many may.
+TEST_F(OrphansTest, AreNotEndedFasterThanTheyEnd) {
+  settings_.max_connections = 8;
+  for (int i = 0; i < 8; ++i) {
+    ask_and_leave();
+  }
+  std::vector<support::Client> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(ask_and_wait());
+  }
+  EXPECT_EQ(sessions_.count(), 9U);
+  EXPECT_EQ(sessions_.gave_way(), 2U) << "of the third and the fourth one may wait";
 }
 
 TEST_F(ListenerTest, SharesTheLimitWithTheOtherListeners) {
