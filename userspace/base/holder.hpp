@@ -19,6 +19,7 @@ struct Holder {
     return *this != Holder();
   }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes a zero of the compiler's for a pointer
   friend auto operator<=>(const Holder&, const Holder&) = default;
 };
 
