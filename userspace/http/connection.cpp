@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "http/connection.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -24,6 +26,8 @@ namespace beast_http = boost::beast::http;
 constexpr std::size_t kReadChunk = 4096;
 // What a connection keeps for its next request.
 constexpr std::size_t kMostKept = 2048;
+// Of answers that the client has not received: the kernel would keep megabytes of them.
+constexpr std::size_t kMostUnreceived = 4096;
 constexpr std::chrono::seconds kLinger{2};
 // In a drain: for the first request of a connection whose client has connected, and so will ask.
 constexpr std::chrono::seconds kDrainGrace{1};
@@ -167,6 +171,11 @@ void Connection::set_input_bytes(std::size_t bytes) {
   }
 }
 
+bool Connection::may_wait() const {
+  const bool is_to_close = draining_ && served_ && phase_ == Phase::idle;
+  return !expired_ && !reads_no_more_ && !is_to_close;
+}
+
 // False: nothing more will come. `held_elsewhere` is what the request takes besides input_.
 asio::awaitable<bool> Connection::receive(std::size_t held_elsewhere) {
   boost::system::error_code ec = asio::error::operation_aborted;
@@ -176,7 +185,9 @@ asio::awaitable<bool> Connection::receive(std::size_t held_elsewhere) {
   if (ec == asio::error::would_block && phase_ == Phase::request) {
     set_input_bytes(input_.capacity() + held_elsewhere);
   }
-  while (ec == asio::error::would_block && !reads_no_more_) {
+  // What ends a wait may come between the socket's becoming readable and this going on: it cancels nothing
+  // then.
+  while (ec == asio::error::would_block && may_wait()) {
     const auto [failure] = co_await socket_.async_wait(StreamSocket::wait_read, kAsTuple);
     ec = failure ? failure : read_available();
   }
@@ -264,13 +275,13 @@ asio::awaitable<ReadResult> Connection::read_body(Parser& parser, std::size_t he
 void Connection::end_reading() {
   never_expire();
   set_input_bytes(0);
+  if (input_.capacity() > input_.size() + kMostKept) {
+    input_.shrink_to_fit();
+  }
 }
 
 asio::awaitable<ReadResult> Connection::read(Request& request) {
   release(request);
-  if (input_.empty() && input_.capacity() > kMostKept) {
-    std::string().swap(input_);
-  }
   last_ = true;  // unless all of the request is understood
   head_only_ = false;
   phase_ = Phase::idle;
@@ -318,6 +329,17 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
   co_return ReadResult();
 }
 
+// Unless the client has received most of what it was sent. False: it does not.
+asio::awaitable<bool> Connection::wait_until_received() {
+  int bytes = 0;
+  unreceived_ = ::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+  if (unreceived_ <= kMostUnreceived) {
+    co_return true;
+  }
+  const auto [ec] = co_await socket_.async_wait(StreamSocket::wait_write, kAsTuple);
+  co_return !ec;
+}
+
 asio::awaitable<bool> Connection::write(const Response& response) {
   phase_ = Phase::answer;
   expired_ = false;
@@ -328,6 +350,14 @@ asio::awaitable<bool> Connection::write(const Response& response) {
     bytes += response.body;
   }
   expire_after(limits_.request_time);
+  if (unreceived_ > kMostUnreceived) {
+    const bool received = co_await wait_until_received();
+    if (!received) {
+      never_expire();
+      co_return false;
+    }
+  }
+  unreceived_ += bytes.size();
   // In one piece: that is send(2), while sendmsg(2) could send descriptors, which the responder's cage
   // forbids.
   const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(bytes), kAsTuple);

@@ -91,18 +91,21 @@ class Connection final : public Expiring {
 
   void on_deadline() override;
   asio::awaitable<bool> receive(std::size_t held_elsewhere = 0);
+  [[nodiscard]] bool may_wait() const;
   [[nodiscard]] boost::system::error_code read_available();
   void set_input_bytes(std::size_t bytes);
   bool receive_what_is_there();
   asio::awaitable<ReadResult> read_head();
   asio::awaitable<ReadResult> read_body(Parser& parser, std::size_t head_bytes);
   void end_reading();
+  asio::awaitable<bool> wait_until_received();
   [[nodiscard]] ReadFailure receive_failure() const;
 
   StreamSocket socket_;
   const Limits& limits_;
   InputAccount* account_ = nullptr;
-  std::string input_;  // received and not yet parsed
+  std::string input_;           // received and not yet parsed
+  std::size_t unreceived_ = 0;  // at most so many bytes of answers
   Phase phase_ = Phase::idle;
   bool expired_ = false;
   bool draining_ = false;

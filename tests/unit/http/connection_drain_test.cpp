@@ -16,6 +16,18 @@ TEST_F(ConnectionDrainTest, EndsAConnectionThatWaitsForARequest) {
   EXPECT_EQ(result.error().status, 0U);
 }
 
+// What made the socket readable just before was no request: nothing is left to cancel when the drain begins.
+TEST_F(ConnectionDrainTest, EndsAConnectionOnWhichAnEmptyLineCameJustBefore) {
+  ASSERT_TRUE(read(kRequest));
+  ASSERT_TRUE(write({}));
+  Reading reading(io_, connection_->read(request_));
+  send("\r\n");
+  connection_->close_when_idle();
+  io_.restart();
+  io_.poll();
+  EXPECT_TRUE(reading.is_done());
+}
+
 TEST_F(ConnectionDrainTest, ServesARequestThatCameJustBefore) {
   Reading reading(io_, connection_->read(request_));
   send(kRequest);
