@@ -76,8 +76,8 @@ def test_redirected_connections_pass(service, backend, elsewhere, addresses_are_
         assert ask_from(network, source, "127.0.0.1") == 200
 
 
-@pytest.mark.parametrize("unit", [SERVICE, OBSERVER])
-def test_memory_and_processes_are_limited(machine, unit):
+@pytest.mark.parametrize(("unit", "memory"), [(SERVICE, 768 * MIB), (OBSERVER, 512 * MIB)])
+def test_memory_and_processes_are_limited(machine, unit, memory):
     service = SystemdService(machine, unit)
-    assert (service.show("MemoryMax"), service.show("TasksMax")) == (str(512 * MIB), "64")
+    assert (service.show("MemoryMax"), service.show("TasksMax")) == (str(memory), "64")
     assert service.show("OOMPolicy") == "continue"

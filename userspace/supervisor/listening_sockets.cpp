@@ -20,6 +20,10 @@ namespace {
 
 // Callers of a machine that boots come all at once, and a full backlog costs them a second each.
 constexpr int kBacklog = 4096;
+// What waits in a connection's socket is the service's memory. The kernel takes twice as much; with less, a
+// request of 64 KiB takes milliseconds. An answer passes in one piece all the same.
+constexpr int kReceiveBuffer = 8192;
+constexpr int kSendBuffer = 4096;
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -74,6 +78,14 @@ bool listens_again(int socket, const SocketAddress& address) {
   return now && *now == address;
 }
 
+// Accepted sockets inherit it.
+void prepare(int socket) {
+  const int on = 1;
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  (void)::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  (void)::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
+}
+
 Result<UniqueFd> listen_on(const SocketAddress& address) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
@@ -84,6 +96,7 @@ Result<UniqueFd> listen_on(const SocketAddress& address) {
     const int err = errno;
     return Error::from_errno(err, "listen on " + address.to_string());
   }
+  prepare(fd.get());
   return fd;
 }
 
@@ -98,6 +111,7 @@ ListeningSockets::ListeningSockets(std::vector<UniqueFd> inherited) {
       log::warn("ignored the inherited socket on {}: {}", address->to_string(), fault);
     } else {
       (void)::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+      prepare(fd.get());
       sockets_.push_back({.address = *address, .fd = std::move(fd), .inherited = true});
     }
   }
@@ -125,10 +139,7 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
       }
       sockets_.push_back({.address = address, .fd = std::move(*fd)});
     }
-    const Socket& socket = *find(address);
-    const int on = 1;  // accepted sockets inherit it
-    (void)::setsockopt(socket.fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    listeners.push_back({.address = address, .fd = socket.fd.get()});
+    listeners.push_back({.address = address, .fd = find(address)->fd.get()});
   }
   return listeners;
 }

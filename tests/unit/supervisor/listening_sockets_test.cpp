@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "supervisor/still_accepts.hpp"
 #include "support_cpp/sockets.hpp"
@@ -50,6 +52,27 @@ class ListeningSocketsTest : public testing::Test {
     return testing::internal::GetCapturedStderr();
   }
 };
+
+// The kernel says twice what was asked for.
+void expect_small_buffers(int socket) {
+  for (const auto& [option, most] : {std::pair(SO_RCVBUF, 16384), std::pair(SO_SNDBUF, 8192)}) {
+    int size = 0;
+    socklen_t size_of_size = sizeof size;
+    ASSERT_EQ(::getsockopt(socket, SOL_SOCKET, option, &size, &size_of_size), 0);
+    EXPECT_LE(size, most);
+  }
+}
+
+TEST_F(ListeningSocketsTest, GivesConnectionsSmallBuffers) {
+  UniqueFd inherited = support::listen_on_loopback();
+  const SocketAddress address = support::address_of(inherited);
+  ListeningSockets sockets(vector_of(std::move(inherited)));
+  const auto listeners = sockets.open({address, SocketAddress::ipv4_loopback(0)});
+  ASSERT_TRUE(listeners);
+  for (const auto& listener : *listeners) {
+    expect_small_buffers(listener.fd);
+  }
+}
 
 TEST_F(ListeningSocketsTest, ListensOnEachAddress) {
   ListeningSockets sockets({});
