@@ -2,7 +2,9 @@
 """One user takes as much as he can get; another one is served as if he were not there."""
 
 import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -108,8 +110,56 @@ def test_one_user_with_all_connections(way, size, service, host, row):
     with attacking(host, way, processes, each):
         add_rows_of_neighbour(row, attack, host)
         add_rows_of_memory(row, attack, service)
+        add_row_of_kernel_memory(row, attack, host)
     add_row_of_memory_afterwards(row, attack, service)
     assert service.responder() == responder
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+# A client who is gone when its connection is accepted cannot be told from others who are.
+@pytest.mark.parametrize("most", [pytest.param(64, marks=pytest.mark.settings({"responder.max_connections": 64}))])
+def test_connections_that_nobody_holds(most, emulator, service, host, row):
+    attack = f"{3 * most} busy connections, {3 * most} whose client is gone"
+    neighbour(host, 1)  # the token that everybody has
+    emulator.set_faults({"kind": "hang"})
+    with attacking(host, "slow", 3, most):
+        with stopped(service.responder()), attacking(host, "orphans", 3, most):
+            pass
+        outcomes, _ = neighbour(host, 9)
+        row(f"{attack}: another user's requests", "all answered", f"{outcomes.count('200')} of 9", outcomes == ["200"] * 9)
+        add_row_of_kernel_memory(row, attack, host)
+
+
+def kernel_memory(host):
+    """What sockets but those of its clients take, as the kernel counts it: [bytes]."""
+    command = host.command("ss", "--tcp", "--memory", "--numeric", "--no-header", f"not dport = :{PORT}")
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    numbers = re.findall(r"skmem:\(r(\d+),rb\d+,t\d+,tb\d+,f(\d+),w(\d+)", shown)
+    return [sum(map(int, of_socket)) for of_socket in numbers]
+
+
+def add_row_of_kernel_memory(row, attack, host):
+    most = max(kernel_memory(host), default=0)
+    row(f"{attack}: the kernel's memory for one", "28 KiB", f"{most / 1024:.0f} KiB", most <= 28 * 1024)
+
+
+# The uids of one range, and those of as many users.
+@pytest.mark.parametrize("first", [200000, 20000])
+@pytest.mark.parametrize("uids", [400, pytest.param(8600, marks=pytest.mark.long)])
+def test_many_uids_with_a_connection_each(uids, first, service, host, row):
+    attack = f"{uids} uids from {first} on with a connection each"
+    neighbour(host, 1)
+    with attacking(host, "idle-uids", 1, uids, uid=first):
+        add_rows_of_neighbour(row, attack, host)
+        add_rows_of_memory(row, attack, service)
 
 
 @pytest.mark.settings({"responder.max_connections": 16})

@@ -5,15 +5,19 @@ Prints "ready" once all his processes have what they want, and ends with stdin.
   idle       holds EACH connections in each process, and dials again for each that is closed
   bodies     the same, with all but the last bytes of a request of 64 KiB on each
   unread     the same, with requests whose answers nobody reads
+  slow       the same, with a request for a token that nobody has, and 64 KiB more
+  orphans    dials EACH times, asks for that token, and is gone
   resources  asks EACH times for tokens for resources of 0xff, of 64 KiB and of as many bytes as are taken, then again
              and again
   wrong      asks EACH times for what is not there, then again and again
+  idle-uids  holds EACH connections of as many uids, which are UID, UID + 1 and so on
   uids       asks once for EACH tokens that nobody has in each process, whose uids are UID, UID + 1 and so on
 """
 
 import contextlib
 import itertools
 import os
+import resource
 import select
 import signal
 import socket
@@ -23,6 +27,9 @@ import time
 from raw_http import request, token_target
 
 WHOLE = 64 * 1024
+
+
+SLOW = request(target=token_target("https://slow.example/"))
 
 
 def dial(port):
@@ -61,6 +68,12 @@ def hold(port, count, opening, become_ready):
         time.sleep(0.05)
 
 
+def ask_and_leave(port, count):
+    for _ in range(count):
+        with dial(port) as connection:
+            connection.send(SLOW)
+
+
 def ask(port, data):
     with contextlib.suppress(OSError), dial(port) as connection:
         connection.sendall(data)
@@ -84,6 +97,17 @@ def ask_for_new_tokens(port, number, count, become_ready):
     signal.pause()
 
 
+def hold_as_many_uids(port, first, count, become_ready):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 64, count + 64))
+    held = []
+    for uid in range(first, first + count):
+        os.seteuid(uid)  # whose a new socket is
+        held.append(dial(port))
+        os.seteuid(0)
+    become_ready()
+    signal.pause()
+
+
 def attack(way, port, number, each, become_ready):
     if way == "idle":
         hold(port, each, [], become_ready)
@@ -91,6 +115,12 @@ def attack(way, port, number, each, become_ready):
         hold(port, each, [half_a_body()], become_ready)
     elif way == "unread":
         hold(port, each, [request() * 200], become_ready)
+    elif way == "slow":
+        hold(port, each, [SLOW, bytes(WHOLE)], become_ready)
+    elif way == "orphans":
+        ask_and_leave(port, each)
+        become_ready()
+        signal.pause()
     elif way == "resources":
         bodies = [b"resource=" + b"%ff" * size for size in (20000, 2048)]
         closing = ["Connection: close"]
@@ -109,6 +139,8 @@ def start(way, port, uid, number, each, ready):
         return child
     try:
         os.nice(10)
+        if way == "idle-uids":
+            hold_as_many_uids(port, uid, each, lambda: os.write(ready, b"."))
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)

@@ -241,6 +241,26 @@ TEST_F(IdentityBookTest, WaitsForNoAnswerToWhatCouldNotBeSent) {
             "the supervisor could not identify the caller: send: Resource temporarily unavailable");
 }
 
+TEST_F(IdentityBookTest, WhatWaitsBehindWhatCouldNotBeSentIsAskedAboutAllTheSame) {
+  bool can_send = false;
+  book_.ask_with([&](const control::Message& question) -> Result<void> {
+    question_ = question;
+    return can_send ? Result<void>() : Error::from_errno(EAGAIN, "send");
+  });
+  const PendingIdentityPtr first = look_up();
+  std::vector<PendingIdentityPtr> more;
+  first->then([&] {
+    can_send = true;
+    more.push_back(look_up());
+  });
+  settle();
+  ASSERT_EQ(more.size(), 1U);
+  push(3, "/bin/a");
+  let_go(3);
+  ASSERT_NE(more.front()->identity(), nullptr);
+  EXPECT_EQ(more.front()->identity()->program, "/bin/a");
+}
+
 TEST_F(IdentityBookTest, GivesUpWhatWasAskedAndWhatWasNot) {
   const PendingIdentityPtr asked = look_up();
   support::Started<void> waiting(io_, book_.wait(asked));

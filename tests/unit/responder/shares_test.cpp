@@ -120,6 +120,20 @@ TEST_F(SharesTest, WhoeverHasMostLosesWhatIsBusyForLongest) {
   EXPECT_EQ(shares_.gave_way(), 3U);
 }
 
+// Nobody keeps others out by sending a byte on each of his connections again and again.
+TEST_F(SharesTest, WhereAllWaitNoLongerTheOldestGoes) {
+  const auto anns = add(kAnn, 3);
+  for (FakeSharer* sharer : anns) {
+    sharer->has_input = true;
+  }
+  EXPECT_FALSE(shares_.end_idle_for(kCat));
+  EXPECT_TRUE(shares_.end_busy_for(kCat));
+  EXPECT_FALSE(anns[0]->is_open);
+  shares_.set_busy(*anns[2]);
+  EXPECT_TRUE(shares_.end_busy_for(kCat));
+  EXPECT_FALSE(anns[2]->is_open) << "a busy one first";
+}
+
 TEST_F(SharesTest, WhoIsUnknownLosesLikeAnybody) {
   add(kAnn, 2);
   const auto orphans = add(Holder(), 3);
