@@ -84,17 +84,17 @@ std::optional<seconds> Flight::wait_after(const token::Failure& failure, SteadyT
 
 SteadyTime Flight::deadline() const {
   SteadyTime last = SteadyTime::min();
-  for (const Waiter* waiter : waiters) {
-    last = std::max(last, waiter->deadline);
+  for (const Waiter& waiter : waiters) {
+    last = std::max(last, waiter.deadline);
   }
   return last;
 }
 
 void Flight::leave_imds_alone_until(SteadyTime time) {
   left_alone_until = time;
-  for (const Waiter* waiter : waiters) {
-    if (waiter->deadline - kLastAttempt < time) {
-      waiter->alarm->ring();
+  for (const Waiter& waiter : waiters) {
+    if (waiter.deadline - kLastAttempt < time) {
+      waiter.alarm->ring();
     }
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/intrusive/list.hpp>
 #include <chrono>
-#include <list>
 #include <memory>
 #include <optional>
 
@@ -14,8 +14,8 @@
 
 namespace msi2imds::broker {
 
-// Somebody who waits for a flight.
-struct Waiter {
+// Somebody who waits for a flight, and leaves it by himself, whatever ends his wait.
+struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   SteadyTime deadline;
   std::unique_ptr<Alarm> alarm;
 };
@@ -25,7 +25,7 @@ struct Flight {
   token::TokenRequest request;
   std::shared_ptr<Turns::Ticket> ticket;
   std::unique_ptr<Alarm> alarm;
-  std::list<Waiter*> waiters;
+  boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>> waiters;
   std::optional<token::FetchResult> result;       // set when it is over
   std::optional<Life> life;                       // of the token that the last attempt brought
   std::optional<token::FetchResult> last_answer;  // of an attempt that is to be repeated

@@ -132,8 +132,8 @@ std::size_t TokenBroker::flush(std::string_view resource, std::string_view ident
 void TokenBroker::end_waits() {
   waits_ended_ = true;
   for (const auto& [key, flight] : flights_) {
-    for (const Waiter* waiter : flight->waiters) {
-      waiter->alarm->ring();
+    for (const Waiter& waiter : flight->waiters) {
+      waiter.alarm->ring();
     }
   }
 }
@@ -154,7 +154,7 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
   Waiter waiter;
   waiter.deadline = clock_.steady() + settings_.deadline;
   waiter.alarm = clock_.make_alarm();
-  const auto place = flight->waiters.insert(flight->waiters.end(), &waiter);
+  flight->waiters.push_back(waiter);
   if (find_old(request)) {
     const SteadyTime patience = std::min(clock_.steady() + kPatienceWithOldToken, waiter.deadline);
     co_await waiter.alarm->wait_until(patience);
@@ -163,7 +163,7 @@ asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest reque
   if (!flight->result && !leaves_with_old && !waits_ended_) {
     co_await waiter.alarm->wait_until(waiter.deadline);
   }
-  flight->waiters.erase(place);
+  waiter.unlink();
   if (flight->result) {
     token::FetchResult result = *flight->result;
     if (joins && result.origin == token::Origin::imds) {
@@ -345,8 +345,8 @@ void TokenBroker::finish(Flight& flight, const token::FetchResult& result) {
     flight.result->expires_on = flight.life->expires_on(now);
   }
   flights_.erase(key_of(flight.request));
-  for (Waiter* waiter : flight.waiters) {
-    waiter->alarm->ring();
+  for (const Waiter& waiter : flight.waiters) {
+    waiter.alarm->ring();
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <new>
 
 namespace msi2imds::broker {
 
@@ -18,6 +19,9 @@ class FakeAlarm final : public Alarm {
   }
 
   asio::awaitable<void> wait_until(SteadyTime time) override {
+    if (time == clock_.failing_) {
+      throw std::bad_alloc();
+    }
     if (time <= clock_.steady()) {
       co_await asio::post(clock_.io_, asio::use_awaitable);
       co_return;

@@ -42,6 +42,11 @@ class FakeClock final : public Clock {
     boot_ = BootTime(uptime);
   }
 
+  // A wait until then ends in an exception.
+  void fail_wait_until(SteadyTime time) {
+    failing_ = time;
+  }
+
   // The machine is suspended: no alarm rings meanwhile, and the steady clock stands still.
   void sleep(std::chrono::nanoseconds duration) {
     boot_ += duration;
@@ -58,6 +63,7 @@ class FakeClock final : public Clock {
   SteadyTime steady_{std::chrono::hours(1)};
   WallTime wall_{std::chrono::seconds(1'800'000'000)};
   BootTime boot_{std::chrono::hours(1)};
+  SteadyTime failing_;
   std::shared_ptr<Due> due_ = std::make_shared<Due>();  // coroutines of the io_context may outlive the clock
 };
 

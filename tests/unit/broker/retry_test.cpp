@@ -271,5 +271,21 @@ TEST_F(RetryTest, TheGraceAfterBootIsASetting) {
   EXPECT_EQ(sent(), 3U);
 }
 
+asio::awaitable<void> ask_in_vain(TokenBroker& broker) {
+  (void)co_await broker.fetch(request_for("vault"));
+}
+
+TEST_F(RetryTest, WhoseWaitHasFailedIsWaitedForNoMore) {
+  source_.answer_next(failure());
+  clock_.fail_wait_until(clock_.steady() + settings_.deadline);
+  bool has_failed = false;
+  asio::co_spawn(io_, ask_in_vain(broker_),
+                 [&has_failed](const std::exception_ptr& exception) { has_failed = exception != nullptr; });
+  clock_.advance(minutes(2));
+  EXPECT_TRUE(has_failed);
+  EXPECT_EQ(sent(), 1U) << "nobody waits for another attempt";
+  EXPECT_TRUE(is_token(ask_now(request_for("vault"))));
+}
+
 }  // namespace
 }  // namespace msi2imds::broker
