@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <gmock/gmock.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+
 #include "unit/broker/fixture.hpp"
 
 namespace msi2imds::broker {
