@@ -86,6 +86,40 @@ def test_the_next_responder_starts_with_what_is_left(service, host):
     assert set(sets_of(service.responder()).values()) == {0}
 
 
+@pytest.fixture
+def foreign(new_service):
+    """A directory in which root may not write without CAP_DAC_OVERRIDE."""
+    directory = new_service().directory / "foreign"
+    directory.mkdir()
+    directory.chmod(0o755)
+    os.chown(directory, 4321, 4321)
+    return directory
+
+
+def blame(directory):
+    return f"the directory '{directory}' belongs to uid 4321, mode 0755: it has to belong to uid 0, who may write it"
+
+
+def test_the_start_tells_what_it_could_not_write_later(emulator, new_service, host, foreign):
+    settings = {"audit.file": str(foreign / "audit"), "callers.state_file": str(foreign / "callers.json")}
+    service = new_service(settings).start()
+    lines = service.log_text().splitlines()
+    for failure in (
+        f"cannot open '{foreign}/audit'",
+        f"who called is not kept across a restart: cannot make '{foreign}/callers.json.new'",
+    ):
+        assert any(failure in line and blame(foreign) in line for line in lines), failure
+    assert a_token_is_served(host)
+    assert not list(foreign.iterdir())
+
+
+def test_does_not_start_where_a_new_admin_socket_could_not_be_made_later(new_service, foreign):
+    service = new_service({"admin.socket": str(foreign / "admin.sock")}).launch()
+    assert service.wait_exit() != 0
+    assert "cannot bind admin socket" in service.log_text()
+    assert blame(foreign) in service.log_text()
+
+
 def is_observing(service):
     return not any("callers are looked for" in remark for remark in service.status_json()["remarks"])
 

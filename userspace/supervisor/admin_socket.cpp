@@ -18,6 +18,7 @@
 
 #include "admin/client.hpp"
 #include "base/log.hpp"
+#include "supervisor/file_error.hpp"
 #include "supervisor/running_process.hpp"
 
 namespace msi2imds::supervisor {
@@ -36,7 +37,7 @@ sockaddr_un address_of(const std::string& path) {
 }
 
 Error failure(int err, const std::string& what, const std::string& path) {
-  return Error::from_errno(err, what + " admin socket '" + path + "'");
+  return file_error(err, what + " admin socket", path);
 }
 
 bool is_nobodys(const Error& error) {

@@ -35,6 +35,9 @@ constexpr std::array kKept = {
 };
 constexpr Known kForOldKernels{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"};
 
+// None of them is among the kept ones.
+constexpr Capabilities kOthersFiles = set_of({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER});
+
 constexpr Capabilities kBpf = set_of({CAP_BPF, CAP_PERFMON});
 
 // Without CAP_SETPCAP nothing of this can be done, and without capabilities beyond the kept ones, as
@@ -76,6 +79,10 @@ std::vector<std::string> names_of(Capabilities capabilities) {
     }
   }
   return names;
+}
+
+Result<void> give_up_others_files() {
+  return confinement::keep_only_capabilities(~kOthersFiles);
 }
 
 Result<Capabilities> give_up_privileges() {

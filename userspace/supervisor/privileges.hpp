@@ -20,6 +20,10 @@ using confinement::Capabilities;
 // Such as "CAP_NET_ADMIN" and "CAP_BPF", in the kernel's order.
 [[nodiscard]] std::vector<std::string> names_of(Capabilities capabilities);
 
+// From here on whoever's files are opened as they can be later: gives up what a process that starts as root
+// has beyond their permissions, so that what will fail fails at the start.
+[[nodiscard]] Result<void> give_up_others_files();
+
 // Gives up, for this process and all that it will start, every capability that is not needed any more, and
 // the ways to get one by executing a file. Returns what is left.
 [[nodiscard]] Result<Capabilities> give_up_privileges();

@@ -13,13 +13,10 @@
 
 #include "base/child.hpp"
 #include "base/signals.hpp"
+#include "supervisor/file_error.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
-
-Error file_failure(int err, const std::string& what, const std::string& path) {
-  return Error::from_errno(err, what + " '" + path + "'");
-}
 
 // Its parent has to be there.
 void make_directory_of(const std::string& path) {
@@ -31,11 +28,11 @@ Result<UniqueFd> open_regular(const std::string& path, int flags) {
   // Without O_NONBLOCK, opening a FIFO would wait for its other end.
   UniqueFd file(::open(path.c_str(), flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!file) {
-    return file_failure(errno, "open", path);
+    return file_error(errno, "open", path);
   }
   struct stat found {};
   if (::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) {
-    return file_failure(EINVAL, "use as a file", path);
+    return file_error(EINVAL, "use as a file", path);
   }
   return file;
 }
@@ -72,17 +69,30 @@ Result<UniqueFd> StateFile::open() const {
 
 Result<UniqueFd> StateFile::begin() {
   if (writer_ > 0) {
-    return file_failure(EBUSY, "wait for the disk with", path_);
+    return file_error(EBUSY, "wait for the disk with", path_);
   }
   make_directory_of(path_);
   const std::string next = path_ + ".new";
   (void)::unlink(next.c_str());  // of one that did not come to its end
   UniqueFd file(::open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) {
-    return file_failure(errno, "make", next);
+    return file_error(errno, "make", next);
   }
   next_ = UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
   return file;
+}
+
+Result<void> StateFile::check() {
+  if (writer_ > 0) {
+    return {};
+  }
+  const Result<UniqueFd> file = begin();
+  next_.reset();
+  if (!file) {
+    return file.error();
+  }
+  (void)::unlink((path_ + ".new").c_str());
+  return {};
 }
 
 Result<void> StateFile::save(std::uint64_t size) {
@@ -101,7 +111,7 @@ Result<void> StateFile::save(std::uint64_t size) {
   }
   next_.reset();
   if (writer_ < 0) {
-    return file_failure(errno, "fork the writer of", path_);
+    return file_error(errno, "fork the writer of", path_);
   }
   return {};
 }
@@ -109,7 +119,7 @@ Result<void> StateFile::save(std::uint64_t size) {
 Result<std::string> StateFile::set_aside() {
   std::string aside = path_ + ".damaged";
   if (std::rename(path_.c_str(), aside.c_str()) != 0) {
-    return file_failure(errno, "set aside", path_);
+    return file_error(errno, "set aside", path_);
   }
   return aside;
 }

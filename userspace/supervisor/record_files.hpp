@@ -31,6 +31,9 @@ class StateFile {
   // still on its way to the disk.
   [[nodiscard]] Result<UniqueFd> begin();
 
+  // Whether begin() would find a place for a state, which should be known before there is one.
+  [[nodiscard]] Result<void> check();
+
   // Puts what was written since begin() in place of the old state, if it has that size; outcome() tells how
   // that ended.
   [[nodiscard]] Result<void> save(std::uint64_t size);

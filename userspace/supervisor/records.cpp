@@ -94,6 +94,9 @@ void Records::change_usage_file(const std::string& path) {
   usage_path_ = path;
   usage_file_ = path.empty() ? nullptr : std::make_unique<StateFile>(path);
   shortcoming_.clear();
+  if (usage_file_) {
+    report(usage_file_->check());
+  }
 }
 
 control::Message Records::begin_usage_file(UniqueFd& descriptor) {

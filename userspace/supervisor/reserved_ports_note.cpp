@@ -13,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "supervisor/file_error.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -59,22 +60,22 @@ PortSet read_note(const std::string& path) {
 }
 
 Result<void> write_note(const std::string& path, const PortSet& ports) {
-  const std::string doing = "write the note of reserved ports '" + path + "'";
+  const auto failure = [&path](int err) { return file_error(err, "write the note of reserved ports", path); };
   if (ports.none()) {
-    return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Result<void>() : Error::from_errno(errno, doing);
+    return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Result<void>() : failure(errno);
   }
   const std::string text = to_port_list(ports) + "\n";
   const std::string fresh = path + ".new";
   (void)::unlink(fresh.c_str());  // left by a process that was killed in the middle of this
   const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) {
-    return Error::from_errno(errno, doing);
+    return failure(errno);
   }
   const ssize_t written = ::write(fd.get(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size()) || std::rename(fresh.c_str(), path.c_str()) != 0) {
     const int err = written >= 0 && written != static_cast<ssize_t>(text.size()) ? ENOSPC : errno;
     (void)::unlink(fresh.c_str());  // nobody reads it
-    return Error::from_errno(err, doing);
+    return failure(err);
   }
   return {};
 }

@@ -52,6 +52,10 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
 }
 
 asio::awaitable<Result<void>> Supervisor::run() {
+  const Result<void> given_up = give_up_others_files();
+  if (!given_up) {
+    co_return given_up;
+  }
   spawn(io_, "handle signals", handle_signals());  // first: all that follows may have to wait for others
   const Result<void> prepared = co_await prepare();
   if (!prepared && !stopping_) {
@@ -118,7 +122,10 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   co_return Result<void>();
 }
 
-// What takes more than we keep is done first: by now every backend that may be chosen has been tried.
+// What takes more than we keep is done first. "auto" has tried the backends up to the first that works.
+// Another one, after a reload, does with what we keep, since the kernel loads modules for whoever has
+// CAP_NET_ADMIN. Only the tool of iptables' old kind loads ip_tables by itself: where nobody has used it
+// before, and it was not tried here, that reload fails, and says so (docs/units.md).
 Result<void> Supervisor::confine() {
   loader::prepare_libbpf();
   loader::keep_unmounted_root();

@@ -50,6 +50,19 @@ TEST_F(StateFileTest, TakesTheOldOnesPlace) {
   EXPECT_EQ(content(), "new");
 }
 
+TEST_F(StateFileTest, TellsBeforeThereIsAStateWhetherItHasAPlace) {
+  EXPECT_TRUE(state_.check());
+  EXPECT_NE(::access((path_ + ".new").c_str(), F_OK), 0) << "nothing is left";
+  StateFile nowhere(directory_.file("missing/missing/state"));
+  const Result<void> found = nowhere.check();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), boost::system::errc::no_such_file_or_directory);
+  save("text");
+  EXPECT_TRUE(state_.check()) << "one that is under way is not disturbed";
+  ASSERT_TRUE(wait().value());
+  EXPECT_EQ(content(), "text");
+}
+
 TEST_F(StateFileTest, TellsHowASaveEndedOnce) {
   EXPECT_FALSE(state_.outcome());
   save("text");
