@@ -37,10 +37,12 @@ def start(emulator, new_service):
     return started
 
 
+AS_ATTACKER = ["setpriv", f"--reuid={ATTACKER}", f"--regid={ATTACKER}", "--clear-groups"]
+
+
 @contextlib.contextmanager
-def attack(host, scripts, *arguments):
+def attack(host, scripts, *arguments, user=AS_ATTACKER):
     """The attack is under way within the context."""
-    user = ["setpriv", f"--reuid={ATTACKER}", f"--regid={ATTACKER}", "--clear-groups"]
     script = scripts.directory / "proc_reader_attacks.py"
     process = subprocess.Popen(
         host.command(*user, sys.executable, script, *arguments),
@@ -110,6 +112,22 @@ def test_idle_descriptors_without_the_observer(start, host, scripts, row):
         f"{tokens} of 10, longest wait {longest * 1000:.0f} ms",
         tokens == 10,
     )
+
+
+@pytest.mark.parametrize("descriptors", [3000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_many_users_without_the_observer(start, host, scripts, row, descriptors):
+    """As one user may who has that many: whoever cannot look at all of their processes at a time overlooks nobody."""
+    service = start(**{"callers.cgroup": ""})
+    with NamedClient(host, scripts, ALLOWED) as allowed, attack(host, scripts, "as-many", "120", str(descriptors), user=[]):
+        tokens, longest = ask(allowed, 10)
+        overlooked = [line for line in service.audit_lines() if line.get("uid") == ALLOWED and line.get("unknown")]
+    row(
+        f"120 uids with {descriptors:,} descriptors each that ask, no observer, enforce",
+        "another user's 10 tokens of 10",
+        f"{tokens} of 10, longest wait {longest * 1000:.0f} ms",
+        tokens == 10,
+    )
+    assert not overlooked
 
 
 def test_the_readers_cage(start, host, scripts, row):
