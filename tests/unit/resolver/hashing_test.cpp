@@ -3,14 +3,22 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <system_error>
 #include <vector>
 
 #include "resolver/resolver.hpp"
@@ -152,6 +160,141 @@ TEST_F(HashingTest, AnswersTogetherWithTheIdentity) {
     EXPECT_EQ(caller::parse_identity(*identities[1])->sha256, "");
     EXPECT_EQ(caller::parse_identity(*identities[2])->sha256, own_hash);
   }
+}
+
+// A process that runs a program where it chooses, in a user namespace of its own.
+class InUserNamespace {
+ public:
+  // `prepare` says what to run; empty: that cannot be done here.
+  explicit InUserNamespace(const std::function<std::string()>& prepare) {
+    std::array<int, 2> ready{};
+    if (::pipe2(ready.data(), O_CLOEXEC) != 0) {
+      return;
+    }
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const std::string uids = "0 " + std::to_string(::geteuid()) + " 1";
+      const std::string gids = "0 " + std::to_string(::getegid()) + " 1";
+      const bool has_entered = ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+      std::ofstream("/proc/self/setgroups") << "deny";
+      std::ofstream("/proc/self/gid_map") << gids;
+      std::ofstream("/proc/self/uid_map") << uids;
+      if (const std::string program = has_entered ? prepare() : ""; !program.empty()) {
+        ::execl(program.c_str(), "sleep", "600", nullptr);
+      }
+      (void)::write(ready[1], "x", 1);
+      ::_exit(1);
+    }
+    (void)::close(ready[1]);
+    char failed = 0;
+    runs_ = ::read(ready[0], &failed, 1) == 0;  // it was closed by exec
+    (void)::close(ready[0]);
+  }
+  InUserNamespace(const InUserNamespace&) = delete;
+  InUserNamespace& operator=(const InUserNamespace&) = delete;
+  ~InUserNamespace() {
+    if (pid_ > 0) {
+      (void)::kill(pid_, SIGKILL);
+      (void)::waitpid(pid_, nullptr, 0);
+    }
+  }
+  [[nodiscard]] bool runs() const {
+    return runs_;
+  }
+  [[nodiscard]] pid_t pid() const {
+    return pid_;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  bool runs_ = false;
+};
+
+constexpr const char* kSleep = "/usr/bin/sleep";
+
+std::string copy_of_sleep(const std::string& directory) {
+  std::error_code failed;
+  std::filesystem::copy_file(kSleep, directory + "/sleep", failed);
+  return failed ? "" : directory + "/sleep";
+}
+
+// What lies below one that a user has mounted may be a file system that he serves.
+TEST(ProgramFileTest, OnAnOverlayOfAUserHasNoHash) {
+  const support::TemporaryDirectory directory;
+  for (const char* name : {"lower", "upper", "work", "merged"}) {
+    std::filesystem::create_directory(directory.file(name));
+  }
+  const InUserNamespace process([&directory] {
+    const std::string options = "lowerdir=" + directory.file("lower") +
+                                ",upperdir=" + directory.file("upper") + ",workdir=" + directory.file("work");
+    const std::string merged = directory.file("merged");
+    return ::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0 ? copy_of_sleep(merged)
+                                                                                  : "";
+  });
+  if (!process.runs()) {
+    GTEST_SKIP() << "needs overlays in user namespaces";
+  }
+  EXPECT_EQ(open_program("/proc", process.pid()).problem,
+            "its program is on an overlay that is none of the machine's mounts");
+
+  // As if it were one of them.
+  const std::string own = std::to_string(process.pid());
+  const support::TemporaryDirectory proc;
+  for (const std::string& name : {std::string("1"), own}) {
+    std::filesystem::create_directory(proc.file(name));
+  }
+  std::filesystem::create_symlink("/proc/" + own + "/exe", proc.file(own + "/exe"));
+  std::filesystem::create_symlink("/proc/" + own + "/mountinfo", proc.file("1/mountinfo"));
+  EXPECT_EQ(open_program(proc.file(""), process.pid()).problem, "");
+}
+
+// Whoever writes to one through a mapping need not change its times.
+TEST(ProgramFileTest, InMemoryHasNoHash) {
+  const support::TemporaryDirectory directory;
+  const InUserNamespace process([&directory] {
+    const std::string there = directory.file("");
+    return ::mount("tmpfs", there.c_str(), "tmpfs", 0, nullptr) == 0 ? copy_of_sleep(there) : "";
+  });
+  const InUserNamespace of_no_file([] {
+    const int memory = ::memfd_create("sleep", 0);
+    std::ifstream from(kSleep, std::ios::binary);
+    const std::string program{std::istreambuf_iterator<char>(from), {}};
+    (void)::write(memory, program.data(), program.size());
+    const std::string path = "/proc/self/fd/" + std::to_string(memory);
+    const int to_read = ::open(path.c_str(), O_RDONLY);
+    (void)::close(memory);
+    return "/proc/self/fd/" + std::to_string(to_read);
+  });
+  if (!process.runs() || !of_no_file.runs()) {
+    GTEST_SKIP() << "needs user namespaces";
+  }
+  for (const pid_t pid : {process.pid(), of_no_file.pid()}) {
+    EXPECT_EQ(open_program("/proc", pid).problem,
+              "its program is in memory (tmpfs), where a change leaves no trace");
+  }
+}
+
+TEST(ProgramFileTest, ThatWasDeletedOrBoundElsewhereHasAHash) {
+  const support::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.file("bound"));
+  const InUserNamespace process([&directory] {
+    const std::string bound = directory.file("bound");
+    const std::string program = copy_of_sleep(directory.file(""));
+    return ::mount(directory.file("").c_str(), bound.c_str(), nullptr, MS_BIND, nullptr) == 0 &&
+                   !program.empty()
+               ? bound + "/sleep"
+               : "";
+  });
+  if (!process.runs()) {
+    GTEST_SKIP() << "needs user namespaces";
+  }
+  const ProgramFile before = open_program("/proc", process.pid());
+  if (before.problem.starts_with("its program is on a file system")) {
+    GTEST_SKIP() << "needs a disk";
+  }
+  EXPECT_EQ(before.problem, "");
+  std::filesystem::remove(directory.file("sleep"));
+  EXPECT_EQ(open_program("/proc", process.pid()).problem, "");
 }
 
 TEST(ContainerIsVerifiedTest, WhereNobodyButRootCouldHaveNamedIt) {
