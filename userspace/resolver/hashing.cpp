@@ -14,8 +14,8 @@ constexpr std::size_t kPiece = std::size_t{256} * 1024;
 }  // namespace
 
 void Hashing::ask(const Question& question) {
-  const std::int64_t user = question.clues.has_uid ? std::int64_t{question.clues.uid} : -1;
-  jobs_.push(user, {.question = question, .program = std::nullopt, .hash = {}, .read = 0});
+  const auto uid = question.clues.has_uid ? std::optional(question.clues.uid) : std::nullopt;
+  jobs_.push(users_.of(uid).owner, {.question = question, .key = std::nullopt, .hash = {}, .read = 0});
 }
 
 bool Hashing::advance() {
@@ -23,7 +23,7 @@ bool Hashing::advance() {
   if (!next) {
     return false;
   }
-  auto& [user, job] = *next;
+  auto& [owner, job] = *next;
   progress_.step = Step::hash;
   progress_.question = job.question.number;
   progress_.pid = job.question.clues.pid;
@@ -31,7 +31,7 @@ bool Hashing::advance() {
   if (advance(job)) {
     listener_.hear_hash(job.question.number);
   } else {
-    jobs_.push(user, std::move(job));
+    jobs_.push(owner, std::move(job));
   }
   return true;
 }
@@ -41,26 +41,33 @@ bool Hashing::has_settled(const FileKey& file) const {
   return now - std::chrono::nanoseconds(file.changed) >= settling_;
 }
 
-// One that is known by now is not read again, nor one that changes while it is
-// read.
+// One that is known by now is not read again, nor one that changes while it is read: then its process runs it
+// no more, or its file has another key.
 bool Hashing::advance(Job& job) {
-  if (!job.program) {
-    job.program = open_program(proc_, job.question.clues.pid);
-    return !job.program->problem.empty() || !has_settled(job.program->key) ||
-           hashes_.find(job.program->key).has_value();
+  const ProgramFile program = open_program(proc_, job.question.clues.pid);
+  if (!program.problem.empty() || !has_settled(program.key) || hashes_.find(program.key)) {
+    return true;
   }
+  if (!job.key) {
+    job.key = program.key;
+    return false;
+  }
+  return program.key != *job.key || read_piece(job, program);
+}
+
+bool Hashing::read_piece(Job& job, const ProgramFile& program) {
   static const auto piece = std::make_unique_for_overwrite<std::uint8_t[]>(kPiece);
-  const ssize_t size = ::read(job.program->file.get(), piece.get(), kPiece);
+  const ssize_t size = ::pread(program.file.get(), piece.get(), kPiece, static_cast<off_t>(job.read));
   if (size < 0) {
     return true;
   }
   job.read += static_cast<std::uint64_t>(size);
-  if (size > 0 && job.read <= job.program->key.size) {
+  if (size > 0 && job.read <= program.key.size) {
     job.hash.add(std::span(piece.get(), static_cast<std::size_t>(size)));
     return false;
   }
-  if (job.read == job.program->key.size && key_of(job.program->file) == job.program->key) {
-    hashes_.keep(job.program->key, job.hash.finish());
+  if (job.read == program.key.size && key_of(program.file) == program.key) {
+    hashes_.keep(program.key, job.hash.finish());
   }
   return true;
 }

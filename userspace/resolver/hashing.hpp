@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/holder.hpp"
 #include "resolver/fair_queue.hpp"
 #include "resolver/investigation.hpp"
 #include "resolver/program_file.hpp"
@@ -15,20 +16,24 @@
 
 namespace msi2imds::resolver {
 
+// A file's time of change may be the same for two changes shortly one after the other, so one that has
+// changed within it has no hash yet.
+inline constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(2);
+
 // Reads the programs of processes to their ends, piece by piece, and keeps
-// their hashes. Users take turns. In a process of its own: a slow disk keeps
-// nobody waiting who does not ask for a program that is new.
+// their hashes. Users take turns, each with all his uids. In a process of its own: a slow disk keeps
+// nobody waiting who does not ask for a program that is new. A program is open only while a piece of it is
+// read, so however many wait, no descriptors run out.
 class Hashing {
  public:
-  // A file's time of change may be the same for two changes shortly one after the other, so one that has
-  // changed within `settling` has no hash yet.
   Hashing(std::string proc, ProgramHashes& hashes, Listener& listener, Progress& progress,
-          std::chrono::nanoseconds settling = std::chrono::seconds(2))
+          std::chrono::nanoseconds settling = kSettling, msi2imds::Holders users = {})
       : proc_(std::move(proc)),
         hashes_(hashes),
         listener_(listener),
         progress_(progress),
-        settling_(settling) {}
+        settling_(settling),
+        users_(std::move(users)) {}
 
   // Of the process that the clues name.
   void ask(const Question& question);
@@ -39,13 +44,14 @@ class Hashing {
  private:
   struct Job {
     Question question;
-    std::optional<ProgramFile> program;  // none: it has not begun
+    std::optional<FileKey> key;  // none: it has not begun
     Sha256 hash;
     std::uint64_t read = 0;
   };
 
   // Whether it is over.
   bool advance(Job& job);
+  bool read_piece(Job& job, const ProgramFile& program);
   [[nodiscard]] bool has_settled(const FileKey& file) const;
 
   std::string proc_;
@@ -53,7 +59,8 @@ class Hashing {
   Listener& listener_;
   Progress& progress_;
   std::chrono::nanoseconds settling_;
-  FairQueue<std::int64_t, Job> jobs_;  // by user
+  msi2imds::Holders users_;
+  FairQueue<std::uint32_t, Job> jobs_;  // by their owners
 };
 
 }  // namespace msi2imds::resolver

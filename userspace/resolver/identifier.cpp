@@ -116,13 +116,10 @@ caller::Identity known_from(const caller::Clues& question, UserNames& users) {
 }
 
 Group Identifier::group_of(const caller::Clues& question) {
-  constexpr Group kSlice = Group{1} << 32;
-  constexpr Group kUnknown = Group{2} << 32;
   const auto path = question.has_cgroup_id ? cgroup_paths_.find(question.cgroup_id) : std::nullopt;
-  if (const auto owner = owner_of_slice(path.value_or(""))) {
-    return kSlice + *owner;
-  }
-  return question.has_uid ? Group{question.uid} : kUnknown;
+  const auto owner_of_its_slice = owner_of_slice(path.value_or(""));
+  const auto uid = question.has_uid ? std::optional(question.uid) : std::nullopt;
+  return owners_.of(owner_of_its_slice ? owner_of_its_slice : uid).owner;
 }
 
 Found Identifier::identify(const caller::Clues& question, const std::optional<SearchResult>& search) {

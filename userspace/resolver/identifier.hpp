@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/holder.hpp"
 #include "base/unique_fd.hpp"
 #include "caller/clues.hpp"
 #include "caller/identity.hpp"
@@ -24,15 +25,19 @@ struct Found {
   std::int64_t started = 0;   // the process, ns since boot; 0: it is not there to look at
 };
 
-// Who takes turns with whom: a user, or all whom the machine's slice of a user holds, who may have many
-// subordinate users.
-using Group = std::uint64_t;
+// Who takes turns with whom: a user with all his uids (base/holder.hpp), and with all whom the machine's
+// slice of him holds.
+using Group = std::uint32_t;
 
 // Says who callers are. May hang on a hostile process: for a process of its own (Resolver).
 class Identifier {
  public:
-  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames())
-      : proc_(std::move(proc)), cgroup_paths_(std::move(cgroup_root)), users_(std::move(users)) {}
+  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(),
+             msi2imds::Holders owners = {})
+      : proc_(std::move(proc)),
+        cgroup_paths_(std::move(cgroup_root)),
+        users_(std::move(users)),
+        owners_(std::move(owners)) {}
 
   [[nodiscard]] const std::string& proc() const {
     return proc_;
@@ -57,6 +62,7 @@ class Identifier {
   std::string proc_;
   CgroupPaths cgroup_paths_;
   UserNames users_;
+  msi2imds::Holders owners_;
 };
 
 // What is known without looking at /proc.

@@ -194,7 +194,8 @@ bool Investigation::add_hash(Found& found) const {
 std::optional<Investigation::Text> Investigation::text_about(std::uint64_t number, const Found& found,
                                                              Group group) const {
   const std::optional<pid_t> pid = found.identity.pid;
-  if (!pid || found.identity.program.empty() || !may_be_read_(*pid) || texts_.size_of(group) >= kMostTexts) {
+  if (!pid || found.identity.program.empty() || !may_be_read_(*pid) || texts_.size_of(group) >= kMostTexts ||
+      texts_.size() >= kMostCommandLines) {
     return std::nullopt;
   }
   const auto incarnation = read_incarnation(identifier_.proc(), *pid);

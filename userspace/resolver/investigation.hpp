@@ -28,6 +28,9 @@ struct Question {
   caller::Clues clues;
 };
 
+// That an investigation has still to tell, of all; it leaves out what is more.
+inline constexpr std::size_t kMostCommandLines = 4096;
+
 enum class Step : std::uint32_t { none, identity, search, command_line, hash };
 
 // How far the reader has come: written by it, and read by whoever has to tell one that works from one that

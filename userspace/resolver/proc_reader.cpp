@@ -51,6 +51,7 @@ Result<std::unique_ptr<ProcReader>> ProcReader::start(asio::io_context& io, cons
                      .proc = settings.proc,
                      .cgroup_root = settings.cgroup_root,
                      .unreadable = settings.unreadable,
+                     .owners = settings.owners,
                      .hashes = settings.hashes,
                      .hashes_programs = settings.hashes_programs},
                     **progress);
@@ -79,9 +80,11 @@ std::string ProcReader::failure() const {
   return {progress_->failure.data(), ::strnlen(progress_->failure.data(), progress_->failure.size())};
 }
 
-std::optional<ProcReader::Reply> ProcReader::take_reply(std::size_t size) const {
+std::optional<ProcReader::Reply> ProcReader::take_reply(const ReceivedMessage& came) const {
   ReplyHeader header;
-  if (size < sizeof header || size > kMostBytes) {
+  const auto size = static_cast<std::size_t>(came.size);
+  const bool is_whole = size >= sizeof header && (came.flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+  if (!is_whole || came.descriptors > 0) {
     return std::nullopt;
   }
   std::memcpy(&header, room_.get(), sizeof header);
@@ -93,16 +96,17 @@ std::optional<ProcReader::Reply> ProcReader::take_reply(std::size_t size) const 
                .text = std::string(room_.get() + sizeof header, size - sizeof header)};
 }
 
-asio::awaitable<std::optional<ProcReader::Reply>> ProcReader::receive(std::chrono::milliseconds time) {
+asio::awaitable<std::optional<ProcReader::Reply>> ProcReader::receive(
+    std::chrono::milliseconds time, std::chrono::milliseconds patience_in_all) {
+  const auto until = std::chrono::steady_clock::now() + patience_in_all;
   std::uint64_t steps = progress_->steps;
   int patience = kMostPatience;
   while (true) {
-    // MSG_TRUNC: the size is that of the whole message.
-    const ssize_t size = ::recv(socket_.native_handle(), room_.get(), kMostBytes, MSG_DONTWAIT | MSG_TRUNC);
-    if (size >= 0) {
-      co_return take_reply(static_cast<std::size_t>(size));
+    const ReceivedMessage came = receive_message(socket_.native_handle(), std::span(room_.get(), kMostBytes));
+    if (came.size >= 0) {
+      co_return take_reply(came);
     }
-    if (errno != EAGAIN) {
+    if (errno != EAGAIN || std::chrono::steady_clock::now() >= until) {
       co_return std::nullopt;
     }
     timer_.expires_after(time);

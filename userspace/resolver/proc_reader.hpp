@@ -16,6 +16,7 @@
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
+#include "base/message.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/investigation.hpp"
 #include "resolver/reader_process.hpp"
@@ -31,6 +32,7 @@ class ProcReader {
     int cgroup_root = -1;  // the root directory of cgroup2, -1 for none; it stays the caller's
     // Processes of which it is not to read the command line.
     std::set<pid_t> unreadable;
+    msi2imds::Holders owners = {};
     ProgramHashes* hashes = nullptr;  // shared
     bool hashes_programs = false;     // does that, and nothing else
     BecomeReader become = become_reader;
@@ -59,9 +61,10 @@ class ProcReader {
   // now.
   [[nodiscard]] bool ask(const Question& question);
 
-  // Nothing: it hangs, or is gone. It hangs when it has made no step for that long; a busy machine may let it
-  // have more.
-  asio::awaitable<std::optional<Reply>> receive(std::chrono::milliseconds time);
+  // Nothing: it hangs, is gone, or says what is no reply. It hangs when it has made no step for that long (a
+  // busy machine may let it have more), and when it is silent for all of its patience, whatever it does.
+  asio::awaitable<std::optional<Reply>> receive(std::chrono::milliseconds time,
+                                                std::chrono::milliseconds patience);
 
   [[nodiscard]] Doing doing() const;
   // Why it could not begin; empty: it could.
@@ -74,7 +77,7 @@ class ProcReader {
  private:
   ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, Shared<Progress> progress);
   [[nodiscard]] bool is_runnable() const;
-  [[nodiscard]] std::optional<Reply> take_reply(std::size_t size) const;
+  [[nodiscard]] std::optional<Reply> take_reply(const ReceivedMessage& came) const;
 
   pid_t pid_;
   Shared<Progress> progress_;

@@ -24,7 +24,6 @@
 namespace msi2imds::resolver {
 namespace {
 
-constexpr std::size_t kMostArguments = 4096;
 constexpr std::size_t kMostGroups = 32;
 constexpr std::string_view kDeleted = " (deleted)";
 
@@ -108,15 +107,15 @@ std::string command_line_of(const std::string& text) {
   for (std::string part; std::getline(parts, part, '\0');) {
     arguments.push_back(part);
   }
-  if (text.size() == kMostArguments && !arguments.empty()) {
+  if (text.size() == kLongestCommandLine && !arguments.empty()) {
     arguments.back() = "...";
   }
   std::string line;
   for (const std::string& argument : redact(arguments)) {
     line += (line.empty() ? "" : " ") + argument;
   }
-  if (line.size() > kMostArguments) {
-    line.resize(kMostArguments);
+  if (line.size() > kLongestCommandLine) {
+    line.resize(kLongestCommandLine);
   }
   return line;
 }
@@ -247,7 +246,7 @@ Result<Process> read_process(const std::string& proc, pid_t pid) {
 
 std::string read_command_line(const std::string& proc, pid_t pid, const Incarnation& expected) {
   const Result<std::string> text =
-      read_file(proc + "/" + std::to_string(pid) + "/cmdline", kMostArguments);
+      read_file(proc + "/" + std::to_string(pid) + "/cmdline", kLongestCommandLine);
   const Result<Incarnation> now = read_incarnation(proc, pid);
   return text && now && *now == expected ? command_line_of(*text) : std::string();
 }

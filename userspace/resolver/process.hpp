@@ -13,6 +13,8 @@
 
 namespace msi2imds::resolver {
 
+inline constexpr std::size_t kLongestCommandLine = 4096;
+
 // Which process a number stands for, and which program it runs: both change with any of these.
 struct Incarnation {
   std::chrono::nanoseconds started{};  // since boot, in steps of a tick (10 ms), rounded down
@@ -57,8 +59,8 @@ struct Process {
 // Whether nothing could be read because there is nobody any more; else it could not be looked at.
 [[nodiscard]] bool has_ended(const Error& error);
 
-// The arguments as one line of at most 4096 bytes, without secrets. They are in the process's own memory.
-// Empty, if it is not what it was any more.
+// The arguments as one line of at most kLongestCommandLine bytes, without secrets. They are in the process's
+// own memory. Empty, if it is not what it was any more.
 [[nodiscard]] std::string read_command_line(const std::string& proc, pid_t pid, const Incarnation& expected);
 
 }  // namespace msi2imds::resolver

@@ -86,11 +86,12 @@ template <typename Work>
 [[noreturn]] void answer_questions(const ReaderSettings& settings, Progress& progress) {
   Sender sender(settings.socket);
   if (settings.hashes_programs) {
-    Hashing hashing(settings.proc, *settings.hashes, sender, progress);
+    Hashing hashing(settings.proc, *settings.hashes, sender, progress, kSettling, settings.owners);
     go_on(settings.socket, hashing);
   }
-  Investigation investigation(Identifier(settings.proc, UniqueFd(settings.cgroup_root)), sender, progress,
-                              settings.hashes, [&](pid_t pid) { return !settings.unreadable.contains(pid); });
+  Investigation investigation(
+      Identifier(settings.proc, UniqueFd(settings.cgroup_root), UserNames(), settings.owners), sender,
+      progress, settings.hashes, [&](pid_t pid) { return !settings.unreadable.contains(pid); });
   go_on(settings.socket, investigation);
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "base/holder.hpp"
 #include "resolver/investigation.hpp"
 #include "resolver/program_hashes.hpp"
 
@@ -35,6 +36,7 @@ struct ReaderSettings {
   std::string proc;
   int cgroup_root = -1;
   std::set<pid_t> unreadable;
+  msi2imds::Holders owners = {};
   ProgramHashes* hashes = nullptr;
   bool hashes_programs = false;  // does that, and nothing else
 };

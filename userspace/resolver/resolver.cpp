@@ -37,8 +37,8 @@ bool has_ended(const UniqueFd& process) {
   return ::poll(&state, 1, 0) != 0;
 }
 
-std::int64_t user_of(const caller::Clues& clues) {
-  return clues.has_uid ? std::int64_t{clues.uid} : -1;
+bool is_of_same_uid(const caller::Clues& one, const caller::Clues& other) {
+  return one.has_uid == other.has_uid && one.uid == other.uid;
 }
 
 void drop_what_is_over(std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point>& until) {
@@ -49,7 +49,11 @@ void drop_what_is_over(std::unordered_map<std::int32_t, std::chrono::steady_cloc
 }  // namespace
 
 Resolver::Resolver(asio::io_context& io, Settings settings)
-    : io_(io), settings_(std::move(settings)), users_(settings_.passwd_file) {}
+    : io_(io),
+      settings_(std::move(settings)),
+      owners_(
+          msi2imds::Holders::parse(accounts::subordinate_uids(settings_.subuid_file, settings_.passwd_file))),
+      users_(settings_.passwd_file) {}
 Resolver::~Resolver() = default;
 
 asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {
@@ -69,6 +73,10 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   co_return std::move(together->identities);
 }
 
+Resolver::Owner Resolver::owner_of(const caller::Clues& clues) const {
+  return owners_.of(clues.has_uid ? std::optional(clues.uid) : std::nullopt).owner;
+}
+
 void Resolver::begin(const caller::Clues& question, const std::shared_ptr<Together>& together,
                      std::size_t place) {
   ++together->missing;
@@ -77,11 +85,11 @@ void Resolver::begin(const caller::Clues& question, const std::shared_ptr<Togeth
             .place = place,
             .process = question.pid != 0 ? open_process(question.pid) : UniqueFd()};
   if (question.pid != 0 && hanging_.contains(question.pid)) {
-    answer_without_reader(open, too_late());
+    answer_without_reader(open, too_late(settings_.deadline));
     return;
   }
   open_.emplace(++last_number_, std::move(open));
-  waiting_.push(user_of(question), last_number_);
+  waiting_.push(owner_of(question), last_number_);
 }
 
 // The process still runs, so its number still means it; the clues tell that it dialled just now.
@@ -141,11 +149,12 @@ asio::awaitable<void> Resolver::work() {
       break;
     }
     ask_reader();
-    std::optional<ProcReader::Reply> reply = co_await reader_->receive(settings_.deadline);
+    std::optional<ProcReader::Reply> reply =
+        co_await reader_->receive(settings_.deadline, settings_.patience);
     if (reply) {
       warn_without_filter();
     }
-    if (!reply || !take(std::move(*reply))) {
+    if (!reply || !take(std::move(*reply)) || has_overdue_answers()) {
       give_up_reader();
     }
   }
@@ -168,6 +177,7 @@ bool Resolver::start_reader() {
   ProcReader::Settings settings{.proc = settings_.proc,
                                 .cgroup_root = settings_.cgroup_root,
                                 .unreadable = {},
+                                .owners = owners_,
                                 .hashes = hashes_.get(),
                                 .become = settings_.become_reader};
   for (const auto& [pid, until] : unreadable_) {
@@ -179,34 +189,53 @@ bool Resolver::start_reader() {
     return false;
   }
   reader_ = std::move(*reader);
+  reader_has_answered_ = false;
   return true;
 }
 
 void Resolver::ask_reader() {
-  const auto may_ask = [this](User user) {
-    const auto with_reader = with_reader_.find(user);
+  const auto may_ask = [this](Owner owner) {
+    const auto with_reader = with_reader_.find(owner);
     return with_reader == with_reader_.end() || with_reader->second < kMostWithReader;
   };
   while (const auto next = waiting_.pop_if(may_ask)) {
-    const auto& [user, number] = *next;
+    const auto& [owner, number] = *next;
     const auto open = open_.find(number);
     if (!reader_->ask({.number = number, .clues = open->second.clues})) {
-      waiting_.push(user, number);  // until it has taken what it was asked before
+      waiting_.push(owner, number);  // until it has taken what it was asked before
       return;
     }
     open->second.is_with_reader = true;
-    ++with_reader_[user];
+    open->second.asked = std::chrono::steady_clock::now();
+    ++with_reader_[owner];
   }
 }
 
-// False: no reader of ours says that. An identity answers what it was asked, a command line comes after one.
+// An identity answers what it was asked, a command line comes after one.
+bool Resolver::is_expected(const ProcReader::Reply& reply) const {
+  const auto found = open_.find(reply.number);
+  if (found == open_.end()) {
+    return false;
+  }
+  const Open& open = found->second;
+  switch (reply.kind) {
+    case ReplyKind::identity:
+      return open.is_with_reader && (!reply.more || untold_ < kMostCommandLines);
+    case ReplyKind::unhashed:
+      return open.is_with_reader && open.clues.wants_sha256 &&
+             (open.clues.pid == 0 || open.clues.pid == reply.pid);
+    case ReplyKind::command_line:
+      return !open.together && reply.text.size() <= kLongestCommandLine;
+    case ReplyKind::hashed:
+      break;
+  }
+  return false;
+}
+
+// False: no reader of ours says that.
 bool Resolver::take(ProcReader::Reply reply) {
   const auto found = open_.find(reply.number);
-  const bool is_about_who = reply.kind == ReplyKind::identity || reply.kind == ReplyKind::unhashed;
-  const bool is_expected = found != open_.end() &&
-                           (is_about_who ? found->second.is_with_reader
-                                         : reply.kind == ReplyKind::command_line && !found->second.together);
-  if (!is_expected) {
+  if (!is_expected(reply)) {
     log::error("the reader of /proc is ended, since it says what no reader says: kind {} about question {}",
                static_cast<unsigned>(reply.kind), reply.number);
     return false;
@@ -224,6 +253,7 @@ bool Resolver::take(ProcReader::Reply reply) {
     open_.erase(found);
     return true;
   }
+  reader_has_answered_ = true;
   finish(open, std::make_shared<const std::string>(std::move(reply.text)));
   keep(open.clues, open.identity, reply.started, std::move(open.process));
   if (reply.more) {
@@ -234,9 +264,23 @@ bool Resolver::take(ProcReader::Reply reply) {
   return true;
 }
 
+bool Resolver::is_overdue(const Open& open) const {
+  return open.is_with_reader && std::chrono::steady_clock::now() - open.asked >= settings_.patience;
+}
+
+// Now and then: there may be many. One that is kept waiting for ever would take its place from others.
+bool Resolver::has_overdue_answers() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_for_overdue_ < settings_.patience / 10) {
+    return false;
+  }
+  looked_for_overdue_ = now;
+  return std::ranges::any_of(open_, [this](const auto& entry) { return is_overdue(entry.second); });
+}
+
 void Resolver::leave_reader(Open& open) {
-  if (std::exchange(open.is_with_reader, false) && --with_reader_[user_of(open.clues)] == 0) {
-    with_reader_.erase(user_of(open.clues));
+  if (std::exchange(open.is_with_reader, false) && --with_reader_[owner_of(open.clues)] == 0) {
+    with_reader_.erase(owner_of(open.clues));
   }
 }
 
@@ -258,7 +302,7 @@ void Resolver::begin_hash(std::uint64_t number, Open& open, ProcReader::Reply re
     finish_hash(number, false);
     return;
   }
-  unhashed_.push(user_of(open.clues), {number, reply.pid});
+  unhashed_.push(owner_of(open.clues), {number, reply.pid});
   if (!std::exchange(hashing_, true)) {
     spawn(io_, "hash the programs of callers", hash());
   } else if (hasher_) {
@@ -275,13 +319,18 @@ asio::awaitable<void> Resolver::hash() {
       break;
     }
     ask_hasher();
-    const std::optional<ProcReader::Reply> reply = co_await hasher_->receive(kHashDeadline);
-    if (reply && reply->kind == ReplyKind::hashed && with_hasher_.erase(reply->number) > 0) {
+    const std::optional<ProcReader::Reply> reply =
+        co_await hasher_->receive(kHashDeadline, settings_.patience_for_hash);
+    const bool is_expected =
+        reply && reply->kind == ReplyKind::hashed && with_hasher_.erase(reply->number) > 0;
+    if (is_expected) {
       finish_hash(reply->number, true);
+    }
+    if (is_expected && !is_hasher_overdue()) {
       continue;
     }
     hasher_.reset();  // a disk that hangs, or it says what it was not asked
-    for (const auto& [number, user] : std::exchange(with_hasher_, {})) {
+    for (const auto& [number, asked] : std::exchange(with_hasher_, {})) {
       finish_hash(number, false);
     }
   }
@@ -292,6 +341,7 @@ bool Resolver::start_hasher() {
   const ProcReader::Settings settings{.proc = settings_.proc,
                                       .cgroup_root = -1,
                                       .unreadable = {},
+                                      .owners = owners_,
                                       .hashes = hashes_.get(),
                                       .hashes_programs = true,
                                       .become = settings_.become_reader};
@@ -304,23 +354,33 @@ bool Resolver::start_hasher() {
   return true;
 }
 
+bool Resolver::is_hasher_overdue() const {
+  const auto now = std::chrono::steady_clock::now();
+  return std::ranges::any_of(with_hasher_, [&](const auto& asked) {
+    return now - asked.second.when >= settings_.patience_for_hash;
+  });
+}
+
 void Resolver::ask_hasher() {
-  const auto may_ask = [this](User user) {
-    return std::ranges::count_if(with_hasher_, [user](const auto& asked) { return asked.second == user; }) <
-           kMostWithHasher;
+  const auto may_ask = [this](Owner owner) {
+    return std::ranges::count_if(with_hasher_, [owner](const auto& asked) {
+             return asked.second.owner == owner;
+           }) < kMostWithHasher;
   };
   while (const auto next = unhashed_.pop_if(may_ask)) {
-    const auto& [user, wanted] = *next;
+    const auto& [owner, wanted] = *next;
     const auto& [number, pid] = wanted;
-    Question question{.number = number, .clues = {}};
+    const auto open = open_.find(number);
+    if (open == open_.end()) {
+      continue;  // it was answered without
+    }
+    Question question{.number = number, .clues = open->second.clues};
     question.clues.pid = pid;
-    question.clues.has_uid = user >= 0;
-    question.clues.uid = static_cast<std::uint32_t>(user);
     if (!hasher_->ask(question)) {
-      unhashed_.push(user, wanted);
+      unhashed_.push(owner, wanted);
       return;
     }
-    with_hasher_.emplace(number, user);
+    with_hasher_.emplace(number, Asked{.owner = owner, .when = std::chrono::steady_clock::now()});
   }
 }
 
@@ -332,7 +392,7 @@ void Resolver::finish_hash(std::uint64_t number, bool is_hashed) {
   Open& open = found->second;
   if (is_hashed) {
     open.was_hashed = true;
-    waiting_.push(user_of(open.clues), number);
+    waiting_.push(owner_of(open.clues), number);
     begin_work();
     return;
   }
@@ -353,20 +413,24 @@ void Resolver::give_up_reader() {
     to_leave_alone[doing.pid] = until;
   }
   const auto culprit = open_.find(doing.question);
-  const bool is_nobody = culprit == open_.end();  // it did not even begin
-  const caller::Clues hung = is_nobody ? caller::Clues() : culprit->second.clues;
+  const bool is_over = culprit == open_.end();              // what it was about
+  const bool is_nobody = is_over && !reader_has_answered_;  // each reader gets somebody answered
+  const caller::Clues hung = is_over ? caller::Clues() : culprit->second.clues;
   for (auto entry = open_.begin(); entry != open_.end();) {
     Open& open = entry->second;
     const bool was_searched_for =
-        doing.step == Step::search && open.clues.pid == 0 && user_of(open.clues) == user_of(hung);
+        doing.step == Step::search && !is_over && open.clues.pid == 0 && is_of_same_uid(open.clues, hung);
     if (!open.together) {
       entry = open_.erase(entry);  // its command line went with the reader
+    } else if (is_overdue(open)) {
+      answer_without_reader(open, too_late(settings_.patience));
+      entry = open_.erase(entry);
     } else if (is_nobody || entry->first == doing.question || was_searched_for) {
-      answer_without_reader(open, is_nobody ? "/proc cannot be read" : too_late());
+      answer_without_reader(open, is_nobody ? "/proc cannot be read" : too_late(settings_.deadline));
       entry = open_.erase(entry);
     } else {
       if (std::exchange(open.is_with_reader, false)) {
-        waiting_.push(user_of(open.clues), entry->first);
+        waiting_.push(owner_of(open.clues), entry->first);
       }
       ++entry;
     }
@@ -381,8 +445,8 @@ void Resolver::give_up_reader() {
   }
 }
 
-std::string Resolver::too_late() const {
-  return "reading /proc took longer than " + std::to_string(settings_.deadline.count()) + " ms";
+std::string Resolver::too_late(std::chrono::milliseconds than) {
+  return "reading /proc took longer than " + std::to_string(than.count()) + " ms";
 }
 
 void Resolver::answer_without_reader(Open& open, const std::string& reason) {

@@ -17,6 +17,7 @@
 #include "accounts/accounts.hpp"
 #include "base/asio.hpp"
 #include "base/error.hpp"
+#include "base/holder.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/fair_queue.hpp"
 #include "resolver/proc_reader.hpp"
@@ -38,14 +39,18 @@ struct Settings {
   int cgroup_root =
       -1;  // the root directory of cgroup2, for as long as the resolver lives; -1: there is none
   std::chrono::milliseconds deadline{100};
+  // For an answer, however busy who is to give it seems: of the reader, and about a program that is read.
+  std::chrono::milliseconds patience{10'000};
+  std::chrono::milliseconds patience_for_hash{60'000};
   std::string passwd_file = accounts::kPasswdFile;
+  std::string subuid_file = accounts::kSubuidFile;
   HearCommandLine hear_command_line = nullptr;
   BecomeReader become_reader = resolver::become_reader;
 };
 
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and
-// replaced when it has made no step by the deadline. What one user asks, or does to hold it up, costs others
-// at most one deadline.
+// replaced when it has made no step by the deadline, or says what it was not asked. What one user asks, or
+// does to hold it up, costs others at most one deadline.
 class Resolver {
  public:
   Resolver(asio::io_context& io, Settings settings);
@@ -57,8 +62,8 @@ class Resolver {
   asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<caller::Clues> questions);
 
  private:
-  // Whose questions wait for whose; -1: nobody's.
-  using User = std::int64_t;
+  // Whose questions wait for whose: a user's with all his uids (base/holder.hpp).
+  using Owner = std::uint32_t;
   using Until = std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point>;  // by process
 
   // The questions that were asked together.
@@ -73,10 +78,16 @@ class Resolver {
     std::shared_ptr<Together> together;  // none: it is answered, and only its command line is not known
     std::size_t place = 0;               // in `together`
     bool is_with_reader = false;
-    bool was_hashed = false;        // what its process runs; it is asked about once more
-    std::string without_hash = {};  // its identity, serialized, as far as it is known
-    UniqueFd process;               // opened before it was asked about
+    std::chrono::steady_clock::time_point asked = {};  // the reader
+    bool was_hashed = false;                           // what its process runs; it is asked about once more
+    std::string without_hash = {};                     // its identity, serialized, as far as it is known
+    UniqueFd process;                                  // opened before it was asked about
     SerializedIdentity identity = nullptr;
+  };
+  // Of whom the hasher reads a program.
+  struct Asked {
+    Owner owner = 0;
+    std::chrono::steady_clock::time_point when;
   };
   // A process of which everything is known, as long as it runs.
   struct Known {
@@ -87,6 +98,7 @@ class Resolver {
     UniqueFd process;  // pidfd
   };
 
+  [[nodiscard]] Owner owner_of(const caller::Clues& clues) const;
   [[nodiscard]] SerializedIdentity remember(const caller::Clues& question);
   void keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
             UniqueFd process);
@@ -97,34 +109,41 @@ class Resolver {
   bool start_reader();
   bool start_hasher();
   void begin_hash(std::uint64_t number, Open& open, ProcReader::Reply reply);
+  [[nodiscard]] bool is_hasher_overdue() const;
   void ask_hasher();
   void finish_hash(std::uint64_t number, bool is_hashed);
   void leave_reader(Open& open);
   void warn_without_filter();
   void ask_reader();
+  [[nodiscard]] bool is_expected(const ProcReader::Reply& reply) const;
   [[nodiscard]] bool take(ProcReader::Reply reply);
+  [[nodiscard]] bool is_overdue(const Open& open) const;
+  [[nodiscard]] bool has_overdue_answers();
   void finish(Open& open, SerializedIdentity identity);
   void give_up_reader();
   void answer_without_reader(Open& open, const std::string& reason);
-  [[nodiscard]] std::string too_late() const;
+  [[nodiscard]] static std::string too_late(std::chrono::milliseconds than);
 
   asio::io_context& io_;
   Settings settings_;
+  msi2imds::Holders owners_;
   UserNames users_;  // for whoever the reader does not tell about
   std::unique_ptr<ProcReader> reader_;
   std::map<std::uint64_t, Open> open_;  // by their numbers
   std::uint64_t last_number_ = 0;
-  FairQueue<User, std::uint64_t> waiting_;
-  std::map<User, int> with_reader_;  // how many
+  FairQueue<Owner, std::uint64_t> waiting_;
+  std::map<Owner, int> with_reader_;  // how many
   // Of programs: kept whichever reader writes them.
   Shared<ProgramHashes> hashes_;
   std::unique_ptr<ProcReader> hasher_;
-  FairQueue<User, std::pair<std::uint64_t, pid_t>> unhashed_;
-  std::map<std::uint64_t, User> with_hasher_;
+  FairQueue<Owner, std::pair<std::uint64_t, pid_t>> unhashed_;
+  std::map<std::uint64_t, Asked> with_hasher_;  // by the questions' numbers
   bool hashing_ = false;
   std::size_t untold_ = 0;  // command lines
   bool working_ = false;
   bool has_warned_ = false;
+  bool reader_has_answered_ = false;  // the one there is
+  std::chrono::steady_clock::time_point looked_for_overdue_ = {};
   std::unordered_map<std::int32_t, Known> known_;
   Until hanging_;     // left alone
   Until unreadable_;  // their command lines are

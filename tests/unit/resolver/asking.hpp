@@ -19,10 +19,11 @@ class Asking : private Listener {
   };
 
   explicit Asking(
-      const std::string& proc, Investigation::MakeBudget make_budget = [] { return SearchBudget(); })
+      const std::string& proc, Investigation::MakeBudget make_budget = [] { return SearchBudget(); },
+      msi2imds::Holders owners = {})
       : investigation_(
-            Identifier(proc, UniqueFd()), *this, progress_, nullptr, [](pid_t) { return true; },
-            std::move(make_budget)) {}
+            Identifier(proc, UniqueFd(), UserNames(), std::move(owners)), *this, progress_, nullptr,
+            [](pid_t) { return true; }, std::move(make_budget)) {}
 
   // Returns its number.
   std::uint64_t begin(const caller::Clues& clues) {

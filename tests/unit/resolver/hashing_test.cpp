@@ -136,6 +136,74 @@ TEST_F(HashingTest, KeepsNoHashOfAFileThatHasJustChanged) {
   EXPECT_EQ(heard_.size(), 1U);
 }
 
+std::ptrdiff_t open_descriptors() {
+  const std::filesystem::directory_iterator open("/proc/self/fd");
+  return std::distance(begin(open), end(open));
+}
+
+// Each is at another place in its file when it has its turn.
+TEST_F(HashingTest, HasNoProgramOpenBetweenTwoPieces) {
+  constexpr int kPrograms = 5;
+  const std::string half(std::size_t{256} * 1024, 'a');
+  for (int pid = 101; pid <= 100 + kPrograms; ++pid) {
+    const std::string name = "program-" + std::to_string(pid);
+    proc_.write(name, half + half + std::to_string(pid));
+    proc_.add(pid, proc_.path(name), 1);
+  }
+  const auto before = open_descriptors();
+  for (int pid = 101; pid <= 100 + kPrograms; ++pid) {
+    Question question = about(pid);
+    question.clues.has_uid = true;
+    question.clues.uid = static_cast<std::uint32_t>(pid);
+    hashing_.ask(question);
+  }
+  while (hashing_.advance()) {
+    ASSERT_EQ(open_descriptors(), before);
+  }
+  EXPECT_EQ(heard_.size(), std::size_t{kPrograms});
+  for (int pid = 101; pid <= 100 + kPrograms; ++pid) {
+    EXPECT_EQ(hashes_.find(open_program(proc_.path(), pid).key),
+              hash_of(half + half + std::to_string(pid), half.size()));
+  }
+}
+
+TEST_F(HashingTest, KeepsNoHashWhereItsProcessRunsAnotherProgramMeanwhile) {
+  proc_.write("other", "abd");
+  const FileKey before = open_program(proc_.path(), 100).key;
+  hashing_.ask(about(100));
+  (void)hashing_.advance();
+  (void)hashing_.advance();
+  std::filesystem::remove(proc_.path("100/exe"));
+  std::filesystem::create_symlink(proc_.path("other"), proc_.path("100/exe"));
+  while (hashing_.advance()) {
+  }
+  EXPECT_EQ(hashes_.find(before), std::nullopt);
+  EXPECT_EQ(heard_.size(), 1U);
+}
+
+// Or else each of his uids would have a turn of its own.
+TEST_F(HashingTest, TakesTurnsBetweenUsersWithAllTheirUids) {
+  proc_.write("other", std::string(std::size_t{1024} * 1024, 'a'));
+  proc_.add(200, proc_.path("other"), 1);
+  Hashing hashing(proc_.path(), hashes_, *this, progress_, std::chrono::nanoseconds(0),
+                  msi2imds::Holders({{.owner = 1000, .first = 5000, .count = 100}}));
+  for (std::uint32_t uid = 5000; uid < 5100; ++uid) {
+    Question question = about(200);
+    question.clues.has_uid = true;
+    question.clues.uid = uid;
+    question.number = uid;
+    hashing.ask(question);
+  }
+  Question of_another = about(100);
+  of_another.clues.has_uid = true;
+  of_another.clues.uid = 34;
+  hashing.ask(of_another);
+  for (int steps = 0; steps < 6; ++steps) {  // three of each
+    (void)hashing.advance();
+  }
+  EXPECT_EQ(heard_, std::vector<std::uint64_t>{of_another.number});
+}
+
 TEST_F(HashingTest, AnswersTogetherWithTheIdentity) {
   std::ifstream self("/proc/self/exe", std::ios::binary);
   const std::string own_hash = hash_of({std::istreambuf_iterator<char>(self), {}}, 1'000'000);

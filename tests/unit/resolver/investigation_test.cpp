@@ -98,6 +98,20 @@ TEST_F(InvestigationTest, TakesTurnsBetweenUsers) {
   EXPECT_LE(asking.steps_until(of_another), 3);
 }
 
+// Those of /etc/subuid count as his own, and else a block of 65536.
+TEST_F(InvestigationTest, TakesTurnsBetweenUsersWithAllTheirUids) {
+  const msi2imds::Holders owners({{.owner = 1000, .first = 5000, .count = 100}});
+  for (const std::uint32_t first : {5000U, 65536U}) {
+    Asking asking(
+        proc_.path(), [] { return SearchBudget(); }, owners);
+    for (std::uint32_t uid = first; uid < first + 50; ++uid) {
+      (void)asking.begin(dialled_by(100, uid));
+    }
+    const std::uint64_t of_another = asking.begin(dialled_by(100, 4321));
+    EXPECT_LE(asking.steps_until(of_another), 3) << first;
+  }
+}
+
 TEST_F(InvestigationTest, SaysWhoItIsBeforeItReadsACommandLine) {
   proc_.add(200, proc_.path("backup"), 1);
   proc_.set_user(200, 4322);
@@ -210,8 +224,8 @@ TEST_F(InvestigationTest, SaysThatItCouldNotLookWhereDescriptorsRunOut) {
   proc_.hold(100, 3, 4711);
   Asking asking(proc_.path());
   const NoMoreDescriptors none;
-  EXPECT_EQ(asking.ask(held(4711)).unknown_because, "not all processes of its user could be looked at: " +
-                                                        proc_.path() + ": Too many open files");
+  EXPECT_EQ(asking.ask(held(4711)).unknown_because,
+            "not all processes of its user could be looked at: " + proc_.path() + ": Too many open files");
   EXPECT_EQ(asking.ask(dialled_by(100)).unknown_because,
             "process 100 could not be looked at: open " + proc_.path() + "/100/stat: Too many open files");
 }
@@ -232,8 +246,9 @@ TEST_F(InvestigationTest, NamesNoHolderWhereNotAllProcessesCouldBeLookedAt) {
   std::filesystem::remove(proc_.path("200/fd"));
   std::filesystem::create_symlink("fd", proc_.path("200/fd"));  // to itself
   const caller::Identity identity = Asking(proc_.path()).ask(held(4711));
-  EXPECT_EQ(identity.unknown_because,
-            "not all processes of its user could be looked at: process 200: Too many levels of symbolic links");
+  EXPECT_EQ(
+      identity.unknown_because,
+      "not all processes of its user could be looked at: process 200: Too many levels of symbolic links");
   EXPECT_EQ(identity.pid, std::nullopt);
   EXPECT_EQ(identity.program, "");
 }

@@ -7,10 +7,15 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <chrono>
 #include <cstring>
 #include <ctime>
+#include <exception>
 
 #include "base/log.hpp"
+#include "base/message.hpp"
 #include "support_cpp/run.hpp"
 #include "unit/resolver/fake_proc.hpp"
 
@@ -236,52 +241,163 @@ TEST_F(ResolverTest, AnswersAlsoWhatWaitedForAReaderThatEndsWhileItSearches) {
   }
 }
 
-// What a reader that an attacker has taken over says about the question that it was asked first.
-struct Lie {
-  ReplyKind kind = ReplyKind::identity;
-  std::uint64_t about = 0;  // how many questions later
-};
-Lie lie;
+// What a reader that an attacker has taken over says; the first of two.
+using Lies = void (*)(const ReaderSettings& settings, Progress& progress);
+Lies lies;
+std::atomic<int>* readers_started;
 
-void tell_lies(const ReaderSettings& settings, Progress& progress) {
-  const Question question = take_question(settings, progress, Step::identity);
-  ReplyHeader header;
-  header.number = question.number + lie.about;
-  header.kind = lie.kind;
-  header.pid = ::getpid();
-  caller::Identity identity;
-  identity.program = "/a/lie";
-  const std::string text = caller::serialize(identity);
-  std::string message(sizeof header, '\0');
-  std::memcpy(message.data(), &header, sizeof header);
-  message += text;
-  (void)::send(settings.socket, message.data(), message.size(), MSG_NOSIGNAL);
+void lie_at_first(const ReaderSettings& settings, Progress& progress) {
+  if ((*readers_started)++ > 0) {
+    become_reader(settings, progress);
+  }
+  lies(settings, progress);
   char more = 0;
   while (::recv(settings.socket, &more, sizeof more, 0) > 0) {
   }
 }
 
+void say(const ReaderSettings& settings, const ReplyHeader& header, const std::string& text,
+         int descriptor = -1) {
+  std::string message(sizeof header, '\0');
+  std::memcpy(message.data(), &header, sizeof header);
+  message += text;
+  (void)send_message(settings.socket, message, descriptor);
+}
+
+std::string a_lie() {
+  return caller::serialize({.program = "/a/lie"});
+}
+
+// About the question that is so many later than the first one that it was asked.
+template <ReplyKind Kind, std::uint64_t Later = 0>
+void say_about(const ReaderSettings& settings, Progress& progress) {
+  const Question question = take_question(settings, progress, Step::identity);
+  say(settings, {.number = question.number + Later, .pid = ::getpid(), .kind = Kind}, a_lie());
+}
+
 class LyingReaderTest : public ResolverTest {
  protected:
-  // None of the questions is answered with a lie, and all are answered.
-  void expect_no_belief_in(Lie what) {
-    lie = what;
-    Resolver resolver(io_, {.become_reader = tell_lies});
-    const auto identities = resolve(resolver, questions_about_sockets(kMoreThanAReaderHas));
-    for (const caller::Identity& identity : identities) {
+  LyingReaderTest() : started_(*make_shared_with_children<std::atomic<int>>()) {
+    readers_started = started_.get();
+  }
+  ~LyingReaderTest() override {
+    readers_started = nullptr;
+  }
+  // All questions are answered, and by another reader but for those that it was given.
+  std::vector<caller::Identity> ask_one_that(Lies what, std::vector<caller::Clues> questions) {
+    lies = what;
+    Resolver resolver(io_, {.patience = std::chrono::milliseconds(500), .become_reader = lie_at_first});
+    questions.push_back(dialled_by(::getpid()));
+    auto identities = resolve(resolver, questions);
+    EXPECT_EQ(resolve(resolver, {dialled_by(::getpid())}).front().pid, ::getpid());
+    EXPECT_GE(*readers_started, 2) << "it was not replaced";
+    EXPECT_TRUE(identities.back().program.ends_with("/resolver_test")) << identities.back().program;
+    identities.pop_back();
+    return identities;
+  }
+  void expect_no_belief_in(Lies what) {
+    for (const caller::Identity& identity :
+         ask_one_that(what, questions_about_sockets(kMoreThanAReaderHas))) {
       EXPECT_EQ(identity.program, "");
-      EXPECT_EQ(identity.unknown_because, kTooLate);
     }
   }
+
+ private:
+  Shared<std::atomic<int>> started_;
 };
 
 TEST_F(LyingReaderTest, IsNotBelievedAboutWhatItWasNotAsked) {
-  expect_no_belief_in({.kind = ReplyKind::identity, .about = kMoreThanAReaderHas - 1});
+  expect_no_belief_in(say_about<ReplyKind::identity, kMoreThanAReaderHas - 1>);
+  *readers_started = 0;
+  expect_no_belief_in(say_about<ReplyKind::identity, 1'000'000>);
 }
 
 TEST_F(LyingReaderTest, DoesNotEndAQuestionWithoutAnIdentity) {
-  expect_no_belief_in({.kind = ReplyKind::command_line});
-  expect_no_belief_in({.kind = ReplyKind::hashed});
+  const std::vector<Lies> all{say_about<ReplyKind::command_line>, say_about<ReplyKind::hashed>,
+                              say_about<ReplyKind::unhashed>, say_about<static_cast<ReplyKind>(77)>};
+  for (const Lies what : all) {
+    *readers_started = 0;
+    expect_no_belief_in(what);
+  }
+}
+
+TEST_F(LyingReaderTest, IsReplacedForMessagesOfAnotherForm) {
+  expect_no_belief_in([](const ReaderSettings& settings, Progress& progress) {
+    (void)take_question(settings, progress, Step::identity);
+    (void)send_message(settings.socket, "x", -1);
+  });
+  *readers_started = 0;
+  expect_no_belief_in([](const ReaderSettings& settings, Progress& progress) {
+    const Question question = take_question(settings, progress, Step::identity);
+    say(settings, {.number = question.number}, std::string(caller::kLongestIdentity + 1, 'x'));
+  });
+  *readers_started = 0;
+  expect_no_belief_in([](const ReaderSettings& settings, Progress& progress) {
+    const Question question = take_question(settings, progress, Step::identity);
+    say(settings, {.number = question.number}, a_lie(), settings.socket);
+  });
+}
+
+TEST_F(LyingReaderTest, AnswersOnce) {
+  (void)ask_one_that(
+      [](const ReaderSettings& settings, Progress& progress) {
+        const Question question = take_question(settings, progress, Step::identity);
+        for (int i = 0; i < 2; ++i) {
+          say(settings, {.number = question.number, .more = 1}, a_lie());
+        }
+      },
+      questions_about_sockets(1));
+}
+
+TEST_F(LyingReaderTest, TellsOneCommandLineOfBoundedLength) {
+  const std::vector<Lies> all{[](const ReaderSettings& settings, Progress& progress) {
+                                const Question question = take_question(settings, progress, Step::identity);
+                                say(settings, {.number = question.number, .more = 1}, a_lie());
+                                for (int i = 0; i < 2; ++i) {
+                                  say(settings, {.number = question.number, .kind = ReplyKind::command_line},
+                                      "x");
+                                }
+                              },
+                              [](const ReaderSettings& settings, Progress& progress) {
+                                const Question question = take_question(settings, progress, Step::identity);
+                                say(settings, {.number = question.number, .more = 1}, a_lie());
+                                say(settings, {.number = question.number, .kind = ReplyKind::command_line},
+                                    std::string(kLongestCommandLine + 1, 'x'));
+                              }};
+  for (const Lies what : all) {
+    *readers_started = 0;
+    (void)ask_one_that(what, questions_about_sockets(1));
+  }
+}
+
+// It writes its steps itself.
+TEST_F(LyingReaderTest, KeepsNobodyWaitingByBusyness) {
+  expect_no_belief_in([](const ReaderSettings& settings, Progress& progress) {
+    (void)take_question(settings, progress, Step::identity);
+    while (::getppid() == settings.parent) {
+      ++progress.steps;
+    }
+  });
+}
+
+// However many others it answers.
+TEST_F(LyingReaderTest, KeepsNoQuestionBack) {
+  lies = [](const ReaderSettings& settings, Progress& progress) {
+    (void)take_question(settings, progress, Step::identity);
+    while (::getppid() == settings.parent) {
+      say(settings, {.number = take_question(settings, progress, Step::identity).number}, a_lie());
+    }
+  };
+  Resolver resolver(io_, {.patience = std::chrono::milliseconds(300), .become_reader = lie_at_first});
+  std::string because;
+  asio::co_spawn(io_, resolver.resolve(questions_about_sockets(1)),
+                 [&](const std::exception_ptr&, const std::vector<SerializedIdentity>& identities) {
+                   because = read(identities.front()).unknown_because;
+                 });
+  while (because.empty()) {
+    (void)resolve(resolver, questions_about_sockets(1));
+  }
+  EXPECT_EQ(because, "reading /proc took longer than 300 ms");
 }
 
 TEST_F(ResolverTest, LeavesNoProcessBehind) {
