@@ -109,6 +109,15 @@ asio::awaitable<Result<Received>> Channel::receive() {
   }
 }
 
+void Channel::when_closed(std::function<void()> act) {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_error,
+                     [act = std::move(act)](const boost::system::error_code& ec) {
+                       if (!ec) {
+                         act();
+                       }
+                     });
+}
+
 void Channel::cancel() {
   boost::system::error_code ignored;
   socket_.cancel(ignored);

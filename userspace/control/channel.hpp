@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -52,6 +53,10 @@ class Channel {
   // The next message. Fails with EBADMSG when a message is none of ours, and with ECONNRESET when the other
   // end is closed and everything that it had sent has been received.
   asio::awaitable<Result<Received>> receive();
+
+  // Calls it once the other end is closed, whatever of it is still to be received; not after cancel(), nor
+  // when this end is destroyed.
+  void when_closed(std::function<void()> act);
 
   // Makes a pending receive() fail, and forgets what waits to be sent.
   void cancel();

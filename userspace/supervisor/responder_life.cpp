@@ -23,8 +23,6 @@ constexpr int kStartsBeforeDoubt = 2;
 constexpr std::chrono::milliseconds kExitPatience{1000};
 // Of one responder; then the rest of the process goes on.
 constexpr std::size_t kMessagesInATurn = 32;
-// So many connections as a responder may have ask about their callers in half as many messages.
-constexpr std::size_t kMostAnswers = 512;
 
 }  // namespace
 
@@ -178,8 +176,15 @@ void Supervisor::hand_over_token_memory(control::Channel& channel) {
 }
 
 // Acts on what the responder says until it is gone. What it said before its end counts, too. However much it
-// says, others get their turn, and no more of its questions are under way than fit into a bounded memory.
+// says, others get their turn, and no more of its questions are under way than fit into a bounded memory; the
+// others wait in its own.
 asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
+  answers_.open();
+  channel.when_closed([this, ours = responders_started_] {
+    if (ours == responders_started_) {
+      answers_.close();
+    }
+  });
   for (std::size_t messages = 1;; ++messages) {
     Result<control::Received> received = co_await channel.receive();
     if (!received) {
@@ -199,7 +204,7 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
     if (messages % kMessagesInATurn == 0) {
       co_await asio::post(io_, asio::use_awaitable);
     }
-    co_await wait_for_room_for_answers();
+    co_await answers_.wait_for_room();
   }
 }
 
@@ -243,21 +248,13 @@ bool Supervisor::act_on(control::Channel& channel, control::Received received) {
 }
 
 void Supervisor::answer_apart(const char* what, asio::awaitable<void> answer) {
-  ++answers_under_way_;
+  answers_.begin();
   spawn(io_, what, count_answer(std::move(answer)));
 }
 
 asio::awaitable<void> Supervisor::count_answer(asio::awaitable<void> answer) {
   co_await std::move(answer);
-  --answers_under_way_;
-  answered_.cancel();
-}
-
-// Until then the responder's questions wait in its own memory.
-asio::awaitable<void> Supervisor::wait_for_room_for_answers() {
-  while (answers_under_way_ >= kMostAnswers) {
-    (void)co_await answered_.async_wait(kAsTuple);
-  }
+  answers_.end();
 }
 
 // Nobody else holds its sockets: whoever has ended one has taken it over.

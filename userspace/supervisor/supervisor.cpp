@@ -22,6 +22,8 @@ namespace {
 constexpr std::chrono::seconds kWatchInterval{1};
 // How long the end waits for the disk.
 constexpr std::chrono::milliseconds kLastSave{2000};
+// So many connections as a responder may have ask about their callers in half as many messages.
+constexpr std::size_t kMostAnswers = 512;
 
 }  // namespace
 
@@ -37,7 +39,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       discovery_(io),
       observation_(io),
       identities_(io, [this] { return responder_ ? &responder_->channel() : nullptr; }),
-      answered_(io, asio::steady_timer::time_point::max()),
+      answers_(io, kMostAnswers),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       back_off_(io),
       watch_timer_(io),

@@ -16,6 +16,7 @@
 #include "base/async_mutex.hpp"
 #include "config/config.hpp"
 #include "supervisor/admin_socket.hpp"
+#include "supervisor/answers_under_way.hpp"
 #include "supervisor/discovery_keeper.hpp"
 #include "supervisor/heartbeat.hpp"
 #include "supervisor/identity_service.hpp"
@@ -74,7 +75,6 @@ class Supervisor {
   void hand_over_token_memory(control::Channel& channel);
   asio::awaitable<void> follow_responder(control::Channel& channel);
   [[nodiscard]] bool act_on(control::Channel& channel, control::Received received);
-  asio::awaitable<void> wait_for_room_for_answers();
   void answer_apart(const char* what, asio::awaitable<void> answer);
   asio::awaitable<void> count_answer(asio::awaitable<void> answer);
   asio::awaitable<void> replace_dead_admin_socket();
@@ -125,8 +125,7 @@ class Supervisor {
   bool following_ = false;  // what the responder says is read
   Heartbeat heartbeat_;
   UpstreamRate upstream_rate_;
-  std::size_t answers_under_way_ = 0;
-  asio::steady_timer answered_;  // its cancellation says that one of them is not any more
+  AnswersUnderWay answers_;
   std::uint64_t sockets_replaced_ = 0;
   bool opening_admin_socket_ = false;
 
