@@ -265,7 +265,9 @@ void say(const ReaderSettings& settings, const ReplyHeader& header, const std::s
 }
 
 std::string a_lie() {
-  return caller::serialize({.program = "/a/lie"});
+  caller::Identity identity;
+  identity.program = "/a/lie";
+  return caller::serialize(identity);
 }
 
 // About the question that is so many later than the first one that it was asked.
