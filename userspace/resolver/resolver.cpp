@@ -51,9 +51,8 @@ void drop_what_is_over(std::unordered_map<std::int32_t, std::chrono::steady_cloc
 Resolver::Resolver(asio::io_context& io, Settings settings)
     : io_(io),
       settings_(std::move(settings)),
-      owners_(
-          msi2imds::Holders::parse(accounts::subordinate_uids(settings_.subuid_file, settings_.passwd_file))),
-      users_(settings_.passwd_file) {}
+      owners_(msi2imds::Holders::parse(accounts::owners_of_uids(settings_.account_files))),
+      users_(settings_.account_files.passwd) {}
 Resolver::~Resolver() = default;
 
 asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {

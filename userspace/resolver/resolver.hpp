@@ -42,8 +42,7 @@ struct Settings {
   // For an answer, however busy who is to give it seems: of the reader, and about a program that is read.
   std::chrono::milliseconds patience{10'000};
   std::chrono::milliseconds patience_for_hash{60'000};
-  std::string passwd_file = accounts::kPasswdFile;
-  std::string subuid_file = accounts::kSubuidFile;
+  accounts::Files account_files{};
   HearCommandLine hear_command_line = nullptr;
   BecomeReader become_reader = resolver::become_reader;
 };

@@ -161,7 +161,7 @@ TEST_F(HostileProcessTest, IsSearchedForInVainWithoutHoldingUpOthers) {
 // One uid is not "root" here and "0" there.
 TEST_F(HostileProcessTest, HasTheNameOfItsUser) {
   make_hang("200/status");
-  Resolver resolver(io_, {.proc = proc_.path(), .passwd_file = proc_.path("passwd")});
+  Resolver resolver(io_, {.proc = proc_.path(), .account_files = {.passwd = proc_.path("passwd")}});
   caller::Clues clues = dialled_by_fake(200);
   clues.has_uid = true;
   clues.uid = 34;
