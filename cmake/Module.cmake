@@ -23,8 +23,8 @@ function(msi2imds_join result name)
 endfunction()
 
 # msi2imds_module(NAME [SMALL] SOURCES... DEPENDS...): userspace/NAME as one static library.
-# DEPENDS names what its headers may include; PRIVATE what only its .cpp files use. SMALL: no request passes through it,
-# so that a release has it compiled for size.
+# DEPENDS names what its headers may include; PRIVATE what only its .cpp files use. SMALL: a request that is answered from
+# memory spends little or no time in it, so that a release has it compiled for size.
 function(msi2imds_module name)
   cmake_parse_arguments(arg "SMALL" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   msi2imds_join(sources ${name} ${arg_SOURCES})
