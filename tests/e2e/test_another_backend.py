@@ -19,7 +19,7 @@ from waiting import wait_until
 
 PAIRS = list(itertools.permutations(backends.ALL, 2))
 # These stay in force while the service manager holds the sockets.
-HANDED_OVER = ("sk_lookup", "nftables", "iptables")
+HANDED_OVER = ("sk_lookup", "cgroup_connect", "nftables", "iptables")
 MOST_LIKELY = "sk_lookup"  # what "auto" chooses on the kernel of the tests
 
 
@@ -30,9 +30,11 @@ def traces(host, pins):
     modern = [line for family in ("ip", "ip6") for line in run_in(host, "nft", "list", "table", family, "nat").stdout.splitlines()]
     command = ["bpftool", "cgroup", "show", cgroup.directory_of(cgroup.own_scratch())]
     attached = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    pinned = [path.name for path in pins.glob("*")]
+    programs = [line for line in attached if "msi2imds_connec" in line or "msi2imds_getpee" in line]
     found = {
-        "sk_lookup": [str(path) for path in pins.iterdir()] if pins.exists() else [],
-        "cgroup_connect": [line for line in attached if "msi2imds_connec" in line or "msi2imds_getpee" in line],
+        "sk_lookup": [name for name in pinned if name.startswith("sk_lookup")],
+        "cgroup_connect": programs + [name for name in pinned if name.startswith("cgroup_connect")],
         "nftables": [line for line in nft if "msi2imds" in line],
         "iptables": [line for line in legacy + modern if "MSI2IMDS" in line],
     }
@@ -117,9 +119,10 @@ def test_what_was_left_without_held_sockets_goes(emulator, new_service, host, pi
     assert a_token_is_served(host) and a_token_is_served(host, "::1")
 
 
-@pytest.mark.parametrize("new", ["sk_lookup", "listen"])
-def test_a_pin_that_leads_to_sockets_of_the_past_goes(emulator, new_service, held, host, pins, new):
-    service = held.start(new_service(settings_of("sk_lookup", pins)))
+@pytest.mark.parametrize("old", ["sk_lookup", "cgroup_connect"])
+@pytest.mark.parametrize("new", ["sk_lookup", "cgroup_connect", "listen"])
+def test_a_pin_that_leads_to_sockets_of_the_past_goes(emulator, new_service, held, host, pins, old, new):
+    service = held.start(new_service(settings_of(old, pins)))
     assert service.stop() == 0
     for listener in held.listeners:
         listener.close()

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +28,19 @@ std::vector<std::uint32_t> attached_programs(int cgroup, bpf_attach_type hook) {
   return ids;
 }
 
+// As the kernel tells it of links: since 5.5 it is the inode of the cgroup's directory.
+std::uint64_t number_of_cgroup(int cgroup) {
+  struct stat found {};
+  return ::fstat(cgroup, &found) == 0 ? found.st_ino : 0;
+}
+
+std::string pin_of(const LinkPlace& place, const std::string& pins) {
+  return pins + std::to_string(place.number) + "_" + libbpf_bpf_attach_type_str(place.hook);
+}
+
 }  // namespace
 
-CgroupAttachment::CgroupAttachment(ProgramOfHook program, UniqueFd cgroup, Link link)
+CgroupAttachment::CgroupAttachment(ProgramOfHook program, UniqueFd cgroup, std::optional<LastingLink> link)
     : program_(program), cgroup_(std::move(cgroup)), link_(std::move(link)) {}
 
 CgroupAttachment::~CgroupAttachment() {
@@ -39,15 +50,21 @@ CgroupAttachment::~CgroupAttachment() {
 }
 
 Result<CgroupAttachment> CgroupAttachment::attach(const ProgramOfHook& program, int cgroup,
-                                                  AttachMethod method) {
+                                                  AttachMethod method, const std::string& pins) {
   UniqueFd own_cgroup(::fcntl(cgroup, F_DUPFD_CLOEXEC, 0));
   if (!own_cgroup) {
     return Error::from_errno(errno, "keep the cgroup open");
   }
   if (method == AttachMethod::link) {
-    Link link(bpf_program__attach_cgroup(program.program, cgroup));
+    const LinkPlace place{
+        .type = BPF_LINK_TYPE_CGROUP, .number = number_of_cgroup(cgroup), .hook = program.hook};
+    Result<LastingLink> link = LastingLink::make(
+        *program.program, place, pins.empty() ? std::string() : pin_of(place, pins), [&]() -> Result<Link> {
+          Link made(bpf_program__attach_cgroup(program.program, cgroup));
+          return made ? Result<Link>(std::move(made)) : Error::from_errno(errno, "attach by a link");
+        });
     if (link) {
-      return CgroupAttachment(program, std::move(own_cgroup), std::move(link));
+      return CgroupAttachment(program, std::move(own_cgroup), std::move(*link));
     }
   }
   const int err = bpf_prog_attach(bpf_program__fd(program.program), cgroup, program.hook, BPF_F_ALLOW_MULTI);
@@ -55,16 +72,26 @@ Result<CgroupAttachment> CgroupAttachment::attach(const ProgramOfHook& program, 
     return Error::from_errno(-err,
                              std::string("attach ") + bpf_program__name(program.program) + " to the cgroup");
   }
-  return CgroupAttachment(program, std::move(own_cgroup), nullptr);
+  return CgroupAttachment(program, std::move(own_cgroup), std::nullopt);
 }
 
 Result<void> CgroupAttachment::check() const {
   const std::vector<std::uint32_t> ids = attached_programs(cgroup_.get(), program_.hook);
-  if (std::find(ids.begin(), ids.end(), id_of(raw().program)) == ids.end()) {
-    return Error::from_errno(
-        ENOLINK, std::string(bpf_program__name(program_.program)) + " is no longer attached to the cgroup");
+  if (std::find(ids.begin(), ids.end(), id_of(raw().program)) != ids.end()) {
+    return {};
   }
-  return {};
+  const Result<void> checked = link_ ? link_->check() : Result<void>();
+  const bool is_anothers = !checked && checked.error().code() == boost::system::errc::device_or_resource_busy;
+  return is_anothers ? checked
+                     : Error::from_errno(ENOLINK, std::string(bpf_program__name(program_.program)) +
+                                                      " is no longer attached to the cgroup");
+}
+
+void CgroupAttachment::release() {
+  if (link_) {
+    link_->hand_over();
+  }
+  cgroup_.reset();
 }
 
 CgroupAttachment::Raw CgroupAttachment::raw() const {

@@ -5,12 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "loader/libbpf.hpp"
+#include "loader/lasting_link.hpp"
 
 namespace msi2imds::loader {
 
@@ -19,15 +20,18 @@ struct ProgramOfHook {
   bpf_attach_type hook = BPF_CGROUP_INET4_CONNECT;
 };
 
-// How a program is held on a cgroup. A link goes with its process; without one the program stays.
+// How a program is held on a cgroup. A link goes with its process, unless it is pinned; without one the
+// program stays.
 enum class AttachMethod { link, without_link };
 
 // One program on one cgroup; destroying it detaches the program.
 class CgroupAttachment {
  public:
   // By link, and without where the kernel has none (before 5.7). Leaves the programs of others where they
-  // are.
-  static Result<CgroupAttachment> attach(const ProgramOfHook& program, int cgroup, AttachMethod method);
+  // are. With `pins`, a directory and what names begin with there, the link is pinned, and a link that an
+  // earlier process has left there is taken over (LastingLink::make()).
+  static Result<CgroupAttachment> attach(const ProgramOfHook& program, int cgroup, AttachMethod method,
+                                         const std::string& pins = {});
 
   CgroupAttachment(CgroupAttachment&& other) noexcept = default;
   CgroupAttachment& operator=(CgroupAttachment&& other) = delete;
@@ -35,9 +39,10 @@ class CgroupAttachment {
   CgroupAttachment& operator=(const CgroupAttachment&) = delete;
   ~CgroupAttachment();
 
-  // Whether the kernel still has it there.
+  // Whether the kernel still has it there. Fails with EBUSY when another process has taken its link.
   [[nodiscard]] Result<void> check() const;
 
+  // Whether it has no link: it stays even if this process is killed.
   [[nodiscard]] bool outlives_process() const {
     return !link_;
   }
@@ -47,14 +52,17 @@ class CgroupAttachment {
   }
 
   // None where the kernel has no links.
-  [[nodiscard]] bpf_link* link() const {
-    return link_.get();
+  [[nodiscard]] const LastingLink* link() const {
+    return link_ ? &*link_ : nullptr;
   }
 
-  // From here on it stays, although this object goes.
-  void release() {
-    cgroup_.reset();
+  // Whether it can stay although this object goes; pins its link again where the pin is gone.
+  [[nodiscard]] bool keep_lasting() {
+    return !link_ || link_->keep_pinned();
   }
+
+  // From here on it stays, if it can, although this object goes.
+  void release();
 
   // What detach() needs where this object is not available, as in a guard's process.
   struct Raw {
@@ -66,11 +74,11 @@ class CgroupAttachment {
   static void detach(const Raw& attached);
 
  private:
-  CgroupAttachment(ProgramOfHook program, UniqueFd cgroup, Link link);
+  CgroupAttachment(ProgramOfHook program, UniqueFd cgroup, std::optional<LastingLink> link);
 
   ProgramOfHook program_;
   UniqueFd cgroup_;
-  Link link_;
+  std::optional<LastingLink> link_;
 };
 
 // Detaches our programs that an earlier process has left on a cgroup without a link, except those whose id is

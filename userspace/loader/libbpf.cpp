@@ -47,6 +47,12 @@ bool is_our_program(int program) {
          std::string_view(info.name).starts_with(kOurPrefix);
 }
 
+bool describe(const bpf_link& link, bpf_link_info& info) {
+  info = {};
+  std::uint32_t size = sizeof info;
+  return bpf_obj_get_info_by_fd(bpf_link__fd(&link), &info, &size) == 0;
+}
+
 void prepare_libbpf() {
   static const bool prepared = [] {
     (void)libbpf_set_print(log_message);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,9 @@ void prepare_libbpf();
 
 // The kernel's number of a loaded program, by its descriptor; 0 if it cannot be determined.
 [[nodiscard]] std::uint32_t id_of(int program);
+
+// What the kernel tells of a link (Linux 5.8); false, with errno, where it does not.
+[[nodiscard]] bool describe(const bpf_link& link, bpf_link_info& info);
 
 // Whether a loaded program is one of msi2imds's, of this process or another.
 [[nodiscard]] bool is_our_program(int program);

@@ -6,21 +6,18 @@
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "abi.h"
 #include "barrier.skel.h"
 #include "base/unique_fd.hpp"
 #include "loader/cgroup.hpp"
+#include "loader/pinned_link.hpp"
 #include "redirect/own_namespace.hpp"
-#include "redirect/pinned_link.hpp"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -81,15 +78,6 @@ Result<void> learn_own_namespace(const barrier_bpf& skeleton, const UniqueFd& ud
   (void)bpf_map__lookup_elem(skeleton.maps.own_namespace, &first, sizeof first, &cookie, sizeof cookie, 0);
   return cookie != 0 ? Result<void>()
                      : Error::from_errno(ENOENT, "find out the cookie of this network namespace");
-}
-
-// Whether a link of our barrier's programs is pinned there.
-bool is_barrier(const std::string& path) {
-  const loader::Link link(bpf_link__open(path.c_str()));
-  bpf_link_info info{};
-  std::uint32_t size = sizeof info;
-  return link && bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) == 0 &&
-         info.type == BPF_LINK_TYPE_CGROUP && is_pinned_beside(path, info.prog_id);
 }
 
 }  // namespace
@@ -237,7 +225,7 @@ bool BpfBarrier::hand_over() {
   for (Place& place : raised_->places) {
     for (loader::CgroupAttachment& attachment : place.attachments) {
       const std::string path = pin_directory_ + "/" + pin_prefix() + std::to_string(count++);
-      if (!pin(*attachment.link(), attachment.program(), path)) {
+      if (!loader::pin(attachment.link()->get(), attachment.program(), path)) {
         return false;  // what is pinned already is found by whoever comes next
       }
     }
@@ -246,35 +234,17 @@ bool BpfBarrier::hand_over() {
   return true;
 }
 
-std::vector<std::string> BpfBarrier::pins() const {
-  const std::string prefix = pin_prefix();
-  std::vector<std::string> paths;
-  std::error_code ec;
-  for (std::filesystem::directory_iterator entry(pin_directory_, ec), end; !ec && entry != end;
-       entry.increment(ec)) {
-    if (entry->path().filename().string().starts_with(prefix) && is_barrier(entry->path().string())) {
-      paths.push_back(entry->path().string());
-    }
-  }
-  return paths;
-}
-
 asio::awaitable<Result<std::vector<std::string>>> BpfBarrier::find_leftovers() const {
   std::vector<std::string> found;
-  for (const std::string& path : pins()) {
+  for (const std::string& path : loader::find_pins(pin_directory_, pin_prefix(), BPF_LINK_TYPE_CGROUP)) {
     found.push_back("bpf: the link pinned at " + path);
   }
   co_return found;
 }
 
 asio::awaitable<Result<void>> BpfBarrier::remove_leftovers() const {
-  for (const std::string& path : pins()) {
-    const Result<void> removed = remove_pins(path);
-    if (!removed) {
-      co_return removed.error();
-    }
-  }
-  co_return Result<void>();
+  const auto removed = loader::remove_pins_but({}, pin_directory_, pin_prefix(), BPF_LINK_TYPE_CGROUP);
+  co_return removed ? Result<void>() : removed.error();
 }
 
 }  // namespace msi2imds::redirect

@@ -55,7 +55,6 @@ class BpfBarrier final : public Barrier {
   [[nodiscard]] static Result<void> attach(const Skeleton& skeleton, Place& place);
   [[nodiscard]] static Result<void> attach_missing(Raised& raised);
   [[nodiscard]] static Result<void> check_place(const Place& place);
-  [[nodiscard]] std::vector<std::string> pins() const;
 
   std::string pin_directory_;
   std::optional<Raised> raised_;

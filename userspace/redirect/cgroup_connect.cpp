@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/cgroup_connect.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "loader/cgroup.hpp"
+#include "loader/pinned_link.hpp"
 #include "redirect/guard.hpp"
+#include "redirect/own_namespace.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -21,11 +26,26 @@ std::vector<std::string> cgroups_of(const Plan& plan) {
   return plan.cgroups.empty() ? std::vector<std::string>{"/"} : plan.cgroups;
 }
 
+// What the names of this network namespace's pins begin with; others use the same directory.
+std::string connect_pin_prefix() {
+  return "cgroup_connect_" + std::to_string(own_namespace()) + "_";
+}
+
+// Where the links are pinned: a directory and what the names begin with. Empty: not to be pinned.
+std::string pins_of(const Plan& plan) {
+  return plan.may_outlive_us && !plan.pin_directory.empty() ? plan.pin_directory + "/" + connect_pin_prefix()
+                                                            : std::string();
+}
+
+std::string memory_pin(const std::string& pins) {
+  return pins + "dialled";
+}
+
 using Attachments = std::vector<loader::CgroupAttachment>;
 
 // All programs, or none.
 Result<Attachments> attach_all(const ConnectPrograms& programs, const std::string& cgroup,
-                               loader::AttachMethod method) {
+                               loader::AttachMethod method, const std::string& pins = {}) {
   const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
   if (!directory) {
     return directory.error();
@@ -33,7 +53,7 @@ Result<Attachments> attach_all(const ConnectPrograms& programs, const std::strin
   Attachments attachments;
   for (const loader::ProgramOfHook& program : programs.programs()) {
     Result<loader::CgroupAttachment> attachment =
-        loader::CgroupAttachment::attach(program, directory->get(), method);
+        loader::CgroupAttachment::attach(program, directory->get(), method, pins);
     if (!attachment) {
       return attachment.error();
     }
@@ -52,10 +72,23 @@ Result<void> check_all(const Attachments& attachments) {
   return {};
 }
 
+// Once no link is pinned: until then a successor may use it.
+void forget_pinned_memory(const std::string& pins) {
+  const std::filesystem::path path(memory_pin(pins));
+  const std::string directory = path.parent_path().string();
+  if (loader::find_pins(directory, connect_pin_prefix(), BPF_LINK_TYPE_CGROUP).empty()) {
+    (void)::unlink(path.c_str());
+    (void)::rmdir(directory.c_str());  // stays when somebody else uses it
+  }
+}
+
 class CgroupConnectRedirection final : public Redirection {
  public:
   CgroupConnectRedirection(ConnectPrograms programs, loader::AttachMethod method, const Plan& plan)
-      : programs_(std::move(programs)), method_(method), listen_port_(plan.listen_port) {
+      : programs_(std::move(programs)),
+        method_(method),
+        listen_port_(plan.listen_port),
+        pins_(pins_of(plan)) {
     for (const std::string& cgroup : cgroups_of(plan)) {
       places_.push_back({.cgroup = cgroup, .attachments = {}});
     }
@@ -64,8 +97,12 @@ class CgroupConnectRedirection final : public Redirection {
   CgroupConnectRedirection(const CgroupConnectRedirection&) = delete;
   CgroupConnectRedirection& operator=(const CgroupConnectRedirection&) = delete;
   ~CgroupConnectRedirection() override {
+    const bool was_in_force = !places_.empty();
     places_.clear();
     dismiss_guard();
+    if (was_in_force && !pins_.empty()) {
+      forget_pinned_memory(pins_);
+    }
   }
 
   // A missing cgroup is no error: that of a service appears when the service starts.
@@ -76,7 +113,21 @@ class CgroupConnectRedirection final : public Redirection {
         co_return attached;
       }
     }
+    keep_pinned();
     co_return co_await renew_guard();
+  }
+
+  // Where its links are to be pinned.
+  [[nodiscard]] std::vector<std::string> pinned() const {
+    std::vector<std::string> paths;
+    for (const Place& place : places_) {
+      for (const loader::CgroupAttachment& attachment : place.attachments) {
+        if (attachment.link() != nullptr) {
+          paths.push_back(attachment.link()->pin());
+        }
+      }
+    }
+    return paths;
   }
 
   [[nodiscard]] asio::awaitable<Result<void>> check() override {
@@ -86,6 +137,7 @@ class CgroupConnectRedirection final : public Redirection {
         co_return checked.error().within("in cgroup '" + place.cgroup + "'");
       }
     }
+    keep_pinned();
     co_return Result<void>();
   }
 
@@ -93,6 +145,9 @@ class CgroupConnectRedirection final : public Redirection {
   [[nodiscard]] asio::awaitable<Result<void>> repair() override {
     for (Place& place : places_) {
       const Result<void> checked = check_place(place);
+      if (!checked && checked.error().code() == boost::system::errc::device_or_resource_busy) {
+        co_return checked;  // two processes that take it from each other would serve nobody
+      }
       if (!checked) {
         place.attachments.clear();
         Result<void> attached = attach_to(place);
@@ -104,21 +159,19 @@ class CgroupConnectRedirection final : public Redirection {
     co_return co_await renew_guard();
   }
 
+  // All of it, or nothing.
   [[nodiscard]] bool hand_over() override {
-    const bool can = std::all_of(places_.begin(), places_.end(), [](const Place& place) {
-      return std::all_of(
-          place.attachments.begin(), place.attachments.end(),
-          [](const loader::CgroupAttachment& attachment) { return attachment.outlives_process(); });
-    });
-    if (can) {
-      for (Place& place : places_) {
-        for (loader::CgroupAttachment& attachment : place.attachments) {
-          attachment.release();
-        }
-      }
-      dismiss_guard();
+    if (!keep_pinned()) {
+      return false;
     }
-    return can;
+    for (Place& place : places_) {
+      for (loader::CgroupAttachment& attachment : place.attachments) {
+        attachment.release();
+      }
+    }
+    places_.clear();
+    dismiss_guard();
+    return true;
   }
 
   [[nodiscard]] std::vector<std::string> remarks() const override {
@@ -134,6 +187,9 @@ class CgroupConnectRedirection final : public Redirection {
       remarks.emplace_back(
           "this kernel cannot tell who listens: connections within containers are redirected too");
     }
+    if (!why_not_pinned_.empty()) {
+      remarks.push_back(falls_through_at_restarts(why_not_pinned_));
+    }
     return remarks;
   }
 
@@ -148,7 +204,7 @@ class CgroupConnectRedirection final : public Redirection {
   };
 
   Result<void> attach_to(Place& place) {
-    Result<Attachments> attachments = attach_all(programs_, place.cgroup, method_);
+    Result<Attachments> attachments = attach_all(programs_, place.cgroup, method_, pins_);
     if (!attachments) {
       return attachments.error();
     }
@@ -161,6 +217,26 @@ class CgroupConnectRedirection final : public Redirection {
       return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");
     }
     return check_all(place.attachments);
+  }
+
+  // Whether all of it can stay without this process. Pins what is not pinned (any more).
+  bool keep_pinned() {
+    why_not_pinned_.clear();
+    bool can_stay = true;
+    bool has_links = false;
+    for (Place& place : places_) {
+      for (loader::CgroupAttachment& attachment : place.attachments) {
+        can_stay = attachment.keep_lasting() && can_stay;
+        has_links = has_links || attachment.link() != nullptr;
+        if (attachment.link() != nullptr && why_not_pinned_.empty()) {
+          why_not_pinned_ = attachment.link()->why_not_pinned();
+        }
+      }
+    }
+    if (can_stay && has_links) {
+      (void)programs_.keep_memory_pinned(memory_pin(pins_));  // without it, no connection is lost
+    }
+    return can_stay;
   }
 
   // Programs that are attached without a link would stay attached if this process were killed.
@@ -204,6 +280,8 @@ class CgroupConnectRedirection final : public Redirection {
   ConnectPrograms programs_;
   loader::AttachMethod method_;
   std::uint16_t listen_port_;
+  std::string pins_;  // empty: not to be pinned
+  std::string why_not_pinned_;
   std::vector<Place> places_;  // detached before the programs go
   std::optional<Guard> guard_;
 };
@@ -220,18 +298,34 @@ std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept
   return removed;
 }
 
+// All of this network namespace's but those that are kept.
+Result<std::vector<std::string>> unpin_leftovers(const std::vector<std::string>& kept, const Plan& plan) {
+  Result<std::vector<std::string>> removed =
+      loader::remove_pins_but(kept, plan.pin_directory, connect_pin_prefix(), BPF_LINK_TYPE_CGROUP);
+  if (!removed) {
+    return removed.error();
+  }
+  forget_pinned_memory(plan.pin_directory + "/" + connect_pin_prefix());
+  for (std::string& path : *removed) {
+    path = "cgroup_connect: the link pinned at " + path;
+  }
+  return removed;
+}
+
 }  // namespace
 
 Result<ConnectPrograms> CgroupConnectRedirector::load_best(const Plan& plan) const {
+  const std::string pins = pins_of(plan);
+  const std::string memory = pins.empty() ? std::string() : memory_pin(pins);
   if (forced_.variant) {
-    return ConnectPrograms::load(*forced_.variant);
+    return ConnectPrograms::load(*forced_.variant, memory);
   }
   std::optional<Error> first_failure;
   for (const ConnectVariant& variant : kVariants) {
     if (variant.guard == ListenerGuard::none && !plan.is_chosen) {
       break;  // it would redirect containers too, which only the configuration may ask for
     }
-    Result<ConnectPrograms> programs = ConnectPrograms::load(variant);
+    Result<ConnectPrograms> programs = ConnectPrograms::load(variant, memory);
     if (programs) {
       return programs;
     }
@@ -280,12 +374,19 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
     co_return attached.error();
   }
   (void)detach_leftovers(ids);
+  (void)unpin_leftovers(redirection->pinned(), plan);  // what is left redirects to nobody
   co_return redirection;
 }
 
 asio::awaitable<Result<std::vector<std::string>>> CgroupConnectRedirector::remove_leftovers(
-    const Plan& /*plan*/, Removal /*removal*/) const {
-  co_return detach_leftovers({});
+    const Plan& plan, Removal /*removal*/) const {
+  std::vector<std::string> removed = detach_leftovers({});
+  const Result<std::vector<std::string>> unpinned = unpin_leftovers({}, plan);
+  if (!unpinned) {
+    co_return unpinned.error();
+  }
+  removed.insert(removed.end(), unpinned->begin(), unpinned->end());
+  co_return removed;
 }
 
 }  // namespace msi2imds::redirect

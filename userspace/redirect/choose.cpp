@@ -31,6 +31,10 @@ Error cannot_choose_callers() {
   return Error::from_errno(ENOTSUP, "limit the redirection to redirect.cgroups");
 }
 
+std::string falls_through_at_restarts(const std::string& why_not_pinned) {
+  return "connections fall through while the service restarts: " + why_not_pinned;
+}
+
 std::vector<std::unique_ptr<Redirector>> all_redirectors() {
   std::vector<std::unique_ptr<Redirector>> all;
   all.push_back(std::make_unique<SkLookupRedirector>());

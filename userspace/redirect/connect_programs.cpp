@@ -5,12 +5,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "abi.h"
+#include "base/unique_fd.hpp"
 #include "connect.skel.h"
 #include "loader/libbpf.hpp"
 #include "loader/port_set.hpp"
@@ -49,6 +52,22 @@ SocketAddress address_of(const dialled& what) {
   return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
 }
 
+std::optional<bpf_map_info> details_of(int map) {
+  bpf_map_info info{};
+  std::uint32_t size = sizeof info;
+  return map >= 0 && bpf_obj_get_info_by_fd(map, &info, &size) == 0 ? std::optional(info) : std::nullopt;
+}
+
+// Another version's map may be of another form.
+bool is_of_the_same_form(int map, const bpf_map& wanted) {
+  const auto found = details_of(map);
+  return found && found->type == static_cast<std::uint32_t>(bpf_map__type(&wanted)) &&
+         found->key_size == bpf_map__key_size(&wanted) && found->value_size == bpf_map__value_size(&wanted) &&
+         found->max_entries == bpf_map__max_entries(&wanted) &&
+         found->map_flags == bpf_map__map_flags(&wanted) &&
+         std::string_view(found->name) == bpf_map__name(&wanted);
+}
+
 }  // namespace
 
 bool was_attached_from_here(int program) {
@@ -63,7 +82,7 @@ void ConnectPrograms::SkeletonDeleter::operator()(connect_bpf* skeleton) const n
 ConnectPrograms::ConnectPrograms(Skeleton skeleton, const ConnectVariant& variant)
     : skeleton_(std::move(skeleton)), variant_(variant) {}
 
-Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant) {
+Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant, const std::string& memory) {
   loader::prepare_libbpf();
   Skeleton skeleton(connect_bpf::open());
   if (!skeleton) {
@@ -77,6 +96,10 @@ Result<ConnectPrograms> ConnectPrograms::load(const ConnectVariant& variant) {
     (void)bpf_program__set_autoload(wanted.program, true);
   }
   (void)bpf_map__set_autocreate(skeleton->maps.our_listeners, variant.guard == ListenerGuard::storage);
+  const UniqueFd earlier(memory.empty() ? -1 : bpf_obj_get(memory.c_str()));
+  if (is_of_the_same_form(earlier.get(), *skeleton->maps.dialled)) {
+    (void)bpf_map__reuse_fd(skeleton->maps.dialled, earlier.get());  // if not, there is a new one
+  }
   if (const int err = connect_bpf::load(skeleton.get()); err != 0) {
     return Error::from_errno(-err, "load the connect programs");
   }
@@ -128,6 +151,23 @@ Result<void> ConnectPrograms::configure(const Plan& plan, const std::vector<List
 
 std::vector<loader::ProgramOfHook> ConnectPrograms::programs() const {
   return programs_of(*skeleton_, variant_);
+}
+
+Result<void> ConnectPrograms::keep_memory_pinned(const std::string& path) const {
+  const int ours = bpf_map__fd(skeleton_->maps.dialled);
+  const UniqueFd found(bpf_obj_get(path.c_str()));
+  const auto there = details_of(found.get());
+  const auto own = details_of(ours);
+  if (there && own && there->id == own->id) {
+    return {};
+  }
+  if (there && std::string_view(there->name) == bpf_map__name(skeleton_->maps.dialled)) {
+    (void)::unlink(path.c_str());  // an earlier process's, of another form
+  }
+  if (bpf_obj_pin(ours, path.c_str()) != 0) {
+    return Error::from_errno(errno, "pin '" + path + "'");
+  }
+  return {};
 }
 
 std::optional<SocketAddress> ConnectPrograms::dialled_by(std::uint64_t cookie) const {

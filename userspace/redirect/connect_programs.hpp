@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "loader/cgroup_attachment.hpp"
@@ -30,8 +31,9 @@ struct ConnectVariant {
 // The connect programs, loaded and not yet attached.
 class ConnectPrograms {
  public:
-  // Fails where this kernel or our privileges do not suffice for the variant.
-  static Result<ConnectPrograms> load(const ConnectVariant& variant);
+  // Fails where this kernel or our privileges do not suffice for the variant. What clients have dialled is
+  // known from the map pinned at `memory`, if an earlier process has left one; empty: there is none.
+  static Result<ConnectPrograms> load(const ConnectVariant& variant, const std::string& memory = {});
 
   // Begins to redirect: until then the programs redirect nothing, wherever they are attached.
   [[nodiscard]] Result<void> configure(const Plan& plan, const std::vector<Listener>& listeners);
@@ -42,6 +44,9 @@ class ConnectPrograms {
   [[nodiscard]] const ConnectVariant& variant() const {
     return variant_;
   }
+
+  // Pins the memory of what clients have dialled, for load(), if it is not pinned there already.
+  [[nodiscard]] Result<void> keep_memory_pinned(const std::string& path) const;
 
   // What the client with this socket cookie dialled.
   [[nodiscard]] std::optional<SocketAddress> dialled_by(std::uint64_t cookie) const;

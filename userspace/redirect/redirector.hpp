@@ -74,7 +74,8 @@ class Redirection {
   // allows.
   virtual void limit_patience(std::chrono::milliseconds /*longest*/) {}
 
-  // From here on it stays in force without us, for the process that comes after this one. False: it cannot.
+  // From here on it stays in force without us, for the process that comes after this one. False: it cannot,
+  // and goes with us.
   [[nodiscard]] virtual bool hand_over() {
     return false;
   }
@@ -133,6 +134,9 @@ class Redirector {
 
 // The error of a backend that cannot be limited to cgroups.
 [[nodiscard]] Error cannot_choose_callers();
+
+// The remark of a redirection that should outlive this process and cannot.
+[[nodiscard]] std::string falls_through_at_restarts(const std::string& why_not_pinned);
 
 // All of them, in the order in which "auto" tries them.
 std::vector<std::unique_ptr<Redirector>> all_redirectors();

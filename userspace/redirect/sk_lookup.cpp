@@ -12,9 +12,9 @@
 
 #include "abi.h"
 #include "base/unique_fd.hpp"
-#include "loader/libbpf.hpp"
+#include "loader/lasting_link.hpp"
 #include "loader/port_set.hpp"
-#include "redirect/pinned_link.hpp"
+#include "redirect/own_namespace.hpp"
 #include "sk_lookup.skel.h"
 
 namespace msi2imds::redirect {
@@ -69,48 +69,32 @@ Result<void> put_listener(const sk_lookup_bpf& skeleton, const Listener& listene
   return {};
 }
 
-// A link, and where it is pinned.
-struct Attached {
-  loader::Link link;
-  std::string pin;             // empty: it goes with this process
-  std::string why_not_pinned;  // although it should be
-};
-
 class SkLookupRedirection final : public Redirection {
  public:
-  SkLookupRedirection(Skeleton skeleton, Attached attached, std::vector<Listener> listeners)
-      : skeleton_(std::move(skeleton)), attached_(std::move(attached)), listeners_(std::move(listeners)) {}
-
-  SkLookupRedirection(const SkLookupRedirection&) = delete;
-  SkLookupRedirection& operator=(const SkLookupRedirection&) = delete;
-  ~SkLookupRedirection() override {
-    if (!attached_.pin.empty()) {
-      (void)unpin(attached_.pin);  // somebody may have done it
-    }
-  }
+  SkLookupRedirection(Skeleton skeleton, loader::LastingLink link, std::vector<Listener> listeners)
+      : skeleton_(std::move(skeleton)), link_(std::move(link)), listeners_(std::move(listeners)) {}
 
   [[nodiscard]] bool hand_over() override {
-    const bool can = !attached_.pin.empty();
-    attached_.pin.clear();
+    const bool can = link_.keep_pinned();
+    if (can) {
+      link_.hand_over();
+    }
     return can;
   }
 
   [[nodiscard]] std::vector<std::string> remarks() const override {
-    if (attached_.why_not_pinned.empty()) {
+    if (link_.why_not_pinned().empty()) {
       return {};
     }
-    return {"connections fall through while the service restarts: " + attached_.why_not_pinned};
+    return {falls_through_at_restarts(link_.why_not_pinned())};
   }
 
   [[nodiscard]] asio::awaitable<Result<void>> check() override {
-    bpf_link_info info{};
-    std::uint32_t size = sizeof info;
-    if (const int err = bpf_obj_get_info_by_fd(bpf_link__fd(attached_.link.get()), &info, &size); err != 0) {
-      co_return Error::from_errno(-err, "query the sk_lookup link");
+    Result<void> attached = link_.check();
+    if (!attached) {
+      co_return attached;
     }
-    if (info.netns.netns_ino == 0) {
-      co_return Error::from_errno(ENOLINK, "the sk_lookup link is detached from the network namespace");
-    }
+    (void)link_.keep_pinned();  // if not, a remark tells
     for (const Listener& listener : listeners_) {
       const std::uint32_t slot = slot_of(listener);
       std::uint64_t cookie = 0;
@@ -126,57 +110,29 @@ class SkLookupRedirection final : public Redirection {
 
  private:
   Skeleton skeleton_;
-  Attached attached_;  // detached before its program goes
+  loader::LastingLink link_;  // detached before its program goes
   std::vector<Listener> listeners_;
 };
+
+loader::LinkPlace own_place() {
+  return {.type = BPF_LINK_TYPE_NETNS, .number = own_namespace(), .hook = BPF_SK_LOOKUP};
+}
 
 std::string pin_path(const std::string& directory) {
   return directory + "/sk_lookup";
 }
 
-// Goes on without a pin where pinning fails; whatever is pinned there already is never overwritten.
-Result<Attached> attach_anew(const sk_lookup_bpf& skeleton, const std::string& pin_directory,
-                             std::string why_not_pinned) {
-  Result<loader::Link> link = attach_to_own_namespace(skeleton);
-  if (!link) {
-    return link.error();
+// Where it is not to be pinned, a pin of an earlier process leads to sockets that nobody holds any more, and
+// goes once ours is there. Others stay.
+Result<loader::LastingLink> attach(const sk_lookup_bpf& skeleton, const Plan& plan) {
+  const bool may_pin = plan.may_outlive_us && !plan.pin_directory.empty();
+  Result<loader::LastingLink> link = loader::LastingLink::make(
+      *skeleton.progs.msi2imds_sk_lookup, own_place(), may_pin ? pin_path(plan.pin_directory) : std::string(),
+      [&skeleton] { return attach_to_own_namespace(skeleton); });
+  if (link && !may_pin && !plan.pin_directory.empty()) {
+    (void)loader::unpin(pin_path(plan.pin_directory), own_place());
   }
-  Attached attached{.link = std::move(*link), .pin = {}, .why_not_pinned = std::move(why_not_pinned)};
-  if (pin_directory.empty() || !attached.why_not_pinned.empty()) {
-    return attached;
-  }
-  const Result<void> pinned =
-      pin(*attached.link, *skeleton.progs.msi2imds_sk_lookup, pin_path(pin_directory));
-  if (pinned) {
-    attached.pin = pin_path(pin_directory);
-  } else {
-    attached.why_not_pinned = pinned.error().message();
-  }
-  return attached;
-}
-
-// Removes a pin of an earlier process: it leads to sockets that nobody holds any more. Others stay.
-Result<Attached> attach_without_pin(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
-  Result<Attached> attached = attach_anew(skeleton, {}, {});
-  if (attached && !pin_directory.empty()) {
-    (void)unpin(pin_path(pin_directory));
-  }
-  return attached;
-}
-
-// If an earlier process has left its link pinned, our program replaces its program, atomically.
-Result<Attached> attach(const sk_lookup_bpf& skeleton, const std::string& pin_directory) {
-  Result<loader::Link> found = open_pinned(pin_path(pin_directory));
-  if (!found) {
-    const bool is_free = found.error().code() == boost::system::errc::no_such_file_or_directory;
-    return attach_anew(skeleton, pin_directory, is_free ? std::string() : found.error().message());
-  }
-  const Result<void> replaced =
-      replace_program(**found, *skeleton.progs.msi2imds_sk_lookup, pin_path(pin_directory));
-  if (!replaced) {
-    return replaced.error();
-  }
-  return Attached{.link = std::move(*found), .pin = pin_path(pin_directory), .why_not_pinned = {}};
+  return link;
 }
 
 }  // namespace
@@ -213,13 +169,11 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> SkLookupRedirector::instal
     }
   }
 
-  const bool may_pin = plan.may_outlive_us && !plan.pin_directory.empty();
-  Result<Attached> attached =
-      may_pin ? attach(**skeleton, plan.pin_directory) : attach_without_pin(**skeleton, plan.pin_directory);
-  if (!attached) {
-    co_return attached.error();
+  Result<loader::LastingLink> link = attach(**skeleton, plan);
+  if (!link) {
+    co_return link.error();
   }
-  co_return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*attached), listeners);
+  co_return std::make_unique<SkLookupRedirection>(std::move(*skeleton), std::move(*link), listeners);
 }
 
 asio::awaitable<Result<std::vector<std::string>>> SkLookupRedirector::remove_leftovers(
@@ -228,7 +182,7 @@ asio::awaitable<Result<std::vector<std::string>>> SkLookupRedirector::remove_lef
   if (plan.pin_directory.empty()) {
     co_return removed;
   }
-  const Result<bool> unpinned = unpin(pin_path(plan.pin_directory));
+  const Result<bool> unpinned = loader::unpin(pin_path(plan.pin_directory), own_place());
   if (!unpinned) {
     co_return unpinned.error();
   }

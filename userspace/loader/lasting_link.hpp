@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <functional>
+#include <string>
+
+#include "base/error.hpp"
+#include "loader/libbpf.hpp"
+#include "loader/pinned_link.hpp"
+
+namespace msi2imds::loader {
+
+// A link that can be left to the process after this one: it is pinned from the start, so that it stays when
+// this process is killed. Destroying it detaches its program, unless hand_over() was called, or somebody
+// after us has given the link a program of his own.
+class LastingLink {
+ public:
+  using Attach = std::function<Result<Link>()>;
+
+  // Where an earlier process has left its link pinned at `pin`, `program` replaces its program, atomically.
+  // Else the program is attached, and pinned if that can be done: why_not_pinned(). Without `pin` it is not
+  // to be pinned.
+  static Result<LastingLink> make(bpf_program& program, const LinkPlace& place, std::string pin,
+                                  const Attach& attach);
+
+  LastingLink(LastingLink&& other) noexcept;
+  LastingLink& operator=(LastingLink&&) = delete;
+  LastingLink(const LastingLink&) = delete;
+  LastingLink& operator=(const LastingLink&) = delete;
+  ~LastingLink();
+
+  // Whether it is attached, with our program. Fails with EBUSY when it has another's.
+  [[nodiscard]] Result<void> check() const;
+
+  // Pins it again where that is to be and the pin is gone: somebody may have unmounted the BPF file system.
+  // False: it is not pinned.
+  bool keep_pinned();
+
+  // From here on it stays, if it is pinned, although this object goes.
+  void hand_over();
+
+  // Empty: it is pinned, or not to be.
+  [[nodiscard]] const std::string& why_not_pinned() const {
+    return why_not_pinned_;
+  }
+
+  // Empty: not to be pinned.
+  [[nodiscard]] const std::string& pin() const {
+    return pin_;
+  }
+
+  [[nodiscard]] bpf_link& get() const {
+    return *link_;
+  }
+
+ private:
+  LastingLink(Link link, const bpf_program& program, const LinkPlace& place, std::string pin);
+  [[nodiscard]] bool is_pinned() const;
+  [[nodiscard]] Result<void> pin_anew();
+
+  Link link_;
+  const bpf_program* program_;
+  LinkPlace place_;
+  std::string pin_;
+  std::string why_not_pinned_;
+};
+
+}  // namespace msi2imds::loader
