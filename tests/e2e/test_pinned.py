@@ -104,6 +104,22 @@ def test_a_killed_supervisor_refuses_nobody(service, held, host, pins, capsys):
     assert_taken_over(before, links_of(pins))
 
 
+def test_a_supervisor_that_is_killed_while_it_starts_refuses_nobody(service, held, host):
+    with Callers(host, count=CLIENTS) as callers:
+        for step in ("capabilities from here on", "serves as", "redirect with"):
+            callers.wait_for("token", 10, count=1)
+            os.kill(service.pid, signal.SIGKILL)
+            service.process.wait()
+            done = service.log_text().count(step)
+            service.launch(**held.launch_options())
+            wait_until(lambda step=step, done=done: service.log_text().count(step) > done, 10, f"{step!r} in the log")
+            os.kill(service.pid, signal.SIGKILL)
+            service.process.wait()
+            held.start(service)
+        callers.wait_for("token", 10)
+    assert set(callers.outcomes) <= {"token", "reset", "closed"}
+
+
 @pytest.mark.parametrize("how", ["reload", "restart"])
 def test_other_ports_lose_no_connection(service, settings, held, host, how):
     other = {**settings, "legacy.ports": [50342, SECOND_PORT]}

@@ -226,7 +226,8 @@ bool BpfBarrier::hand_over() {
     for (loader::CgroupAttachment& attachment : place.attachments) {
       const std::string path = pin_directory_ + "/" + pin_prefix() + std::to_string(count++);
       if (!loader::pin(attachment.link()->get(), attachment.program(), path)) {
-        return false;  // what is pinned already is found by whoever comes next
+        (void)loader::remove_pins_but({}, pin_directory_, pin_prefix(), BPF_LINK_TYPE_CGROUP);
+        return false;
       }
     }
   }
