@@ -4,6 +4,7 @@
 #include "base/run_to_end.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -319,6 +320,43 @@ TEST_P(CgroupConnectTest, FollowsACgroupThatIsMadeAgain) {
     EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED) << "this process is not in it";
     ASSERT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
     EXPECT_TRUE(comes_true([this] { return !run_to_end(redirection_->check()); }));
+  }
+}
+
+TEST_P(CgroupConnectTest, ACgroupThatIsMissingKeepsNoOtherWaiting) {
+  const auto root = loader::open_cgroup("/");
+  ASSERT_TRUE(root);
+  const std::string service = ScratchCgroup::path() + "/service";
+  plan_.cgroups = {ScratchCgroup::path() + "/missing", service};
+  install();
+  ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
+  EXPECT_FALSE(run_to_end(redirection_->repair())) << "one is missing";
+  EXPECT_GT(programs_on(service), 0U);
+  EXPECT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
+}
+
+// Its programs may call before anybody asks the next time.
+TEST_P(CgroupConnectTest, TellsThatItsCgroupIsMade) {
+  const auto root = loader::open_cgroup("/");
+  ASSERT_TRUE(root);
+  const std::string slice = ScratchCgroup::path() + "/slice";
+  const std::string service = slice + "/service";
+  plan_.cgroups = {service};
+  install();
+  const auto is_told = [this] {
+    pollfd alarm{.fd = redirection_->alarm(), .events = POLLIN, .revents = 0};
+    std::array<char, 4096> events{};
+    return ::poll(&alarm, 1, 5000) == 1 && ::read(alarm.fd, events.data(), events.size()) > 0;
+  };
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_EQ(::mkdirat(root->get(), slice.c_str() + 1, 0755), 0);
+    EXPECT_TRUE(is_told()) << "of the one above it";
+    EXPECT_FALSE(run_to_end(redirection_->repair()));
+    ASSERT_EQ(::mkdirat(root->get(), service.c_str() + 1, 0755), 0);
+    EXPECT_TRUE(is_told());
+    EXPECT_TRUE(run_to_end(redirection_->repair()));
+    ASSERT_EQ(::unlinkat(root->get(), service.c_str() + 1, AT_REMOVEDIR), 0);
+    ASSERT_EQ(::unlinkat(root->get(), slice.c_str() + 1, AT_REMOVEDIR), 0);
   }
 }
 

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "loader/cgroup.hpp"
+
 namespace msi2imds::loader {
 namespace {
 
@@ -87,6 +89,10 @@ Result<void> CgroupAttachment::check() const {
                                                       " is no longer attached to the cgroup");
 }
 
+bool CgroupAttachment::is_on(int cgroup) const {
+  return number_of_cgroup(cgroup_.get()) == number_of_cgroup(cgroup);
+}
+
 void CgroupAttachment::release() {
   if (link_) {
     link_->hand_over();
@@ -100,6 +106,26 @@ CgroupAttachment::Raw CgroupAttachment::raw() const {
 
 void CgroupAttachment::detach(const Raw& attached) {
   (void)bpf_prog_detach2(attached.program, attached.cgroup, attached.hook);  // gone already is as good
+}
+
+// One that is gone keeps its programs for a moment.
+Result<void> check_attachments(const std::vector<CgroupAttachment>& attachments, const std::string& cgroup) {
+  if (attachments.empty()) {
+    return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");
+  }
+  if (cgroup != "/") {
+    const Result<UniqueFd> now = open_cgroup(cgroup);
+    if (!now || !attachments.front().is_on(now->get())) {
+      return Error::from_errno(ENOENT, "the cgroup is gone, or was made again");
+    }
+  }
+  for (const CgroupAttachment& attachment : attachments) {
+    Result<void> checked = attachment.check();
+    if (!checked) {
+      return checked;
+    }
+  }
+  return {};
 }
 
 std::size_t programs_of_ours(int cgroup) {

@@ -42,6 +42,9 @@ class CgroupAttachment {
   // Whether the kernel still has it there. Fails with EBUSY when another process has taken its link.
   [[nodiscard]] Result<void> check() const;
 
+  // Whether it is attached there, to no cgroup of the same name that is gone.
+  [[nodiscard]] bool is_on(int cgroup) const;
+
   // Whether it has no link: it stays even if this process is killed.
   [[nodiscard]] bool outlives_process() const {
     return !link_;
@@ -80,6 +83,11 @@ class CgroupAttachment {
   UniqueFd cgroup_;
   std::optional<LastingLink> link_;
 };
+
+// Whether all of them are attached, to the cgroup that has this name now. Fails with ENOENT where there is
+// none (any more), and with EBUSY when another process has taken a link.
+[[nodiscard]] Result<void> check_attachments(const std::vector<CgroupAttachment>& attachments,
+                                             const std::string& cgroup);
 
 // Detaches our programs that an earlier process has left on a cgroup without a link, except those whose id is
 // in `kept` and those for whose descriptor `is_leftover` returns false; returns how many.

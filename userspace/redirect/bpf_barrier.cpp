@@ -149,27 +149,16 @@ Result<void> BpfBarrier::attach(const Skeleton& skeleton, Place& place) {
   return {};
 }
 
-Result<void> BpfBarrier::check_place(const Place& place) {
-  if (place.attachments.empty()) {
-    return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");
-  }
-  for (const loader::CgroupAttachment& attachment : place.attachments) {
-    Result<void> checked = attachment.check();
-    if (!checked) {
-      return checked;
-    }
-  }
-  return {};
-}
-
 // A missing cgroup is no error: that of a service appears when the service starts.
 Result<void> BpfBarrier::attach_missing(Raised& raised) {
   for (Place& place : raised.places) {
-    if (check_place(place)) {
+    if (loader::check_attachments(place.attachments, place.cgroup)) {
       continue;
     }
-    place.attachments.clear();
     Result<void> attached = attach(raised.skeleton, place);
+    if (!attached) {
+      place.attachments.clear();
+    }
     if (!attached && attached.error().code() != boost::system::errc::no_such_file_or_directory) {
       return attached;
     }
@@ -204,7 +193,7 @@ asio::awaitable<Result<void>> BpfBarrier::check() {
     co_return Error::from_errno(ENOLINK, "check the barrier");
   }
   for (const Place& place : raised_->places) {
-    Result<void> checked = check_place(place);
+    Result<void> checked = loader::check_attachments(place.attachments, place.cgroup);
     if (!checked) {
       co_return checked.error().within("in cgroup '" + place.cgroup + "'");
     }

@@ -54,7 +54,6 @@ class BpfBarrier final : public Barrier {
   [[nodiscard]] static Result<Skeleton> load(const BarrierPlan& plan);
   [[nodiscard]] static Result<void> attach(const Skeleton& skeleton, Place& place);
   [[nodiscard]] static Result<void> attach_missing(Raised& raised);
-  [[nodiscard]] static Result<void> check_place(const Place& place);
 
   std::string pin_directory_;
   std::optional<Raised> raised_;

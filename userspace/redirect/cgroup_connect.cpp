@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "loader/cgroup.hpp"
+#include "loader/cgroup_watch.hpp"
 #include "loader/pinned_link.hpp"
 #include "redirect/guard.hpp"
 #include "redirect/own_namespace.hpp"
@@ -62,16 +63,6 @@ Result<Attachments> attach_all(const ConnectPrograms& programs, const std::strin
   return attachments;
 }
 
-Result<void> check_all(const Attachments& attachments) {
-  for (const loader::CgroupAttachment& attachment : attachments) {
-    Result<void> checked = attachment.check();
-    if (!checked) {
-      return checked;
-    }
-  }
-  return {};
-}
-
 // Once no link is pinned: until then a successor may use it.
 void forget_pinned_memory(const std::string& pins) {
   const std::filesystem::path path(memory_pin(pins));
@@ -92,6 +83,9 @@ class CgroupConnectRedirection final : public Redirection {
     for (const std::string& cgroup : cgroups_of(plan)) {
       places_.push_back({.cgroup = cgroup, .attachments = {}});
     }
+    if (Result<loader::CgroupWatch> watch = loader::CgroupWatch::open(); watch && !plan.cgroups.empty()) {
+      watch_.emplace(std::move(*watch));
+    }
   }
 
   CgroupConnectRedirection(const CgroupConnectRedirection&) = delete;
@@ -107,6 +101,7 @@ class CgroupConnectRedirection final : public Redirection {
 
   // A missing cgroup is no error: that of a service appears when the service starts.
   asio::awaitable<Result<void>> attach() {
+    follow_cgroups();
     for (Place& place : places_) {
       Result<void> attached = attach_to(place);
       if (!attached && attached.error().code() != boost::system::errc::no_such_file_or_directory) {
@@ -131,8 +126,9 @@ class CgroupConnectRedirection final : public Redirection {
   }
 
   [[nodiscard]] asio::awaitable<Result<void>> check() override {
+    follow_cgroups();
     for (const Place& place : places_) {
-      Result<void> checked = check_place(place);
+      Result<void> checked = loader::check_attachments(place.attachments, place.cgroup);
       if (!checked) {
         co_return checked.error().within("in cgroup '" + place.cgroup + "'");
       }
@@ -143,20 +139,21 @@ class CgroupConnectRedirection final : public Redirection {
 
   // A service that was restarted has another cgroup of the same name.
   [[nodiscard]] asio::awaitable<Result<void>> repair() override {
+    follow_cgroups();
+    std::optional<Error> failure;
     for (Place& place : places_) {
-      const Result<void> checked = check_place(place);
-      if (!checked && checked.error().code() == boost::system::errc::device_or_resource_busy) {
-        co_return checked;  // two processes that take it from each other would serve nobody
-      }
-      if (!checked) {
-        place.attachments.clear();
-        Result<void> attached = attach_to(place);
-        if (!attached) {
-          co_return attached;
-        }
+      const Result<void> there = put_back(place);
+      if (!there) {
+        failure = failure.value_or(there.error());  // the others are put back all the same
       }
     }
-    co_return co_await renew_guard();
+    const Result<void> guarded = co_await renew_guard();
+    co_return failure ? Result<void>(*failure) : guarded;
+  }
+
+  // Its programs may call before anybody asks the next time.
+  [[nodiscard]] int alarm() const override {
+    return watch_ ? watch_->fd() : -1;
   }
 
   // All of it, or nothing.
@@ -203,6 +200,30 @@ class CgroupConnectRedirection final : public Redirection {
     Attachments attachments;  // none: the cgroup is not there
   };
 
+  // Before they are looked at, so that nothing is missed in between.
+  void follow_cgroups() {
+    for (const Place& place : places_) {
+      if (watch_) {
+        watch_->follow(place.cgroup);
+      }
+    }
+  }
+
+  Result<void> put_back(Place& place) {
+    Result<void> checked = loader::check_attachments(place.attachments, place.cgroup);
+    if (checked || checked.error().code() == boost::system::errc::device_or_resource_busy) {
+      return checked;  // two processes that take it from each other would serve nobody
+    }
+    if (checked.error().code() != boost::system::errc::no_such_file_or_directory) {
+      place.attachments.clear();  // programs of a cgroup that is gone can wait, since that takes its time
+    }
+    Result<void> attached = attach_to(place);
+    if (!attached) {
+      place.attachments.clear();
+    }
+    return attached;
+  }
+
   Result<void> attach_to(Place& place) {
     Result<Attachments> attachments = attach_all(programs_, place.cgroup, method_, pins_);
     if (!attachments) {
@@ -210,13 +231,6 @@ class CgroupConnectRedirection final : public Redirection {
     }
     place.attachments = std::move(*attachments);
     return {};
-  }
-
-  [[nodiscard]] static Result<void> check_place(const Place& place) {
-    if (place.attachments.empty()) {
-      return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");
-    }
-    return check_all(place.attachments);
   }
 
   // Whether all of it can stay without this process. Pins what is not pinned (any more).
@@ -282,7 +296,8 @@ class CgroupConnectRedirection final : public Redirection {
   std::uint16_t listen_port_;
   std::string pins_;  // empty: not to be pinned
   std::string why_not_pinned_;
-  std::vector<Place> places_;  // detached before the programs go
+  std::optional<loader::CgroupWatch> watch_;  // of chosen cgroups, which come and go
+  std::vector<Place> places_;                 // detached before the programs go
   std::optional<Guard> guard_;
 };
 

@@ -64,6 +64,12 @@ class Redirection {
     return check();
   }
 
+  // A descriptor that becomes readable when repair() may have something to do that did not need to be done
+  // before; to be read empty. It does not block. -1: only check() tells.
+  [[nodiscard]] virtual int alarm() const {
+    return -1;
+  }
+
   // Uninstalls whatever takes a program of the host; its destruction, which has to follow, does the rest, and
   // after an error leaves this to a process that goes on trying, if need be after our end.
   [[nodiscard]] virtual asio::awaitable<Result<void>> remove() {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "supervisor/interception.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
@@ -22,8 +26,9 @@ constexpr std::chrono::milliseconds kLook{5};
 
 }  // namespace
 
-Interception::Interception(asio::io_context& io, std::vector<UniqueFd> inherited)
-    : io_(io), turn_(io), sockets_(std::move(inherited)) {}
+Interception::Interception(asio::io_context& io, std::vector<UniqueFd> inherited,
+                           std::function<void()> on_alarm)
+    : io_(io), on_alarm_(std::move(on_alarm)), turn_(io), sockets_(std::move(inherited)) {}
 
 // Only where connections can wait for the next process may the redirection outlive this one.
 redirect::Plan Interception::plan_of(const config::Config& config) const {
@@ -86,6 +91,7 @@ asio::awaitable<Result<void>> Interception::attach() {
   const Result<void> installed = co_await install(way_);
   failure_ = installed ? std::string() : installed.error().message();
   if (installed) {
+    listen_for_alarm();
     log::info("redirect with {}", way_.redirector->name());
   }
   co_return installed;
@@ -239,6 +245,7 @@ asio::awaitable<Result<void>> Interception::go_over_to(Way way) {
     failure_.clear();
   }
   way_ = std::move(way);
+  listen_for_alarm();
   co_return Result<void>();
 }
 
@@ -246,11 +253,39 @@ asio::awaitable<void> Interception::detach() {
   if (is_attached()) {
     removal_ = co_await way_.redirection->remove();
     way_.redirection.reset();
+    listen_for_alarm();
     if (!removal_) {
       log::error(
           "cannot remove the redirection: {}; msi2imds-guard, a process that stays behind, goes on trying",
           removal_.error().message());
     }
+  }
+}
+
+// To that of the redirection in force, if it has one.
+void Interception::listen_for_alarm() {
+  if (alarm_) {
+    alarm_->cancel();
+    alarm_.reset();
+  }
+  const int alarm = is_attached() ? way_.redirection->alarm() : -1;
+  UniqueFd own(alarm < 0 ? -1 : ::fcntl(alarm, F_DUPFD_CLOEXEC, 0));
+  if (own) {
+    alarm_ = std::make_shared<asio::posix::stream_descriptor>(io_, own.release());
+    spawn(io_, "listen for the redirection's alarm", pass_on(alarm_));
+  }
+}
+
+asio::awaitable<void> Interception::pass_on(std::shared_ptr<asio::posix::stream_descriptor> alarm) const {
+  while (true) {
+    const auto [ec] = co_await alarm->async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
+    if (ec || alarm != alarm_) {
+      co_return;
+    }
+    std::array<char, 4096> events{};
+    while (::read(alarm->native_handle(), events.data(), events.size()) > 0) {
+    }
+    on_alarm_();
   }
 }
 

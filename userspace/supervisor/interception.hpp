@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +31,9 @@ struct InterceptionState {
 // without the other. What takes several steps is done one at a time, in the order of the calls.
 class Interception {
  public:
-  // `inherited` from the service manager.
-  Interception(asio::io_context& io, std::vector<UniqueFd> inherited);
+  // `inherited` from the service manager. `on_alarm` is called when keep_in_force() may have something to put
+  // back.
+  Interception(asio::io_context& io, std::vector<UniqueFd> inherited, std::function<void()> on_alarm);
 
   // Chooses the backend and opens the sockets; redirects nothing yet. After an error, what was prepared
   // before stays.
@@ -124,8 +127,12 @@ class Interception {
   asio::awaitable<void> look();
   asio::awaitable<void> remove_leftovers();
   asio::awaitable<void> turn_callers_away();
+  void listen_for_alarm();
+  asio::awaitable<void> pass_on(std::shared_ptr<asio::posix::stream_descriptor> alarm) const;
 
   asio::io_context& io_;
+  std::function<void()> on_alarm_;
+  std::shared_ptr<asio::posix::stream_descriptor> alarm_;  // of the redirection that is in force
   AsyncMutex turn_;
   ListeningSockets sockets_;
   Way way_;

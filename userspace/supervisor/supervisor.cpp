@@ -34,7 +34,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       load_(std::move(load)),
       mode_(mode),
       token_memory_(service_manager_, inherited),
-      interception_(io, std::move(inherited)),
+      interception_(io, std::move(inherited), [this] { look_at_once(); }),
       closure_(io),
       discovery_(io),
       observation_(io),
@@ -252,9 +252,10 @@ asio::awaitable<void> Supervisor::watch() {
 // Apart from watch(): putting rules back may have to wait for others.
 asio::awaitable<void> Supervisor::keep_in_force() {
   while (true) {
-    repair_timer_.expires_after(kWatchInterval);
+    repair_timer_.expires_after(look_at_once_ ? std::chrono::seconds(0) : kWatchInterval);
     const auto [ec] = co_await repair_timer_.async_wait(kAsTuple);
-    if (ec || stopping_) {
+    const bool is_called = std::exchange(look_at_once_, false);
+    if ((ec && !is_called) || stopping_) {
       co_return;
     }
     interception_.look_after_guards();
@@ -270,6 +271,12 @@ asio::awaitable<void> Supervisor::keep_in_force() {
       (void)hand_over_sockets(responder_->channel());  // one that does not take them is replaced
     }
   }
+}
+
+// Without waiting for the next second; also while something is being put back.
+void Supervisor::look_at_once() {
+  look_at_once_ = true;
+  repair_timer_.cancel();
 }
 
 asio::awaitable<void> Supervisor::feed_service_manager() {

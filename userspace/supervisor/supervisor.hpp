@@ -60,6 +60,7 @@ class Supervisor {
   asio::awaitable<void> handle_signals();
   asio::awaitable<void> watch();
   asio::awaitable<void> keep_in_force();
+  void look_at_once();
   asio::awaitable<void> feed_service_manager();
   asio::awaitable<void> stop(bool for_good);
   asio::awaitable<void> clean_up();
@@ -140,7 +141,8 @@ class Supervisor {
   asio::steady_timer observed_told_;  // its cancellation says that none is
   bool announced_ = false;            // READY=1 was sent
   bool stopping_ = false;
-  bool tokens_stay_ = false;  // for a successor
+  bool look_at_once_ = false;  // at what is kept in force
+  bool tokens_stay_ = false;   // for a successor
 };
 
 }  // namespace msi2imds::supervisor
