@@ -140,6 +140,7 @@ TEST_P(RedirectionLifetimeTest, IsReplacedWithoutAGap) {
   ASSERT_EQ(meanwhile.error, 0);
   EXPECT_TRUE(listeners_->accept() || listeners.accept());
 
+  redirection_->give_way();
   uninstall();
   EXPECT_EQ(dial("127.0.0.1", kPort).error, 0);
   EXPECT_TRUE(listeners.accept());

@@ -50,6 +50,9 @@ class NatRedirection final : public Redirection {
   [[nodiscard]] asio::awaitable<Result<void>> remove() override;
   void limit_patience(std::chrono::milliseconds longest) override;
   [[nodiscard]] bool hand_over() override;
+  void give_way() override {
+    (void)hand_over();  // the rules are the other one's
+  }
   [[nodiscard]] std::vector<std::string> remarks() const override;
   [[nodiscard]] bool covers_ipv6() const override;
 

@@ -86,6 +86,10 @@ class Redirection {
     return false;
   }
 
+  // Another one of this backend, with what it shares with this one, was installed; this one is destroyed
+  // next.
+  virtual void give_way() {}
+
   // What an operator should know of it: its cost, and whom it does not cover. One sentence each.
   [[nodiscard]] virtual std::vector<std::string> remarks() const {
     return {};

@@ -241,6 +241,9 @@ asio::awaitable<Result<void>> Interception::go_over_to(Way way) {
     way_.redirection->limit_patience(std::max(
         std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(
                                           began + way.plan.patience - std::chrono::steady_clock::now())));
+    if (way.redirector->name() == way_.redirector->name()) {
+      way_.redirection->give_way();
+    }
     co_await detach();  // assignment alone would destroy in the order of the members
     failure_.clear();
   }
