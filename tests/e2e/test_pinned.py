@@ -286,6 +286,21 @@ def test_without_a_bpf_file_system_it_serves_and_says_what_a_restart_costs(
         subprocess.run(["umount", place], check=True)
 
 
+def test_another_directory_leaves_no_pin_in_the_old_one(service, settings, held, host, pins):
+    other = pins.with_name("others")
+    with Callers(host, count=CLIENTS, pause=0) as callers:
+        callers.wait_for("token", 10, count=1)
+        service.configure({**settings, "redirect.pin_directory": str(other)})
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for_log("reload: done")
+        callers.wait_for("token", 10)
+    assert set(callers.outcomes) == {"token"}
+    assert not pins.exists()
+    assert links_of(other)
+    service.detach()
+    assert not other.exists()
+
+
 @contextlib.contextmanager
 def something_else_at(path):
     """A pin of somebody else."""
