@@ -14,14 +14,23 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
+#include <tuple>
+#include <utility>
 
 #include "base/unique_fd.hpp"
+#include "netlink/endpoint.hpp"
+#include "netlink/sock_diag_message.hpp"
 
 namespace msi2imds::netlink {
 namespace {
 
 constexpr __u32 kConnectedStates = (1U << TCP_ESTABLISHED) | (1U << TCP_SYN_SENT) | (1U << TCP_FIN_WAIT1) |
                                    (1U << TCP_FIN_WAIT2) | (1U << TCP_CLOSE_WAIT);
+
+// Whatever keeps a connection alive from the server's side.
+constexpr __u32 kServingStates =
+    kConnectedStates | (1U << TCP_SYN_RECV) | (1U << TCP_LAST_ACK) | (1U << TCP_CLOSING);
 
 struct DumpRequest {
   nlmsghdr header;
@@ -89,19 +98,38 @@ Result<void> dump(int socket, int family, __u32 states, std::vector<TcpSocket>& 
   }
 }
 
+Result<UniqueFd> open_sock_diag() {
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  return socket ? Result<UniqueFd>(std::move(socket)) : Error::from_errno(errno, "open a sock_diag socket");
+}
+
 Result<std::vector<TcpSocket>> dump_all(__u32 states) {
-  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  const Result<UniqueFd> socket = open_sock_diag();
   if (!socket) {
-    return Error::from_errno(errno, "open a sock_diag socket");
+    return socket.error();
   }
   std::vector<TcpSocket> found;
   for (const int family : {AF_INET, AF_INET6}) {
-    Result<void> dumped = dump(socket.get(), family, states, found);
+    Result<void> dumped = dump(socket->get(), family, states, found);
     if (!dumped) {
       return dumped.error();
     }
   }
   return found;
+}
+
+bool is_loopback(const Endpoint& endpoint) {
+  constexpr std::array<std::uint8_t, 16> kIpv6Loopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  std::array<std::uint8_t, 16> bytes{};
+  std::memcpy(bytes.data(), endpoint.address.data(), bytes.size());
+  return endpoint.family == AF_INET ? bytes[0] == 127 : bytes == kIpv6Loopback;
+}
+
+// Ends of connections that serve somebody, as "who, on which port of ours".
+using Served = std::set<std::tuple<int, std::array<__be32, 4>, __be16, std::uint16_t>>;
+
+bool waits_for_its_server(const TcpSocket& socket) {
+  return socket.socket.state == TCP_ESTABLISHED || socket.socket.state == TCP_FIN_WAIT2;
 }
 
 }  // namespace
@@ -122,6 +150,51 @@ Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& 
     });
   }
   return found;
+}
+
+Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint16_t>& ports,
+                                                     std::uint16_t other_port) {
+  const auto key = [](const SocketAddress& client, std::uint16_t port) {
+    const Endpoint end = to_endpoint(client);
+    return std::tuple(end.family, end.address, end.port, port);
+  };
+  Result<std::vector<TcpSocket>> all = dump_all(kServingStates);
+  if (!all) {
+    return all;
+  }
+  Served served;
+  for (const TcpSocket& socket : *all) {
+    served.insert(key(socket.remote, socket.local.port()));
+  }
+  std::erase_if(*all, [&](const TcpSocket& socket) {
+    const bool dials = std::ranges::find(ports, socket.remote.port()) != ports.end();
+    return !dials || !waits_for_its_server(socket) || !is_loopback(to_endpoint(socket.remote)) ||
+           served.contains(key(socket.local, socket.remote.port())) ||
+           served.contains(key(socket.local, other_port));
+  });
+  return all;
+}
+
+Result<void> abort_connection(const TcpSocket& socket) {
+  const char* const context = "abort a connection";
+  const Result<UniqueFd> diag = open_sock_diag();
+  if (!diag) {
+    return diag.error().within(context);
+  }
+  Question request = make_question(to_endpoint(socket.local), to_endpoint(socket.remote), 1);
+  request.header.nlmsg_type = SOCK_DESTROY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.request.id.idiag_cookie[0] = static_cast<__u32>(socket.socket.cookie);
+  request.request.id.idiag_cookie[1] = static_cast<__u32>(socket.socket.cookie >> 32U);
+  struct {
+    nlmsghdr header;
+    nlmsgerr error;
+  } answer{};
+  if (::send(diag->get(), &request, sizeof request, 0) < 0 ||
+      ::recv(diag->get(), &answer, sizeof answer, 0) < static_cast<ssize_t>(sizeof answer.header)) {
+    return Error::from_errno(errno, context);
+  }
+  return answer.error.error == 0 ? Result<void>() : Error::from_errno(-answer.error.error, context);
 }
 
 }  // namespace msi2imds::netlink

@@ -26,4 +26,15 @@ struct TcpSocket {
 // The clients' ends of the connections to these ports.
 [[nodiscard]] Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports);
 
+// Those of them that go to the loopback, wait for their server, and have none: neither on the port that was
+// dialled nor on `other_port`. The list is not made in one moment, so a connection that is just being made or
+// ended may be in it once, but not twice.
+[[nodiscard]] Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint16_t>& ports,
+                                                                   std::uint16_t other_port);
+
+// Ends a connection as its process would by aborting it: whoever reads from it gets an error. Needs
+// CAP_NET_ADMIN, and a kernel that can (CONFIG_INET_DIAG_DESTROY); fails with ENOENT where it has ended
+// already.
+[[nodiscard]] Result<void> abort_connection(const TcpSocket& socket);
+
 }  // namespace msi2imds::netlink

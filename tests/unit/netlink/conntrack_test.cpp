@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/conntrack.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+namespace msi2imds::netlink {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes bytes_of(const void* data, std::size_t size) {
+  const auto* begin = static_cast<const std::byte*>(data);
+  return {begin, begin + size};
+}
+
+Bytes attribute(int type, const Bytes& value) {
+  const nlattr head{.nla_len = static_cast<__u16>(NLA_HDRLEN + value.size()),
+                    .nla_type = static_cast<__u16>(type)};
+  Bytes whole = bytes_of(&head, sizeof head);
+  whole.insert(whole.end(), value.begin(), value.end());
+  whole.resize(NLA_ALIGN(whole.size()));
+  return whole;
+}
+
+template <typename Number>
+Bytes number(Number value) {
+  return bytes_of(&value, sizeof value);
+}
+
+Bytes operator+(Bytes left, const Bytes& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+// What a listing tells of a connection.
+struct Told {
+  const char* server = "127.0.0.1";
+  std::uint16_t from = 40000;
+  std::uint16_t to = 50342;
+  std::uint8_t protocol = IPPROTO_TCP;
+  std::uint32_t status = IPS_CONFIRMED;
+};
+
+Bytes message(const Told& told) {
+  in_addr address{};
+  (void)::inet_pton(AF_INET, told.server, &address);
+  const Bytes tuple =
+      attribute(CTA_TUPLE_IP, attribute(CTA_IP_V4_SRC, number(htonl(INADDR_LOOPBACK))) +
+                                  attribute(CTA_IP_V4_DST, bytes_of(&address, sizeof address))) +
+      attribute(CTA_TUPLE_PROTO, attribute(CTA_PROTO_NUM, number(told.protocol)) +
+                                     attribute(CTA_PROTO_SRC_PORT, number(htons(told.from))) +
+                                     attribute(CTA_PROTO_DST_PORT, number(htons(told.to))));
+  const Bytes attributes = attribute(CTA_TUPLE_ORIG, tuple) +
+                           attribute(CTA_STATUS, number(htonl(told.status))) +
+                           attribute(CTA_ID, number(htonl(77)));
+  nlmsghdr head{};
+  const nfgenmsg body{.nfgen_family = AF_INET, .version = NFNETLINK_V0, .res_id = 0};
+  head.nlmsg_len = static_cast<__u32>(sizeof head + sizeof body + attributes.size());
+  head.nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW;
+  return bytes_of(&head, sizeof head) + bytes_of(&body, sizeof body) + attributes;
+}
+
+Bytes request_for(const Told& told) {
+  return request_to_forget(message(told), {50342, 342});
+}
+
+TEST(ConntrackTest, ForgetsWhatIsNotTranslatedByItsTupleAndNumber) {
+  const Bytes told = message({});
+  const Bytes request = request_for({});
+  ASSERT_GT(request.size(), sizeof(nlmsghdr));
+  nlmsghdr head{};
+  std::memcpy(&head, request.data(), sizeof head);
+  EXPECT_EQ(head.nlmsg_len, request.size());
+  EXPECT_EQ(head.nlmsg_type, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE);
+  const std::string text(reinterpret_cast<const char*>(request.data()), request.size());
+  const Bytes id = attribute(CTA_ID, number(htonl(77)));
+  EXPECT_NE(text.find(std::string(reinterpret_cast<const char*>(id.data()), id.size())), std::string::npos);
+  EXPECT_EQ(request.size(), told.size() - attribute(CTA_STATUS, number(std::uint32_t(0))).size());
+}
+
+TEST(ConntrackTest, ForgetsItWhicheverEndSpokeFirst) {
+  EXPECT_FALSE(request_for({.from = 50342, .to = 40000}).empty());
+  EXPECT_FALSE(request_for({.to = 342}).empty());
+}
+
+TEST(ConntrackTest, RemembersAllOthers) {
+  EXPECT_TRUE(request_for({.status = IPS_CONFIRMED | IPS_DST_NAT}).empty()) << "it is translated";
+  EXPECT_TRUE(request_for({.status = IPS_CONFIRMED | IPS_SRC_NAT}).empty());
+  EXPECT_TRUE(request_for({.server = "10.0.0.4"}).empty()) << "another machine";
+  EXPECT_TRUE(request_for({.to = 50343}).empty());
+  EXPECT_TRUE(request_for({.protocol = IPPROTO_UDP}).empty());
+}
+
+TEST(ConntrackTest, SurvivesDamagedMessages) {
+  const Bytes whole = message({});
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    Bytes part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    if (size >= sizeof(nlmsghdr)) {
+      const auto length = static_cast<__u32>(size);
+      std::memcpy(part.data(), &length, sizeof length);
+    }
+    (void)request_to_forget(part, {50342});
+  }
+}
+
+}  // namespace
+}  // namespace msi2imds::netlink

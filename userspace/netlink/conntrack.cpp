@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "netlink/conntrack.hpp"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/unique_fd.hpp"
+
+namespace msi2imds::netlink {
+namespace {
+
+struct ListRequest {
+  nlmsghdr header;
+  nfgenmsg body;
+};
+
+constexpr __u16 type_of(int message) {
+  return static_cast<__u16>((NFNL_SUBSYS_CTNETLINK << 8) | message);
+}
+
+const nlattr* find_in(const nlattr* nest, int type) {
+  return nest == nullptr ? nullptr
+                         : nla_find(static_cast<const nlattr*>(nla_data(nest)), nla_len(nest), type);
+}
+
+bool is_on_loopback(const nlattr* tuple) {
+  const nlattr* addresses = find_in(tuple, CTA_TUPLE_IP);
+  const nlattr* ipv4 = find_in(addresses, CTA_IP_V4_DST);
+  if (ipv4 != nullptr) {
+    return nla_len(ipv4) == sizeof(in_addr) && *static_cast<const std::uint8_t*>(nla_data(ipv4)) == 127;
+  }
+  const nlattr* ipv6 = find_in(addresses, CTA_IP_V6_DST);
+  return ipv6 != nullptr && nla_len(ipv6) == sizeof in6addr_loopback &&
+         std::memcmp(nla_data(ipv6), &in6addr_loopback, sizeof in6addr_loopback) == 0;
+}
+
+bool has_port(const nlattr* protocol, int type, const std::vector<std::uint16_t>& ports) {
+  const nlattr* port = find_in(protocol, type);
+  return port != nullptr && nla_len(port) == sizeof(std::uint16_t) &&
+         std::ranges::find(ports, ntohs(nla_get_u16(port))) != ports.end();
+}
+
+// Where the server spoke first since the kernel began to look, it counts as the one who dialled.
+bool is_to_or_from(const nlattr* tuple, const std::vector<std::uint16_t>& ports) {
+  const nlattr* protocol = find_in(tuple, CTA_TUPLE_PROTO);
+  const nlattr* number = find_in(protocol, CTA_PROTO_NUM);
+  return number != nullptr && nla_len(number) == 1 && nla_get_u8(number) == IPPROTO_TCP &&
+         (has_port(protocol, CTA_PROTO_DST_PORT, ports) || has_port(protocol, CTA_PROTO_SRC_PORT, ports));
+}
+
+void append(std::vector<std::byte>& message, const void* data, std::size_t size) {
+  const auto* bytes = static_cast<const std::byte*>(data);
+  message.insert(message.end(), bytes, bytes + size);
+  message.resize(NLMSG_ALIGN(message.size()));
+}
+
+bool is_answer_at_its_end(const nlmsghdr* header) {
+  return header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR;
+}
+
+// Forgets those of one family.
+Result<std::size_t> forget(int lists, int changes, int family, const std::vector<std::uint16_t>& ports) {
+  ListRequest request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.body.nfgen_family = static_cast<__u8>(family);
+  if (::send(lists, &request, sizeof request, 0) < 0) {
+    return Error::from_errno(errno, "ask for tracked connections");
+  }
+  std::size_t count = 0;
+  alignas(nlmsghdr) std::array<std::byte, 32768> buffer;  // NOLINT(*-member-init): filled below
+  while (true) {
+    const ssize_t size = ::recv(lists, buffer.data(), buffer.size(), 0);
+    if (size < 0 && errno == EINTR) {
+      continue;
+    }
+    if (size <= 0) {
+      return Error::from_errno(size < 0 ? errno : EPROTO, "receive tracked connections");
+    }
+    auto remaining = static_cast<int>(size);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining) != 0;
+         header = nlmsg_next(header, &remaining)) {
+      if (is_answer_at_its_end(header)) {
+        int error = 0;  // the first member of nlmsgerr; 0 in a NLMSG_DONE
+        std::memcpy(&error, nlmsg_data(header), sizeof error);
+        return error == 0 ? Result<std::size_t>(count)
+                          : Error::from_errno(-error, "list tracked connections");
+      }
+      const std::vector<std::byte> forget_it =
+          request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
+      if (!forget_it.empty() && ::send(changes, forget_it.data(), forget_it.size(), 0) > 0) {
+        ++count;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> request_to_forget(std::span<const std::byte> message,
+                                         const std::vector<std::uint16_t>& ports) {
+  constexpr int kBodySize = sizeof(nfgenmsg);
+  const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
+  if (message.size() < NLMSG_HDRLEN || nlmsg_datalen(header) < kBodySize) {
+    return {};
+  }
+  const nlattr* attributes = nlmsg_attrdata(header, kBodySize);
+  const int size = nlmsg_attrlen(header, kBodySize);
+  const nlattr* tuple = nla_find(attributes, size, CTA_TUPLE_ORIG);
+  const nlattr* status = nla_find(attributes, size, CTA_STATUS);
+  const bool is_translated =
+      status != nullptr && (ntohl(nla_get_u32(status)) & (IPS_SRC_NAT | IPS_DST_NAT)) != 0;
+  if (tuple == nullptr || status == nullptr || is_translated || !is_on_loopback(tuple) ||
+      !is_to_or_from(tuple, ports)) {
+    return {};
+  }
+  std::vector<std::byte> request(NLMSG_HDRLEN);
+  append(request, nlmsg_data(header), kBodySize);
+  // By its number as well, so that it is no other one by then.
+  for (const int type : {CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID}) {
+    const nlattr* attribute = nla_find(attributes, size, type);
+    if (attribute != nullptr) {
+      append(request, attribute, attribute->nla_len);
+    }
+  }
+  nlmsghdr head{};
+  head.nlmsg_len = static_cast<__u32>(request.size());
+  head.nlmsg_type = type_of(IPCTNL_MSG_CT_DELETE);
+  head.nlmsg_flags = NLM_F_REQUEST;
+  std::memcpy(request.data(), &head, sizeof head);
+  return request;
+}
+
+Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports) {
+  const UniqueFd lists(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  const UniqueFd changes(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!lists || !changes) {
+    return Error::from_errno(errno, "open a netfilter socket");
+  }
+  std::size_t count = 0;
+  for (const int family : {AF_INET, AF_INET6}) {
+    const Result<std::size_t> forgotten = forget(lists.get(), changes.get(), family, ports);
+    if (!forgotten) {
+      return forgotten;
+    }
+    count += *forgotten;
+  }
+  return count;
+}
+
+}  // namespace msi2imds::netlink
