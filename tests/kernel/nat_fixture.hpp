@@ -100,7 +100,7 @@ class NatFixture : public testing::TestWithParam<NatVariant> {
 
   std::shared_ptr<CountingRunner> runner_ = std::make_shared<CountingRunner>();
   std::string rules_before_ = all_rules();
-  redirect::Plan plan_ = {.legacy_ports = {kPort, kSecondPort}, .listen_port = 342};
+  redirect::Plan plan_ = {.legacy_ports = {kPort, kSecondPort}, .listen_port = 342, .may_outlive_us = false};
   std::unique_ptr<redirect::Redirector> redirector_ = make_redirector();
   std::optional<OpenListeners> listeners_{std::in_place, *redirector_, plan_};
   std::unique_ptr<redirect::Redirection> redirection_;

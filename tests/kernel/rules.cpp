@@ -118,13 +118,14 @@ std::string all_rules() {
   if (was_used("/proc/self/net/ip6_tables_names")) {
     rules += rules_of_iptables("ip6tables-legacy-save");
   }
-  return rules;
+  return std::regex_replace(
+      rules, std::regex("(owner|MSI2IMDS|MSI2IMDS_CLOSING|MSI2IMDS_BARRIER)_[0-9a-f]{8}"), "$1_of_somebody");
 }
 
 std::string foreign_rules() {
   std::string rules = all_rules();
   rules = without(rules, "table ip6? msi2imds[a-z_]* \\{\n([^}][^\n]*\n|\n)*\\}\n");
-  rules = without(rules, "\tchain MSI2IMDS[A-Z_]* \\{\n(\t\t[^\n]*\n)*\t\\}\n");
+  rules = without(rules, "\tchain MSI2IMDS[A-Za-z_]* \\{\n(\t\t[^\n]*\n)*\t\\}\n");
   rules = without(rules, "[^\n]*MSI2IMDS[^\n]*\n");
   return without(without(rules, "\n(?=\n)"), "\n(?=\\})");
 }

@@ -20,7 +20,7 @@ def ask(port):
             reply = connection.ask(request())
     except ConnectionRefusedError:
         return "refused"
-    except (ConnectionResetError, BrokenPipeError):
+    except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
         return "reset"
     except ConnectionEnded:
         return "closed"

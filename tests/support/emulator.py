@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The IMDS emulator on 169.254.169.254 of a namespace, and its controls."""
 
+import contextlib
 import http.client
 import json
+import os
 import select
+import signal
 import subprocess
 
 from namespace import IMDS_ADDRESS
-from programs import program, start_in, stop
+from programs import program, run_in, start_in, stop
 
 START_SECONDS = 10
 
@@ -109,3 +112,17 @@ class Emulator(EmulatorControls):
     def restart(self):
         self.stop()
         self._start()
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """Takes connections and requests, and answers nothing until the end."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def has_unread_requests(self):
+        """Whether somebody has asked while it stands still."""
+        sockets = run_in(self._namespace, "ss", "-Htn", "state", "established", "sport = :80").stdout.splitlines()
+        return any(int(line.split()[0]) > 0 for line in sockets)

@@ -26,8 +26,6 @@ const char* explain(Errc errc) {
       return "the rule was accepted, but connections do not follow it";
     case Errc::incomplete:
       return "not in force";
-    case Errc::superseded:
-      return "the rules belong to a later redirection";
   }
   return "unknown error";
 }

@@ -17,7 +17,6 @@ enum class Errc {
   tool_failed,        // for another reason, which the tool has told
   no_effect,          // accepted, but connections do not follow the rule
   incomplete,         // rules of ours are missing
-  superseded,         // the rules belong to a later redirection
 };
 
 const boost::system::error_category& error_category();

@@ -24,6 +24,7 @@ namespace msi2imds::redirect {
 namespace {
 
 constexpr char kReady = 'r';
+constexpr char kAct = 'a';
 
 constexpr std::chrono::minutes kLongestTry{10};
 constexpr std::chrono::milliseconds kFirstPause{200};
@@ -50,11 +51,14 @@ void stand_alone(std::vector<int> descriptors) {
   close_all_but(std::move(descriptors));
 }
 
-// Reads a byte, or waits until nobody is left at the other end.
-void hear(int end) {
+// Waits for a byte. False: nobody is left at the other end.
+bool hear(int end) {
   char word = 0;
-  while (::read(end, &word, 1) < 0 && errno == EINTR) {
-  }
+  ssize_t size = 0;
+  do {
+    size = ::read(end, &word, 1);
+  } while (size < 0 && errno == EINTR);
+  return size == 1;
 }
 
 // Whether the byte comes in time.
@@ -74,11 +78,15 @@ asio::awaitable<bool> hear_within(int end, std::chrono::milliseconds patience) {
 }
 
 // noexcept, so that an exception ends this process instead of unwinding into the code that forked it.
-[[noreturn]] void keep_watch(int alarm, const Guard::Undo& undo, std::vector<int> descriptors) noexcept {
+[[noreturn]] void keep_watch(int alarm, const Guard::Undo& undo, std::vector<int> descriptors,
+                             IfKilled if_killed) noexcept {
   descriptors.push_back(alarm);
   stand_alone(std::move(descriptors));
   tell(alarm, kReady);
-  hear(alarm);
+  const bool is_told = hear(alarm);
+  if (!is_told && if_killed == IfKilled::leave) {
+    ::_exit(0);
+  }
   const auto end = std::chrono::steady_clock::now() + kLongestTry;
   auto pause = kFirstPause;
   bool undone = undo();
@@ -104,7 +112,7 @@ Guard::Guard(pid_t pid, UniqueFd alarm) : pid_(pid), alarm_(std::move(alarm)) {
 Guard::Guard(Guard&& other) noexcept : pid_(std::exchange(other.pid_, -1)), alarm_(std::move(other.alarm_)) {}
 
 asio::awaitable<Result<Guard>> Guard::start(Undo undo, std::vector<int> descriptors,
-                                            std::chrono::milliseconds patience) {
+                                            std::chrono::milliseconds patience, IfKilled if_killed) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     co_return Error::from_errno(errno, "make a socketpair for the guard");
@@ -117,7 +125,7 @@ asio::awaitable<Result<Guard>> Guard::start(Undo undo, std::vector<int> descript
   }
   if (pid == 0) {
     ours.reset();
-    keep_watch(theirs.get(), undo, std::move(descriptors));
+    keep_watch(theirs.get(), undo, std::move(descriptors), if_killed);
   }
   theirs.reset();
   Guard guard(pid, std::move(ours));
@@ -130,15 +138,18 @@ asio::awaitable<Result<Guard>> Guard::start(Undo undo, std::vector<int> descript
   co_return guard;
 }
 
-// Closing our end tells the child.
 Guard::~Guard() {
   if (pid_ > 0) {
+    take_over();
     children_at_work().push_back(pid_);
   }
 }
 
 void Guard::take_over() {
-  alarm_.reset();
+  if (alarm_) {
+    tell(alarm_.get(), kAct);
+    alarm_.reset();
+  }
 }
 
 void Guard::dismiss() {

@@ -14,6 +14,12 @@
 
 namespace msi2imds::redirect {
 
+// What is to be done when our process is killed.
+enum class IfKilled {
+  undo,
+  leave,  // for the process after us
+};
+
 // A child process that undoes what would outlive this process, unless it is told that there is no need.
 // Needed for firewall rules and programs that are attached without a link.
 class Guard {
@@ -21,11 +27,12 @@ class Guard {
   // Returns false when what is left to undo has to wait for somebody else, and is to be tried again.
   using Undo = std::function<bool()>;
 
-  // `undo` runs in the child, once this process is gone or has destroyed the guard, and again after growing
-  // pauses, for ten minutes at most; it finds open only stdio and `descriptors`. An error: there is no child,
-  // or it was not at its post in time and is ended.
+  // `undo` runs in the child, once this process has destroyed the guard, or is gone and `if_killed` says so,
+  // and again after growing pauses, for ten minutes at most; it finds open only stdio and `descriptors`. An
+  // error: there is no child, or it was not at its post in time and is ended.
   static asio::awaitable<Result<Guard>> start(Undo undo, std::vector<int> descriptors,
-                                              std::chrono::milliseconds patience = kPatience);
+                                              std::chrono::milliseconds patience = kPatience,
+                                              IfKilled if_killed = IfKilled::undo);
 
   Guard(Guard&& other) noexcept;
   Guard& operator=(Guard&&) = delete;
@@ -50,7 +57,7 @@ class Guard {
   Guard(pid_t pid, UniqueFd alarm);
 
   pid_t pid_;
-  UniqueFd alarm_;  // the child acts when its other end reads nothing more
+  UniqueFd alarm_;  // the child acts when it is told to here, and learns that we are gone
 };
 
 // Collects the children of guards that are no more, once these have ended.

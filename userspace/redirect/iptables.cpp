@@ -39,7 +39,7 @@ std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& fa
 
 std::vector<std::string> names_of(const IptablesNat& found, const NatFamily& family) {
   std::vector<std::string> names;
-  for (const std::string& chain : found.chains) {
+  for (const std::string& chain : found.chains.empty() ? found.marks : found.chains) {
     names.push_back(fmt::format("iptables: chain {} of {}", chain, family.name));
   }
   return names;
@@ -85,10 +85,12 @@ std::vector<SocketAddress> IptablesRedirector::listen_addresses(const Plan& plan
 
 asio::awaitable<std::unique_ptr<NatRules>> IptablesRedirector::rules_of(const NatFamily& family,
                                                                         const std::string& flavour,
-                                                                        const Plan& plan) const {
+                                                                        const Plan& plan,
+                                                                        const std::string& owner) const {
   IptablesTool programs = tool(family, flavour);
   const Result<bool> speaks_nftables = co_await programs.speaks_nftables();
-  co_return std::make_unique<IptablesRules>(family, plan.legacy_ports, plan.listen_port, std::move(programs),
+  co_return std::make_unique<IptablesRules>(family, plan.legacy_ports, plan.listen_port, owner,
+                                            std::move(programs),
                                             watch_for(speaks_nftables && *speaks_nftables, family));
 }
 
@@ -99,10 +101,11 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
   if (!flavour) {
     co_return flavour.error();
   }
-  std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan);
-  std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan);
-  Result<std::unique_ptr<Redirection>> redirection = co_await NatRedirection::install(
-      "iptables", plan, listeners, std::move(ipv4), std::move(ipv6), deadline);
+  const std::string owner = new_owner();
+  std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan, owner);
+  std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan, owner);
+  Result<std::unique_ptr<Redirection>> redirection =
+      co_await NatRedirection::install(plan, listeners, std::move(ipv4), std::move(ipv6), deadline);
   // The host may have switched between legacy iptables and iptables-nft since an earlier process of ours.
   const IptablesTool programs = tool(kIpv4, *flavour);
   const Result<bool> kind = co_await programs.speaks_nftables();
@@ -130,10 +133,11 @@ asio::awaitable<Result<void>> IptablesRedirector::find_leftovers(const NatFamily
     co_return found.error().code() == Errc::no_nat ? Result<void>() : found.error();
   }
   all.seen.emplace(*speaks_nftables, family.domain);
-  if (!found->chains.empty()) {
-    all.leftovers.push_back({.rules = std::make_unique<IptablesRules>(family, plan.legacy_ports,
-                                                                      plan.listen_port, programs, nullptr),
-                             .names = names_of(*found, family)});
+  const std::vector<std::string> names = names_of(*found, family);
+  if (!names.empty()) {
+    all.leftovers.push_back({.rules = std::make_unique<IptablesRules>(
+                                 family, plan.legacy_ports, plan.listen_port, new_owner(), programs, nullptr),
+                             .names = names});
   }
   co_return Result<void>();
 }

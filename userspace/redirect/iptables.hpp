@@ -55,7 +55,8 @@ class IptablesRedirector final : public Redirector {
                                                                              Deadline deadline) const;
   [[nodiscard]] asio::awaitable<std::unique_ptr<NatRules>> rules_of(const NatFamily& family,
                                                                     const std::string& flavour,
-                                                                    const Plan& plan) const;
+                                                                    const Plan& plan,
+                                                                    const std::string& owner) const;
   [[nodiscard]] IptablesTool tool(const NatFamily& family, const std::string& flavour) const;
   [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour(Deadline deadline) const;
 

@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <utility>
@@ -16,6 +18,7 @@ namespace msi2imds::redirect {
 namespace {
 
 constexpr std::string_view kBarrierChain = "MSI2IMDS_BARRIER";
+constexpr int kAttempts = 3;
 
 std::string filter_transaction(const std::string& lines) {
   return lines.empty() ? std::string() : "*filter\n" + lines + "COMMIT\n";
@@ -27,6 +30,22 @@ std::string delete_barrier_jumps(const std::vector<std::string>& ours) {
   for (const std::string& line : ours) {
     if (line.starts_with("-A OUTPUT ")) {
       lines += "-D" + line.substr(2) + "\n";
+    }
+  }
+  return lines;
+}
+
+// An empty chain: MSI2IMDS_BARRIER_0123abcd.
+std::string barrier_mark_of(std::string_view owner) {
+  return fmt::format("{}_{}", kBarrierChain, owner);
+}
+
+std::string delete_barrier_marks(const std::vector<std::string>& ours) {
+  const std::string beginning = "-N " + barrier_mark_of("");
+  std::string lines;
+  for (const std::string& line : ours) {
+    if (line.starts_with(beginning)) {
+      lines += fmt::format("-F {0}\n-X {0}\n", line.substr(3));
     }
   }
   return lines;
@@ -44,8 +63,16 @@ std::vector<std::string> our_barrier_lines(std::string_view listing) {
   return ours;
 }
 
-std::string iptables_barrier_text(const BarrierPlan& plan, const std::vector<std::string>& ours) {
-  std::string text = fmt::format(":{} - [0:0]\n", kBarrierChain);  // made, or emptied
+bool is_barrier_of(std::string_view owner, const std::vector<std::string>& ours) {
+  return std::find(ours.begin(), ours.end(), "-N " + barrier_mark_of(owner)) != ours.end();
+}
+
+std::string iptables_barrier_text(const BarrierPlan& plan, std::string_view owner,
+                                  const std::vector<std::string>& ours) {
+  std::string text = delete_barrier_marks(ours);
+  for (const std::string& chain : {barrier_mark_of(owner), std::string(kBarrierChain)}) {
+    text += fmt::format(":{} - [0:0]\n", chain);  // made, or emptied
+  }
   for (const uid_t uid : plan.open_to) {
     text += fmt::format("-A {} -m owner --uid-owner {} -j RETURN\n", kBarrierChain, uid);
   }
@@ -60,7 +87,7 @@ std::string iptables_barrier_text(const BarrierPlan& plan, const std::vector<std
 
 std::string iptables_barrier_removal_text(const std::vector<std::string>& ours) {
   return ours.empty() ? std::string()
-                      : filter_transaction(delete_barrier_jumps(ours) +
+                      : filter_transaction(delete_barrier_marks(ours) + delete_barrier_jumps(ours) +
                                            fmt::format("-F {0}\n-X {0}\n", kBarrierChain));
 }
 
@@ -100,7 +127,7 @@ asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const Barrier
   if (!ours) {
     co_return ours.error();
   }
-  std::string text = iptables_barrier_text(plan, *ours);
+  std::string text = iptables_barrier_text(plan, owner_, *ours);
   const Result<void> put = co_await restore(tool, std::move(text));
   if (!put) {
     co_return put;
@@ -125,7 +152,7 @@ asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const Barrier
 asio::awaitable<Result<void>> IptablesBarrier::put(const BarrierPlan& plan) {
   const NatFamily& family = plan.closed.front().family() == AF_INET6 ? kIpv6 : kIpv4;
   if (used_.family != nullptr && used_.family != &family) {
-    (void)co_await remove();  // it closes what is IMDS no more
+    (void)co_await remove(Whose::ours);  // it closes what is IMDS no more
   }
   std::optional<Error> refusal;
   for (const std::string& flavour : flavours_) {
@@ -188,23 +215,37 @@ asio::awaitable<Result<std::vector<IptablesBarrier::Tool>>> IptablesBarrier::too
   co_return found;
 }
 
-asio::awaitable<Result<void>> IptablesBarrier::remove() {
+asio::awaitable<Result<void>> IptablesBarrier::remove(Whose whose) {
   const Result<std::vector<Tool>> tools = co_await tools_with_ours();
   if (!tools) {
     co_return tools.error();
   }
   for (const Tool& tool : *tools) {
-    const Result<std::vector<std::string>> ours = co_await look(tool);
-    if (!ours) {
-      co_return ours.error();
-    }
-    std::string text = iptables_barrier_removal_text(*ours);
-    const Result<void> removed = co_await restore(tool, std::move(text));
+    const Result<void> removed = co_await remove_with(tool, whose);
     if (!removed) {
       co_return removed;
     }
   }
   co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> IptablesBarrier::remove_with(Tool tool, Whose whose) const {
+  Result<void> removed;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {  // somebody else may change the table in between
+    const Result<std::vector<std::string>> ours = co_await look(tool);
+    if (!ours) {
+      co_return ours.error();
+    }
+    if (ours->empty() || (whose == Whose::ours && !is_barrier_of(owner_, *ours))) {
+      co_return Result<void>();
+    }
+    std::string text = iptables_barrier_removal_text(*ours);
+    removed = co_await restore(tool, std::move(text));
+    if (removed || is_busy(removed.error())) {
+      break;
+    }
+  }
+  co_return removed;
 }
 
 asio::awaitable<Result<std::vector<std::string>>> IptablesBarrier::find() const {

@@ -18,10 +18,14 @@ namespace msi2imds::redirect {
 
 // What iptables-restore is told, given our lines that are there: a chain to which beginnings of connections
 // to the closed addresses go, before all else, and where they are refused by a reset.
-[[nodiscard]] std::string iptables_barrier_text(const BarrierPlan& plan,
+[[nodiscard]] std::string iptables_barrier_text(const BarrierPlan& plan, std::string_view owner,
                                                 const std::vector<std::string>& ours);
 
-// Empty, where there is nothing to do.
+// Whether the chain carries that owner's mark.
+[[nodiscard]] bool is_barrier_of(std::string_view owner, const std::vector<std::string>& ours);
+
+// Empty, where there is nothing to do. Like the text before, it removes the marks first, and so fails, and
+// changes nothing, where somebody else has put his own since our lines were read.
 [[nodiscard]] std::string iptables_barrier_removal_text(const std::vector<std::string>& ours);
 
 // A chain of our own in the filter table, MSI2IMDS_BARRIER.
@@ -35,7 +39,7 @@ class IptablesBarrier final : public BarrierRules {
   }
   [[nodiscard]] asio::awaitable<Result<void>> put(const BarrierPlan& plan) override;
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
-  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> find() const override;
 
  private:
@@ -48,10 +52,12 @@ class IptablesBarrier final : public BarrierRules {
   [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> look(Tool tool) const;
   [[nodiscard]] asio::awaitable<Result<void>> restore(Tool tool, std::string text) const;
   [[nodiscard]] asio::awaitable<Result<void>> put_with(Tool tool, const BarrierPlan& plan);
+  [[nodiscard]] asio::awaitable<Result<void>> remove_with(Tool tool, Whose whose) const;
   [[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables(Tool tool) const;
   [[nodiscard]] asio::awaitable<Result<std::vector<Tool>>> tools_with_ours() const;
 
   std::shared_ptr<CommandRunner> runner_;
+  std::string owner_ = new_owner();
   std::vector<std::string> flavours_;  // tried in this order
   Tool used_;                          // by put()
   std::unique_ptr<ChangeWatch> watch_;

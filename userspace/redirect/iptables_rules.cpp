@@ -10,16 +10,19 @@
 namespace msi2imds::redirect {
 
 IptablesRules::IptablesRules(const NatFamily& family, std::vector<std::uint16_t> ports,
-                             std::uint16_t listen_port, IptablesTool tool, std::unique_ptr<ChangeWatch> watch)
+                             std::uint16_t listen_port, std::string owner, IptablesTool tool,
+                             std::unique_ptr<ChangeWatch> watch)
     : family_(family),
       ports_(std::move(ports)),
       listen_port_(listen_port),
+      owner_(std::move(owner)),
       tool_(std::move(tool)),
       watch_(std::move(watch)) {}
 
 asio::awaitable<Result<void>> IptablesRules::put() {
-  return tool_.change(
-      [this](const IptablesNat& found) { return iptables_text(family_, ports_, listen_port_, found); });
+  return tool_.change([this](const IptablesNat& found) {
+    return iptables_text(family_, ports_, listen_port_, owner_, found);
+  });
 }
 
 asio::awaitable<Result<void>> IptablesRules::check() {
@@ -31,7 +34,7 @@ asio::awaitable<Result<void>> IptablesRules::check() {
   if (!found) {
     co_return found.error().within(context);
   }
-  const auto missing = missing_in_iptables(family_, ports_, listen_port_, *found);
+  const auto missing = missing_in_iptables(family_, ports_, listen_port_, owner_, *found);
   if (missing) {
     co_return Error(Errc::incomplete, context + " (" + *missing + ")");
   }
@@ -39,16 +42,25 @@ asio::awaitable<Result<void>> IptablesRules::check() {
   co_return Result<void>();
 }
 
-asio::awaitable<Result<void>> IptablesRules::close() {
-  return tool_.change([this](const IptablesNat& found) { return iptables_closing_text(family_, found); });
+asio::awaitable<Result<bool>> IptablesRules::close(Whose whose) {
+  bool has_closed = false;
+  TextFor text_for = [this, whose, &has_closed](const IptablesNat& found) {
+    has_closed = whose == Whose::anybodys || has_redirecting_chain(owned_by(owner_, found));
+    return has_closed ? iptables_closing_text(family_, owner_, found) : std::string();
+  };
+  const Result<void> closed = co_await tool_.change(std::move(text_for));
+  co_return closed ? Result<bool>(has_closed) : closed.error();
 }
 
 asio::awaitable<Result<void>> IptablesRules::finish() {
-  return tool_.change(iptables_finishing_text);
+  return tool_.change(
+      [this](const IptablesNat& found) { return iptables_finishing_text(owned_by(owner_, found)); });
 }
 
-asio::awaitable<Result<void>> IptablesRules::remove() {
-  return tool_.change(iptables_removal_text);
+asio::awaitable<Result<void>> IptablesRules::remove(Whose whose) {
+  return tool_.change([this, whose](const IptablesNat& found) {
+    return iptables_removal_text(whose == Whose::ours ? owned_by(owner_, found) : found);
+  });
 }
 
 }  // namespace msi2imds::redirect

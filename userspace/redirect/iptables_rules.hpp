@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "redirect/change_watch.hpp"
@@ -15,18 +16,19 @@ namespace msi2imds::redirect {
 class IptablesRules final : public NatRules {
  public:
   IptablesRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
-                IptablesTool tool, std::unique_ptr<ChangeWatch> watch);
+                std::string owner, IptablesTool tool, std::unique_ptr<ChangeWatch> watch);
 
   [[nodiscard]] asio::awaitable<Result<void>> put() override;
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
-  [[nodiscard]] asio::awaitable<Result<void>> close() override;
+  [[nodiscard]] asio::awaitable<Result<bool>> close(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<void>> finish() override;
-  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;
 
  private:
   const NatFamily& family_;
   std::vector<std::uint16_t> ports_;
   std::uint16_t listen_port_;
+  std::string owner_;
   IptablesTool tool_;
   std::unique_ptr<ChangeWatch> watch_;
 };

@@ -4,7 +4,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <iterator>
 
+#include "redirect/owner.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
@@ -56,12 +59,40 @@ std::string delete_jumps(const IptablesNat& found) {
   return lines;
 }
 
+// MSI2IMDS_0123abcd
+std::string mark_of(std::string_view chain, std::string_view owner) {
+  return fmt::format("{}_{}", chain, owner);
+}
+
+bool is_mark_of(std::string_view chain, std::string_view name) {
+  return name.starts_with(fmt::format("{}_", chain)) && is_owner(name.substr(chain.size() + 1));
+}
+
+bool has_chain(const IptablesNat& found, std::string_view name) {
+  return std::find(found.chains.begin(), found.chains.end(), name) != found.chains.end();
+}
+
 std::string delete_chains(const IptablesNat& found, const std::vector<std::string_view>& chains) {
   std::string lines;
   for (const std::string_view chain : chains) {
-    if (std::find(found.chains.begin(), found.chains.end(), chain) != found.chains.end()) {
+    if (has_chain(found, chain)) {
       lines += delete_chain(chain);
     }
+  }
+  return lines;
+}
+
+std::vector<std::string> marks_of(std::string_view chain, const IptablesNat& found) {
+  std::vector<std::string> marks;
+  std::copy_if(found.marks.begin(), found.marks.end(), std::back_inserter(marks),
+               [chain](const std::string& name) { return is_mark_of(chain, name); });
+  return marks;
+}
+
+std::string delete_marks(std::string_view chain, const IptablesNat& found) {
+  std::string lines;
+  for (const std::string& mark : marks_of(chain, found)) {
+    lines += delete_chain(mark);
   }
   return lines;
 }
@@ -90,6 +121,8 @@ IptablesNat read_iptables(std::string_view listing) {
     const std::string_view declared = chain_declared_in(line);
     if (declared == kChain || declared == kClosingChain || declared == kProbeChain) {
       found.chains.emplace_back(declared);
+    } else if (is_mark_of(kChain, declared) || is_mark_of(kClosingChain, declared)) {
+      found.marks.emplace_back(declared);
     } else if (line.starts_with("-A OUTPUT ")) {
       if (jumps_to_us(line)) {
         found.jumps.emplace_back(line);
@@ -103,29 +136,55 @@ IptablesNat read_iptables(std::string_view listing) {
   return found;
 }
 
+IptablesNat owned_by(std::string_view owner, const IptablesNat& found) {
+  IptablesNat owned;
+  for (const std::string_view chain : {kChain, kClosingChain}) {
+    const std::vector<std::string> marks = marks_of(chain, found);
+    if (std::find(marks.begin(), marks.end(), mark_of(chain, owner)) != marks.end()) {
+      owned.marks.insert(owned.marks.end(), marks.begin(), marks.end());
+      if (has_chain(found, chain)) {
+        owned.chains.emplace_back(chain);
+      }
+    }
+  }
+  if (has_chain(owned, kChain)) {
+    owned.jumps = found.jumps;
+    owned.jump_is_first = found.jump_is_first;
+    owned.rules = found.rules;
+  }
+  return owned;
+}
+
+bool has_redirecting_chain(const IptablesNat& found) {
+  return has_chain(found, kChain);
+}
+
 std::string iptables_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
-                          std::uint16_t listen_port, const IptablesNat& found) {
-  std::string lines = empty_chain(kChain);
+                          std::uint16_t listen_port, std::string_view owner, const IptablesNat& found) {
+  std::string lines = delete_marks(kChain, found) + empty_chain(mark_of(kChain, owner)) + empty_chain(kChain);
   for (const std::string& rule : restore_rules(family, ports, listen_port)) {
     lines += rule + "\n";
   }
   if (!found.jump_is_first || found.jumps.size() != 1 || found.jumps[0] != kJump) {
     lines += delete_jumps(found) + fmt::format("-I OUTPUT 1 -j {}\n", kChain);
   }
-  return transaction(lines);
+  return transaction(lines + delete_marks(kClosingChain, found) + delete_chains(found, {kClosingChain}));
 }
 
-std::string iptables_closing_text(const NatFamily& family, const IptablesNat& found) {
-  return transaction(empty_chain(kClosingChain) + restore_rule(family, kClosingChain, 1, 1) + "\n" +
-                     delete_jumps(found) + delete_chains(found, {kChain}));
+std::string iptables_closing_text(const NatFamily& family, std::string_view owner, const IptablesNat& found) {
+  return transaction(delete_marks(kChain, found) + delete_marks(kClosingChain, found) +
+                     empty_chain(mark_of(kClosingChain, owner)) + empty_chain(kClosingChain) +
+                     restore_rule(family, kClosingChain, 1, 1) + "\n" + delete_jumps(found) +
+                     delete_chains(found, {kChain}));
 }
 
 std::string iptables_finishing_text(const IptablesNat& found) {
-  return transaction(delete_chains(found, {kClosingChain}));
+  return transaction(delete_marks(kClosingChain, found) + delete_chains(found, {kClosingChain}));
 }
 
 std::string iptables_removal_text(const IptablesNat& found) {
-  return transaction(delete_jumps(found) + delete_chains(found, {kChain, kClosingChain, kProbeChain}));
+  return transaction(delete_marks(kChain, found) + delete_marks(kClosingChain, found) + delete_jumps(found) +
+                     delete_chains(found, {kChain, kClosingChain, kProbeChain}));
 }
 
 std::string iptables_probe_text(const NatFamily& family) {
@@ -138,7 +197,8 @@ std::string iptables_probe_removal_text() {
 
 std::optional<std::string> missing_in_iptables(const NatFamily& family,
                                                const std::vector<std::uint16_t>& ports,
-                                               std::uint16_t listen_port, const IptablesNat& found) {
+                                               std::uint16_t listen_port, std::string_view owner,
+                                               const IptablesNat& found) {
   if (found.jumps.empty()) {
     return "nothing in OUTPUT leads to it";
   }
@@ -154,6 +214,9 @@ std::optional<std::string> missing_in_iptables(const NatFamily& family,
   }
   if (found.rules != expected) {
     return "it holds rules that are not ours";
+  }
+  if (marks_of(kChain, found) != std::vector{mark_of(kChain, owner)}) {
+    return "it is not marked as ours";
   }
   return std::nullopt;
 }

@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <chrono>
 #include <functional>
-#include <iterator>
-#include <map>
 #include <utility>
 
 #include "base/run_to_end.hpp"
@@ -24,30 +22,15 @@ constexpr std::chrono::seconds kLongestClosing{90};
 constexpr std::chrono::milliseconds kClosingPoll{100};
 constexpr std::chrono::seconds kFinishPatience{60};  // of a process for which nobody waits
 
-std::map<std::string_view, const Redirection*>& owners() {
-  static std::map<std::string_view, const Redirection*> owners;
-  return owners;
-}
-
-// Guards that still remove the rules of redirections that are gone, at most one for each backend.
-std::map<std::string_view, Guard>& guards_at_work() {
-  static std::map<std::string_view, Guard> guards;
+// Guards that still remove the rules of redirections that are gone.
+std::vector<Guard>& guards_at_work() {
+  static std::vector<Guard> guards;
   return guards;
 }
 
-// One that is still at work would remove the rules that are put next.
-void dismiss_guard_at_work(std::string_view backend) {
-  const auto found = guards_at_work().find(backend);
-  if (found != guards_at_work().end()) {
-    found->second.dismiss();
-    guards_at_work().erase(found);
-  }
-}
-
-void leave_rules_to(Guard guard, std::string_view backend) {
-  dismiss_guard_at_work(backend);
+void leave_rules_to(Guard guard) {
   guard.take_over();
-  guards_at_work().emplace(backend, std::move(guard));
+  guards_at_work().push_back(std::move(guard));
 }
 
 bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& address) {
@@ -97,27 +80,32 @@ asio::awaitable<Result<void>> change_all(std::vector<NatRules*> all, Change chan
 
 // New connections are no longer redirected. `closing` are the rules of which something is left for those that
 // are open.
-asio::awaitable<Result<void>> stop_redirecting(NatRules& rules, std::vector<NatRules*>& closing) {
-  Result<void> closed = co_await rules.close();
-  if (closed) {
+asio::awaitable<Result<void>> stop_redirecting(NatRules& rules, Whose whose,
+                                               std::vector<NatRules*>& closing) {
+  const Result<bool> closed = co_await rules.close(whose);
+  if (!closed && is_busy(closed.error())) {
+    co_return closed.error();
+  }
+  if (!closed) {
+    co_return co_await rules.remove(whose);
+  }
+  if (*closed) {
     closing.push_back(&rules);
   }
-  if (closed || is_busy(closed.error())) {
-    co_return closed;
-  }
-  co_return co_await rules.remove();
+  co_return Result<void>();
 }
 
-// What close() left redirects nothing, so a failure to remove it does no harm.
-asio::awaitable<void> finish(std::vector<NatRules*> closing, Deadline deadline) {
+asio::awaitable<Result<void>> finish(std::vector<NatRules*> closing, Deadline deadline) {
   const Change finish_one = [](NatRules& rules) { return rules.finish(); };
-  (void)co_await change_all(std::move(closing), finish_one, deadline);
+  co_return co_await change_all(std::move(closing), finish_one, deadline);
 }
 
 asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
                                                          std::uint16_t listen_port) {
-  co_await wait_for_connections_to_end(listen_port);
-  co_await finish(std::move(closing), deadline_after(kFinishPatience));
+  if (!closing.empty()) {
+    co_await wait_for_connections_to_end(listen_port);
+    (void)co_await finish(std::move(closing), deadline_after(kFinishPatience));
+  }
 }
 
 // What is left to do in the guard's process, which has nobody to report a failure to.
@@ -131,7 +119,7 @@ struct Remaining {
 asio::awaitable<bool> remove_for_a_process_that_is_gone(Remaining& remaining) {
   std::vector<NatRules*> busy;
   for (NatRules* rules : remaining.redirecting) {
-    const Result<void> stopped = co_await stop_redirecting(*rules, remaining.closing);
+    const Result<void> stopped = co_await stop_redirecting(*rules, Whose::ours, remaining.closing);
     if (!stopped && is_busy(stopped.error())) {
       busy.push_back(rules);
     }
@@ -148,35 +136,37 @@ asio::awaitable<bool> remove_for_a_process_that_is_gone(Remaining& remaining) {
 
 // Connections are counted after new ones are redirected no more: one that came between the count and the
 // removal would lose its translation. The kernel translates those that exist only while there is a NAT rule,
-// so one stays until they have ended; removing it is left to a process that may outlive us.
-asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, std::uint16_t listen_port,
-                                            Deadline deadline) {
+// so one stays until they have ended; removing it is left to a process that may outlive us. What close() left
+// redirects nothing, so that process does no harm if it fails.
+asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
+                                            std::uint16_t listen_port, Deadline deadline) {
   std::vector<NatRules*> closing;
-  const Change stop = [&closing](NatRules& rules) { return stop_redirecting(rules, closing); };
+  const Change stop = [whose, &closing](NatRules& rules) { return stop_redirecting(rules, whose, closing); };
   Result<void> stopped = co_await change_all(std::move(all), stop, deadline);
   if (count_open_connections(listen_port) == 0) {
-    const Change remove_one = [](NatRules& rules) { return rules.remove(); };
-    Result<void> removed = co_await change_all(closing, remove_one, deadline);
-    co_return stopped ? removed : stopped;
+    const Result<void> finished = co_await finish(closing, deadline);
+    co_return stopped ? finished : stopped;
   }
   std::function<void()> finish_later = [&closing, listen_port] {
     run_to_end(finish_once_connections_have_ended(closing, listen_port));
   };
   const Result<void> detached = co_await run_detached(std::move(finish_later));
   if (!detached) {
-    co_await finish(closing, deadline);
+    (void)co_await finish(closing, deadline);
   }
   co_return stopped;
 }
 
 bool are_rules_left_to_guards() {
   collect_ended_guards();
-  auto& guards = guards_at_work();
-  for (auto guard = guards.begin(); guard != guards.end();) {
-    const bool has_removed_all = guard->second.outcome().value_or(false);
-    guard = has_removed_all ? guards.erase(guard) : std::next(guard);
+  std::vector<Guard> at_work;
+  for (Guard& guard : guards_at_work()) {
+    if (!guard.outcome().value_or(false)) {
+      at_work.push_back(std::move(guard));
+    }
   }
-  return !guards.empty();
+  guards_at_work() = std::move(at_work);
+  return !guards_at_work().empty();
 }
 
 asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
@@ -190,27 +180,24 @@ asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLe
   }
   Result<void> removed;
   if (removal == Removal::gently) {
-    removed = co_await remove_gently(std::move(all), listen_port, deadline);
+    removed = co_await remove_gently(std::move(all), Whose::anybodys, listen_port, deadline);
   } else {
-    const Change remove_one = [](NatRules& rules) { return rules.remove(); };
+    const Change remove_one = [](NatRules& rules) { return rules.remove(Whose::anybodys); };
     removed = co_await change_all(std::move(all), remove_one, deadline);
   }
   co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
 }
 
-NatRedirection::NatRedirection(std::string_view backend, const Plan& plan, std::shared_ptr<Families> families,
-                               Guard guard)
-    : backend_(backend),
+NatRedirection::NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard)
+    : legacy_ports_(plan.legacy_ports),
       listen_port_(plan.listen_port),
       patience_(plan.patience),
       families_(std::move(families)),
-      guard_(std::move(guard)) {
-  owners()[backend_] = this;
-}
+      guard_(std::move(guard)) {}
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
-    std::string_view backend, const Plan& plan, const std::vector<Listener>& listeners,
-    std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6, Deadline deadline) {
+    const Plan& plan, const std::vector<Listener>& listeners, std::unique_ptr<NatRules> ipv4,
+    std::unique_ptr<NatRules> ipv6, Deadline deadline) {
   const auto address = SocketAddress::ipv4_loopback(plan.listen_port);
   if (!listens_on(listeners, address)) {
     co_return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
@@ -226,24 +213,20 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     return run_to_end(remove_for_a_process_that_is_gone(*remaining));
   };
   const std::vector<int> none;
-  auto guard = co_await Guard::start(std::move(undo), none);
+  const IfKilled if_killed = plan.may_outlive_us ? IfKilled::leave : IfKilled::undo;
+  auto guard = co_await Guard::start(std::move(undo), none, Guard::kPatience, if_killed);
   if (!guard) {
     co_return guard.error();
   }
-  dismiss_guard_at_work(backend);
   const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
-    if (owners().contains(backend)) {
-      guard->dismiss();  // that redirection has its own
-    } else {
-      leave_rules_to(std::move(*guard), backend);  // a tool that was killed may have put them
-    }
+    leave_rules_to(std::move(*guard));  // a tool that was killed may have put them
     co_return put.error();
   }
-  std::unique_ptr<NatRedirection> redirection(new NatRedirection(backend, plan, families, std::move(*guard)));
+  std::unique_ptr<NatRedirection> redirection(new NatRedirection(plan, families, std::move(*guard)));
   co_await redirection->put_ipv6(listeners, deadline);
-  // What an earlier process has left closing can go: the new rules keep its connections translated.
-  co_await finish(redirection->in_force(), deadline);
+  redirection->old_connections_.expect();
+  redirection->look_after_connections();
   co_return std::move(redirection);
 }
 
@@ -258,40 +241,42 @@ asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& list
   }
   if (why_not_ipv6_) {
     // Removes what an earlier process has left; fails where there is no IPv6, and nothing to remove.
-    (void)co_await families_->ipv6->remove();
+    (void)co_await families_->ipv6->remove(Whose::anybodys);
   }
 }
 
 NatRedirection::~NatRedirection() {
-  if (owns_the_rules()) {
-    owners().erase(backend_);
-    leave_rules_to(std::move(guard_), backend_);
-  } else {
-    guard_.dismiss();
+  if (is_ours_) {
+    leave_rules_to(std::move(guard_));
   }
 }
 
 // Nobody has to look after the rules any more.
 void NatRedirection::disown() {
-  owners().erase(backend_);
+  is_ours_ = false;
   guard_.dismiss();
 }
 
 asio::awaitable<Result<void>> NatRedirection::remove() {
-  if (!owns_the_rules()) {
+  if (!is_ours_) {
     co_return Result<void>();
   }
-  const Result<void> removed = co_await remove_gently(in_force(), listen_port_, deadline_after(patience_));
+  const Result<void> removed =
+      co_await remove_gently(in_force(), Whose::ours, listen_port_, deadline_after(patience_));
   if (removed) {
     disown();
   }
   co_return removed;
 }
 
+// What the kernel does with connections that met rules which came or went.
+void NatRedirection::look_after_connections() {
+  lost_servers_.end_waiting(legacy_ports_, listen_port_);
+  old_connections_.forget(legacy_ports_, listen_port_);
+}
+
 asio::awaitable<Result<void>> NatRedirection::check() {
-  if (!owns_the_rules()) {
-    co_return Error(Errc::superseded, "check the rules");
-  }
+  look_after_connections();
   for (NatRules* rules : in_force()) {
     Result<void> checked = co_await rules->check();
     if (!checked) {
@@ -302,9 +287,6 @@ asio::awaitable<Result<void>> NatRedirection::check() {
 }
 
 asio::awaitable<Result<void>> NatRedirection::repair() {
-  if (!owns_the_rules()) {
-    co_return Error(Errc::superseded, "repair the rules");
-  }
   Result<void> repaired;
   for (NatRules* rules : in_force()) {
     const Result<void> checked = co_await rules->check();
@@ -314,6 +296,8 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
     if (is_busy(checked.error())) {
       co_return checked;  // whoever wants to stop or reload must not wait for each program
     }
+    lost_servers_.expect();
+    old_connections_.expect();
     const Result<void> put = co_await rules->put();
     if (!put) {
       repaired = put;
@@ -330,11 +314,9 @@ void NatRedirection::limit_patience(std::chrono::milliseconds longest) {
 }
 
 bool NatRedirection::hand_over() {
-  if (!owns_the_rules()) {
-    return false;
-  }
+  const bool can = is_ours_;
   disown();
-  return true;
+  return can;
 }
 
 std::vector<std::string> NatRedirection::remarks() const {
@@ -348,11 +330,6 @@ std::vector<std::string> NatRedirection::remarks() const {
 
 bool NatRedirection::covers_ipv6() const {
   return !why_not_ipv6_;
-}
-
-bool NatRedirection::owns_the_rules() const {
-  const auto owner = owners().find(backend_);
-  return owner != owners().end() && owner->second == this;
 }
 
 std::vector<NatRules*> NatRedirection::in_force() const {

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "redirect/guard.hpp"
+#include "redirect/lost_servers.hpp"
 #include "redirect/nat_rules.hpp"
+#include "redirect/old_connections.hpp"
 #include "redirect/redirector.hpp"
 #include "redirect/tool.hpp"
 
@@ -16,7 +18,7 @@ namespace msi2imds::redirect {
 
 // Removes the rules of a redirection that has ended. New connections are no longer redirected when it
 // returns; what open connections need is removed once they have ended.
-[[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all,
+[[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
                                                           std::uint16_t listen_port, Deadline deadline);
 
 // Whether the rules of a redirection that is gone are still its guard's to remove, as far as that is known.
@@ -33,14 +35,17 @@ struct NatLeftover {
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
     const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
 
-// A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed.
+// A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed,
+// unless connections can wait for the next one. The rules carry a mark, and belong to the redirection that
+// was installed last, whichever process that is: an earlier one, and its guard, find nothing of theirs.
 class NatRedirection final : public Redirection {
  public:
-  // `backend` is a string literal. A backend has one set of rules, which belongs to the redirection that was
-  // installed last. May be destroyed or cancelled halfway: its guard acts then.
-  static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(
-      std::string_view backend, const Plan& plan, const std::vector<Listener>& listeners,
-      std::unique_ptr<NatRules> ipv4, std::unique_ptr<NatRules> ipv6, Deadline deadline);
+  // May be destroyed or cancelled halfway: its guard acts then.
+  static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(const Plan& plan,
+                                                                       const std::vector<Listener>& listeners,
+                                                                       std::unique_ptr<NatRules> ipv4,
+                                                                       std::unique_ptr<NatRules> ipv6,
+                                                                       Deadline deadline);
   NatRedirection(const NatRedirection&) = delete;
   NatRedirection& operator=(const NatRedirection&) = delete;
   ~NatRedirection() override;
@@ -63,18 +68,21 @@ class NatRedirection final : public Redirection {
     std::unique_ptr<NatRules> ipv6;
   };
 
-  NatRedirection(std::string_view backend, const Plan& plan, std::shared_ptr<Families> families, Guard guard);
+  NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard);
 
   asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
+  void look_after_connections();
   void disown();
-  [[nodiscard]] bool owns_the_rules() const;
   [[nodiscard]] std::vector<NatRules*> in_force() const;
 
-  std::string_view backend_;
+  bool is_ours_ = true;  // to remove
+  std::vector<std::uint16_t> legacy_ports_;
   std::uint16_t listen_port_;
   std::chrono::milliseconds patience_;
   std::shared_ptr<Families> families_;
   Guard guard_;
+  LostServers lost_servers_;
+  OldConnections old_connections_;
   std::optional<std::string> why_not_ipv6_;
 };
 

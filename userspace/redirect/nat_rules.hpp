@@ -6,11 +6,12 @@
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "redirect/nat_family.hpp"
+#include "redirect/owner.hpp"
 
 namespace msi2imds::redirect {
 
-// Our NAT rules of one family, as one of the host's tools keeps them. While another tool is changing rules,
-// an operation may be repeated for about two seconds.
+// Our NAT rules of one family, as one of the host's tools keeps them. They carry the mark of the object that
+// put them. While another tool is changing rules, an operation may be repeated for about two seconds.
 class NatRules {
  public:
   NatRules() = default;
@@ -18,21 +19,21 @@ class NatRules {
   NatRules& operator=(const NatRules&) = delete;
   virtual ~NatRules() = default;
 
-  // Puts the rules in place, atomically, and replaces whatever exists under our name.
+  // Puts the rules in place, atomically, and replaces whatever exists under our names, whoever put it.
   [[nodiscard]] virtual asio::awaitable<Result<void>> put() = 0;
 
-  // Whether they are complete. Cheap while nothing changes.
+  // Whether they are complete, and still ours. Cheap while nothing changes.
   [[nodiscard]] virtual asio::awaitable<Result<void>> check() = 0;
 
   // Removes them, in one step, and leaves what the kernel needs to go on translating connections that are
-  // under way, but takes no new ones.
-  [[nodiscard]] virtual asio::awaitable<Result<void>> close() = 0;
+  // under way, but takes no new ones. False: there are none of his, and nothing was done.
+  [[nodiscard]] virtual asio::awaitable<Result<bool>> close(Whose whose) = 0;
 
-  // Removes what close() left.
+  // Removes what our close() left, unless somebody else has closed or put rules since then.
   [[nodiscard]] virtual asio::awaitable<Result<void>> finish() = 0;
 
-  // Removes everything that is ours; succeeds if there is nothing.
-  [[nodiscard]] virtual asio::awaitable<Result<void>> remove() = 0;
+  // Removes everything of his; succeeds if there is nothing.
+  [[nodiscard]] virtual asio::awaitable<Result<void>> remove(Whose whose) = 0;
 };
 
 }  // namespace msi2imds::redirect

@@ -4,11 +4,12 @@
 #include <fmt/core.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "redirect/errors.hpp"
-#include "redirect/nft_rules.hpp"
+#include "redirect/nft_text.hpp"
+#include "redirect/nft_tool.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
@@ -20,19 +21,11 @@ std::string_view family_of(const BarrierPlan& plan) {
   return plan.closed.front().family() == AF_INET6 ? "ip6" : "ip";
 }
 
-std::string removal_text() {
-  std::string text;
-  for (const std::string_view family : {"ip", "ip6"}) {  // only what is there can be deleted
-    text += fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, kTable);
-  }
-  return text;
-}
-
 }  // namespace
 
-std::string nft_barrier_text(const BarrierPlan& plan) {
+std::string nft_barrier_text(const BarrierPlan& plan, std::string_view owner) {
   const std::string_view family = family_of(plan);
-  std::string text = removal_text();
+  std::string text = nft_removal_text("ip", {kTable}) + nft_removal_text("ip6", {kTable});
   text += fmt::format("table {} {} {{\n\tchain users {{\n", family, kTable);
   for (const uid_t uid : plan.open_to) {
     text += fmt::format("\t\tmeta skuid {} return\n", uid);
@@ -42,19 +35,18 @@ std::string nft_barrier_text(const BarrierPlan& plan) {
     text += fmt::format("\t\t{} daddr {} tcp dport {} tcp flags & (fin|syn|rst|ack) == syn jump users\n",
                         family, host_of(closed), closed.port());
   }
-  return text + "\t}\n}\n";
+  return text + "\t}\n" + nft_mark_text(owner) + "}\n";
 }
 
 NftBarrier::NftBarrier(std::shared_ptr<CommandRunner> runner)
     : runner_(std::move(runner)), watch_(std::string(kTable)) {}
 
 asio::awaitable<Result<std::string>> NftBarrier::listing() const {
-  std::vector<std::string> arguments = {"-nnn", "list", "table", family_, std::string(kTable)};
-  co_return co_await run_tool(*runner_, "nft", std::move(arguments));
+  return list_nft_table(*runner_, family_, kTable);
 }
 
 asio::awaitable<Result<void>> NftBarrier::put(const BarrierPlan& plan) {
-  const Result<void> put = co_await run_nft(*runner_, nft_barrier_text(plan));
+  const Result<void> put = co_await run_nft(*runner_, nft_barrier_text(plan, owner_));
   if (!put) {
     co_return put;
   }
@@ -86,8 +78,23 @@ asio::awaitable<Result<void>> NftBarrier::check() {
   co_return Result<void>();
 }
 
-asio::awaitable<Result<void>> NftBarrier::remove() {
-  return run_nft(*runner_, removal_text());
+asio::awaitable<Result<void>> NftBarrier::remove(Whose whose) {
+  Result<void> removed;
+  for (const std::string_view family : {"ip", "ip6"}) {
+    const Result<void> one = co_await remove_of(family, whose);
+    removed = one ? removed : one;
+  }
+  co_return removed;
+}
+
+asio::awaitable<Result<void>> NftBarrier::remove_of(std::string_view family, Whose whose) const {
+  std::vector<std::string_view> tables = {kTable};
+  if (whose == Whose::anybodys) {
+    co_return co_await remove_nft_tables(*runner_, family, std::move(tables));
+  }
+  const Result<bool> removed =
+      co_await run_nft_if_owned(*runner_, family, kTable, owner_, nft_removal_text(family, tables));
+  co_return removed ? Result<void>() : removed.error();
 }
 
 asio::awaitable<Result<std::vector<std::string>>> NftBarrier::find() const {

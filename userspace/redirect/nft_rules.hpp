@@ -16,23 +16,24 @@ namespace msi2imds::redirect {
 class NftRules final : public NatRules {
  public:
   NftRules(const NatFamily& family, std::vector<std::uint16_t> ports, std::uint16_t listen_port,
-           std::shared_ptr<CommandRunner> runner, std::unique_ptr<ChangeWatch> watch);
+           std::string owner, std::shared_ptr<CommandRunner> runner, std::unique_ptr<ChangeWatch> watch);
 
   [[nodiscard]] asio::awaitable<Result<void>> put() override;
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
-  [[nodiscard]] asio::awaitable<Result<void>> close() override;
+  [[nodiscard]] asio::awaitable<Result<bool>> close(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<void>> finish() override;
-  [[nodiscard]] asio::awaitable<Result<void>> remove() override;
+  [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;
 
  private:
+  [[nodiscard]] asio::awaitable<Result<void>> refill() const;
+  [[nodiscard]] asio::awaitable<Result<bool>> run_if_ours(std::string_view table, std::string text) const;
+
   const NatFamily& family_;
   std::vector<std::uint16_t> ports_;
   std::uint16_t listen_port_;
+  std::string owner_;
   std::shared_ptr<CommandRunner> runner_;
   std::unique_ptr<ChangeWatch> watch_;
 };
-
-// Does what `text` says, in one transaction.
-[[nodiscard]] asio::awaitable<Result<void>> run_nft(CommandRunner& runner, std::string text);
 
 }  // namespace msi2imds::redirect

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 
+#include "redirect/owner.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
@@ -22,93 +24,184 @@ constexpr std::string_view kOnlyBeginnings = "tcp flags & (fin|syn|rst|ack) != s
 constexpr std::string_view kRepliesChain = "replies";
 constexpr std::string_view kRepliesHook = "type nat hook postrouting priority";
 
+// Empty as well. Who asks for it in a transaction finds out whether the table is still his.
+constexpr std::string_view kOwnerChain = "owner_";
+
+// Behind the translation. Where the kernel takes a beginning for a part of an older connection, it does not
+// ask the rules: its client is made to try again, a second later, when OldConnections has seen to that.
+constexpr std::string_view kUntranslatedChain = "untranslated";
+constexpr std::string_view kUntranslatedHook = "type filter hook output priority";
+
 std::string rule_text(const NatFamily& family, std::string_view address, std::uint16_t port,
-                      std::uint16_t listen_port) {
-  return fmt::format("{} daddr {} tcp dport {} redirect to :{}", family.nft_name, address, port, listen_port);
+                      std::string_view verdict) {
+  return fmt::format("{} daddr {} tcp dport {} {}", family.nft_name, address, port, verdict);
+}
+
+std::string redirect_to(std::uint16_t port) {
+  return fmt::format("redirect to :{}", port);
 }
 
 std::vector<std::string> rule_texts(const NatFamily& family, const std::vector<std::uint16_t>& ports,
-                                    std::uint16_t listen_port) {
+                                    std::uint16_t listen_port, std::string_view verdict) {
   std::vector<std::string> rules = {std::string(kOnlyBeginnings),
                                     fmt::format("tcp sport {} return", listen_port)};
   for (const std::uint16_t port : ports) {
-    rules.push_back(rule_text(family, family.loopback, port, listen_port));
+    rules.push_back(rule_text(family, family.loopback, port, verdict));
   }
   return rules;
 }
 
+// One that hangs on a hook.
+struct Chain {
+  std::string_view name;
+  std::string_view hook;
+  int priority = 0;
+  std::vector<std::string> rules;
+};
+
+std::vector<Chain> chains_of(std::vector<std::string> rules) {
+  return {{.name = kRulesChain, .hook = kRulesHook, .priority = -100, .rules = std::move(rules)},
+          {.name = kRepliesChain, .hook = kRepliesHook, .priority = 100, .rules = {}}};
+}
+
+// All of our table but the mark.
+std::vector<Chain> chains_of(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                             std::uint16_t listen_port) {
+  std::vector<Chain> chains = chains_of(rule_texts(family, ports, listen_port, redirect_to(listen_port)));
+  chains.push_back({.name = kUntranslatedChain,
+                    .hook = kUntranslatedHook,
+                    .priority = 0,
+                    .rules = rule_texts(family, ports, listen_port, "drop")});
+  return chains;
+}
+
 // Replaces a table of that name, whether or not there is one.
 std::string replacement_text(const NatFamily& family, std::string_view table,
-                             const std::vector<std::string>& rules) {
-  std::string text = nft_removal_text(family, {table});
-  text += fmt::format("table {} {} {{\n\tchain {} {{\n\t\t{} -100;\n", family.nft_name, table, kRulesChain,
-                      kRulesHook);
-  for (const std::string& rule : rules) {
-    text += "\t\t" + rule + "\n";
+                             const std::vector<Chain>& chains, std::string_view owner) {
+  std::string text = nft_removal_text(family.nft_name, {table});
+  text += fmt::format("table {} {} {{\n", family.nft_name, table);
+  for (const Chain& chain : chains) {
+    text += fmt::format("\tchain {} {{\n\t\t{} {};\n", chain.name, chain.hook, chain.priority);
+    for (const std::string& rule : chain.rules) {
+      text += "\t\t" + rule + "\n";
+    }
+    text += "\t}\n";
   }
-  text += fmt::format("\t}}\n\tchain {} {{\n\t\t{} 100;\n\t}}\n}}\n", kRepliesChain, kRepliesHook);
-  return text;
+  return text + nft_mark_text(owner) + "}\n";
 }
 
-}  // namespace
-
-std::string nft_table_text(const NatFamily& family, std::string_view table,
-                           const std::vector<std::uint16_t>& ports, std::uint16_t listen_port) {
-  return replacement_text(family, table, rule_texts(family, ports, listen_port));
-}
-
-std::string nft_refill_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
-                            std::uint16_t listen_port) {
-  const std::string table = fmt::format("{} {}", family.nft_name, kNftTable);
-  std::string text = fmt::format("add table {}\n", table);
-  text += fmt::format("add chain {} {} {{ {} -100; }}\n", table, kRulesChain, kRulesHook);
-  text += fmt::format("add chain {} {} {{ {} 100; }}\n", table, kRepliesChain, kRepliesHook);
-  text += fmt::format("flush table {}\n", table);
-  for (const std::string& rule : rule_texts(family, ports, listen_port)) {
-    text += fmt::format("add rule {} {} {}\n", table, kRulesChain, rule);
+// What a chain lacks, according to a listing.
+std::optional<std::string> missing_in_chain(const Chain& chain, const std::vector<std::string_view>& lines) {
+  const auto place = std::find(lines.begin(), lines.end(), fmt::format("chain {} {{", chain.name));
+  if (place == lines.end()) {
+    return fmt::format("chain {} is missing", chain.name);
   }
-  return text;
-}
-
-std::string nft_closing_text(const NatFamily& family) {
-  return replacement_text(family, kNftClosingTable, {rule_text(family, family.nowhere, 1, 1)}) +
-         nft_removal_text(family, {kNftTable});
-}
-
-std::string nft_removal_text(const NatFamily& family, const std::vector<std::string_view>& tables) {
-  std::string text;
-  for (const std::string_view table : tables) {  // only what is there can be deleted
-    text += fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family.nft_name, table);
+  if (place + 1 == lines.end() || !(place + 1)->starts_with(chain.hook)) {
+    return fmt::format("chain {} is not where connections pass", chain.name);
   }
-  return text;
-}
-
-std::optional<std::string> missing_in_nft_table(const NatFamily& family,
-                                                const std::vector<std::uint16_t>& ports,
-                                                std::uint16_t listen_port, std::string_view listing) {
-  const std::vector<std::string_view> lines = lines_of(listing);
-  const auto chain = std::find(lines.begin(), lines.end(), fmt::format("chain {} {{", kRulesChain));
-  if (chain == lines.end()) {
-    return "its chain is missing";
-  }
-  if (std::any_of(lines.begin(), chain, [](std::string_view line) { return line.starts_with("flags"); })) {
-    return "it is switched off";
-  }
-  if (chain + 1 == lines.end() || !(chain + 1)->starts_with(kRulesHook)) {
-    return "its chain is not where connections pass";
-  }
-  std::vector<std::string> rules(chain + 2, std::find(chain, lines.end(), "}"));
+  std::vector<std::string> rules(place + 2, std::find(place, lines.end(), "}"));
   if (!rules.empty() && rules[0].starts_with("tcp flags") && rules[0].ends_with("return")) {
     rules[0] = kOnlyBeginnings;  // the versions of nft spell it in several ways
   }
-  const std::vector<std::string> expected = rule_texts(family, ports, listen_port);
-  for (const std::string& rule : expected) {
+  for (const std::string& rule : chain.rules) {
     if (std::find(rules.begin(), rules.end(), rule) == rules.end()) {
       return "the rule '" + rule + "' is missing";
     }
   }
-  if (!std::equal(rules.begin(), rules.end(), expected.begin(), expected.end())) {
+  if (rules != chain.rules) {
     return "it holds rules that are not ours";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string nft_table_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                           std::uint16_t listen_port, std::string_view owner) {
+  return replacement_text(family, kNftTable, chains_of(family, ports, listen_port), owner) +
+         nft_removal_text(family.nft_name, {kNftClosingTable});
+}
+
+std::string nft_probe_text(const NatFamily& family, std::uint16_t port, std::uint16_t listen_port) {
+  return replacement_text(family, kNftProbeTable,
+                          chains_of(rule_texts(family, {port}, listen_port, redirect_to(listen_port))), {});
+}
+
+std::string nft_refill_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
+                            std::uint16_t listen_port, std::string_view owner,
+                            const std::vector<std::string>& owners_before) {
+  const std::string table = fmt::format("{} {}", family.nft_name, kNftTable);
+  const std::vector<Chain> chains = chains_of(family, ports, listen_port);
+  std::string text = fmt::format("add table {}\n", table);
+  for (const Chain& chain : chains) {
+    text += fmt::format("add chain {} {} {{ {} {}; }}\n", table, chain.name, chain.hook, chain.priority);
+  }
+  text += fmt::format("flush table {}\n", table);
+  for (const Chain& chain : chains) {
+    for (const std::string& rule : chain.rules) {
+      text += fmt::format("add rule {} {} {}\n", table, chain.name, rule);
+    }
+  }
+  for (const std::string& before : owners_before) {
+    text += fmt::format("delete chain {} {}{}\n", table, kOwnerChain, before);
+  }
+  return text + fmt::format("add chain {} {}{}\n", table, kOwnerChain, owner);
+}
+
+std::string nft_condition_text(std::string_view family, std::string_view table, std::string_view owner) {
+  return fmt::format("flush chain {} {} {}{}\n", family, table, kOwnerChain, owner);
+}
+
+std::string nft_mark_text(std::string_view owner) {
+  return owner.empty() ? std::string() : fmt::format("\tchain {}{} {{\n\t}}\n", kOwnerChain, owner);
+}
+
+std::string nft_closing_text(const NatFamily& family, std::string_view owner) {
+  std::vector<std::string> rules = {rule_text(family, family.nowhere, 1, redirect_to(1))};
+  return replacement_text(family, kNftClosingTable, chains_of(std::move(rules)), owner) +
+         nft_removal_text(family.nft_name, {kNftTable});
+}
+
+std::string nft_removal_text(std::string_view family, const std::vector<std::string_view>& tables) {
+  std::string text;
+  for (const std::string_view table : tables) {  // only what is there can be deleted
+    text += fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
+  }
+  return text;
+}
+
+std::vector<std::string> nft_owners(std::string_view listing) {
+  const std::string beginning = fmt::format("chain {}", kOwnerChain);
+  std::vector<std::string> owners;
+  for (std::string_view line : lines_of(listing)) {
+    if (line.starts_with(beginning)) {
+      line.remove_prefix(beginning.size());
+      const std::string_view name = line.substr(0, line.find(' '));
+      if (is_owner(name)) {
+        owners.emplace_back(name);
+      }
+    }
+  }
+  return owners;
+}
+
+std::optional<std::string> missing_in_nft_table(const NatFamily& family,
+                                                const std::vector<std::uint16_t>& ports,
+                                                std::uint16_t listen_port, std::string_view owner,
+                                                std::string_view listing) {
+  const std::vector<std::string_view> lines = lines_of(listing);
+  if (std::any_of(lines.begin(), lines.end(),
+                  [](std::string_view line) { return line.starts_with("flags"); })) {
+    return "it is switched off";
+  }
+  for (const Chain& chain : chains_of(family, ports, listen_port)) {
+    const std::optional<std::string> missing = missing_in_chain(chain, lines);
+    if (missing) {
+      return missing;
+    }
+  }
+  if (nft_owners(listing) != std::vector{std::string(owner)}) {
+    return "it is not marked as ours";
   }
   return std::nullopt;
 }

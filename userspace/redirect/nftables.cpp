@@ -7,6 +7,7 @@
 #include "redirect/nat_redirection.hpp"
 #include "redirect/nft_rules.hpp"
 #include "redirect/nft_text.hpp"
+#include "redirect/nft_tool.hpp"
 #include "redirect/tool.hpp"
 #include "redirect/trial_connection.hpp"
 
@@ -22,13 +23,13 @@ asio::awaitable<Result<void>> NftablesRedirector::probe(const Plan& plan) const 
   if (!trial) {
     co_return trial.error();
   }
-  const std::string text = nft_table_text(kIpv4, kNftProbeTable, {trial->port()}, trial->listen_port());
+  const std::string text = nft_probe_text(kIpv4, trial->port(), trial->listen_port());
   Result<void> added = co_await run_nft(*runner_, text);
   if (!added) {
     co_return added;
   }
   const Result<void> connected = co_await trial->connect();
-  const std::string removal = nft_removal_text(kIpv4, {kNftProbeTable});
+  const std::string removal = nft_removal_text(kIpv4.nft_name, {kNftProbeTable});
   const Result<void> removed = co_await run_nft(*runner_, removal);
   co_return connected ? removed : connected;
 }
@@ -39,11 +40,12 @@ std::vector<SocketAddress> NftablesRedirector::listen_addresses(const Plan& plan
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> NftablesRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
+  const std::string owner = new_owner();
   const auto rules_of = [&](const NatFamily& family) {
-    return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, runner_,
+    return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, owner, runner_,
                                       std::make_unique<NftWatch>(std::string(kNftTable)));
   };
-  return NatRedirection::install("nftables", plan, listeners, rules_of(kIpv4), rules_of(kIpv6),
+  return NatRedirection::install(plan, listeners, rules_of(kIpv4), rules_of(kIpv6),
                                  deadline_after(plan.patience));
 }
 
@@ -57,12 +59,13 @@ asio::awaitable<Result<std::vector<std::string>>> NftablesRedirector::remove_lef
   if (!listing) {
     co_return listing.error();
   }
+  const std::string owner = new_owner();
   std::vector<NatLeftover> leftovers;
   for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
     NatLeftover leftover{.rules = nullptr, .names = our_nft_tables(*family, *listing)};
     if (!leftover.names.empty()) {
       leftover.rules =
-          std::make_unique<NftRules>(*family, plan.legacy_ports, plan.listen_port, runner_, nullptr);
+          std::make_unique<NftRules>(*family, plan.legacy_ports, plan.listen_port, owner, runner_, nullptr);
       leftovers.push_back(std::move(leftover));
     }
   }

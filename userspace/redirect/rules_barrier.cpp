@@ -16,7 +16,7 @@ asio::awaitable<Result<void>> RulesBarrier::keep_guard() {
     co_return Result<void>();
   }
   Guard::Undo undo = [rules = rules_] {
-    const Result<void> removed = run_to_end(rules->remove());
+    const Result<void> removed = run_to_end(rules->remove(Whose::ours));
     return removed || !is_busy(removed.error());
   };
   const std::vector<int> none;
@@ -67,7 +67,7 @@ asio::awaitable<Result<void>> RulesBarrier::lower() {
   if (!guard_) {
     co_return Result<void>();
   }
-  const auto remove_rules = [this] { return rules_->remove(); };
+  const auto remove_rules = [this] { return rules_->remove(Whose::ours); };
   const Result<void> removed = co_await insist(deadline_after(patience_), remove_rules);
   if (removed) {
     dismiss_guard();
@@ -99,7 +99,7 @@ asio::awaitable<Result<void>> RulesBarrier::remove_leftovers() const {
   if (found->empty()) {
     co_return Result<void>();
   }
-  const auto remove_rules = [this] { return rules_->remove(); };
+  const auto remove_rules = [this] { return rules_->remove(Whose::anybodys); };
   co_return co_await insist(deadline_after(BarrierPlan().patience), remove_rules);
 }
 

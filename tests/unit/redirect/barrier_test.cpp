@@ -28,7 +28,7 @@ BarrierPlan barrier_plan() {
 TEST(BarrierTextTest, NftLetsNamedUsersThroughAndRefusesWhoeverIsLeft) {
   BarrierPlan plan = barrier_plan();
   plan.closed.push_back(at("127.0.0.1", 3080));
-  EXPECT_EQ(nft_barrier_text(plan),
+  EXPECT_EQ(nft_barrier_text(plan, "0123abcd"),
             "add table ip msi2imds_barrier\ndelete table ip msi2imds_barrier\n"
             "add table ip6 msi2imds_barrier\ndelete table ip6 msi2imds_barrier\n"
             "table ip msi2imds_barrier {\n\tchain users {\n"
@@ -36,23 +36,24 @@ TEST(BarrierTextTest, NftLetsNamedUsersThroughAndRefusesWhoeverIsLeft) {
             "\tchain output {\n\t\ttype filter hook output priority 0;\n"
             "\t\tip daddr 169.254.169.254 tcp dport 80 tcp flags & (fin|syn|rst|ack) == syn jump users\n"
             "\t\tip daddr 127.0.0.1 tcp dport 3080 tcp flags & (fin|syn|rst|ack) == syn jump users\n"
-            "\t}\n}\n");
+            "\t}\n\tchain owner_0123abcd {\n\t}\n}\n");
 }
 
 TEST(BarrierTextTest, NftClosesAnAddressOfIpv6) {
   BarrierPlan plan = barrier_plan();
   plan.closed = {at("fd00::1", 8080)};
-  const std::string text = nft_barrier_text(plan);
+  const std::string text = nft_barrier_text(plan, "0123abcd");
   EXPECT_NE(text.find("\ntable ip6 msi2imds_barrier {"), std::string::npos) << text;
   EXPECT_NE(text.find("ip6 daddr fd00::1 tcp dport 8080 "), std::string::npos) << text;
 }
 
 TEST(BarrierTextTest, IptablesReplacesOurJumpsAndLeavesOtherRules) {
   const std::vector<std::string> ours = our_barrier_lines(
-      "-P OUTPUT ACCEPT\n-N MSI2IMDS_BARRIER\n-A OUTPUT -j DOCKER\n"
+      "-P OUTPUT ACCEPT\n-N MSI2IMDS_BARRIER\n-N MSI2IMDS_BARRIER_89abcdef\n-A OUTPUT -j DOCKER\n"
       "-A OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j MSI2IMDS_BARRIER\n");
-  EXPECT_EQ(iptables_barrier_text(barrier_plan(), ours),
-            "*filter\n:MSI2IMDS_BARRIER - [0:0]\n"
+  EXPECT_EQ(iptables_barrier_text(barrier_plan(), "0123abcd", ours),
+            "*filter\n-F MSI2IMDS_BARRIER_89abcdef\n-X MSI2IMDS_BARRIER_89abcdef\n"
+            ":MSI2IMDS_BARRIER_0123abcd - [0:0]\n:MSI2IMDS_BARRIER - [0:0]\n"
             "-A MSI2IMDS_BARRIER -m owner --uid-owner 0 -j RETURN\n"
             "-A MSI2IMDS_BARRIER -m owner --uid-owner 1000 -j RETURN\n"
             "-A MSI2IMDS_BARRIER -p tcp -j REJECT --reject-with tcp-reset\n"
@@ -60,9 +61,12 @@ TEST(BarrierTextTest, IptablesReplacesOurJumpsAndLeavesOtherRules) {
             "-I OUTPUT 1 -d 169.254.169.254 -p tcp -m tcp --dport 80 --tcp-flags FIN,SYN,RST,ACK SYN -j "
             "MSI2IMDS_BARRIER\nCOMMIT\n");
   EXPECT_EQ(iptables_barrier_removal_text(ours),
-            "*filter\n-D OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j MSI2IMDS_BARRIER\n"
+            "*filter\n-F MSI2IMDS_BARRIER_89abcdef\n-X MSI2IMDS_BARRIER_89abcdef\n"
+            "-D OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j MSI2IMDS_BARRIER\n"
             "-F MSI2IMDS_BARRIER\n-X MSI2IMDS_BARRIER\nCOMMIT\n");
   EXPECT_EQ(iptables_barrier_removal_text({}), "");
+  EXPECT_TRUE(is_barrier_of("89abcdef", ours));
+  EXPECT_FALSE(is_barrier_of("0123abcd", ours));
 }
 
 class RulesBarrierTest : public testing::Test {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <optional>
@@ -89,6 +92,61 @@ TEST_F(GuardTest, ThatIsDismissedDoesNothing) {
   guard->dismiss();
   EXPECT_FALSE(has_children());
   EXPECT_EQ(told_->attempts, 0);
+}
+
+// Its own process starts the guard, and is killed.
+class KilledGuardTest : public GuardTest {
+ protected:
+  void start_and_be_killed(IfKilled if_killed) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      Told* told = told_;
+      Guard::Undo undo = [told] {
+        ++told->attempts;
+        return true;
+      };
+      const auto guard = run_to_end(Guard::start(std::move(undo), {}, Guard::kPatience, if_killed));
+      (void)::kill(::getpid(), guard ? SIGKILL : SIGTERM);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(WTERMSIG(status), SIGKILL) << "the guard was at its post";
+  }
+};
+
+TEST_F(KilledGuardTest, ActsWhereNobodyComesAfterUs) {
+  start_and_be_killed(IfKilled::undo);
+  EXPECT_TRUE(becomes_true([this] { return told_->attempts == 1; }));
+}
+
+// As child of ours, since it would be an orphan: its end tells that it has decided.
+TEST_F(KilledGuardTest, LeavesAllToWhoeverComesAfterUs) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+  start_and_be_killed(IfKilled::leave);
+  int status = -1;
+  while (::wait(&status) < 0 && errno == EINTR) {
+  }
+  (void)::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(told_->attempts, 0);
+}
+
+TEST_F(GuardTest, ActsWhenItIsDestroyedWhateverIsToBeDoneIfKilled) {
+  Told* told = told_;
+  {
+    Guard::Undo undo = [told] {
+      ++told->attempts;
+      return true;
+    };
+    const auto guard = run_to_end(Guard::start(std::move(undo), {}, Guard::kPatience, IfKilled::leave));
+    ASSERT_TRUE(guard);
+  }
+  EXPECT_TRUE(becomes_true([told] { return told->attempts == 1; }));
+  EXPECT_TRUE(becomes_true([] {
+    collect_ended_guards();
+    return !has_children();
+  }));
 }
 
 TEST_F(GuardTest, TellsOnceItHasUndoneEverything) {

@@ -119,7 +119,7 @@ TEST_F(IptablesRedirectorTest, RemovesWhatAnEarlierProcessPutWithTheOtherKind) {
   offer("iptables", "-nft", ours);
   const auto redirection = run_to_end(redirector_.install(kPlan, kListeners));
   ASSERT_TRUE(redirection) << redirection.error().message();
-  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 2U) << "closed, and then removed";
+  EXPECT_EQ(host_->count("iptables-nft-restore --noflush"), 1U) << "closed, in one transaction";
 }
 
 TEST_F(IptablesRedirectorTest, LeavesItsOwnRulesUnderWhateverName) {

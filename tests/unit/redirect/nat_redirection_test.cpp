@@ -26,12 +26,15 @@
 namespace msi2imds::redirect {
 namespace {
 
-const Plan kQuietPlan = {.legacy_ports = {50342}, .listen_port = 1};  // on port 1, there are no connections
+const Plan kQuietPlan = {.legacy_ports = {50342},
+                         .listen_port = 1,
+                         .may_outlive_us = false};  // on port 1, there are no connections
 constexpr int kForEver = 1000000;
 constexpr std::chrono::seconds kTestPatience{10};
 
 // One family's table in the kernel, with at most one set of rules. The guards change it, too.
 struct Table {
+  std::atomic<int> owner = 0;
   std::atomic<bool> exists = false;
   std::atomic<bool> can_be_changed = true;
   std::atomic<int> locked_for = 0;  // so many attempts at a change
@@ -80,40 +83,52 @@ bool becomes_true(const std::function<bool()>& condition) {
 
 class FakeRules final : public NatRules {
  public:
-  explicit FakeRules(Table& table) : table_(table) {}
+  explicit FakeRules(Table& table) : table_(table), number_(++count) {}
 
   asio::awaitable<Result<void>> put() override {
     ++table_.puts;
     if (table_.never_answers) {
       table_.exists = true;
+      table_.owner = number_;
       asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
       (void)co_await timer.async_wait(kAsTuple);
     }
-    co_return set(true);
+    const Result<void> put = set(true);
+    if (put) {
+      table_.owner = number_;
+    }
+    co_return put;
   }
   asio::awaitable<Result<void>> check() override {
     if (table_.read_failure) {
       co_return *table_.read_failure;
     }
-    co_return table_.exists ? Result<void>() : Error(Errc::incomplete, "check");
+    co_return table_.exists&& is_ours() ? Result<void>() : Error(Errc::incomplete, "check");
   }
-  asio::awaitable<Result<void>> close() override {
+  asio::awaitable<Result<bool>> close(Whose whose) override {
     ++table_.closed;
+    if (whose == Whose::ours && !is_ours()) {
+      co_return false;
+    }
     if (table_.while_closing) {
       table_.while_closing();
     }
-    co_return set(false);
+    const Result<void> closed = set(false);
+    co_return closed ? Result<bool>(true) : closed.error();
   }
   asio::awaitable<Result<void>> finish() override {
     ++table_.finished;
     co_return Result<void>();
   }
-  asio::awaitable<Result<void>> remove() override {
+  asio::awaitable<Result<void>> remove(Whose whose) override {
     ++table_.removed;
-    co_return set(false);
+    co_return whose == Whose::anybodys || is_ours() ? set(false) : Result<void>();
   }
 
  private:
+  [[nodiscard]] bool is_ours() const {
+    return table_.owner == number_;
+  }
   Result<void> set(bool exists) {
     if (table_.locked_for > 0) {
       --table_.locked_for;
@@ -126,7 +141,9 @@ class FakeRules final : public NatRules {
     return {};
   }
 
+  static inline int count = 0;
   Table& table_;
+  int number_;
 };
 
 class NatRedirectionTest : public testing::Test {
@@ -135,7 +152,7 @@ class NatRedirectionTest : public testing::Test {
     return run_to_end(start_to_install());
   }
   asio::awaitable<Result<std::unique_ptr<Redirection>>> start_to_install() {
-    return NatRedirection::install("fake", plan_, listeners_, std::make_unique<FakeRules>(ipv4_),
+    return NatRedirection::install(plan_, listeners_, std::make_unique<FakeRules>(ipv4_),
                                    std::make_unique<FakeRules>(ipv6_), deadline_after(plan_.patience));
   }
   void lock_for(int attempts) const {
@@ -223,13 +240,6 @@ TEST_P(LockedRulesTest, AreNotPutWhileTheyCannotEvenBeRead) {
   EXPECT_EQ(ipv6_.puts, 1) << "only when it was installed";
 }
 
-TEST_F(NatRedirectionTest, TakesAwayWhatAnEarlierProcessWasClosing) {
-  const auto redirection = install();
-  ASSERT_TRUE(redirection);
-  EXPECT_EQ(ipv4_.finished, 1);
-  EXPECT_EQ(ipv6_.finished, 1);
-}
-
 class NatLeftoversTest : public NatRedirectionTest {
  protected:
   Result<std::vector<std::string>> remove_leftovers(Removal removal, std::uint16_t listen_port) {
@@ -243,12 +253,12 @@ class NatLeftoversTest : public NatRedirectionTest {
 TEST_F(NatLeftoversTest, GoAtOnceWhereNoConnectionNeedsThem) {
   for (const Removal removal : {Removal::at_once, Removal::gently}) {
     ipv4_.exists = ipv6_.exists = true;
-    ipv4_.removed = 0;
+    ipv4_.removed = ipv4_.closed = 0;
     const auto removed = remove_leftovers(removal, 1);
     ASSERT_TRUE(removed) << removed.error().message();
     EXPECT_EQ(*removed, (std::vector<std::string>{"one", "another", "a third"}));
     EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
-    EXPECT_EQ(ipv4_.removed, 1);
+    EXPECT_EQ(ipv4_.removed + ipv4_.closed, 1);
   }
 }
 
@@ -352,14 +362,22 @@ TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOne) {
   auto first = install();
   auto second = install();
   ASSERT_TRUE(first && second);
-  EXPECT_EQ(run_to_end((*first)->check()).error().code(), Errc::superseded);
-  EXPECT_FALSE(run_to_end((*first)->repair()));
-  EXPECT_FALSE((*first)->hand_over());
+  EXPECT_FALSE(run_to_end((*first)->check()));
+  EXPECT_TRUE(run_to_end((*first)->remove()));
   first->reset();
   EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
   EXPECT_TRUE(run_to_end((*second)->check()));
   EXPECT_TRUE(run_to_end((*second)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOneAfterItsDestructionToo) {
+  auto first = install();
+  auto second = install();
+  ASSERT_TRUE(first && second);
+  first->reset();
+  EXPECT_TRUE(becomes_true([] { return !are_rules_left_to_guards(); }));
+  EXPECT_TRUE(run_to_end((*second)->check()));
 }
 
 // All steps share one deadline, and one family does not use up the time of the other.
@@ -435,7 +453,6 @@ TEST_F(NatRedirectionTest, ThatIsDestroyedIsRemovedByItsGuard) {
 TEST_F(NatRedirectionTest, IsSafeFromTheGuardOfTheOneBefore) {
   auto first = install();
   ASSERT_TRUE(first);
-  const int guards = count_children();
   lock_for(kForEver);
   first->reset();
   EXPECT_TRUE(becomes_true([this] { return ipv4_.closed > 0; }));
@@ -444,8 +461,8 @@ TEST_F(NatRedirectionTest, IsSafeFromTheGuardOfTheOneBefore) {
   lock_for(0);
   const auto second = install();
   ASSERT_TRUE(second);
-  EXPECT_EQ(count_children(), guards) << "only its own has been added";
-  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+  EXPECT_TRUE(becomes_true([] { return !are_rules_left_to_guards(); }));
+  EXPECT_TRUE(run_to_end((*second)->check()));
   EXPECT_TRUE(run_to_end((*second)->remove()));
 }
 
@@ -469,8 +486,8 @@ TEST_F(NatRedirectionTest, ThatCannotReplaceAnotherLeavesThatInForce) {
   plan_.patience = std::chrono::milliseconds(0);
   lock_for(1);
   EXPECT_FALSE(install());
+  EXPECT_TRUE(becomes_true([] { return !are_rules_left_to_guards(); }));
   EXPECT_TRUE(run_to_end((*first)->check()));
-  EXPECT_EQ(ipv4_.closed, 0);
   EXPECT_TRUE(run_to_end((*first)->remove()));
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 const std::string kRun = "nft -f /dev/stdin";
 const std::string kListTable = "nft -nnn list table ip msi2imds";
+const std::string kListClosing = "nft -nnn list table ip msi2imds_closing";
 
 class FakeWatch final : public ChangeWatch {
  public:
@@ -32,7 +33,7 @@ class NftRulesTest : public testing::Test {
  protected:
   std::shared_ptr<FakeCommandRunner> host_ = std::make_shared<FakeCommandRunner>();
   bool changed_ = true;
-  NftRules rules_{kIpv4, {50342, 50343}, 342, host_, std::make_unique<FakeWatch>(changed_)};
+  NftRules rules_{kIpv4, {50342, 50343}, 342, "0123abcd", host_, std::make_unique<FakeWatch>(changed_)};
 };
 
 TEST_F(NftRulesTest, PutsTheTableInOneTransaction) {
@@ -45,6 +46,7 @@ TEST_F(NftRulesTest, PutsTheTableInOneTransaction) {
 TEST_F(NftRulesTest, RefillsTheTableWhereTheKernelAllowsOneChainOnly) {
   host_->fail(kRun, 1, "Error: Could not process rule: Device or resource busy\n");
   host_->succeed(kRun);
+  host_->succeed(kListTable, "table ip msi2imds {\n\tchain owner_89abcdef {\n\t}\n}\n");
   EXPECT_TRUE(run_to_end(rules_.put()));
   EXPECT_EQ(host_->calls.back().input, golden("refill_ip.nft"));
 }
@@ -85,14 +87,68 @@ TEST_F(NftRulesTest, SaysThatItCannotLook) {
   EXPECT_EQ(checked.error().code(), Errc::not_permitted);
 }
 
-TEST_F(NftRulesTest, RemovesTheTables) {
+const std::string kNotThere = "Error: Could not process rule: No such file or directory\nflush chain\n";
+const std::string kCondition = "flush chain ip msi2imds owner_0123abcd\n";
+
+TEST_F(NftRulesTest, RemovesAnybodysTables) {
   host_->succeed(kRun);
-  EXPECT_TRUE(run_to_end(rules_.close()));
+  EXPECT_EQ(*run_to_end(rules_.close(Whose::anybodys)), true);
   EXPECT_EQ(host_->calls.back().input, golden("closing_ip.nft"));
-  EXPECT_TRUE(run_to_end(rules_.finish()));
-  EXPECT_EQ(host_->calls.back().input, "add table ip msi2imds_closing\ndelete table ip msi2imds_closing\n");
-  EXPECT_TRUE(run_to_end(rules_.remove()));
+  EXPECT_TRUE(run_to_end(rules_.remove(Whose::anybodys)));
   EXPECT_NE(host_->calls.back().input.find("delete table ip msi2imds\n"), std::string::npos);
+  EXPECT_EQ(host_->calls.back().input.find("flush chain"), std::string::npos);
+}
+
+TEST_F(NftRulesTest, RemovesItsTablesInTransactionsThatFailWhereTheyAreSomebodyElses) {
+  host_->succeed(kRun);
+  EXPECT_EQ(*run_to_end(rules_.close(Whose::ours)), true);
+  EXPECT_EQ(host_->calls.back().input, kCondition + golden("closing_ip.nft"));
+  EXPECT_TRUE(run_to_end(rules_.finish()));
+  EXPECT_EQ(host_->calls.back().input,
+            "flush chain ip msi2imds_closing owner_0123abcd\n"
+            "add table ip msi2imds_closing\ndelete table ip msi2imds_closing\n");
+  EXPECT_TRUE(run_to_end(rules_.remove(Whose::ours)));
+  EXPECT_EQ(host_->calls[2].input, kCondition + "add table ip msi2imds\ndelete table ip msi2imds\n");
+}
+
+TEST_F(NftRulesTest, LeavesTheTablesOfASuccessorAlone) {
+  host_->fail(kRun, 1, kNotThere);
+  host_->succeed(kListTable, "table ip msi2imds {\n\tchain owner_89abcdef {\n\t}\n}\n");
+  host_->fail(kListClosing, 1, kNotThere);
+  EXPECT_EQ(*run_to_end(rules_.close(Whose::ours)), false);
+  EXPECT_TRUE(run_to_end(rules_.finish()));
+  EXPECT_TRUE(run_to_end(rules_.remove(Whose::ours)));
+  EXPECT_EQ(host_->count(kRun), 4U) << "nothing is tried twice";
+}
+
+// nft reads all tables before it changes one, and fails where one has gone meanwhile.
+TEST_F(NftRulesTest, TriesAgainWhereSomebodyElseCameInBetween) {
+  host_->fail(kRun, 1, kNotThere);
+  host_->succeed(kRun);
+  host_->succeed(kListTable, golden("listed_by_nft_1.0.6"));
+  EXPECT_EQ(*run_to_end(rules_.close(Whose::ours)), true);
+  EXPECT_EQ(host_->count(kRun), 2U);
+}
+
+TEST_F(NftRulesTest, RemovesWhatIsLeftThoughSomebodyElseRemovesSomeOfIt) {
+  host_->fail(kRun, 1, kNotThere);
+  host_->succeed(kRun);
+  host_->succeed("nft list tables", "table ip msi2imds\n");
+  EXPECT_TRUE(run_to_end(rules_.remove(Whose::anybodys)));
+  EXPECT_EQ(host_->count(kRun), 2U);
+}
+
+TEST_F(NftRulesTest, ASuccessIsWhatSomebodyElseHasRemoved) {
+  host_->fail(kRun, 1, kNotThere);
+  host_->succeed("nft list tables", "table ip filter\n");
+  EXPECT_TRUE(run_to_end(rules_.remove(Whose::anybodys)));
+  EXPECT_EQ(host_->count(kRun), 1U);
+}
+
+TEST_F(NftRulesTest, SaysWhyItCannotRemove) {
+  host_->fail(kRun, 1, kNotThere);
+  host_->succeed("nft list tables", "table ip msi2imds\n");
+  EXPECT_EQ(run_to_end(rules_.remove(Whose::anybodys)).error().code(), Errc::no_nat);
 }
 
 }  // namespace

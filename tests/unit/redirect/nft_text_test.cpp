@@ -9,6 +9,7 @@ namespace msi2imds::redirect {
 namespace {
 
 const std::vector<std::uint16_t> kTwoPorts = {50342, 50343};
+constexpr std::string_view kNftOwner = "0123abcd";
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const std::size_t place = text.find(what);
@@ -17,31 +18,32 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 std::optional<std::string> missing_in(const std::string& listing) {
-  return missing_in_nft_table(kIpv4, kTwoPorts, 342, listing);
+  return missing_in_nft_table(kIpv4, kTwoPorts, 342, kNftOwner, listing);
 }
 
 TEST(NftTextTest, ReplacesATable) {
-  EXPECT_EQ(nft_table_text(kIpv4, kNftTable, kTwoPorts, 342), golden("table_ip.nft"));
-  EXPECT_EQ(nft_table_text(kIpv6, kNftTable, kTwoPorts, 342), golden("table_ip6.nft"));
+  EXPECT_EQ(nft_table_text(kIpv4, kTwoPorts, 342, kNftOwner), golden("table_ip.nft"));
+  EXPECT_EQ(nft_table_text(kIpv6, kTwoPorts, 342, kNftOwner), golden("table_ip6.nft"));
 }
 
 TEST(NftTextTest, RefillsATable) {
-  EXPECT_EQ(nft_refill_text(kIpv4, kTwoPorts, 342), golden("refill_ip.nft"));
+  EXPECT_EQ(nft_refill_text(kIpv4, kTwoPorts, 342, kNftOwner, {"89abcdef"}), golden("refill_ip.nft"));
 }
 
 TEST(NftTextTest, ClosesATable) {
-  EXPECT_EQ(nft_closing_text(kIpv4), golden("closing_ip.nft"));
-  EXPECT_EQ(nft_closing_text(kIpv6), golden("closing_ip6.nft"));
+  EXPECT_EQ(nft_closing_text(kIpv4, kNftOwner), golden("closing_ip.nft"));
+  EXPECT_EQ(nft_closing_text(kIpv6, kNftOwner), golden("closing_ip6.nft"));
 }
 
 TEST(NftTextTest, RemovesTables) {
-  EXPECT_EQ(nft_removal_text(kIpv6, {kNftTable, kNftClosingTable}), golden("removal_ip6.nft"));
+  EXPECT_EQ(nft_removal_text(kIpv6.nft_name, {kNftTable, kNftClosingTable}), golden("removal_ip6.nft"));
 }
 
 TEST(NftTextTest, IsContentWithWhatNftLists) {
   EXPECT_EQ(missing_in(golden("listed_by_nft_1.0.6")), std::nullopt);
   EXPECT_EQ(missing_in(golden("listed_in_old_spelling")), std::nullopt);
-  EXPECT_EQ(missing_in_nft_table(kIpv6, kTwoPorts, 342, golden("listed_ip6_by_nft_1.0.6")), std::nullopt);
+  EXPECT_EQ(missing_in_nft_table(kIpv6, kTwoPorts, 342, kNftOwner, golden("listed_ip6_by_nft_1.0.6")),
+            std::nullopt);
 }
 
 TEST(NftTextTest, NoticesWhatIsMissing) {
@@ -56,6 +58,16 @@ TEST(NftTextTest, NoticesWhatIsMissing) {
   EXPECT_TRUE(missing_in(replaced(listing, "chain legacy_ports", "chain others")));
   EXPECT_TRUE(missing_in(replaced(listing, "{\n", "{\n\tflags dormant\n")));
   EXPECT_TRUE(missing_in(replaced(listing, "return\n", "accept\n")));
+}
+
+TEST(NftTextTest, NoticesWhoseATableIs) {
+  const std::string listing = golden("listed_by_nft_1.0.6");
+  EXPECT_EQ(nft_owners(listing), std::vector<std::string>{"0123abcd"});
+  EXPECT_EQ(missing_in(replaced(listing, "owner_0123abcd", "owner_89abcdef")), "it is not marked as ours");
+  const std::string mark = "\tchain owner_0123abcd {\n\t}\n";
+  EXPECT_TRUE(missing_in(replaced(listing, mark, ""))) << "put by a version that left no mark";
+  EXPECT_TRUE(missing_in(replaced(listing, mark, mark + "\tchain owner_89abcdef {\n\t}\n")));
+  EXPECT_TRUE(nft_owners("\tchain owner_of_something {\n").empty());
 }
 
 TEST(NftTextTest, SurvivesDamagedListings) {

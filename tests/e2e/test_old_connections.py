@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""NAT rules come while connections are under way that lead to us in another way: their clients' ports are used again."""
+
+import os
+import signal
+import socket
+import struct
+
+import pytest
+
+import backends
+from legacy_port import PORT
+from programs import run_in
+from raw_http import RESOURCE, RawConnection, request
+from tokens import assert_legacy_success
+from waiting import wait_until
+
+by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
+CLIENT_PORT = 23456
+
+
+def connect_from(host, port):
+    client = host.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.settimeout(10)
+    client.bind(("127.0.0.1", port))
+    client.connect(("127.0.0.1", PORT))
+    return RawConnection(client)
+
+
+def tracked(host):
+    """What the kernel remembers of connections from that port which it does not translate."""
+    lines = run_in(host, "cat", "/proc/net/nf_conntrack").stdout.splitlines()
+    return [line for line in lines if line.count(f"port={CLIENT_PORT} ") == 2 and "port=342 " not in line]
+
+
+def go_over_to(service, backend, more=None):
+    service.configure({**backends.settings(backend), **(more or {})})
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: service.status_json()["backend"] == backend, 10, "the rules are there")
+
+
+def assert_served_from_the_same_port(host, service):
+    """The supervisor stood still until now."""
+    assert tracked(host), "the kernel has begun to track it, at its end"
+    os.kill(service.pid, signal.SIGCONT)
+    wait_until(lambda: not tracked(host), 5, "the kernel is made to forget it")
+    with connect_from(host, CLIENT_PORT) as after:
+        assert_legacy_success(after.ask(request()), RESOURCE)
+
+
+@pytest.mark.parametrize("old", ["sk_lookup", "listen"])
+@by_rules
+def test_after_a_connection_that_was_idle(emulator, new_service, host, old, backend):
+    """Its last packet alone is tracked, as one in the middle, for minutes."""
+    service = new_service(backends.settings(old)).start()
+    with connect_from(host, CLIENT_PORT) as before:
+        assert_legacy_success(before.ask(request()), RESOURCE)
+        go_over_to(service, backend)
+        os.kill(service.pid, signal.SIGSTOP)
+    wait_until(lambda: tracked(host), 5, "its end")
+    assert_served_from_the_same_port(host, service)
+
+
+@pytest.mark.parametrize("old", ["sk_lookup", "listen"])
+@by_rules
+def test_after_a_connection_that_waited_for_its_answer(emulator, new_service, host, old, backend):
+    """The server's words are tracked first, so it counts as the one who dialled."""
+    patience = {"imds.request_timeout": 30, "imds.deadline": 60}
+    service = new_service({**backends.settings(old), **patience}).start()
+    before = connect_from(host, CLIENT_PORT)
+    with emulator.standing_still():
+        before.send(request())
+        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
+        go_over_to(service, backend, patience)
+        os.kill(service.pid, signal.SIGSTOP)
+    assert_legacy_success(before.read_reply(), RESOURCE)
+    before.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    before.socket.close()
+    assert_served_from_the_same_port(host, service)

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace msi2imds::redirect {
+
+// Connections to us that were there before NAT rules came, and lead to us in another way. The kernel begins
+// to track them somewhere in the middle, so it may not learn of their end, and does not look at NAT rules
+// when a client's port is used again: it is made to forget them, until they have ended.
+class OldConnections {
+ public:
+  // Rules have come: from now on it is worthwhile to look.
+  void expect();
+
+  // To be called every second; cheap once all of them have ended, which is waited for ten minutes.
+  void forget(const std::vector<std::uint16_t>& legacy_ports, std::uint16_t listen_port);
+
+ private:
+  int looks_left_ = 0;
+  std::chrono::steady_clock::time_point end_{};
+};
+
+}  // namespace msi2imds::redirect
