@@ -270,6 +270,19 @@ TEST_P(BarrierTest, LeavesNothingWhereItCannotLeaveAll) {
   EXPECT_EQ(files_.names().size(), 1U) << "the foreign one";
 }
 
+// However late that is lowered, which takes away its own rules alone.
+TEST_P(BarrierTest, OutlastsTheOneBefore) {
+  if (GetParam() == "bpf") {
+    return;  // does not apply: links are nobody else's
+  }
+  const std::unique_ptr<redirect::Barrier> earlier = std::move(barrier_);
+  barrier_ = new_barrier();
+  raise();
+  EXPECT_TRUE(run_to_end(earlier->lower()));
+  EXPECT_EQ(why_not_in_force(), "");
+  EXPECT_TRUE(is_refusal(dial_as(kRefused, kNicAddress, kClosedPort)));
+}
+
 TEST_P(BarrierTest, ClosesAnAddressOfIpv6) {
   const UniqueFd listener = listen_on("::1", kClosedPort);
   plan_.closed = {at("::1", kClosedPort)};

@@ -197,8 +197,21 @@ TEST_P(NatRulesTest, TakeThePlaceOfThoseOfAnEarlierProcess) {
 
   redirector_ = make_redirector();
   install();
-  EXPECT_EQ(all_rules(), installed) << "one jump, one table";
+  EXPECT_EQ(in_any_order(all_rules()), in_any_order(installed)) << "one jump, one table, one mark";
   EXPECT_TRUE(run_to_end(redirection_->check()));
+}
+
+// However late it is removed, which takes away its own alone.
+TEST_P(NatRulesTest, OutlastTheRemovalOfThoseBefore) {
+  install();
+  const std::string installed = all_rules();
+  const std::unique_ptr<redirect::Redirection> earlier = std::move(redirection_);
+  install();
+  EXPECT_FALSE(run_to_end(earlier->check()));
+  EXPECT_TRUE(run_to_end(earlier->remove()));
+  EXPECT_EQ(in_any_order(all_rules()), in_any_order(installed));
+  EXPECT_TRUE(run_to_end(redirection_->check()));
+  EXPECT_TRUE(is_ours("127.0.0.1", kPort));
 }
 
 TEST_P(NatRulesTest, ChangeWithThePlan) {

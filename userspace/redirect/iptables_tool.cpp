@@ -24,6 +24,8 @@ using std::chrono::milliseconds;
 constexpr std::array kWaits = {milliseconds(50), milliseconds(100), milliseconds(200), milliseconds(400),
                                milliseconds(800)};
 
+constexpr int kOvertakings = 2;
+
 // Somebody may have changed the table between our look and our change.
 bool may_be_overtaken(const Error& failure) {
   return failure.code() == Errc::tool_failed || failure.code() == Errc::no_nat ||
@@ -34,7 +36,7 @@ bool may_be_overtaken(const Error& failure) {
 template <typename Attempt>
 std::invoke_result_t<Attempt> persist(const Wait& wait, Attempt attempt) {
   auto result = co_await attempt();
-  if (!result && may_be_overtaken(result.error())) {
+  for (int again = 0; again < kOvertakings && !result && may_be_overtaken(result.error()); ++again) {
     result = co_await attempt();
   }
   for (const milliseconds time : kWaits) {
