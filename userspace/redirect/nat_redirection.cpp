@@ -272,7 +272,7 @@ asio::awaitable<Result<void>> NatRedirection::remove() {
 // What the kernel does with connections that met rules which came or went.
 void NatRedirection::look_after_connections() {
   lost_servers_.end_waiting(legacy_ports_, listen_port_);
-  old_connections_.forget(legacy_ports_, listen_port_);
+  old_connections_.forget(legacy_ports_);
 }
 
 asio::awaitable<Result<void>> NatRedirection::check() {

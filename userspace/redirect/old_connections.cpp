@@ -12,12 +12,11 @@ namespace {
 constexpr int kLooksAfterTheLast = 3;  // its last packets may come later
 constexpr std::chrono::minutes kLongestWait{10};
 
-// Of a connection that is translated, the client has dialled a legacy port, and the server is on another one.
-bool are_some_not_translated(const std::vector<std::uint16_t>& legacy_ports, std::uint16_t listen_port) {
+// Of a connection that is translated, the server's end is on another port.
+bool are_some_not_translated(const std::vector<std::uint16_t>& legacy_ports) {
   const auto sockets = netlink::connected_sockets();
-  return sockets && std::ranges::any_of(*sockets, [&](const netlink::TcpSocket& socket) {
-           return socket.remote.port() == listen_port ||
-                  std::ranges::find(legacy_ports, socket.local.port()) != legacy_ports.end();
+  return sockets && std::ranges::any_of(*sockets, [&legacy_ports](const netlink::TcpSocket& socket) {
+           return std::ranges::find(legacy_ports, socket.local.port()) != legacy_ports.end();
          });
 }
 
@@ -28,15 +27,14 @@ void OldConnections::expect() {
   end_ = std::chrono::steady_clock::now() + kLongestWait;
 }
 
-void OldConnections::forget(const std::vector<std::uint16_t>& legacy_ports, std::uint16_t listen_port) {
+// Those that lead to the listen port itself stay known: they keep the kernel from giving their clients' ports
+// to translated ones.
+void OldConnections::forget(const std::vector<std::uint16_t>& legacy_ports) {
   if (looks_left_ == 0) {
     return;
   }
-  std::vector<std::uint16_t> ports = legacy_ports;
-  ports.push_back(listen_port);
-  (void)netlink::forget_untranslated(ports);
-  const bool goes_on =
-      are_some_not_translated(legacy_ports, listen_port) && std::chrono::steady_clock::now() < end_;
+  (void)netlink::forget_untranslated(legacy_ports);
+  const bool goes_on = are_some_not_translated(legacy_ports) && std::chrono::steady_clock::now() < end_;
   looks_left_ = goes_on ? kLooksAfterTheLast : looks_left_ - 1;
 }
 

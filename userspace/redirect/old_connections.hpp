@@ -7,7 +7,7 @@
 
 namespace msi2imds::redirect {
 
-// Connections to us that were there before NAT rules came, and lead to us in another way. The kernel begins
+// Connections to the legacy ports that were there before NAT rules came. The kernel begins
 // to track them somewhere in the middle, so it may not learn of their end, and does not look at NAT rules
 // when a client's port is used again: it is made to forget them, until they have ended.
 class OldConnections {
@@ -16,7 +16,7 @@ class OldConnections {
   void expect();
 
   // To be called every second; cheap once all of them have ended, which is waited for ten minutes.
-  void forget(const std::vector<std::uint16_t>& legacy_ports, std::uint16_t listen_port);
+  void forget(const std::vector<std::uint16_t>& legacy_ports);
 
  private:
   int looks_left_ = 0;

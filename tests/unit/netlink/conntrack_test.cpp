@@ -22,7 +22,7 @@ Bytes bytes_of(const void* data, std::size_t size) {
   return {begin, begin + size};
 }
 
-Bytes attribute(int type, const Bytes& value) {
+Bytes conntrack_attribute(int type, const Bytes& value) {
   const nlattr head{.nla_len = static_cast<__u16>(NLA_HDRLEN + value.size()),
                     .nla_type = static_cast<__u16>(type)};
   Bytes whole = bytes_of(&head, sizeof head);
@@ -36,9 +36,12 @@ Bytes number(Number value) {
   return bytes_of(&value, sizeof value);
 }
 
-Bytes operator+(Bytes left, const Bytes& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
+Bytes joined(const std::vector<Bytes>& parts) {
+  Bytes whole;
+  for (const Bytes& part : parts) {
+    whole.insert(whole.end(), part.begin(), part.end());
+  }
+  return whole;
 }
 
 // What a listing tells of a connection.
@@ -50,31 +53,32 @@ struct Told {
   std::uint32_t status = IPS_CONFIRMED;
 };
 
-Bytes message(const Told& told) {
+Bytes listed(const Told& told) {
   in_addr address{};
   (void)::inet_pton(AF_INET, told.server, &address);
+  const Bytes addresses = joined({conntrack_attribute(CTA_IP_V4_SRC, number(htonl(INADDR_LOOPBACK))),
+                                  conntrack_attribute(CTA_IP_V4_DST, bytes_of(&address, sizeof address))});
+  const Bytes protocol = joined({conntrack_attribute(CTA_PROTO_NUM, number(told.protocol)),
+                                 conntrack_attribute(CTA_PROTO_SRC_PORT, number(htons(told.from))),
+                                 conntrack_attribute(CTA_PROTO_DST_PORT, number(htons(told.to)))});
   const Bytes tuple =
-      attribute(CTA_TUPLE_IP, attribute(CTA_IP_V4_SRC, number(htonl(INADDR_LOOPBACK))) +
-                                  attribute(CTA_IP_V4_DST, bytes_of(&address, sizeof address))) +
-      attribute(CTA_TUPLE_PROTO, attribute(CTA_PROTO_NUM, number(told.protocol)) +
-                                     attribute(CTA_PROTO_SRC_PORT, number(htons(told.from))) +
-                                     attribute(CTA_PROTO_DST_PORT, number(htons(told.to))));
-  const Bytes attributes = attribute(CTA_TUPLE_ORIG, tuple) +
-                           attribute(CTA_STATUS, number(htonl(told.status))) +
-                           attribute(CTA_ID, number(htonl(77)));
+      joined({conntrack_attribute(CTA_TUPLE_IP, addresses), conntrack_attribute(CTA_TUPLE_PROTO, protocol)});
+  const Bytes attributes = joined({conntrack_attribute(CTA_TUPLE_ORIG, tuple),
+                                   conntrack_attribute(CTA_STATUS, number(htonl(told.status))),
+                                   conntrack_attribute(CTA_ID, number(htonl(77)))});
   nlmsghdr head{};
   const nfgenmsg body{.nfgen_family = AF_INET, .version = NFNETLINK_V0, .res_id = 0};
   head.nlmsg_len = static_cast<__u32>(sizeof head + sizeof body + attributes.size());
   head.nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW;
-  return bytes_of(&head, sizeof head) + bytes_of(&body, sizeof body) + attributes;
+  return joined({bytes_of(&head, sizeof head), bytes_of(&body, sizeof body), attributes});
 }
 
 Bytes request_for(const Told& told) {
-  return request_to_forget(message(told), {50342, 342});
+  return request_to_forget(listed(told), {50342, 342});
 }
 
 TEST(ConntrackTest, ForgetsWhatIsNotTranslatedByItsTupleAndNumber) {
-  const Bytes told = message({});
+  const Bytes told = listed({});
   const Bytes request = request_for({});
   ASSERT_GT(request.size(), sizeof(nlmsghdr));
   nlmsghdr head{};
@@ -82,9 +86,9 @@ TEST(ConntrackTest, ForgetsWhatIsNotTranslatedByItsTupleAndNumber) {
   EXPECT_EQ(head.nlmsg_len, request.size());
   EXPECT_EQ(head.nlmsg_type, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE);
   const std::string text(reinterpret_cast<const char*>(request.data()), request.size());
-  const Bytes id = attribute(CTA_ID, number(htonl(77)));
+  const Bytes id = conntrack_attribute(CTA_ID, number(htonl(77)));
   EXPECT_NE(text.find(std::string(reinterpret_cast<const char*>(id.data()), id.size())), std::string::npos);
-  EXPECT_EQ(request.size(), told.size() - attribute(CTA_STATUS, number(std::uint32_t(0))).size());
+  EXPECT_EQ(request.size(), told.size() - conntrack_attribute(CTA_STATUS, number(std::uint32_t(0))).size());
 }
 
 TEST(ConntrackTest, ForgetsItWhicheverEndSpokeFirst) {
@@ -101,7 +105,7 @@ TEST(ConntrackTest, RemembersAllOthers) {
 }
 
 TEST(ConntrackTest, SurvivesDamagedMessages) {
-  const Bytes whole = message({});
+  const Bytes whole = listed({});
   for (std::size_t size = 0; size < whole.size(); ++size) {
     Bytes part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     if (size >= sizeof(nlmsghdr)) {
