@@ -78,3 +78,20 @@ def test_after_a_connection_that_waited_for_its_answer(emulator, new_service, ho
     before.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     before.socket.close()
     assert_served_from_the_same_port(host, service)
+
+
+@by_rules
+def test_whose_port_is_used_twice_keeps_his_connection(emulator, new_service, host, backend):
+    """He dialled our own port, as cgroup_connect had him do; from the same one, somebody dials the legacy port."""
+    patience = {"imds.request_timeout": 30, "imds.deadline": 60}
+    service = new_service({**backends.settings("cgroup_connect"), **patience}).start()
+    before = connect_from(host, CLIENT_PORT)
+    with emulator.standing_still():
+        before.send(request())
+        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
+        go_over_to(service, backend, patience)
+        after = connect_from(host, CLIENT_PORT)
+        after.send(request())
+    with before, after:
+        for connection in (before, after):
+            assert_legacy_success(connection.read_reply(), RESOURCE)

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
@@ -17,6 +18,8 @@
 #include <cstring>
 
 #include "base/unique_fd.hpp"
+#include "netlink/endpoint.hpp"
+#include "netlink/tcp_sockets.hpp"
 
 namespace msi2imds::netlink {
 namespace {
@@ -25,6 +28,8 @@ struct ListRequest {
   nlmsghdr header;
   nfgenmsg body;
 };
+
+constexpr std::uint32_t kSecondsKnown = 600;  // without a packet
 
 constexpr __u16 type_of(int message) {
   return static_cast<__u16>((NFNL_SUBSYS_CTNETLINK << 8) | message);
@@ -64,6 +69,76 @@ void append(std::vector<std::byte>& message, const void* data, std::size_t size)
   const auto* bytes = static_cast<const std::byte*>(data);
   message.insert(message.end(), bytes, bytes + size);
   message.resize(NLMSG_ALIGN(message.size()));
+}
+
+std::vector<std::byte> attribute_of(int type, const void* value, std::size_t size) {
+  const nlattr head{.nla_len = static_cast<__u16>(NLA_HDRLEN + size), .nla_type = static_cast<__u16>(type)};
+  std::vector<std::byte> whole;
+  append(whole, &head, sizeof head);
+  append(whole, value, size);
+  return whole;
+}
+
+std::vector<std::byte> nest_of(int type, const std::vector<std::vector<std::byte>>& parts) {
+  std::vector<std::byte> content;
+  for (const std::vector<std::byte>& part : parts) {
+    append(content, part.data(), part.size());
+  }
+  return attribute_of(type | NLA_F_NESTED, content.data(), content.size());
+}
+
+std::vector<std::byte> tuple_of(int type, const Endpoint& from, const Endpoint& to) {
+  const bool is_ipv4 = from.family == AF_INET;
+  const std::size_t size = is_ipv4 ? sizeof(in_addr) : sizeof(in6_addr);
+  const std::uint8_t protocol = IPPROTO_TCP;
+  return nest_of(type,
+                 {nest_of(CTA_TUPLE_IP,
+                          {attribute_of(is_ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, from.address.data(), size),
+                           attribute_of(is_ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, to.address.data(), size)}),
+                  nest_of(CTA_TUPLE_PROTO, {attribute_of(CTA_PROTO_NUM, &protocol, sizeof protocol),
+                                            attribute_of(CTA_PROTO_SRC_PORT, &from.port, sizeof from.port),
+                                            attribute_of(CTA_PROTO_DST_PORT, &to.port, sizeof to.port)})});
+}
+
+// Established, and with whatever sequence numbers, since nobody has seen its beginning.
+std::vector<std::byte> tcp_state() {
+  const std::uint8_t state = TCP_CONNTRACK_ESTABLISHED;
+  const nf_ct_tcp_flags liberal{.flags = IP_CT_TCP_FLAG_BE_LIBERAL, .mask = IP_CT_TCP_FLAG_BE_LIBERAL};
+  return nest_of(
+      CTA_PROTOINFO,
+      {nest_of(CTA_PROTOINFO_TCP, {attribute_of(CTA_PROTOINFO_TCP_STATE, &state, sizeof state),
+                                   attribute_of(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, &liberal, sizeof liberal),
+                                   attribute_of(CTA_PROTOINFO_TCP_FLAGS_REPLY, &liberal, sizeof liberal)})});
+}
+
+std::vector<std::byte> request_to_know(const Endpoint& client, const Endpoint& server) {
+  const __be32 status = htonl(IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY);
+  const __be32 seconds = htonl(kSecondsKnown);
+  const nfgenmsg body{.nfgen_family = static_cast<__u8>(client.family), .version = NFNETLINK_V0, .res_id = 0};
+  std::vector<std::byte> request(NLMSG_HDRLEN);
+  append(request, &body, sizeof body);
+  for (const std::vector<std::byte>& part :
+       {tuple_of(CTA_TUPLE_ORIG, client, server), tuple_of(CTA_TUPLE_REPLY, server, client),
+        attribute_of(CTA_STATUS, &status, sizeof status), attribute_of(CTA_TIMEOUT, &seconds, sizeof seconds),
+        tcp_state()}) {
+    append(request, part.data(), part.size());
+  }
+  nlmsghdr head{};
+  head.nlmsg_len = static_cast<__u32>(request.size());
+  head.nlmsg_type = type_of(IPCTNL_MSG_CT_NEW);
+  head.nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+  std::memcpy(request.data(), &head, sizeof head);
+  return request;
+}
+
+bool is_taken(int socket, const std::vector<std::byte>& request) {
+  struct {
+    nlmsghdr header;
+    nlmsgerr error;
+  } answer{};
+  return ::send(socket, request.data(), request.size(), 0) > 0 &&
+         ::recv(socket, &answer, sizeof answer, 0) >= static_cast<ssize_t>(sizeof answer.header) &&
+         answer.header.nlmsg_type == NLMSG_ERROR && answer.error.error == 0;
 }
 
 bool is_answer_at_its_end(const nlmsghdr* header) {
@@ -157,6 +232,25 @@ Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports)
       return forgotten;
     }
     count += *forgotten;
+  }
+  return count;
+}
+
+Result<std::size_t> make_known(std::uint16_t port) {
+  const Result<std::vector<TcpSocket>> clients = connections_to({port});
+  if (!clients) {
+    return clients.error();
+  }
+  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!socket) {
+    return Error::from_errno(errno, "open a netfilter socket");
+  }
+  std::size_t count = 0;
+  for (const TcpSocket& client : *clients) {
+    const Endpoint server = to_endpoint(client.remote);
+    if (is_loopback(server) && is_taken(socket.get(), request_to_know(to_endpoint(client.local), server))) {
+      ++count;
+    }
   }
   return count;
 }

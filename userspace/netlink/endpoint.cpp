@@ -44,4 +44,11 @@ Endpoint to_endpoint(const SocketAddress& address) {
   return {};
 }
 
+bool is_loopback(const Endpoint& endpoint) {
+  constexpr std::array<std::uint8_t, 16> kIpv6Loopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  std::array<std::uint8_t, 16> bytes{};
+  std::memcpy(bytes.data(), endpoint.address.data(), bytes.size());
+  return endpoint.family == AF_INET ? bytes[0] == 127 : bytes == kIpv6Loopback;
+}
+
 }  // namespace msi2imds::netlink

@@ -24,4 +24,6 @@ struct Endpoint {
 Endpoint make_endpoint(int family, const std::array<__be32, 4>& address, __be16 port);
 Endpoint to_endpoint(const SocketAddress& address);
 
+bool is_loopback(const Endpoint& endpoint);
+
 }  // namespace msi2imds::netlink

@@ -118,13 +118,6 @@ Result<std::vector<TcpSocket>> dump_all(__u32 states) {
   return found;
 }
 
-bool is_loopback(const Endpoint& endpoint) {
-  constexpr std::array<std::uint8_t, 16> kIpv6Loopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  std::array<std::uint8_t, 16> bytes{};
-  std::memcpy(bytes.data(), endpoint.address.data(), bytes.size());
-  return endpoint.family == AF_INET ? bytes[0] == 127 : bytes == kIpv6Loopback;
-}
-
 // Ends of connections that serve somebody, as "who, on which port of ours".
 using Served = std::set<std::tuple<int, std::array<__be32, 4>, __be16, std::uint16_t>>;
 

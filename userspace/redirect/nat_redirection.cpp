@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/run_to_end.hpp"
+#include "netlink/conntrack.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/open_connections.hpp"
 #include "redirect/tool.hpp"
@@ -218,6 +219,9 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   if (!guard) {
     co_return guard.error();
   }
+  // Clients of cgroup_connect, whom nobody tracked: their ports may be dialled from once more, to a legacy
+  // port.
+  (void)netlink::make_known(plan.listen_port);
   const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
     leave_rules_to(std::move(*guard));  // a tool that was killed may have put them
