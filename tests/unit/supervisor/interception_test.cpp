@@ -40,7 +40,7 @@ class InterceptionTest : public testing::Test {
 
   asio::io_context io_;
   config::Config config_;
-  Interception interception_{io_, {}};
+  Interception interception_{io_, {}, [] {}};
 };
 
 TEST_F(InterceptionTest, TellsWhyNothingIsInForceYet) {
@@ -110,7 +110,7 @@ TEST_F(InterceptionTest, KeepsNobodyWaitingInAHeldSocketWhenItFailsOpen) {
   std::vector<UniqueFd> held;
   held.push_back(support::listen_on_loopback());
   const SocketAddress address = support::address_of(held.front());
-  Interception interception(io_, std::move(held));
+  Interception interception(io_, std::move(held), [] {});
   const UniqueFd caller(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::connect(caller.get(), address.get(), address.size()), 0);
   wait_for(interception.fail_open("for a reason"));
