@@ -65,7 +65,8 @@ class Machine:
         self._service = Service(host)
         stack.callback(self._service.close)
         self._service.start()
-        self._clients = stack.enter_context(clients(host, len(durations), timeout=PATIENCE_SECONDS))
+        self._host = host
+        self._stack = stack
         client_id = self._emulator.user_assigned()["client_id"]
         self._emulator.set_clock(faults.CLOCKS.get(fault, 0))
         self.outcomes = {
@@ -86,7 +87,9 @@ class Machine:
                 for duration in self._durations
             ]
             self._emulator.add_faults(*set_up)
-        for outcome, client in zip(self.outcomes.values(), self._clients, strict=True):
+        # Only now: who has said nothing for 10 s is not waited for.
+        asking = self._stack.enter_context(clients(self._host, len(self.outcomes), timeout=PATIENCE_SECONDS))
+        for outcome, client in zip(self.outcomes.values(), asking, strict=True):
             thread = threading.Thread(target=self._ask, args=(outcome, client))
             thread.start()
             self._threads.append(thread)

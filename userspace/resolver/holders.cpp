@@ -147,7 +147,7 @@ void HolderSearch::look_at(const char* descriptor) {
     return;
   }
   const auto inode = socket_inode(::dirfd(descriptors_.get()), descriptor);
-  if (!inode && errno != 0 && !has_gone(errno) && found_.problem.empty()) {
+  if (!inode && errno != 0 && !has_gone(errno)) {
     const int err = errno;  // EACCES also where it has ended
     struct stat status {};
     if (::stat(path_of_process().c_str(), &status) == 0) {
@@ -169,8 +169,9 @@ std::string HolderSearch::path_of_process() const {
 
 // The first one says enough.
 void HolderSearch::note(int err, const std::string& what) {
-  if (found_.problem.empty()) {
-    found_.problem = Error::from_errno(err, what).message();
+  std::string& why = err == EACCES || err == EPERM ? found_.forbidden : found_.problem;
+  if (why.empty()) {
+    why = Error::from_errno(err, what).message();
   }
 }
 

@@ -26,7 +26,8 @@ using Holders = std::map<ino_t, std::vector<Holder>>;
 // What a search has found.
 struct SearchResult {
   Holders holders;
-  std::string problem;  // a process that could not be looked at, and why; empty: all were
+  std::string problem;  // a process that could not be looked at, and why; empty: all were, but the forbidden
+  std::string forbidden;  // one that a security module lets nobody look at; empty: there is none
 };
 
 // Looks for the processes that have certain sockets open, in slices: somebody may have a million descriptors.

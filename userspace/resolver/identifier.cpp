@@ -209,16 +209,21 @@ Result<std::vector<Identifier::Described>> Identifier::read_holders(const caller
 // another cgroup than the socket may have dialled from there.
 std::string Identifier::describe_holder(Found& found, const caller::Clues& question,
                                         const SearchResult& search) {
+  const std::string not_all = "not all processes of its user could be looked at: ";
   if (!search.problem.empty()) {  // it may be whom the socket belongs to, or one more
-    return "not all processes of its user could be looked at: " + search.problem;
+    return not_all + search.problem;
   }
   const auto of_socket = search.holders.find(question.inode);
   const auto holders = of_socket == search.holders.end() ? std::vector<Holder>() : of_socket->second;
   const Result<std::vector<Described>> described = read_holders(question, holders);
   if (!described) {
-    return "not all processes of its user could be looked at: " + described.error().message();
+    return not_all + described.error().message();
   }
   const std::vector<Described>& read = *described;
+  // No user can make a forbidden one, and one of them alone would keep all of root's callers unknown.
+  if (read.empty() && !search.forbidden.empty()) {
+    return not_all + search.forbidden;
+  }
   if (read.empty()) {
     return "no process of its user has the client's socket open any more";
   }

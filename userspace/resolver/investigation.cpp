@@ -150,7 +150,7 @@ void Investigation::go_on_searching(OfGroup& of_group) {
   }
   const SearchResult& found = search.search.found();
   for (const Question& question : search.questions) {
-    SearchResult of_socket{.holders = {}, .problem = found.problem};
+    SearchResult of_socket{.holders = {}, .problem = found.problem, .forbidden = found.forbidden};
     if (const auto holders = found.holders.find(question.clues.inode); holders != found.holders.end()) {
       of_socket.holders.insert(*holders);
     }

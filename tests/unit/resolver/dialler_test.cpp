@@ -76,7 +76,7 @@ class DiallerTest : public testing::Test {
 
   FakeProc proc_;
   std::string program_;
-  SearchResult search_{.holders = {{kSocket, {{.pid = kPid, .fd = 3}}}}, .problem = {}};
+  SearchResult search_{.holders = {{kSocket, {{.pid = kPid, .fd = 3}}}}, .problem = {}, .forbidden = {}};
 };
 
 TEST_F(DiallerTest, HasTheProgramAndTheGroupsThatItDialledWith) {
@@ -86,6 +86,15 @@ TEST_F(DiallerTest, HasTheProgramAndTheGroupsThatItDialledWith) {
   EXPECT_EQ(identity.gids, (std::vector<gid_t>{9, 3, 4})) << "whatever /proc tells";
   EXPECT_EQ(identity.unknown_because, "");
   EXPECT_FALSE(identity.is_in_doubt);
+}
+
+// A security module may forbid to look at some, which are then not taken for nobody.
+TEST_F(DiallerTest, IsNamedThoughAnotherProcessIsForbidden) {
+  search_.forbidden = "process 1: Permission denied";
+  EXPECT_EQ(identify(unseen()).pid, kPid);
+  search_.holders.clear();
+  EXPECT_EQ(identify(unseen()).unknown_because,
+            "not all processes of its user could be looked at: process 1: Permission denied");
 }
 
 TEST_F(DiallerTest, KeepsItsGroupsWhateverItRunsNow) {

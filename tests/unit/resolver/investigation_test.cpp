@@ -273,7 +273,7 @@ TEST(ForbiddenProcesses, AreToldFromNobody) {
     HolderSearch search("/proc", 0, {4711});
     while (!search.advance([] { return true; })) {
     }
-    ::_exit(search.found().problem.ends_with(": Permission denied") ? 0 : 1);
+    ::_exit(search.found().forbidden.ends_with(": Permission denied") ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
