@@ -3,9 +3,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +22,12 @@ constexpr double kOwners = 4;
 // By Kind. Whoever asks for nothing sensible needs no room of those who do.
 constexpr std::array<double, kKinds> kParts = {1, 1.0 / 8, 1.0 / 8};
 constexpr std::chrono::seconds kTellLeftOut{1};
+// Of lines that the disk does not take.
+constexpr std::size_t kMostKept = std::size_t{1024} * 1024;
+
+std::uint64_t count_lines(std::string_view text) {
+  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
 
 }  // namespace
 
@@ -39,8 +47,11 @@ void Log::configure(const Settings& settings) {
 void Log::use_file(UniqueFd file) {
   flush();
   file_ = std::move(file);
-  is_failing_ = false;
-  ends_within_a_line_ = false;
+  failure_.clear();
+  if (std::exchange(ends_within_a_line_, false)) {
+    ++counters_.failed;
+    take_out(lines_.find('\n') + 1);
+  }
 }
 
 void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
@@ -54,7 +65,6 @@ void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
   const std::size_t before = lines_.size();
   append(lines_, record, settings_.format);
   room.bytes.take(holder, static_cast<double>(lines_.size() - before), now);
-  ++count_;
 }
 
 // For those for whom there is no room, one line of each kind tells how many they were.
@@ -82,46 +92,66 @@ void Log::append_left_out_lines() {
 
 void Log::append_left_out(std::uint64_t count, Kind kind, const caller::Identity& caller) {
   audit::append_left_out(lines_, std::chrono::system_clock::now(), count, kind, caller, settings_.format);
-  ++count_;
 }
 
 void Log::flush() {
   append_left_out_lines();
-  if (!lines_.empty()) {
+  if (!lines_.empty() && file_) {
     write_lines();
-    lines_.clear();
-    count_ = 0;
+  } else if (!lines_.empty()) {
+    write_to_log();
   }
 }
 
+void Log::write_to_log() {
+  const std::uint64_t lost_before = log::lost_lines();
+  std::istringstream lines(lines_);
+  for (std::string line; std::getline(lines, line);) {
+    log::info("audit: {}", line);
+  }
+  const std::uint64_t lost = log::lost_lines() - lost_before;
+  counters_.failed += lost;
+  counters_.written += count_lines(lines_) - lost;
+  lines_.clear();
+}
+
 void Log::write_lines() {
-  if (!file_) {
-    const std::uint64_t lost_before = log::lost_lines();
-    std::istringstream lines(lines_);
-    for (std::string line; std::getline(lines, line);) {
-      log::info("audit: {}", line);
-    }
-    const std::uint64_t lost = log::lost_lines() - lost_before;
-    counters_.failed += lost;
-    counters_.written += count_ - lost;
-    return;
-  }
-  if (ends_within_a_line_) {
-    lines_.insert(0, 1, '\n');
-  }
   const ssize_t size = ::write(file_.get(), lines_.data(), lines_.size());
-  ends_within_a_line_ = size > 0 ? lines_[static_cast<std::size_t>(size) - 1] != '\n' : ends_within_a_line_;
-  if (size == static_cast<ssize_t>(lines_.size())) {
-    counters_.written += count_;
-    is_failing_ = false;
+  const int err = size < 0 ? errno : ENOSPC;
+  if (size > 0) {
+    const std::string_view written = std::string_view(lines_).substr(0, static_cast<std::size_t>(size));
+    counters_.written += count_lines(written);
+    ends_within_a_line_ = written.back() != '\n';
+    take_out(written.size());
+  }
+  if (lines_.empty()) {
+    note("");
     return;
   }
-  const int err = size < 0 ? errno : ENOSPC;
-  counters_.failed += count_;
-  if (!std::exchange(is_failing_, true)) {
-    log::error("cannot write the audit: {}; its lines are lost until that works again",
-               std::system_category().message(err));
+  note(std::system_category().message(err));
+  if (lines_.size() > kMostKept) {  // but for the rest of a line, with which the next begins where it should
+    const std::size_t rest = ends_within_a_line_ ? lines_.find('\n') + 1 : 0;
+    counters_.failed += count_lines(std::string_view(lines_).substr(rest));
+    lines_.resize(rest);
   }
+}
+
+// From the beginning of what waits; memory that a long wait took is given back.
+void Log::take_out(std::size_t size) {
+  lines_.erase(0, size);
+  if (lines_.empty() && lines_.capacity() > kMostKept / 4) {
+    std::string().swap(lines_);
+  }
+}
+
+void Log::note(const std::string& failure) {
+  if (failure_.empty() && !failure.empty()) {
+    log::error("cannot write the audit: {}; its lines are kept until that works again, up to {} KiB of them",
+               failure, kMostKept / 1024);
+  } else if (!failure_.empty() && failure.empty()) {
+    log::info("the audit is written again");
+  }
+  failure_ = failure;
 }
 
 }  // namespace msi2imds::audit

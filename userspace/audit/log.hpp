@@ -23,7 +23,7 @@ struct Settings {
 struct Counters {
   std::uint64_t written = 0;
   std::uint64_t left_out = 0;
-  std::uint64_t failed = 0;  // could not be written
+  std::uint64_t failed = 0;  // could not be written, and there was no room to keep them until that works
 };
 
 // Lines for requests, collected and written together. A caller gets so many lines a second of each kind;
@@ -40,11 +40,16 @@ class Log {
   // `record` tells of `caller`. Kept until flush().
   void write(const Record& record, const Limiter::CallerPtr& caller);
 
-  // Writes what was collected. A line that cannot be written is counted and, once, complained of.
+  // Writes what was collected. What the disk does not take is kept, up to a mebibyte, and written by a later
+  // call; that it fails is said once.
   void flush();
 
   [[nodiscard]] bool has_unwritten() const {
     return !lines_.empty();
+  }
+  // Why lines cannot be written at present; empty if they can.
+  [[nodiscard]] const std::string& failure() const {
+    return failure_;
   }
   [[nodiscard]] const Counters& counters() const {
     return counters_;
@@ -54,6 +59,9 @@ class Log {
   void append_left_out_lines();
   void append_left_out(std::uint64_t count, Kind kind, const caller::Identity& caller);
   void write_lines();
+  void write_to_log();
+  void take_out(std::size_t size);
+  void note(const std::string& failure);
 
   // What lines of one kind may take.
   struct Room {
@@ -67,10 +75,9 @@ class Log {
   std::array<Room, kKinds> rooms_;  // by Kind
   std::chrono::steady_clock::time_point told_;
   std::string lines_;
-  std::uint64_t count_ = 0;  // of lines_
   Counters counters_;
-  bool is_failing_ = false;
-  bool ends_within_a_line_ = false;  // the disk was full
+  std::string failure_;
+  bool ends_within_a_line_ = false;  // the disk was full: lines_ begins with the rest of it
 };
 
 }  // namespace msi2imds::audit

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fstream>
@@ -103,7 +105,7 @@ TEST_F(AuditLogTest, CountsWhatALogThatNobodyReadsHasNoRoomFor) {
   EXPECT_EQ(log_.counters().failed + log_.counters().written, kManyLines);
 }
 
-TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndCounts) {
+TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndWritesItsLinesLater) {
   log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)));
   testing::internal::CaptureStderr();
   write("first");
@@ -113,7 +115,48 @@ TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndCounts) {
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("write the audit: No space left on device"), std::string::npos) << said;
   EXPECT_EQ(said.find("write the audit"), said.rfind("write the audit"));
-  EXPECT_EQ(log_.counters().failed, 2U);
+  EXPECT_EQ(log_.failure(), "No space left on device");
+  EXPECT_TRUE(log_.has_unwritten());
+  log_.use_file(open("audit"));
+  log_.flush();
+  const std::string text = contents("audit");
+  EXPECT_LT(text.find("outcome=first"), text.find("outcome=second")) << text;
+  EXPECT_EQ(log_.counters().failed, 0U);
+  EXPECT_EQ(log_.counters().written, 2U);
+  EXPECT_EQ(log_.failure(), "");
+}
+
+// A file that takes the beginning of what is written.
+TEST_F(AuditLogTest, GoesOnWithinALineOnceTheDiskHasRoomAgain) {
+  (void)::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 100;
+  write("first");
+  write("second");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  log_.flush();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(contents("audit").size(), 100U);
+  log_.flush();
+  const std::string text = contents("audit");
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_NE(text.find("outcome=second"), std::string::npos) << text;
+  EXPECT_EQ(log_.counters().written, 2U);
+  EXPECT_EQ(log_.counters().failed, 0U);
+}
+
+TEST_F(AuditLogTest, CountsWhatIsMoreThanMayWait) {
+  constexpr std::uint32_t kManyLines = 20000;
+  log_.configure({.format = Format::text, .max_rate = kManyLines});
+  log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)));
+  for (std::uint32_t i = 0; i < kManyLines; ++i) {
+    write("token");
+  }
+  log_.flush();
+  EXPECT_EQ(log_.counters().failed, kManyLines);
+  EXPECT_FALSE(log_.has_unwritten());
 }
 
 TEST_F(AuditLogTest, LeavesOutWhatIsTooMuch) {
