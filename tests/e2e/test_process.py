@@ -177,7 +177,7 @@ def test_callers_fall_through_when_the_responder_cannot_start(service, host, obs
         assert service.status().returncode == 1
         assert service.status_json()["intercepting"] is False
 
-    wait_until(lambda: a_token_is_served(host), 90, "the service comes back")
+    wait_until(lambda: a_token_is_served(host), 10, "the service comes back")
     assert service.status().returncode == 0
 
 

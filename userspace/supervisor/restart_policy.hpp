@@ -31,13 +31,15 @@ class RestartPolicy {
     }
     const std::chrono::seconds wait = back_off_;
     back_off_ = std::min(back_off_ * 2, kMaxBackOff);
-    return wait;
+    return outcome == Outcome::hung ? wait : std::min(wait, kMaxWaitForStart);
   }
 
  private:
   static constexpr int kMaxFailures = 5;
   static constexpr int kHungWeight = 3;  // each hang has cost callers many seconds already
   static constexpr std::chrono::seconds kMaxBackOff{60};
+  // Nothing is redirected before it serves: another attempt costs callers nothing.
+  static constexpr std::chrono::seconds kMaxWaitForStart{3};
   static constexpr std::chrono::minutes kForgiven{10};  // what was before such a good run counts no more
 
   int failures_ = 0;

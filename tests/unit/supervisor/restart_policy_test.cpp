@@ -28,9 +28,13 @@ TEST(RestartPolicyTest, WaitsAfterFiveStartsWithoutSuccess) {
   EXPECT_EQ(waits_after(std::vector<Outcome>(5, Outcome::never_ready)), Waits({0, 0, 0, 0, 1}));
 }
 
-TEST(RestartPolicyTest, WaitsLongerEachTimeUpToAMinute) {
-  EXPECT_EQ(waits_after(std::vector<Outcome>(13, Outcome::never_ready)),
-            Waits({0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60}));
+TEST(RestartPolicyTest, WaitsLongerAfterEachHangUpToAMinute) {
+  EXPECT_EQ(waits_after(std::vector<Outcome>(10, Outcome::hung)), Waits({0, 1, 2, 4, 8, 16, 32, 60, 60, 60}));
+}
+
+TEST(RestartPolicyTest, WaitsThreeSecondsAtMostForAStartWhichCostsCallersNothing) {
+  EXPECT_EQ(waits_after(std::vector<Outcome>(10, Outcome::never_ready)),
+            Waits({0, 0, 0, 0, 1, 2, 3, 3, 3, 3}));
 }
 
 TEST(RestartPolicyTest, WaitsAfterTheSecondHang) {
@@ -58,7 +62,7 @@ TEST(RestartPolicyTest, WaitsShortlyAgainOnceAResponderServed) {
   std::vector<Outcome> outcomes(8, Outcome::never_ready);
   outcomes.push_back(Outcome::died);
   outcomes.insert(outcomes.end(), 5, Outcome::never_ready);
-  EXPECT_EQ(waits_after(outcomes), Waits({0, 0, 0, 0, 1, 2, 4, 8, 0, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(waits_after(outcomes), Waits({0, 0, 0, 0, 1, 2, 3, 3, 0, 0, 0, 0, 0, 1}));
 }
 
 }  // namespace
