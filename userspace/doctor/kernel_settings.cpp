@@ -44,6 +44,22 @@ Range read_outgoing(const std::string& directory) {
   return ends.size() == 2 ? Range{number(ends[0]), number(ends[1])} : Range{1, 65535};
 }
 
+// Nothing before Linux 4.11, where ports below 1024 are root's alone, and where they still are.
+Findings check_who_may_listen(const Host& host, const std::string& directory) {
+  const std::string start = read_text(directory + "/ip_unprivileged_port_start");
+  const std::uint16_t port = host.config.redirect.listen_port;
+  if (start.empty() || port < number(start)) {
+    return {};
+  }
+  return {
+      warning(kKernelSettingsCheck,
+              "Any user may listen on port " + std::to_string(port) +
+                  " (redirect.listen_port) before msi2imds does, which then cannot start: ports from " +
+                  std::to_string(number(start)) + " on are free to all.",
+              "Set net.ipv4.ip_unprivileged_port_start above it, set redirect.listen_port to a port below "
+              "that, or enable msi2imds.socket, by which systemd holds the port from the boot on.")};
+}
+
 }  // namespace
 
 Findings check_reserved_ports(const Host& host) {
@@ -59,14 +75,17 @@ Findings check_reserved_ports(const Host& host) {
       missing += (missing.empty() ? "" : ", ") + std::to_string(port);
     }
   }
+  Findings findings = check_who_may_listen(host, directory);
   if (missing.empty()) {
-    return {ok(kKernelSettingsCheck, "No outgoing connection can take a legacy port.")};
+    findings.push_back(ok(kKernelSettingsCheck, "No outgoing connection can take a legacy port."));
+    return findings;
   }
-  return {warning(
+  findings.push_back(warning(
       kKernelSettingsCheck, "The kernel may give an outgoing connection a legacy port (" + missing + ").",
       host.is_running ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
                       : "Not needed if msi2imds is going to run, which reserves them; otherwise add them to "
-                        "net.ipv4.ip_local_reserved_ports.")};
+                        "net.ipv4.ip_local_reserved_ports."));
+  return findings;
 }
 
 }  // namespace msi2imds::doctor

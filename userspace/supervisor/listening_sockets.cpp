@@ -134,6 +134,13 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
         }
         continue;
       }
+      if (!fd && fd.error().code() == boost::system::errc::address_in_use) {
+        log::error(
+            "another program listens on {}: `msi2imds doctor` says which; redirect.listen_port may be any "
+            "port "
+            "below 1024 that is free",
+            address.to_string());
+      }
       if (!fd) {
         return fd.error();
       }

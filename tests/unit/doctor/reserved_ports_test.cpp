@@ -37,6 +37,20 @@ TEST_F(ReservedPortsTest, APortThatOutgoingConnectionsDoNotGetNeedsNothing) {
   EXPECT_EQ(check("").level, Level::ok);
 }
 
+TEST_F(ReservedPortsTest, AListenPortThatAnybodyMayTakeIsAWarning) {
+  write("proc/sys/net/ipv4/ip_local_reserved_ports", "50342\n");
+  for (const char* start : {"0\n", "342\n"}) {
+    write("proc/sys/net/ipv4/ip_unprivileged_port_start", start);
+    const Findings findings = check_reserved_ports(host());
+    EXPECT_EQ(findings.front().level, Level::warning);
+    EXPECT_NE(findings.front().text.find("port 342 (redirect.listen_port)"), std::string::npos);
+  }
+  for (const char* start : {"343\n", "1024\n"}) {
+    write("proc/sys/net/ipv4/ip_unprivileged_port_start", start);
+    EXPECT_EQ(worst_of(check_reserved_ports(host())), Level::ok) << start;
+  }
+}
+
 TEST_F(ReservedPortsTest, AKernelWithoutTheListIsAWarning) {
   EXPECT_EQ(worst_of(check_reserved_ports(host())), Level::warning);
 }
