@@ -67,7 +67,7 @@ class Service:
 
     def audit_lines(self):
         """What the audit tells so far."""
-        return [json.loads(line) for line in self.audit.read_text().splitlines()] if self.audit.exists() else []
+        return [json.loads(line) for line in self.audit.read_text().splitlines()] if self.audit.is_file() else []
 
     def wait_for_audit(self, count, seconds=10):
         """The audit's lines, once there are so many."""
@@ -154,7 +154,7 @@ class Service:
             if self.process is not None:
                 self.stop()
             for file in (self.log, self.audit, self.callers_state):
-                text = file.read_text(errors="replace") if file.exists() else ""
+                text = file.read_text(errors="replace") if file.is_file() else ""
                 assert TOKEN_MARK not in text, f"a token stands in msi2imds's {file.name}"
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -63,6 +63,7 @@ std::string to_json(const Status& status) {
       {"observing", status.observing},
       {"covers_ipv6", status.covers_ipv6},
       {"remarks", json::value_from(status.remarks)},
+      {"shortcomings", json::value_from(status.shortcomings)},
       {"cgroups", json::value_from(status.cgroups)},
       {"legacy_ports", json::value_from(status.legacy_ports)},
       {"responder",
@@ -103,6 +104,7 @@ Result<Status> parse_status(std::string_view text) {
     status.observing = object.at("observing").as_bool();
     status.covers_ipv6 = object.at("covers_ipv6").as_bool();
     status.remarks = json::value_to<std::vector<std::string>>(object.at("remarks"));
+    status.shortcomings = json::value_to<std::vector<std::string>>(object.at("shortcomings"));
     status.cgroups = json::value_to<std::vector<std::string>>(object.at("cgroups"));
     status.legacy_ports = json::value_to<std::vector<std::uint16_t>>(object.at("legacy_ports"));
     status.responder_pid = responder.at("pid").to_number<std::int32_t>();

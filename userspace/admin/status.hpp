@@ -41,8 +41,9 @@ struct Status {
   std::string redirect_failure;  // why not
   bool observing = false;        // nothing is redirected, but callers are recorded
   bool covers_ipv6 = true;
-  std::vector<std::string> remarks;  // what an operator should know of the redirection
-  std::vector<std::string> cgroups;  // that it is limited to; empty: it is not
+  std::vector<std::string> remarks;       // what an operator should know
+  std::vector<std::string> shortcomings;  // their names (admin/shortcoming.hpp); remarks have the texts
+  std::vector<std::string> cgroups;       // that it is limited to; empty: it is not
   std::vector<std::uint16_t> legacy_ports;
   std::int32_t responder_pid = 0;
   std::int64_t uptime_seconds = 0;

@@ -81,8 +81,9 @@ void LineWriter::flush() {
     if (size < 0 && (err == EAGAIN || err == EWOULDBLOCK)) {
       break;
     }
-    // Of any other failure nobody can be told, and a line that cannot be written must not keep the others
+    // Of any other failure no reader can be told, and a line that cannot be written must not keep the others
     // back.
+    fails_ = size < 0;
     written_ += size < 0 ? first_part(std::string_view(queue_).substr(written_)).size()
                          : static_cast<std::size_t>(size);
   }

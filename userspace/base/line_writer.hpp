@@ -31,6 +31,11 @@ class LineWriter {
     return queue_.size() - written_;
   }
 
+  // Whether what was written last has got lost, for instance because its reader has ended.
+  [[nodiscard]] bool fails() const {
+    return fails_;
+  }
+
   // Takes a line with its line feed, for which there has to be room, and writes what can be written.
   void write(std::string_view line);
 
@@ -49,6 +54,7 @@ class LineWriter {
   Kind kind_ = Kind::file;
   std::string queue_;
   std::size_t written_ = 0;  // of queue_
+  bool fails_ = false;
 };
 
 }  // namespace msi2imds

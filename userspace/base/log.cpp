@@ -106,4 +106,8 @@ std::uint64_t lost_lines() {
   return sink()->lost_lines();
 }
 
+bool loses_lines() {
+  return sink()->loses_lines();
+}
+
 }  // namespace msi2imds::log

@@ -35,6 +35,9 @@ void flush();
 // How many lines were lost so far.
 [[nodiscard]] std::uint64_t lost_lines();
 
+// Whether lines are being lost: some were, and nobody has read that yet, or nobody is there to read.
+[[nodiscard]] bool loses_lines();
+
 [[nodiscard]] bool enabled(Level level);
 
 template <typename... Args>

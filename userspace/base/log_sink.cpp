@@ -20,6 +20,11 @@ std::uint64_t Sink::lost_lines() {
   return lost_;
 }
 
+bool Sink::loses_lines() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return told_ != lost_ || writer_.fails();
+}
+
 void Sink::sink_it_(const spdlog::details::log_msg& message) {
   leave_to_parent_what_is_its_own();
   writer_.flush();

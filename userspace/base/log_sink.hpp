@@ -25,6 +25,9 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
   // How many lines were lost so far.
   [[nodiscard]] std::uint64_t lost_lines();
 
+  // Whether some were lost of which no line tells yet, or nobody can be told of.
+  [[nodiscard]] bool loses_lines();
+
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override;
   void flush_() override;

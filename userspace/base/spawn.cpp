@@ -32,6 +32,21 @@ std::string reason_of(const std::exception_ptr& exception) {
   }
 }
 
+ContainedFailures& failures() {
+  static ContainedFailures all;
+  return all;
+}
+
+// Counted first: there may be no memory for the words.
+void note_failure(const char* name, const std::exception_ptr& exception) {
+  ContainedFailures& all = failures();
+  ++all.count;
+  all.when = std::chrono::steady_clock::now();
+  const std::string reason = std::string(name) + ": " + reason_of(exception);
+  all.last = reason;
+  log::error("{}", reason);
+}
+
 void throw_if_failed(const char* name, const std::exception_ptr& exception) {
   if (exception) {
     reserve().reset();
@@ -56,7 +71,7 @@ void spawn_contained(asio::io_context& io, const char* name,
   const auto end = [name](const std::exception_ptr& exception, const std::function<void()>& last) {
     last();  // first: to log may fail as well
     if (exception) {
-      log::error("{}: {}", name, reason_of(exception));
+      note_failure(name, exception);
     }
   };
   try {
@@ -65,6 +80,10 @@ void spawn_contained(asio::io_context& io, const char* name,
   } catch (...) {
     end(std::current_exception(), at_end);
   }
+}
+
+const ContainedFailures& contained_failures() {
+  return failures();
 }
 
 Duty::~Duty() {

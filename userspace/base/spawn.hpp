@@ -2,8 +2,11 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/asio.hpp"
 
@@ -22,6 +25,14 @@ void spawn(asio::io_context& io, const char* name, asio::awaitable<void> corouti
 void spawn_contained(asio::io_context& io, const char* name,
                      const std::function<asio::awaitable<void>()>& begin,
                      const std::function<void()>& at_end);
+
+// What went wrong in those so far.
+struct ContainedFailures {
+  std::uint64_t count = 0;
+  std::string last;  // "NAME: reason"
+  std::chrono::steady_clock::time_point when;
+};
+[[nodiscard]] const ContainedFailures& contained_failures();
 
 // A coroutine that has to go on until its owner stops it, such as one that accepts connections. If it returns
 // before, that leaves io.run() as an exception does.

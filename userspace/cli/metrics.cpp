@@ -8,6 +8,7 @@
 #include "admin/status.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
+#include "cli/silence.hpp"
 
 namespace msi2imds::cli {
 int metrics(const ConfigFile& file) {
@@ -19,7 +20,7 @@ int metrics(const ConfigFile& file) {
       admin::get(config->admin.socket, std::string(admin::kMetricsTarget), kAskTime);
   if (!answer) {
     fmt::print(stderr, "msi2imds: cannot show metrics: {}\n",
-               escape::control_characters(answer.error().message()));
+               escape::control_characters(explain_silence(answer.error(), config->admin.socket)));
     return kFailed;
   }
   fmt::print("{}", *answer);

@@ -65,6 +65,7 @@ void print_json(const StatusReport& report) {
     object["running_version"] = status.version;
     object["ports"] = json::value_from(status.legacy_ports);
     object["remarks"] = json::value_from(status.remarks);
+    object["shortcomings"] = json::value_from(status.shortcomings);
     object["cgroups"] = json::value_from(status.cgroups);
     json::object requests;
     for (const auto& [port, count] : status.requests) {

@@ -5,24 +5,13 @@
 #include <chrono>
 
 #include "admin/client.hpp"
+#include "cli/silence.hpp"
 #include "supervisor/running_process.hpp"
 
 namespace msi2imds::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kStatusTime{2000};
-
-std::string explain_silence(const Error& error) {
-  const auto& code = error.code();
-  if (code == boost::system::errc::no_such_file_or_directory ||
-      code == boost::system::errc::connection_refused) {
-    return "msi2imds is not running (cannot " + error.message() + ")";
-  }
-  if (code == boost::system::errc::permission_denied) {
-    return "not permitted to ask; use sudo, or be in the responder's group (cannot " + error.message() + ")";
-  }
-  return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")";
-}
 
 std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket) {
   const auto running = supervisor::RunningProcess::find(admin_socket);
@@ -44,7 +33,7 @@ StatusReport look(const config::Config& config) {
   const Result<std::string> answer =
       admin::get(config.admin.socket, std::string(admin::kStatusTarget), kStatusTime);
   if (!answer) {
-    report.reason = explain_silence(answer.error());
+    report.reason = explain_silence(answer.error(), config.admin.socket);
     return report;
   }
   Result<admin::Status> status = admin::parse_status(*answer);

@@ -41,7 +41,7 @@ enum class Kind : std::uint32_t {
   upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
   ask_redirection,  // wants to know what is in force
   redirection,  // value: Redirected; number: responders started; text: backend, failure, sockets replaced,
-                // remarks
+                // and remarks, each after the name of a shortcoming, or none, and a tab
   open_usage_file,  // wants to save the table of callers
   new_usage_file,   // descriptor: a file to write it to; error: errno
 };

@@ -31,6 +31,12 @@ class Snapshot {
       all_.gauge("msi2imds_observing", "Whether callers are observed while others answer them.");
   Family& backend_info =
       all_.gauge("msi2imds_backend_info", "How connections are redirected.");  // by backend
+  // By what (admin/shortcoming.hpp).
+  Family& shortcomings = all_.gauge("msi2imds_shortcoming",
+                                    "Whether something does not work as it should while callers are served.");
+  Family& contained_failures =
+      all_.counter("msi2imds_connections_failed_total",
+                   "Connections that were given up because something failed here, for instance memory.");
   Family& connections = all_.gauge("msi2imds_connections", "Open connections of clients.");
   Family& accepted =
       all_.counter("msi2imds_connections_accepted_total", "Connections of clients since the start.");
@@ -71,6 +77,8 @@ class Snapshot {
   Family& oldest_token =
       all_.gauge("msi2imds_cache_oldest_token_age_seconds", "Age of the oldest token in the cache.");
 
+  Family& log_lines_lost =
+      all_.counter("msi2imds_log_lines_lost_total", "Lines of the responder's log that nobody read in time.");
   Family& warnings_left_out = all_.counter("msi2imds_log_warnings_left_out_total",
                                            "Warnings about callers that were too many to be logged.");
   // By outcome.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "base/log.hpp"
 #include "responder/accept.hpp"
@@ -30,10 +31,11 @@ void Listener::start() {
 Listener::Step Listener::accept_next() {
   Accepted accepted = accept_one(socket_.native_handle());
   if (accepted.err == EAGAIN || accepted.err == EWOULDBLOCK) {
+    note("");
     return Step::nothing;
   }
   if (!accepted.socket) {
-    log::warn("cannot accept on {}: {}", address_.to_string(), std::system_category().message(accepted.err));
+    note("cannot accept on " + address_.to_string() + ": " + std::system_category().message(accepted.err));
     return Step::failure;
   }
   StreamSocket socket(io_);
@@ -45,8 +47,20 @@ Listener::Step Listener::accept_next() {
     return Step::failure;
   }
   (void)accepted.socket.release();
+  note("");
   arrived_.push_back({std::move(socket), SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size)});
   return Step::connection;
+}
+
+// Logged once, until it is another one.
+void Listener::note(std::string failure) {
+  if (!failure.empty() && failure_ != failure) {
+    log::warn("{}; who dials waits", failure);
+  }
+  if (failure.empty() && !failure_.empty()) {
+    log::info("accept on {} again", address_.to_string());
+  }
+  failure_ = std::move(failure);
 }
 
 // Asio keeps a little of each socket for good. Of those that come together it lies together, so that the

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/socket_address.hpp"
@@ -30,6 +31,11 @@ class Listener : public std::enable_shared_from_this<Listener> {
     return address_;
   }
 
+  // Why nobody could be accepted when it was tried last; empty if somebody could, or nobody waited.
+  [[nodiscard]] const std::string& failure() const {
+    return failure_;
+  }
+
  private:
   enum class Step { connection, nothing, failure };
   struct Arrived {
@@ -37,6 +43,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
     SocketAddress peer;
   };
   Step accept_next();
+  void note(std::string failure);
   Step serve_batch();
   asio::awaitable<void> run(std::shared_ptr<Listener> self);  // close() may drop the last other owner
 
@@ -45,6 +52,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   SocketAddress address_;
   Sessions& sessions_;
   std::vector<Arrived> arrived_;  // accepted, and not yet handed over
+  std::string failure_;
   Duty accepting_;
 };
 

@@ -33,6 +33,17 @@ constexpr std::chrono::milliseconds kRecords{300};
 // wait for long, and everybody else with him.
 static_assert(control::kHandOver - kLastWords - kRecords >= std::chrono::milliseconds(300));
 
+// How long something that happened to single connections is told of.
+constexpr std::chrono::seconds kRecent{60};
+
+void add_remark(admin::Status& status, std::string_view shortcoming, std::string text) {
+  status.remarks.push_back(std::move(text));
+  const bool is_new = std::ranges::find(status.shortcomings, shortcoming) == status.shortcomings.end();
+  if (!shortcoming.empty() && is_new) {
+    status.shortcomings.emplace_back(shortcoming);
+  }
+}
+
 bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<Listener>& b) {
   return a->address() == b->address();
 }
@@ -210,6 +221,9 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
+  if (sessions_.recorder().audit_log().has_unwritten()) {
+    log::warn("cannot write the last audit lines: {}", sessions_.recorder().audit_log().failure());
+  }
   const Result<void> saved = co_await usage_file_.save_at_the_end();
   if (!saved) {
     log::warn("cannot save the table of callers, which lacks what happened in the last seconds: {}",
@@ -242,6 +256,9 @@ asio::awaitable<void> Responder::heartbeat() {
     }
     log::flush();
     sessions_.warnings().tell_left_out();
+    sessions_.recorder()
+        .audit_log()
+        .flush();  // what could not be written before, and counts of lines left out
     give_back_free_memory();
     (void)link_.tell(control::Kind::alive);  // a supervisor that is gone is noticed by run()
   }
@@ -280,13 +297,38 @@ asio::awaitable<admin::Status> Responder::status() {
   std::getline(lines, status.direct_imds.state);
   std::getline(lines, status.direct_imds.closed_by);
   std::getline(lines, status.direct_imds.failure);
-  for (std::string remark; std::getline(lines, remark);) {
-    status.remarks.push_back(std::move(remark));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t tab = line.find('\t');
+    add_remark(status, std::string_view(line).substr(0, tab), line.substr(tab + 1));
   }
-  if (!usage_file_.shortcoming().empty()) {
-    status.remarks.push_back(usage_file_.shortcoming());
+  for (admin::Shortcoming& shortcoming : shortcomings()) {
+    add_remark(status, shortcoming.name, std::move(shortcoming.text));
   }
   co_return status;
+}
+
+// What of the responder's own part does not work at present.
+admin::Shortcomings Responder::shortcomings() {
+  admin::Shortcomings all;
+  admin::add(all, admin::kCallers, usage_file_.shortcoming());
+  const std::string& audit = sessions_.recorder().audit_log().failure();
+  if (!audit.empty()) {
+    admin::add(all, admin::kAudit, "audit lines cannot be written: " + audit);
+  }
+  for (const auto& listener : listeners_) {
+    if (!listener->failure().empty()) {
+      admin::add(all, admin::kDescriptors, listener->failure());
+      break;  // the others lack the same
+    }
+  }
+  const ContainedFailures& failures = contained_failures();
+  if (failures.count > 0 && std::chrono::steady_clock::now() - failures.when < kRecent) {
+    admin::add(all, admin::kFailures, "connections were given up in the last minute: " + failures.last);
+  }
+  if (log::loses_lines()) {
+    admin::add(all, admin::kLog, "lines of the responder's log are lost, since nobody reads them");
+  }
+  return all;
 }
 
 asio::awaitable<std::string> Responder::measure() {
@@ -300,6 +342,12 @@ asio::awaitable<std::string> Responder::measure() {
   now.is_observing = known.observing;
   now.restarts = responders_started_ == 0 ? 0 : responders_started_ - 1;
   now.sockets_replaced = sockets_replaced_;
+  for (const std::string_view name : admin::kShortcomings) {
+    const bool is_there = std::ranges::find(known.shortcomings, name) != known.shortcomings.end();
+    now.shortcomings.add(is_there ? 1 : 0, {{"what", name}});
+  }
+  now.contained_failures = contained_failures().count;
+  now.log_lines_lost = log::lost_lines();
   now.connections = sessions_.count();
   now.accepted = sessions_.accepted();
   now.gave_way = sessions_.gave_way();

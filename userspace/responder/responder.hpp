@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/shortcoming.hpp"
 #include "base/spawn.hpp"
 #include "responder/admin_server.hpp"
 #include "responder/cage.hpp"
@@ -44,6 +45,7 @@ class Responder {
   asio::awaitable<void> end_in_time(std::chrono::milliseconds limit);
   asio::awaitable<void> heartbeat();
   asio::awaitable<admin::Status> status();
+  [[nodiscard]] admin::Shortcomings shortcomings();
   asio::awaitable<std::string> measure();
   void record_observed(const control::Message& message);
 

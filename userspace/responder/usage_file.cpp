@@ -19,6 +19,7 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::seconds kSaveInterval{10};
+constexpr std::chrono::seconds kTryAgain{2};       // after one that failed
 constexpr std::chrono::seconds kMarkInterval{60};  // without a request
 constexpr std::chrono::milliseconds kRetryInterval{10};
 
@@ -37,8 +38,9 @@ void UsageFile::load(const UniqueFd& file) {
   }
   if (table.error().code() == usage::Errc::newer_version) {
     has_file_ = false;  // not to be written over
-    log::warn("the table of callers is not saved, so as not to replace a newer one: cannot {}",
-              table.error().message());
+    shortcoming_ = "who called is not kept across a restart, so as not to replace a newer table: cannot " +
+                   table.error().message();
+    log::warn("{}", shortcoming_);
     return;
   }
   control::Message message;
@@ -51,14 +53,13 @@ asio::awaitable<void> UsageFile::keep() {
   asio::steady_timer timer(io_);
   std::chrono::steady_clock::time_point marked;
   while (true) {
-    timer.expires_after(kSaveInterval);
+    timer.expires_after(save_failure_.empty() ? kSaveInterval : kTryAgain);
     const auto [ec] = co_await timer.async_wait(kAsTuple);
     if (ec) {
       co_return;
     }
-    recorder_.audit_log().flush();  // counts of lines that were left out
     const auto now = std::chrono::steady_clock::now();
-    if (!recorder_.take_change() && now - marked < kMarkInterval) {
+    if (!recorder_.take_change() && save_failure_.empty() && now - marked < kMarkInterval) {
       continue;
     }
     marked = now;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What the responder may ask the supervisor.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -61,11 +64,6 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
     state = co_await interception_.describe();
   }
   remarks.insert(remarks.end(), state.remarks.begin(), state.remarks.end());
-  for (const std::string& shortcoming : {observation_.shortcoming(), records_.shortcoming()}) {
-    if (!shortcoming.empty()) {
-      remarks.push_back(shortcoming);
-    }
-  }
   const admin::DirectImds direct = mode_ == Mode::serve ? closure_.describe(config_) : admin::DirectImds();
   std::string text = state.backend;
   const std::string replaced = std::to_string(sockets_replaced_);
@@ -73,7 +71,10 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
     text += "\n" + line;
   }
   for (const std::string& remark : remarks) {
-    text += "\n" + remark;
+    text += "\n\t" + remark;
+  }
+  for (const admin::Shortcoming& shortcoming : shortcomings()) {
+    text += "\n" + std::string(shortcoming.name) + "\t" + shortcoming.text;
   }
   message.set_text(text);
   const control::Redirected redirected = mode_ == Mode::observe ? control::Redirected::observing
@@ -84,6 +85,26 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   if (responder_ && asked_by == responders_started_) {
     (void)responder_->channel().send(message);  // a responder that does not take it is replaced
   }
+}
+
+// What of the supervisor's own part does not work at present.
+admin::Shortcomings Supervisor::shortcomings() const {
+  admin::Shortcomings all;
+  records_.describe(all);
+  admin::add(all, admin::kObservation, observation_.shortcoming());
+  admin::add(all, admin::kDiscovery, discovery_.shortcoming());
+  admin::add(all, admin::kIdentification, identification_shortcoming_);
+  const UniqueFd another(::open("/", O_PATH | O_CLOEXEC));
+  const int err = errno;
+  if (!another) {
+    admin::add(all, admin::kDescriptors,
+               "the supervisor has no descriptor left, and callers get no token that is not kept already: " +
+                   std::system_category().message(err));
+  }
+  if (log::loses_lines()) {
+    admin::add(all, admin::kLog, "lines of the supervisor's log are lost, since nobody reads them");
+  }
+  return all;
 }
 
 // Takes no time: what a rule on users waits for.

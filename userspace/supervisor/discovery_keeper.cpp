@@ -22,18 +22,12 @@ void DiscoveryKeeper::keep(const waagent::Places& places, std::uint16_t port) {
 void DiscoveryKeeper::look() {
   Result<waagent::Kept> kept = waagent::keep_discovery_file(places_, port_);
   if (!kept) {
-    if (failure_ != kept.error().message()) {
-      failure_ = kept.error().message();
-      log::warn("older clients may not find the endpoint: cannot {}", failure_);
-    }
+    note("older clients may not find the endpoint: cannot " + kept.error().message());
     return;
   }
-  const std::string not_noted = kept->not_noted ? kept->not_noted->message() : std::string();
-  if (!not_noted.empty() && failure_ != not_noted) {
-    log::warn("cannot note that the discovery file is ours: cannot {}; it keeps a second name until then",
-              not_noted);
-  }
-  failure_ = not_noted;
+  note(kept->not_noted ? "the discovery file keeps a second name until it is noted as ours: cannot " +
+                             kept->not_noted->message()
+                       : "");
   if (kept->made) {
     log::info("made '{}', which leads older clients to port {}",
               (places_.root / waagent::kDiscoveryFile).string(), port_);
@@ -41,6 +35,14 @@ void DiscoveryKeeper::look() {
   if (!kept->unlabelled.empty()) {
     spawn(io_, "label the discovery file", waagent::restore_labels(std::move(kept->unlabelled)));
   }
+}
+
+// Logged once, until it is another one.
+void DiscoveryKeeper::note(std::string shortcoming) {
+  if (!shortcoming.empty() && shortcoming_ != shortcoming) {
+    log::warn("{}", shortcoming);
+  }
+  shortcoming_ = std::move(shortcoming);
 }
 
 // Whether it is watched now.

@@ -22,19 +22,25 @@ class DiscoveryKeeper {
   // what the watch cannot see. What fails is logged, once.
   void keep(const waagent::Places& places, std::uint16_t port);
 
+  // What does not work about it at present; empty: nothing.
+  [[nodiscard]] const std::string& shortcoming() const {
+    return shortcoming_;
+  }
+
   // Watches no more, until keep().
   void stop();
 
  private:
   bool watch();
   void look();
+  void note(std::string shortcoming);
   asio::awaitable<void> wait_for_removal();
 
   asio::io_context& io_;
   waagent::Places places_;
   std::uint16_t port_ = 0;
   std::optional<asio::posix::stream_descriptor> watch_;
-  std::string failure_;  // logged once, until it is another one
+  std::string shortcoming_;
 };
 
 }  // namespace msi2imds::supervisor

@@ -44,47 +44,90 @@ void report_earlier(const StateFile& file, const Result<void>& saved) {
 }  // namespace
 
 void Records::hand_over(const config::Config& config, control::Channel& channel, bool to_new_responder) {
-  control::Message message;
-  message.kind = control::Kind::audit_file;
-  UniqueFd audit;
-  if (!config.audit.file.empty()) {
-    Result<UniqueFd> file = open_audit_file(config.audit.file);
-    if (file) {
-      audit = std::move(*file);
-    } else {
-      log::error("cannot {}: audit lines go to the log", file.error().message());
-    }
-  }
-  (void)channel.send(message, audit.get());  // a responder that does not take it is replaced
-
-  if (metrics_port_ != config.metrics.port) {
-    metrics_port_ = config.metrics.port;
-    metrics_socket_.reset();
-  }
-  if (metrics_port_ != 0 && !metrics_socket_) {
-    Result<UniqueFd> socket = listen_for_metrics(metrics_port_);
-    if (socket) {
-      metrics_socket_ = std::move(*socket);
-    } else {
-      log::error("cannot {}", socket.error().message());
-    }
-  }
-  message.kind = control::Kind::metrics_socket;
-  (void)channel.send(message, metrics_socket_.get());
-
+  hand_over_audit_file(config.audit.file, channel);
+  hand_over_metrics_socket(config.metrics.port, channel);
   if (!usage_file_ || usage_path_ != config.callers.state_file) {
     change_usage_file(config.callers.state_file);
   }
   was_set_aside_ = was_set_aside_ && !to_new_responder;
   if (to_new_responder && usage_file_) {
-    const Result<UniqueFd> file = usage_file_->open();
+    const Result<UniqueFd> file = open_usage_file();
     if (file) {
+      control::Message message;
       message.kind = control::Kind::usage_file;
-      (void)channel.send(message, file->get());
+      (void)channel.send(message, file->get());  // a responder that does not take it is replaced
     } else {
-      log::error("cannot {}: who calls is not kept", file.error().message());
+      report(file.error());
     }
   }
+}
+
+// What is no file, such as a link, is set aside like one that is damaged.
+Result<UniqueFd> Records::open_usage_file() {
+  Result<UniqueFd> file = usage_file_->open();
+  const auto& code = file ? boost::system::error_code() : file.error().code();
+  const bool is_no_file = code == boost::system::errc::invalid_argument ||
+                          code == boost::system::errc::too_many_symbolic_link_levels ||
+                          code == boost::system::errc::no_such_device_or_address /* a socket */;
+  if (is_no_file && set_usage_file_aside(file.error().message())) {
+    return usage_file_->open();
+  }
+  return file;
+}
+
+void Records::hand_over_audit_file(const std::string& path, control::Channel& channel) {
+  Result<UniqueFd> file = path.empty() ? Result<UniqueFd>(UniqueFd()) : open_audit_file(path);
+  const std::string failure =
+      file ? std::string() : "audit lines go to the log: cannot " + file.error().message();
+  if (failure.empty() && !audit_shortcoming_.empty()) {
+    log::info("audit lines go to '{}' again", path);
+  } else if (failure != audit_shortcoming_) {
+    log::error("{}", failure);
+  }
+  const bool changes_nothing = !failure.empty() && !audit_shortcoming_.empty();
+  audit_shortcoming_ = failure;
+  if (!changes_nothing) {
+    control::Message message;
+    message.kind = control::Kind::audit_file;
+    (void)channel.send(message, file ? file->get() : -1);  // a responder that does not take it is replaced
+  }
+}
+
+void Records::hand_over_metrics_socket(std::uint16_t port, control::Channel& channel) {
+  if (metrics_port_ != port) {
+    metrics_port_ = port;
+    metrics_socket_.reset();
+    metrics_shortcoming_.clear();
+  }
+  if (metrics_port_ != 0 && !metrics_socket_) {
+    Result<UniqueFd> socket = listen_for_metrics(metrics_port_);
+    const std::string failure =
+        socket ? std::string() : "metrics are on no port: cannot " + socket.error().message();
+    if (socket) {
+      metrics_socket_ = std::move(*socket);
+    } else if (failure != metrics_shortcoming_) {
+      log::error("{}", failure);
+    }
+    metrics_shortcoming_ = failure;
+  }
+  control::Message message;
+  message.kind = control::Kind::metrics_socket;
+  (void)channel.send(message, metrics_socket_.get());
+}
+
+void Records::try_again(const config::Config& config, control::Channel& channel) {
+  if (!audit_shortcoming_.empty()) {
+    hand_over_audit_file(config.audit.file, channel);
+  }
+  if (!metrics_shortcoming_.empty()) {
+    hand_over_metrics_socket(config.metrics.port, channel);
+  }
+}
+
+void Records::describe(admin::Shortcomings& all) const {
+  admin::add(all, admin::kAudit, audit_shortcoming_);
+  admin::add(all, admin::kCallers, shortcoming_);
+  admin::add(all, admin::kMetrics, metrics_shortcoming_);
 }
 
 void Records::change_usage_file(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/shortcoming.hpp"
 #include "base/asio.hpp"
 #include "base/unique_fd.hpp"
 #include "config/config.hpp"
@@ -44,10 +45,19 @@ class Records {
     return shortcoming_;
   }
 
+  // Tries again what could not be opened, and gives it to the responder. To be called regularly.
+  void try_again(const config::Config& config, control::Channel& channel);
+
+  // All that does not work at present.
+  void describe(admin::Shortcomings& all) const;
+
   // Waits, for so long at most, until the last save has reached the disk.
   asio::awaitable<void> finish(std::chrono::milliseconds patience);
 
  private:
+  [[nodiscard]] Result<UniqueFd> open_usage_file();
+  void hand_over_audit_file(const std::string& path, control::Channel& channel);
+  void hand_over_metrics_socket(std::uint16_t port, control::Channel& channel);
   void change_usage_file(const std::string& path);
   void report(const Result<void>& saved);
 
@@ -56,6 +66,8 @@ class Records {
   std::string usage_path_;
   std::string shortcoming_;
   bool was_set_aside_ = false;  // for this responder
+  std::string audit_shortcoming_;
+  std::string metrics_shortcoming_;
   UniqueFd metrics_socket_;
   std::uint16_t metrics_port_ = 0;
 };

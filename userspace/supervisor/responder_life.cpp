@@ -129,11 +129,13 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
   records_.hand_over(config_, channel, true);
   // Without it callers stay unknown, which is no reason not to serve them.
   const Result<UniqueFd> sock_diag = netlink::SockDiag::open_socket();
+  identification_shortcoming_ =
+      sock_diag ? std::string() : "callers cannot be identified: " + sock_diag.error().message();
   if (sock_diag) {
     message.kind = control::Kind::sock_diag;
     (void)channel.send(message, sock_diag->get());
   } else {
-    log::warn("callers cannot be identified: {}", sock_diag.error().message());
+    log::warn("{}", identification_shortcoming_);
   }
   return hand_over_sockets(channel);
 }

@@ -241,6 +241,9 @@ asio::awaitable<void> Supervisor::watch() {
     service_manager_.deliver();
     observation_.keep_in_force();
     records_.look_after_saving();
+    if (following_) {
+      records_.try_again(config_, responder_->channel());
+    }
     co_await replace_dead_admin_socket();
     distrust_responder(records_.drop_dead_socket() ? 1 : 0);
     if (interception_.is_attached()) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/shortcoming.hpp"
 #include "base/async_mutex.hpp"
 #include "config/config.hpp"
 #include "supervisor/admin_socket.hpp"
@@ -87,6 +88,7 @@ class Supervisor {
   void answer(control::Channel& channel, const control::Message& question);
   asio::awaitable<void> answer_about_redirection(std::uint32_t id);
   asio::awaitable<void> answer_about_callers(control::Message question);
+  [[nodiscard]] admin::Shortcomings shortcomings() const;
   void tell_agreements(const control::Message& question, std::span<const caller::Clues> clues);
 
   // Another configuration (reload.cpp).
@@ -116,6 +118,7 @@ class Supervisor {
   DiscoveryKeeper discovery_;
   Observation observation_;
   IdentityService identities_;
+  std::string identification_shortcoming_;
   Records records_;
 
   std::unique_ptr<ResponderProcess> responder_;

@@ -16,6 +16,7 @@ Status full_status() {
   status.redirect_failure = "a \"quoted\"\nfailure";
   status.covers_ipv6 = false;
   status.remarks = {"one", "another"};
+  status.shortcomings = {"audit"};
   status.cgroups = {"/old.service"};
   status.legacy_ports = {50342, 65535};
   status.requests = {{50342, 9}, {65535, 1}};
@@ -43,6 +44,7 @@ TEST(StatusTest, SurvivesTheWayThroughJson) {
   EXPECT_EQ(status->redirect_failure, sent.redirect_failure);
   EXPECT_EQ(status->covers_ipv6, sent.covers_ipv6);
   EXPECT_EQ(status->remarks, sent.remarks);
+  EXPECT_EQ(status->shortcomings, sent.shortcomings);
   EXPECT_EQ(status->cgroups, sent.cgroups);
   EXPECT_EQ(status->requests, sent.requests);
   EXPECT_EQ(status->legacy_ports, sent.legacy_ports);

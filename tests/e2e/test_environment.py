@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: MIT
+"""Each fault of the machine around a running msi2imds: what callers see, what status and metrics say, and its end."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from callers import Callers
+from kernel_state import uid_of
+from legacy_port import a_token_is_served, ask
+from programs import CHECKOUT, run_in, start_in, stop
+from raw_http import RESOURCE, ConnectionEnded, RawConnection, request
+from tokens import assert_legacy_success
+from waiting import wait_until
+
+METRICS_PORT = 9342
+TOLD_SECONDS = 15  # until status and metrics name a fault
+BACK_SECONDS = 5  # until callers are served again after its end
+SERVED = {"token"}
+CUT = {"token", "reset", "closed"}  # what a responder had accepted when it ended
+LET_THROUGH = {*CUT, "refused"}
+DISK = "disk"
+
+
+def remount(service, *options):
+    subprocess.run(["mount", "-o", ",".join(("remount", *options)), service.directory / DISK], check=True)
+
+
+@pytest.fixture
+def disk_service(emulator, new_service):
+    """msi2imds, not started yet, with all that it keeps on a small disk."""
+    service = new_service()
+    disk = service.directory / DISK
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", disk], check=True)
+    service.audit, service.callers_state = disk / "audit", disk / "callers.json"
+    service.waagent, service.state = disk / "waagent", disk / "state"
+    service.configure({"metrics.port": METRICS_PORT})
+    service.log_reader = None
+    yield service
+    service.stop()
+    if service.log_reader:
+        service.log_reader.stdin.close()
+        service.log_reader.wait(10)
+    subprocess.run(["umount", disk], check=True)
+
+
+@contextlib.contextmanager
+def limited(pid, option, soft):
+    """By its own user: not even root may change the limits of the responder."""
+    by_itself = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"] if uid_of(pid) else []
+    prlimit = [*by_itself, "prlimit", f"--pid={pid}"]
+    before = subprocess.check_output([*prlimit, f"--{option}", "--output=SOFT", "--noheadings"], text=True).strip()
+    subprocess.run([*prlimit, f"--{option}={soft}:"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*prlimit, f"--{option}={before}:"], stderr=subprocess.DEVNULL)  # it may have ended
+
+
+def responder_has_no_descriptor(service):
+    return limited(service.responder(), "nofile", 3)
+
+
+def supervisor_has_no_descriptor(service):
+    return limited(service.pid, "nofile", 3)
+
+
+@contextlib.contextmanager
+def no_responder_can_be_started_without_descriptors(service):
+    with limited(service.pid, "nofile", 3):
+        os.kill(service.responder(), signal.SIGKILL)
+        yield
+
+
+@contextlib.contextmanager
+def no_responder_can_be_started_without_memory(service):
+    with limited(service.pid, "as", 1 << 20):
+        os.kill(service.responder(), signal.SIGKILL)
+        yield
+
+
+@contextlib.contextmanager
+def responder_gets_no_more_memory(service):
+    responder = service.responder()
+    used = int(pathlib.Path(f"/proc/{responder}/statm").read_text().split()[0]) * resource.getpagesize()
+    with limited(responder, "as", used), contextlib.ExitStack() as connections:
+        for _ in range(4000):  # fewer than responder.max_connections
+            if service.find_responder() != responder or "bad_alloc" in service.log_text():
+                break
+            with contextlib.suppress(ConnectionError):
+                connections.enter_context(service.namespace.connect())
+        yield
+
+
+@contextlib.contextmanager
+def disk_is_full(service):
+    filler = service.directory / DISK / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextlib.contextmanager
+def disk_can_only_be_read(service):
+    remount(service, "ro")
+    try:
+        yield
+    finally:
+        remount(service, "rw")
+
+
+def with_a_reader_of_the_log(service):
+    """What launch() needs; the reader ends with the last writer."""
+    service.log_reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    return {"stderr": service.log_reader.stdin}
+
+
+@contextlib.contextmanager
+def nobody_reads_the_log(service):
+    os.kill(service.log_reader.pid, signal.SIGSTOP)
+    try:
+        # Both processes keep 256 KiB; requests write lines of debugging.
+        with Callers(service.namespace, pause=0) as callers:
+            callers.wait_for("token", 60, count=2500)
+        yield
+    finally:
+        os.kill(service.log_reader.pid, signal.SIGCONT)
+
+
+def with_nothing(_service):
+    return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    begin: Callable  # a context manager of the service
+    callers_see: set
+    status_says: str
+    shortcomings: set | None = None  # by metrics; None: they cannot be had, and Prometheus's `up` is 0
+    is_there_at_the_start: bool = False
+    says_good: bool = False  # status: callers are served all the same
+    audit_is_whole: bool = True
+    launch: Callable = with_nothing  # options of Service.launch()
+
+
+FAULTS = {
+    "no descriptor for the responder": Fault(
+        responder_has_no_descriptor, SERVED, r"has all 3 descriptors that its limit allows"
+    ),
+    "no descriptor for the supervisor": Fault(
+        supervisor_has_no_descriptor,
+        SERVED,
+        r"the supervisor has no descriptor left",
+        {"callers", "descriptors", "discovery"},
+        says_good=True,
+    ),
+    "no descriptor for a new responder": Fault(
+        no_responder_can_be_started_without_descriptors, LET_THROUGH, r"responder does not answer", audit_is_whole=False
+    ),
+    "no memory for a new responder": Fault(
+        no_responder_can_be_started_without_memory, LET_THROUGH, r"responder does not answer", audit_is_whole=False
+    ),
+    "disk full": Fault(disk_is_full, SERVED, r"No space left on device", {"audit", "callers"}, says_good=True),
+    "disk read-only from the start": Fault(
+        disk_can_only_be_read,
+        SERVED,
+        r"Read-only file system",
+        {"audit", "callers", "discovery"},
+        is_there_at_the_start=True,
+        says_good=True,
+        audit_is_whole=False,
+    ),
+    "log without a reader": Fault(
+        nobody_reads_the_log,
+        SERVED,
+        r"log are lost",
+        {"log"},
+        says_good=True,
+        audit_is_whole=False,
+        launch=with_a_reader_of_the_log,
+    ),
+}
+
+
+def scrape(host):
+    """The text of the metrics, as Prometheus gets it; None: it gets none."""
+    try:
+        with RawConnection(host.connect(port=METRICS_PORT, timeout=2)) as connection:
+            return connection.ask(request(target="/metrics", host=f"localhost:{METRICS_PORT}")).body.decode()
+    except (OSError, ConnectionEnded):
+        return None
+
+
+def shortcomings(host):
+    text = scrape(host)
+    return None if text is None else set(re.findall(r'^msi2imds_shortcoming\{what="(\w+)"\} 1$', text, re.MULTILINE))
+
+
+def is_told(service, fault):
+    status = service.status()
+    return re.search(fault.status_says, status.stdout + status.stderr) and (status.returncode == 0) == fault.says_good
+
+
+def is_well(service, host):
+    return shortcomings(host) == set() and service.status().returncode == 0
+
+
+def check_audit(service, tokens):
+    """Each token that a caller got has its line."""
+
+    def lines():
+        return sum(line["outcome"] == "token" for line in service.audit_lines())
+
+    wait_until(lambda: lines() >= tokens, 10, f"{tokens} lines of tokens, of which there are {lines()}")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_and_its_end_is_the_end_of_it(disk_service, host, name, capsys):
+    fault, service = FAULTS[name], disk_service
+    with contextlib.ExitStack() as stack:
+        present = contextlib.ExitStack()
+        stack.enter_context(present)
+        if fault.is_there_at_the_start:
+            present.enter_context(fault.begin(service))
+        service.start(**fault.launch(service))
+        wait_until(lambda: a_token_is_served(host), 10, "a token is served")
+        before = len(service.audit_lines())
+        callers = stack.enter_context(Callers(host, count=2, pause=0.1))
+        callers.wait_for("token", 10)
+        if not fault.is_there_at_the_start:
+            present.enter_context(fault.begin(service))
+        began = time.monotonic()
+        wait_until(lambda: is_told(service, fault), TOLD_SECONDS, f"status says {fault.status_says!r}")
+        wait_until(lambda: shortcomings(host) == fault.shortcomings, TOLD_SECONDS, f"metrics say {fault.shortcomings}")
+        told = time.monotonic() - began
+
+        present.close()
+        ended = time.monotonic()
+        callers.wait_for("token", BACK_SECONDS, count=1)
+        back = time.monotonic() - ended
+        wait_until(lambda: is_well(service, host), TOLD_SECONDS, "status and metrics say that all is well")
+        callers.wait_for("token", 10, count=5)
+    with capsys.disabled():
+        print(f"\n{name}: told after {told:.1f} s, back after {back:.1f} s; {callers}")
+    assert set(callers.outcomes) <= fault.callers_see
+    assert service.process.poll() is None
+    if fault.audit_is_whole:
+        check_audit(service, callers.outcomes["token"] + before)
+
+
+def test_a_log_whose_reader_has_ended_is_told(emulator, new_service, host):
+    service = new_service({"metrics.port": METRICS_PORT})
+    reader, writer = os.pipe()
+    service.launch(stderr=writer)
+    os.close(writer)
+    service.wait_ready()
+    os.close(reader)
+    for _ in range(3):
+        assert_legacy_success(ask(host), RESOURCE)
+    wait_until(lambda: shortcomings(host) == {"log"}, TOLD_SECONDS, "metrics tell of it")
+    assert "log are lost" in service.status().stdout
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("end_of_memory", [responder_gets_no_more_memory])
+def test_a_responder_without_memory_serves_again_and_says_so(emulator, new_service, host, end_of_memory):
+    service = new_service({"metrics.port": METRICS_PORT}).start()
+    first = service.responder()
+    with end_of_memory(service):
+        pass
+    with Callers(host, count=1, pause=0.1) as callers:
+        callers.wait_for("token", BACK_SECONDS, count=5)
+
+    def is_told():
+        return shortcomings(host) == {"failures"} or "responder_restarts_total 1" in (scrape(host) or "")
+
+    wait_until(is_told, TOLD_SECONDS, "metrics tell of it")
+    if service.responder() == first:
+        assert "bad_alloc" in service.status().stdout
+    assert set(callers.outcomes) <= CUT
+
+
+def make_file(path):
+    path.write_bytes(b"{")
+
+
+def make_link(path):
+    path.symlink_to("/nowhere")
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+
+
+BAD_KINDS = {
+    "damaged": make_file,
+    "directory": pathlib.Path.mkdir,
+    "FIFO": os.mkfifo,
+    "link": make_link,
+    "socket": make_socket,
+    "device": lambda path: os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_KINDS)
+def test_a_table_of_callers_of_a_bad_kind_is_set_aside(emulator, new_service, host, kind):
+    service = new_service({"metrics.port": METRICS_PORT})
+    BAD_KINDS[kind](service.callers_state)
+    before = os.lstat(service.callers_state)
+    service.start()
+    assert_legacy_success(ask(host), RESOURCE)
+    service.wait_for_log("began a new record of who calls")
+    assert shortcomings(host) == set()
+    assert os.lstat(f"{service.callers_state}.damaged").st_ino == before.st_ino
+    assert service.stop() == 0
+    assert json.loads(service.callers_state.read_text())["callers"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD_KINDS if kind != "damaged"])
+@pytest.mark.parametrize("name", ["audit", "discovery"])
+def test_another_file_of_a_bad_kind_is_told_until_it_is_gone(emulator, new_service, host, name, kind):
+    service = new_service({"metrics.port": METRICS_PORT})
+    service.waagent.mkdir()
+    place = {"audit": service.audit, "discovery": service.waagent / "ManagedIdentity-Settings"}[name]
+    BAD_KINDS[kind](place)
+    service.start()
+    assert_legacy_success(ask(host), RESOURCE)
+    wait_until(lambda: shortcomings(host) == {name}, TOLD_SECONDS, "metrics tell of it")
+    assert place.name in service.status().stdout
+    place.rmdir() if kind == "directory" else place.unlink()
+    wait_until(lambda: is_well(service, host), BACK_SECONDS, "it is made")
+    assert_legacy_success(ask(host), RESOURCE)
+    wait_until(place.is_file, 5, "it is there")
+
+
+def test_a_hidden_proc_hides_no_caller(emulator, new_service, host):
+    service = new_service({"metrics.port": METRICS_PORT})
+    service.start(wrapper=("unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh"))
+    assert "hidepid=invisible" in pathlib.Path(f"/proc/{service.pid}/mounts").read_text()
+    assert_legacy_success(ask(host), RESOURCE)
+    [line] = service.wait_for_audit(1)
+    assert (line["pid"], line["program"]) == (os.getpid(), os.readlink("/proc/self/exe"))
+    assert is_well(service, host)
+
+
+def test_a_user_who_is_removed_changes_nothing_until_a_restart(emulator, new_service, host, tmp_path):
+    service = new_service({"metrics.port": METRICS_PORT})
+    service.start(wrapper=("unshare", "--mount", "--propagation", "private"))
+    without = tmp_path / "passwd"
+    without.write_text("root:x:0:0:root:/root:/bin/sh\n")
+    inside = ("nsenter", f"--target={service.pid}", "--mount", "--")
+    subprocess.run([*inside, "mount", "--bind", without, "/etc/passwd"], check=True)
+    first = service.responder()
+    with Callers(host, count=2, pause=0) as callers:
+        callers.wait_for("token", 10)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: service.find_responder() not in (None, first), 10, "another responder runs")
+        callers.wait_for("token", BACK_SECONDS)
+    assert set(callers.outcomes) <= CUT
+    wait_until(lambda: is_well(service, host), TOLD_SECONDS, "all is well")
+
+
+def test_a_port_that_somebody_else_has_taken_is_told(emulator, new_service, host):
+    """As any user can where net.ipv4.ip_unprivileged_port_start is 0."""
+    free = ("sysctl", "-q", "-w", "net.ipv4.ip_unprivileged_port_start=0")
+    run_in(host, *free).check_returncode()
+    listen = "import socket; s = socket.create_server(('127.0.0.1', 342)); print(flush=True); s.accept()"
+    as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
+    squatter = start_in(host, *as_nobody, "/usr/bin/python3", "-c", listen, stdout=subprocess.PIPE)
+    try:
+        assert squatter.stdout.readline()
+        service = new_service()
+        service.launch()
+        assert service.wait_exit() == 1
+        assert "another program listens on 127.0.0.1:342" in service.log_text()
+        assert "cannot listen on 127.0.0.1:342: Address already in use" in service.log_text()
+        findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
+        texts = [finding["text"] for finding in findings if finding["level"] != "ok"]
+        assert any(str(squatter.pid) in text and "127.0.0.1:342" in text for text in texts), texts
+        assert any("Any user may listen on port 342" in text for text in texts), texts
+        service.configure({"redirect.listen_port": 343})
+        service.start()
+        assert_legacy_success(ask(host), RESOURCE)
+    finally:
+        stop(squatter)
+        squatter.stdout.close()
+
+
+def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
+    named = re.findall(r'^msi2imds_shortcoming\{what="(\w+)"\} 0$', service.run("metrics").stdout, re.MULTILINE)
+    documented = re.findall(r"^\| `(\w+)` \|", (CHECKOUT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
+    assert named == documented[1:], "in this order, below the heading"

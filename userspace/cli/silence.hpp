@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+
+namespace msi2imds::cli {
+
+// Why nobody has answered on the admin socket, for people, as far as this process may see it.
+[[nodiscard]] std::string explain_silence(const Error& error, const std::string& admin_socket);
+
+}  // namespace msi2imds::cli
