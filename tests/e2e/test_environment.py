@@ -21,7 +21,7 @@ from callers import Callers
 from kernel_state import uid_of
 from legacy_port import a_token_is_served, ask
 from programs import CHECKOUT, run_in, start_in, stop
-from raw_http import RESOURCE, ConnectionEnded, RawConnection, request
+from raw_http import RESOURCE, ConnectionEnded, RawConnection, request, token_target
 from tokens import assert_legacy_success
 from waiting import wait_until
 
@@ -263,6 +263,15 @@ def test_a_fault_is_told_and_its_end_is_the_end_of_it(disk_service, host, name, 
     assert service.process.poll() is None
     if fault.audit_is_whole:
         check_audit(service, callers.outcomes["token"] + before)
+
+
+def test_a_new_token_that_is_asked_for_without_descriptors_comes_in_the_end(service, host):
+    with RawConnection(host.connect(timeout=60)) as connection:
+        with supervisor_has_no_descriptor(service):
+            connection.send(request(target=token_target("https://vault.azure.net")))
+            wait_until(lambda: "Too many open files" in service.status().stdout, TOLD_SECONDS, "status says why it waits")
+        assert_legacy_success(ask(host), RESOURCE)
+        assert_legacy_success(connection.read_reply(), "https://vault.azure.net")
 
 
 def test_a_log_whose_reader_has_ended_is_told(emulator, new_service, host):

@@ -71,6 +71,9 @@ std::optional<seconds> Flight::wait_after(const token::Failure& failure, SteadyT
     }
     wait = kBriefBackOff;
   }
+  if (failure.remedy == token::Remedy::retry_soon) {
+    wait = kLeastPause;
+  }
   const seconds asked_for = failure.retry_after.value_or(seconds(0));
   if (asked_for > seconds(0)) {
     if (now + asked_for > deadline() - kLastAttempt) {

@@ -55,6 +55,7 @@ struct ImdsClient::Exchange {
   bool is_reused = false;
   SteadyTime began;
   Result<http::Answer> answer;
+  bool has_begun = true;  // false: there was not even a socket
 };
 
 struct ImdsClient::Outcome {
@@ -192,7 +193,14 @@ asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest r
   exchange.is_reused = kept != nullptr;
   exchange.connection = std::move(kept);
   if (!exchange.is_reused) {
-    Result<ConnectionPtr> made = co_await connect();
+    Result<UniqueFd> fd = co_await connector_.open();
+    if (!fd) {
+      exchange.has_begun = false;
+      exchange.answer = Error(Errc::cannot_connect, fd.error().message());
+      co_return exchange;
+    }
+    Result<ConnectionPtr> made = co_await Connection::connect(io_, std::move(*fd), deadlines_, exchange.began,
+                                                              settings.connect_timeout);
     if (!made) {
       exchange.answer = made.error();
       co_return exchange;
@@ -201,15 +209,6 @@ asio::awaitable<ImdsClient::Exchange> ImdsClient::exchange(token::TokenRequest r
   }
   exchange.answer = co_await exchange.connection->exchange(request, settings.host, settings.request_timeout);
   co_return exchange;
-}
-
-asio::awaitable<Result<ConnectionPtr>> ImdsClient::connect() {
-  const SteadyTime began = std::chrono::steady_clock::now();
-  Result<UniqueFd> fd = co_await connector_.open();
-  if (!fd) {
-    co_return Error(Errc::cannot_connect, fd.error().message());
-  }
-  co_return co_await Connection::connect(io_, std::move(*fd), deadlines_, began, settings_.connect_timeout);
 }
 
 ImdsClient::Outcome ImdsClient::evaluate(Exchange& exchange, const token::TokenRequest& request) {
@@ -235,8 +234,10 @@ ImdsClient::Outcome ImdsClient::evaluate_failure(const Exchange& exchange) {
     log::debug("IMDS is asked over a new connection: {}", error.message());
   }
   const bool is_senseless = error.code() == Errc::too_large || error.code() == http::Errc::not_http;
-  return {.result = failure(error, is_senseless ? Remedy::retry_briefly : Remedy::retry_later),
-          .is_no_answer = exchange.is_reused};
+  const Remedy remedy = is_senseless         ? Remedy::retry_briefly
+                        : exchange.has_begun ? Remedy::retry_later
+                                             : Remedy::retry_soon;
+  return {.result = failure(error, remedy), .is_no_answer = exchange.is_reused};
 }
 
 // A refusal does not tell whom it is for. One that comes over a connection on which something else was asked

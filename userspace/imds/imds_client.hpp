@@ -72,7 +72,6 @@ class ImdsClient final : public token::Upstream {
   asio::awaitable<void> ask_new(RacePtr race, token::Place place);
   asio::awaitable<Outcome> ask(token::TokenRequest request, ConnectionPtr kept, token::Turn turn);
   asio::awaitable<Exchange> exchange(token::TokenRequest request, ConnectionPtr kept);
-  asio::awaitable<Result<ConnectionPtr>> connect();
   Outcome evaluate(Exchange& exchange, const token::TokenRequest& request);
   Outcome evaluate_failure(const Exchange& exchange);
   Outcome check_refusal(token::FetchResult result, const Exchange& exchange);

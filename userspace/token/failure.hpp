@@ -16,6 +16,7 @@ namespace msi2imds::token {
 // What may help against a failure.
 enum class Remedy : std::uint8_t {
   retry_later,    // an update, a throttle, a fault of the network
+  retry_soon,     // nobody was asked, for want of something here, such as a descriptor
   retry_briefly,  // an answer that makes no sense; most likely it will not make more sense soon
   come_back,      // we have too much to do: the caller has to ask again
   leave_alone,    // IMDS is not to be asked for longer than the caller can wait

@@ -105,6 +105,14 @@ TEST_F(RetryTest, AShorterRetryAfterDoesNotHurryUs) {
   EXPECT_THAT(start_times(begin_), ElementsAre(0, 2));
 }
 
+TEST_F(RetryTest, WhoCouldAskNobodyTriesEveryTwoSeconds) {
+  settings_.deadline = seconds(15);
+  configure(settings_);
+  always(failure(token::Remedy::retry_soon));
+  (void)ask_and_wait();
+  EXPECT_THAT(start_times(begin_), ElementsAre(0, 2, 4, 6, 8, 10, 12));
+}
+
 TEST_F(RetryTest, AnAnswerWithoutSenseIsAskedForThreeTimes) {
   always(failure(token::Remedy::retry_briefly));
   const CallPtr call = ask_and_wait();

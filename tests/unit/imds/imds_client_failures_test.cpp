@@ -19,6 +19,7 @@ TEST_F(ImdsClientFailuresTest, SaysThatTheConnectionIsRefused) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().error.code(), Errc::cannot_connect);
   EXPECT_EQ(response.error().error.message(), "connect to IMDS: Connection refused: IMDS cannot be reached");
+  EXPECT_EQ(response.error().remedy, token::Remedy::retry_later);
 }
 
 TEST_F(ImdsClientFailuresTest, SaysWhyThereIsNoSocket) {
@@ -28,6 +29,7 @@ TEST_F(ImdsClientFailuresTest, SaysWhyThereIsNoSocket) {
   EXPECT_EQ(response.error().error.code(), Errc::cannot_connect);
   EXPECT_NE(response.error().error.message().find("reach 169.254.169.254: Network is unreachable"),
             std::string::npos);
+  EXPECT_EQ(response.error().remedy, token::Remedy::retry_soon);
 }
 
 TEST_F(ImdsClientFailuresTest, ConnectsAnewForEachRequestAfterAFailure) {
