@@ -90,9 +90,9 @@ class Emulator(EmulatorControls):
     def __init__(self, namespace, *arguments):
         super().__init__(namespace)
         self._command = [program("imds-emulator"), "--listen", f"{IMDS_ADDRESS}:80", *arguments]
-        self._start()
+        self.start()
 
-    def _start(self):
+    def start(self):
         self._process = start_in(self._namespace, *self._command, stdout=subprocess.PIPE, text=True)
         try:
             self._await_listening()
@@ -109,9 +109,13 @@ class Emulator(EmulatorControls):
         stop(self._process)
         self._process.stdout.close()
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def restart(self):
         self.stop()
-        self._start()
+        self.start()
 
     @contextlib.contextmanager
     def standing_still(self):

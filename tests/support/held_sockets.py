@@ -10,13 +10,14 @@ LISTEN_PORT = 342
 
 
 class HeldSockets:
-    def __init__(self, host):
+    def __init__(self, host, port=LISTEN_PORT):
         self._host = host
+        self._port = port
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         self.listeners = [
-            self._stack.enter_context(self._host.listen(address, LISTEN_PORT, backlog=4096))
+            self._stack.enter_context(self._host.listen(address, self._port, backlog=4096))
             for address in ("::1", "127.0.0.1")
         ]
         return self

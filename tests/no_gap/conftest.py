@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The cells are played two at a time, each on a machine of its own; the tests wait for their rows."""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+
+import pytest
+
+import cgroup
+import report
+from cell import play
+
+AT_A_TIME = 2
+CI_TIMES, ALL_TIMES = 2, 10  # as tests/no_gap/run has them
+ROWS = pytest.StashKey()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--times", type=int, default=1, help="how often each thing happens to a machine")
+    parser.addoption("--table", type=pathlib.Path, metavar="FILE", help="write what is summed up to FILE, too")
+    parser.addoption("--write", type=pathlib.Path, metavar="FILE", help="write the table to FILE, as docs/no-gap.md")
+    parser.addoption("--rows", type=pathlib.Path, metavar="FILE", help="write the rows to FILE, as JSON")
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        pytest.exit("the table is measured in network namespaces: run it as root", returncode=1)
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if config.option.write and config.option.keyword:
+        raise pytest.UsageError("--write writes the whole table, so leave out -k")
+    config.stash[ROWS] = []
+
+
+@pytest.fixture(scope="session")
+def cells(request):
+    """{(backend, event): the row to come} of the tests that were chosen."""
+    times = request.config.option.times
+    chosen = [(item.callspec.params["backend"], item.callspec.params["event"]) for item in request.session.items]
+    with cgroup.scratch(), concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {
+            (backend, event.name): pool.submit(play, backend, event, 1 if event.slow else times)
+            for backend, event in chosen
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def row(request, cells, backend, event):
+    found = cells[backend, event.name].result()
+    request.config.stash[ROWS].append(found)
+    return found
+
+
+def command_of(times):
+    """What writes the table so; CI's length is the other one that has a name."""
+    length = {ALL_TIMES: "--all ", CI_TIMES: ""}.get(times, f"--times {times} ")
+    return f"tests/no_gap/run {length}--write docs/no-gap.md"
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows, options = config.stash[ROWS], config.option
+    lines = list(report.summary(rows))
+    terminalreporter.section("no gap")
+    for line in lines:
+        terminalreporter.line(line)
+    if options.table:
+        options.table.write_text("\n".join(lines) + "\n")
+    if options.rows:
+        told = [{key: value for key, value in dataclasses.asdict(row).items() if key != "log"} for row in rows]
+        options.rows.write_text(json.dumps(told, indent=1) + "\n")
+    if options.write:
+        options.write.write_text(report.document(rows, options.times, command_of(options.times)))

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: MIT
+"""What happens to a machine that serves, and what its clients may notice of it."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import backends
+import cgroup
+from firewall import our_rules
+from kernel_state import is_running, status_of
+from legacy_port import PORT
+from programs import program, run_in
+from steady_load import SERVED
+from waiting import wait_until
+
+RATE = 40  # new connections a second
+SLOW_RATE = 4
+# So few that NAT's memory of a connection which was open during a change meets a new one.
+FEW_SOURCE_PORTS = 100
+BY_RULES = ("nftables", "iptables")
+
+# A title, and what holds below it.
+NOTHING = ("Nobody notices", "0 failed.")
+KILLED = ("Killed", "0 refused, 0 timed out; reset is only who was dialled before the process was dead.")
+FLUSHED = ("Rules flushed", "Refused until they are back, 0 reset, 0 timed out; afterwards 0 failed.")
+NO_WAY = ("No way to ::1", "It is unreachable meanwhile; 0 failed to 127.0.0.1, and afterwards 0 failed.")
+RULES = (NOTHING, KILLED, FLUSHED, NO_WAY)
+
+
+def start_alone(cell):
+    cell.start()
+
+
+def not_beside_the_extension(backend):
+    return (
+        "It takes the extension's own port, so the extension cannot be beside it: until it is back, callers are refused, "
+        "or wait in the sockets of the unit and are reset when these are closed."
+        if backend == "listen"
+        else ""
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    name: str
+    rule: tuple
+    play: Callable
+    prepare: Callable = start_alone
+    reason: Callable = lambda backend: ""  # why there is nothing to measure
+    note: Callable = lambda backend: ""  # what else may be, and why
+    rate: int = RATE
+    patience: int = 10  # of the clients, in seconds
+    source_ports: int = 4000
+    once_a_machine: bool = False  # and half as often, since each takes longer
+    slow: bool = False  # once is enough
+
+
+# The responder.
+def kill_responder(cell):
+    pid = cell.service.responder()
+    with cell.fault("reset"):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_running(pid), 10, "the responder is dead")
+    wait_until(lambda: cell.service.find_responder() not in (None, pid), 10, "there is another responder")
+    cell.settle()
+
+
+def stop_responder(cell):
+    """What it has accepted goes with it; it accepts nobody while it is stopped."""
+    pid = cell.service.responder()
+    with cell.fault("reset"):
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: status_of(pid).get("State", "").startswith("T"), 10, "the responder is stopped")
+    wait_until(lambda: not is_running(pid), 45, "the hung responder is killed")
+    cell.settle()
+
+
+def pause_responder(cell):
+    pid = cell.service.responder()
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: cell.load.open >= 20, 10, "20 requests wait")
+    os.kill(pid, signal.SIGCONT)
+    cell.settle()
+
+
+# The supervisor.
+def restart(cell, settings=None):
+    cell.service.process.terminate()
+    assert cell.service.wait_exit() == 0, "the service ends without an error"
+    if settings:
+        cell.service.configure(settings)
+    cell.start()
+    cell.settle()
+
+
+def restart_with_another_port(cell):
+    restart(cell, cell.settings(legacy__ports=[PORT, PORT + 1]))
+    restart(cell, cell.settings())
+
+
+def upgrade(cell):
+    """To the program that MSI2IMDS_OTHER names, or else to a copy, in the place of the one that runs; and back."""
+    installed = cell.service.directory / "msi2imds"
+    for source in (program("msi2imds"), os.environ.get("MSI2IMDS_OTHER") or program("msi2imds"), program("msi2imds")):
+        fresh = installed.with_suffix(".new")
+        shutil.copy(source, fresh)
+        fresh.rename(installed)
+        cell.service.program = installed
+        restart(cell)
+
+
+def goes_with_the_process(backend):
+    return (
+        "The redirection goes with the process that was killed, so that the extension gets its callers back: refused "
+        "until the next one is ready."
+        if backend not in ("sk_lookup", "listen")
+        else ""
+    )
+
+
+def kill_supervisor(cell, pause=0):
+    """What the dead one's guard clears away must not be the next one's, however soon that comes."""
+    with cell.fault("reset", *(("refused",) if goes_with_the_process(cell.backend) else ())):
+        os.kill(cell.service.pid, signal.SIGKILL)
+        cell.service.process.wait()
+        time.sleep(pause)
+        cell.start()
+    cell.settle()
+
+
+def kill_supervisor_and_wait(cell):
+    kill_supervisor(cell, 0.05)
+
+
+# The configuration.
+def reload(cell, settings):
+    log = cell.service.log_text()
+    done, kept = log.count("reload: done"), log.count("configuration in force is kept")
+    cell.service.configure(settings)
+    cell.service.process.send_signal(signal.SIGHUP)
+
+    def is_over():
+        now = cell.service.log_text()
+        assert now.count("configuration in force is kept") == kept, "the reload is refused"
+        return now.count("reload: done") > done
+
+    wait_until(is_over, 15, "the configuration is reloaded")
+    cell.settle()
+
+
+def reload_the_same(cell):
+    reload(cell, cell.settings())
+
+
+def reload_with_another_port(cell):
+    reload(cell, cell.settings(legacy__ports=[PORT + 1, PORT]))
+    reload(cell, cell.settings())
+
+
+def with_another_backend(change, new):
+    """While connections are open, whose ports are used again afterwards."""
+
+    def play(cell):
+        with cell.kept_connections():
+            change(cell, cell.settings(new))
+        cell.settle(count=30)
+
+    return play
+
+
+# The way out.
+def with_extension(cell):
+    cell.beside_extension()
+    cell.start()
+
+
+def served_elsewhere(cell, leave, come_back):
+    """Where no extension can be, callers are refused meanwhile."""
+    with cell.fault("refused", "reset") if cell.backend == "listen" else contextlib.nullcontext():
+        leave()
+        assert cell.service.wait_exit() == 0, "the service ends without an error"
+        if cell.backend != "listen":
+            cell.settle("elsewhere")
+        come_back()
+    cell.settle()
+
+
+def start_again(cell):
+    """With sockets that are new, too."""
+    for listener in cell.held.listeners:
+        listener.close()
+    cell.hold_sockets()
+    cell.start()
+
+
+def detach(cell):
+    served_elsewhere(cell, cell.service.detach, lambda: start_again(cell))
+
+
+def leave_for_good(cell):
+    """As at a SIGTERM while systemd stops the socket unit, which tests/systemd plays with systemd."""
+    cell.service.process.send_signal(signal.SIGUSR2)
+
+
+def stop_socket_unit(cell):
+    served_elsewhere(cell, lambda: leave_for_good(cell), lambda: start_again(cell))
+
+
+def observe_first(cell):
+    with_extension(cell)
+    cell.observer = cell.new_service()
+    cell.observer.options = ["--observe"]
+    cell.observer.configure(
+        {
+            **cell.settings(),
+            "admin.socket": str(cell.service.admin_socket),
+            "callers.state_file": str(cell.service.callers_state),
+        }
+    )
+
+
+def both_units(cell):
+    """The observer is started while the service serves, and the service while the observer observes."""
+    assert cell.observer.launch().wait_exit() == 0, "the observer steps aside"
+    cell.settle()
+
+    def come_back():
+        cell.observer.start()
+        start_again(cell)
+        assert cell.observer.wait_exit() == 0, "the observer steps aside"
+
+    served_elsewhere(cell, lambda: leave_for_good(cell), come_back)
+
+
+# Firewalls.
+def flush(*commands):
+    def play(cell):
+        before = sorted(our_rules(cell.host))
+        with cell.fault("refused") if cell.backend in BY_RULES else contextlib.nullcontext():
+            for command in commands:
+                run_in(cell.host, *command)
+            wait_until(lambda: sorted(our_rules(cell.host)) == before, 10, "the rules are back")
+        cell.settle()
+
+    return play
+
+
+NAT_TOOLS = ("iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy")
+flush_nft = flush(("nft", "flush", "ruleset"))
+flush_iptables = flush(*[(tool, "-t", "nat", "-F") for tool in NAT_TOOLS])
+
+
+# The machine.
+def ip(cell, *arguments):
+    done = run_in(cell.host, "ip", *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def loopback_down_and_up(cell):
+    """Packets to 127.0.0.1 are lost, and sent again; there is no way to ::1."""
+    with cell.fault("unreachable", address="::1"):
+        ip(cell, "link", "set", "lo", "down")
+        wait_until(lambda: cell.load.open >= 10, 10, "10 requests wait")
+        ip(cell, "link", "set", "lo", "up")
+    cell.settle()
+
+
+def ipv6_away_and_back(cell):
+    with cell.fault("unreachable", address="::1"):
+        ip(cell, "address", "delete", "::1/128", "dev", "lo")
+        gone = cell.load.count("unreachable") + 5
+        wait_until(lambda: cell.load.count("unreachable") >= gone, 10, "::1 cannot be dialled")
+        ip(cell, "address", "add", "::1/128", "dev", "lo")
+    cell.settle()
+
+
+def imds_away(cell):
+    """No token is known, so that all wait for IMDS."""
+    cell.emulator.stop()
+    cell.service.flush()
+    wait_until(lambda: cell.load.open >= 20, 10, "20 requests wait")
+    cell.emulator.start()
+    cell.settle()
+
+
+def cgroup_away_and_back(cell):
+    """One of those that are redirected, or observed; the clients are in another one."""
+    cgroup.remove(cell.canary)
+    cell.settle()
+    cgroup.make(cell.canary)
+    wait_until(lambda: cell.service.status().returncode == 0, 10, "status finds nothing amiss")
+    cell.settle()
+
+
+def bpffs_away_and_back(cell):
+    subprocess.run(["umount", "-l", cell.bpffs], check=True)
+    cell.settle()
+    subprocess.run(["mount", "-t", "bpf", "bpf", cell.bpffs], check=True)
+    cell.settle()
+
+
+SINGLE = [
+    Event("responder killed", KILLED, kill_responder),
+    Event("responder hangs until it is killed", KILLED, stop_responder, rate=SLOW_RATE, patience=60, slow=True),
+    Event("responder paused", NOTHING, pause_responder),
+    Event("restart", NOTHING, restart),
+    Event("restart with other ports", NOTHING, restart_with_another_port),
+    Event("upgrade and downgrade", NOTHING, upgrade),
+    Event("supervisor killed, next one at once", KILLED, kill_supervisor, note=goes_with_the_process),
+    Event("supervisor killed, next one after 50 ms", KILLED, kill_supervisor_and_wait, note=goes_with_the_process),
+    Event("reload", NOTHING, reload_the_same),
+    Event("reload with other ports", NOTHING, reload_with_another_port),
+    Event("detach, and back", NOTHING, detach, prepare=with_extension, note=not_beside_the_extension),
+    Event("socket unit stopped, and back", NOTHING, stop_socket_unit, prepare=with_extension, note=not_beside_the_extension),
+    Event("both units enabled", NOTHING, both_units, prepare=observe_first, note=not_beside_the_extension),
+    Event("nft flush ruleset", FLUSHED, flush_nft),
+    Event("iptables -t nat -F", FLUSHED, flush_iptables),
+    Event("lo down and up", NO_WAY, loopback_down_and_up),
+    Event("::1 away and back", NO_WAY, ipv6_away_and_back),
+    Event("IMDS away and back, no token cached", NOTHING, imds_away, patience=60),
+    Event("a cgroup removed and made again", NOTHING, cgroup_away_and_back),
+    Event("bpffs unmounted and mounted", NOTHING, bpffs_away_and_back),
+]
+def to_another_backend(what, change, new):
+    return Event(
+        f"{what} {new}",
+        NOTHING,
+        with_another_backend(change, new),
+        reason=lambda backend: "the same backend" if backend == new else "",
+        source_ports=FEW_SOURCE_PORTS,
+        once_a_machine=True,
+    )
+
+
+RELOADS = {new: to_another_backend("reload to", reload, new) for new in backends.ALL}
+RESTARTS = {new: to_another_backend("restart with", restart, new) for new in backends.ALL}
+ALL = [*SINGLE, *RELOADS.values(), *RESTARTS.values()]
