@@ -104,7 +104,9 @@ Result<Status> parse_status(std::string_view text) {
     status.observing = object.at("observing").as_bool();
     status.covers_ipv6 = object.at("covers_ipv6").as_bool();
     status.remarks = json::value_to<std::vector<std::string>>(object.at("remarks"));
-    status.shortcomings = json::value_to<std::vector<std::string>>(object.at("shortcomings"));
+    if (const json::value* shortcomings = object.if_contains("shortcomings")) {  // not in an older version
+      status.shortcomings = json::value_to<std::vector<std::string>>(*shortcomings);
+    }
     status.cgroups = json::value_to<std::vector<std::string>>(object.at("cgroups"));
     status.legacy_ports = json::value_to<std::vector<std::uint16_t>>(object.at("legacy_ports"));
     status.responder_pid = responder.at("pid").to_number<std::int32_t>();

@@ -104,7 +104,7 @@ Result<void> LastingLink::pin_anew() {
     return Error::from_errno(EBUSY, "use the pin '" + pin_ + "', which another process has made meanwhile");
   }
   if (is_stale(found)) {
-    const Result<void> removed = remove_pins(pin_);
+    Result<void> removed = remove_pins(pin_);
     if (!removed) {
       return removed;
     }

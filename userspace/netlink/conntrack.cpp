@@ -227,7 +227,7 @@ Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports)
   }
   std::size_t count = 0;
   for (const int family : {AF_INET, AF_INET6}) {
-    const Result<std::size_t> forgotten = forget(lists.get(), changes.get(), family, ports);
+    Result<std::size_t> forgotten = forget(lists.get(), changes.get(), family, ports);
     if (!forgotten) {
       return forgotten;
     }
