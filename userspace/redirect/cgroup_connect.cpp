@@ -322,7 +322,7 @@ Result<std::vector<std::string>> unpin_leftovers(const std::vector<std::string>&
   }
   forget_pinned_memory(plan.pin_directory + "/" + connect_pin_prefix());
   for (std::string& path : *removed) {
-    path = "cgroup_connect: the link pinned at " + path;
+    path.insert(0, "cgroup_connect: the link pinned at ");
   }
   return removed;
 }

@@ -195,7 +195,7 @@ std::optional<std::string> missing_in_nft_table(const NatFamily& family,
     return "it is switched off";
   }
   for (const Chain& chain : chains_of(family, ports, listen_port)) {
-    const std::optional<std::string> missing = missing_in_chain(chain, lines);
+    std::optional<std::string> missing = missing_in_chain(chain, lines);
     if (missing) {
       return missing;
     }

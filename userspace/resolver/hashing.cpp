@@ -31,7 +31,7 @@ bool Hashing::advance() {
   if (advance(job)) {
     listener_.hear_hash(job.question.number);
   } else {
-    jobs_.push(owner, std::move(job));
+    jobs_.push(owner, job);
   }
   return true;
 }

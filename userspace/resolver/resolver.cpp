@@ -241,7 +241,8 @@ bool Resolver::take(ProcReader::Reply reply) {
   }
   Open& open = found->second;
   if (reply.kind == ReplyKind::unhashed) {
-    begin_hash(reply.number, open, std::move(reply));
+    const std::uint64_t number = reply.number;
+    begin_hash(number, open, std::move(reply));
     return true;
   }
   if (reply.kind == ReplyKind::command_line) {

@@ -85,7 +85,7 @@ void Shares::remove(Sharer& sharer) {
   sharer.InputHook::unlink();
   change(
       *share, sharer.holder_,
-      [idle = std::size_t{sharer.is_idle_}, bytes = std::exchange(sharer.input_bytes_, 0)](Amounts& amounts) {
+      [idle = std::size_t{sharer.is_idle_ ? 1U : 0U}, bytes = std::exchange(sharer.input_bytes_, 0)](Amounts& amounts) {
         --amounts.places;
         amounts.idle_places -= idle;
         amounts.input_bytes -= bytes;

@@ -86,7 +86,7 @@ Result<void> give_up_others_files() {
 }
 
 Result<Capabilities> give_up_privileges() {
-  const Result<Capabilities> held = confinement::permitted_capabilities();
+  Result<Capabilities> held = confinement::permitted_capabilities();
   if (!held) {
     return held;
   }

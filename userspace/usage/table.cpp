@@ -36,6 +36,7 @@ class CleanKey {
   }
   CleanKey(const CleanKey&) = delete;
   CleanKey& operator=(const CleanKey&) = delete;
+  ~CleanKey() = default;
 
   [[nodiscard]] const Key& key() const {
     return key_;
