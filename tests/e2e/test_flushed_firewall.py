@@ -9,6 +9,7 @@ import pytest
 import backends
 from callers import Callers
 from legacy_port import a_token_is_served
+from one_port import CLIENT_PORT, connect_from
 from programs import run_in
 from raw_http import RESOURCE, RawConnection, request
 from tokens import assert_legacy_success
@@ -61,6 +62,51 @@ def test_whose_answer_comes_later_is_served(emulator, service, host, waiting, ba
         wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
         flush(host)
         service.wait_for_log("redirected again")
+    assert_legacy_success(waiting.read_reply(), RESOURCE)
+
+
+def is_not_ended(waiting):
+    """While the supervisor looks several times for clients whose server is gone."""
+    waiting.socket.settimeout(4)
+    with pytest.raises(TimeoutError):
+        waiting.socket.recv(1)
+    waiting.socket.settimeout(20)
+    return True
+
+
+@by_rules
+def test_whose_port_the_kernel_has_changed_is_not_ended(emulator, new_service, host, backend):
+    """Two connections from one port to two legacy ports lead to one, so that the second gets another port there."""
+    settings = {**backends.settings(backend), "legacy.ports": [50342, 50343], "imds.request_timeout": 30, "imds.deadline": 60}
+    service = new_service(settings).start()
+    with emulator.standing_still():
+        first = connect_from(host, CLIENT_PORT)
+        second = connect_from(host, CLIENT_PORT, 50343)
+        second.send(request())
+        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
+        first.socket.close()
+        wait_until(lambda: len(served(host)) == 1, 10, "the first one is over")
+        assert f":{CLIENT_PORT}" not in served(host)[0]
+        flush(host)
+        service.wait_for_log("redirected again")
+        assert is_not_ended(second)
+    assert_legacy_success(second.read_reply(), RESOURCE)
+
+
+@by_rules
+def test_whose_server_is_on_the_port_before_a_reload_is_not_ended(emulator, service, host, waiting, backend):
+    with emulator.standing_still():
+        waiting.send(request())
+        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
+        service.configure({
+            **backends.settings(backend), "redirect.listen_port": 343, "imds.request_timeout": 30, "imds.deadline": 60,
+        })  # fmt: skip
+        done = service.log_text().count("reload: done")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: service.log_text().count("reload: done") > done, 15, "the reload is done")
+        flush(host)
+        service.wait_for_log("redirected again")
+        assert is_not_ended(waiting)
     assert_legacy_success(waiting.read_reply(), RESOURCE)
 
 

@@ -5,27 +5,19 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 
 import pytest
 
 import backends
 from legacy_port import PORT
+from one_port import CLIENT_PORT, connect_from
 from programs import run_in
 from raw_http import RESOURCE, RawConnection, request
 from tokens import assert_legacy_success
 from waiting import wait_until
 
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
-CLIENT_PORT = 23456
-
-
-def connect_from(host, port):
-    client = host.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    client.settimeout(10)
-    client.bind(("127.0.0.1", port))
-    client.connect(("127.0.0.1", PORT))
-    return RawConnection(client)
 
 
 def tracked(host):
@@ -95,3 +87,30 @@ def test_whose_port_is_used_twice_keeps_his_connection(emulator, new_service, ho
     with before, after:
         for connection in (before, after):
             assert_legacy_success(connection.read_reply(), RESOURCE)
+
+
+@by_rules
+def test_another_program_that_dials_from_a_legacy_port_keeps_its_connection(emulator, new_service, host, backend):
+    """Its firewall lets through what it knows: the kernel has to go on knowing it."""
+    rules = """table inet fw {
+      chain out {
+        type filter hook output priority 10
+        ct state invalid drop
+        ct state established accept
+        ct state new tcp flags & (fin|syn|rst|ack) != syn drop
+      }
+    }"""
+    assert subprocess.run(host.command("nft", "-f", "-"), input=rules, text=True).returncode == 0
+    server = host.listen("127.0.0.1", 5432)
+    client = host.socket()
+    client.bind(("127.0.0.1", PORT))
+    client.connect(("127.0.0.1", 5432))
+    accepted, _ = server.accept()
+    service = new_service(backends.settings("sk_lookup")).start()
+    with connect_from(host, CLIENT_PORT) as ours:  # that it knows nothing of, so that it looks for some to forget
+        assert_legacy_success(ours.ask(request()), RESOURCE)
+        go_over_to(service, backend)
+        wait_until(lambda: not tracked(host), 5, "the kernel is made to forget ours")
+        accepted.settimeout(10)
+        client.send(b"1")
+        assert accepted.recv(1) == b"1"

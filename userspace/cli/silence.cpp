@@ -47,8 +47,10 @@ std::optional<unsigned> descriptor_limit(pid_t pid) {
 bool has_free_descriptor(pid_t pid, unsigned limit) {
   unsigned taken = 0;
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(directory_of(pid) / "fd", ec)) {
-    taken += std::stoul(entry.path().filename()) < limit ? 1 : 0;
+  fs::directory_iterator entry(directory_of(pid) / "fd", ec);
+  for (; !ec && entry != fs::directory_iterator();
+       entry.increment(ec)) {  // ++ throws where it ends meanwhile
+    taken += std::stoul(entry->path().filename()) < limit ? 1 : 0;
   }
   return ec || taken < limit;
 }

@@ -229,7 +229,7 @@ Result<std::vector<std::string>> remove_pins_but(const std::vector<std::string>&
   }
   for (const std::string& path :
        names_that_begin_with((std::filesystem::path(directory) / prefix).string())) {
-    const std::string link = path.substr(0, path.find(kProgram));
+    const std::string link = path.substr(0, path.rfind(kProgram));
     if (link != path && !is_kept(link) && is_our_program(UniqueFd(bpf_obj_get(path.c_str())).get())) {
       (void)::unlink(path.c_str());
       remove_directory_of(path);

@@ -57,12 +57,26 @@ bool has_port(const nlattr* protocol, int type, const std::vector<std::uint16_t>
          std::ranges::find(ports, ntohs(nla_get_u16(port))) != ports.end();
 }
 
-// Where the server spoke first since the kernel began to look, it counts as the one who dialled.
-bool is_to_or_from(const nlattr* tuple, const std::vector<std::uint16_t>& ports) {
+// Whether the kernel has not seen its beginning: it takes any sequence numbers then.
+bool began_unseen(const nlattr* attributes, int size) {
+  const nlattr* state = find_in(nla_find(attributes, size, CTA_PROTOINFO), CTA_PROTOINFO_TCP);
+  const nlattr* found = find_in(state, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL);
+  nf_ct_tcp_flags flags{};
+  if (found == nullptr || nla_len(found) != sizeof flags) {
+    return false;
+  }
+  std::memcpy(&flags, nla_data(found), sizeof flags);
+  return (flags.flags & IP_CT_TCP_FLAG_BE_LIBERAL) != 0;
+}
+
+// Where the server spoke first since the kernel began to look, it counts as the one who dialled. Else whoever
+// dials from such a port is another program, whose firewall may have to know the connection.
+bool is_to_or_from(const nlattr* tuple, const std::vector<std::uint16_t>& ports, bool began_unseen) {
   const nlattr* protocol = find_in(tuple, CTA_TUPLE_PROTO);
   const nlattr* number = find_in(protocol, CTA_PROTO_NUM);
   return number != nullptr && nla_len(number) == 1 && nla_get_u8(number) == IPPROTO_TCP &&
-         (has_port(protocol, CTA_PROTO_DST_PORT, ports) || has_port(protocol, CTA_PROTO_SRC_PORT, ports));
+         (has_port(protocol, CTA_PROTO_DST_PORT, ports) ||
+          (began_unseen && has_port(protocol, CTA_PROTO_SRC_PORT, ports)));
 }
 
 void append(std::vector<std::byte>& message, const void* data, std::size_t size) {
@@ -141,6 +155,23 @@ bool is_taken(int socket, const std::vector<std::byte>& request) {
          answer.header.nlmsg_type == NLMSG_ERROR && answer.error.error == 0;
 }
 
+std::optional<SocketAddress> address_in(const nlattr* tuple, int ipv4_type, int ipv6_type, int port_type) {
+  const nlattr* addresses = find_in(tuple, CTA_TUPLE_IP);
+  const nlattr* port = find_in(find_in(tuple, CTA_TUPLE_PROTO), port_type);
+  const nlattr* ipv4 = find_in(addresses, ipv4_type);
+  const nlattr* ipv6 = find_in(addresses, ipv6_type);
+  if (port == nullptr || nla_len(port) != sizeof(std::uint16_t)) {
+    return std::nullopt;
+  }
+  if (ipv4 != nullptr && nla_len(ipv4) == sizeof(in_addr)) {
+    return SocketAddress::from_network(AF_INET, nla_data(ipv4), nla_get_u16(port));
+  }
+  if (ipv6 != nullptr && nla_len(ipv6) == sizeof(in6_addr)) {
+    return SocketAddress::from_network(AF_INET6, nla_data(ipv6), nla_get_u16(port));
+  }
+  return std::nullopt;
+}
+
 bool is_answer_at_its_end(const nlmsghdr* header) {
   return header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR;
 }
@@ -199,7 +230,7 @@ std::vector<std::byte> request_to_forget(std::span<const std::byte> message,
   const bool is_translated =
       status != nullptr && (ntohl(nla_get_u32(status)) & (IPS_SRC_NAT | IPS_DST_NAT)) != 0;
   if (tuple == nullptr || status == nullptr || is_translated || !is_on_loopback(tuple) ||
-      !is_to_or_from(tuple, ports)) {
+      !is_to_or_from(tuple, ports, began_unseen(attributes, size))) {
     return {};
   }
   std::vector<std::byte> request(NLMSG_HDRLEN);
@@ -234,6 +265,37 @@ Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports)
     count += *forgotten;
   }
   return count;
+}
+
+std::optional<ServersEnd> servers_end(const SocketAddress& client, const SocketAddress& dialled) {
+  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  const Endpoint from = to_endpoint(client);
+  const nfgenmsg body{.nfgen_family = static_cast<__u8>(from.family), .version = NFNETLINK_V0, .res_id = 0};
+  std::vector<std::byte> request(NLMSG_HDRLEN);
+  append(request, &body, sizeof body);
+  const std::vector<std::byte> tuple = tuple_of(CTA_TUPLE_ORIG, from, to_endpoint(dialled));
+  append(request, tuple.data(), tuple.size());
+  nlmsghdr head{};
+  head.nlmsg_len = static_cast<__u32>(request.size());
+  head.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
+  head.nlmsg_flags = NLM_F_REQUEST;
+  std::memcpy(request.data(), &head, sizeof head);
+  alignas(nlmsghdr) std::array<std::byte, 4096> answer;  // NOLINT(*-member-init): filled below
+  if (!socket || ::send(socket.get(), request.data(), request.size(), 0) < 0) {
+    return std::nullopt;
+  }
+  const ssize_t size = ::recv(socket.get(), answer.data(), answer.size(), 0);
+  constexpr int kBodySize = sizeof(nfgenmsg);
+  const auto* header = reinterpret_cast<const nlmsghdr*>(answer.data());
+  if (size < NLMSG_HDRLEN || nlmsg_ok(header, static_cast<int>(size)) == 0 ||
+      header->nlmsg_type != type_of(IPCTNL_MSG_CT_NEW) || nlmsg_datalen(header) < kBodySize) {
+    return std::nullopt;
+  }
+  const nlattr* reply =
+      nla_find(nlmsg_attrdata(header, kBodySize), nlmsg_attrlen(header, kBodySize), CTA_TUPLE_REPLY);
+  const auto local = address_in(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC, CTA_PROTO_SRC_PORT);
+  const auto remote = address_in(reply, CTA_IP_V4_DST, CTA_IP_V6_DST, CTA_PROTO_DST_PORT);
+  return local && remote ? std::optional(ServersEnd{.local = *local, .remote = *remote}) : std::nullopt;
 }
 
 Result<std::size_t> make_known(std::uint16_t port) {

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/socket_address.hpp"
 
 // The kernel's memory of connections, which NAT rules make it keep.
 namespace msi2imds::netlink {
@@ -20,6 +22,17 @@ namespace msi2imds::netlink {
 // gives their addresses to no connection that it translates to that port. Returns how many it did not know.
 // Needs CAP_NET_ADMIN.
 [[nodiscard]] Result<std::size_t> make_known(std::uint16_t port);
+
+// A connection as its server's socket has it.
+struct ServersEnd {
+  SocketAddress local;
+  SocketAddress remote;
+};
+
+// Where the connection that a client has dialled so has led, and as whom its server sees the client: the
+// kernel may have translated either. Nothing where the kernel does not track it.
+[[nodiscard]] std::optional<ServersEnd> servers_end(const SocketAddress& client,
+                                                    const SocketAddress& dialled);
 
 // The request that makes the kernel forget the connection that a message of a listing, which must be aligned
 // like a nlmsghdr, tells of; empty, if that is none of these.

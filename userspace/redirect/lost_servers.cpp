@@ -3,9 +3,28 @@
 
 #include <utility>
 
+#include "netlink/conntrack.hpp"
+#include "netlink/errors.hpp"
+#include "netlink/sock_diag.hpp"
 #include "netlink/tcp_sockets.hpp"
 
 namespace msi2imds::redirect {
+namespace {
+
+// The kernel may have given the client another address at his server (his port was in use there, or a rule of
+// somebody else masquerades), and the server may be on a port that is not ours, or not ours any more.
+bool has_server(const netlink::TcpSocket& client) {
+  const auto end = netlink::servers_end(client.local, client.remote);
+  Result<UniqueFd> socket = netlink::SockDiag::open_socket();
+  if (!end || !socket) {
+    return !socket;
+  }
+  const auto found = netlink::SockDiag(std::move(*socket)).find(end->local, end->remote);
+  return found || (found.error().code() != netlink::Errc::no_such_socket &&
+                   found.error().code() != netlink::Errc::other_socket);
+}
+
+}  // namespace
 
 void LostServers::end_waiting(const std::vector<std::uint16_t>& ports, std::uint16_t listen_port) {
   if (looks_left_ == 0) {
@@ -18,7 +37,9 @@ void LostServers::end_waiting(const std::vector<std::uint16_t>& ports, std::uint
   }
   std::set<std::uint64_t> seen;
   for (const netlink::TcpSocket& client : *waiting) {
-    if (seen_.contains(client.socket.cookie)) {
+    if (!seen_.contains(client.socket.cookie)) {
+      seen.insert(client.socket.cookie);
+    } else if (!has_server(client)) {
       (void)netlink::abort_connection(client);
     } else {
       seen.insert(client.socket.cookie);

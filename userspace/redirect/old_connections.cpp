@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "netlink/conntrack.hpp"
+#include "netlink/endpoint.hpp"
 #include "netlink/tcp_sockets.hpp"
 
 namespace msi2imds::redirect {
@@ -11,12 +12,14 @@ namespace {
 
 constexpr int kLooksAfterTheLast = 3;  // its last packets may come later
 constexpr std::chrono::minutes kLongestWait{10};
+constexpr int kRest = 20;  // a look at a million connections takes a second, in which nobody else has a turn
 
 // Of a connection that is translated, the server's end is on another port.
 bool are_some_not_translated(const std::vector<std::uint16_t>& legacy_ports) {
   const auto sockets = netlink::connected_sockets();
   return sockets && std::ranges::any_of(*sockets, [&legacy_ports](const netlink::TcpSocket& socket) {
-           return std::ranges::find(legacy_ports, socket.local.port()) != legacy_ports.end();
+           return netlink::is_loopback(netlink::to_endpoint(socket.remote)) &&
+                  std::ranges::find(legacy_ports, socket.local.port()) != legacy_ports.end();
          });
 }
 
@@ -30,11 +33,14 @@ void OldConnections::expect() {
 // Those that lead to the listen port itself stay known: they keep the kernel from giving their clients' ports
 // to translated ones.
 void OldConnections::forget(const std::vector<std::uint16_t>& legacy_ports) {
-  if (looks_left_ == 0) {
+  const auto began = std::chrono::steady_clock::now();
+  if (looks_left_ == 0 || began < next_) {
     return;
   }
   (void)netlink::forget_untranslated(legacy_ports);
-  const bool goes_on = are_some_not_translated(legacy_ports) && std::chrono::steady_clock::now() < end_;
+  const auto ended = std::chrono::steady_clock::now();
+  next_ = ended + kRest * (ended - began);
+  const bool goes_on = are_some_not_translated(legacy_ports) && ended < end_;
   looks_left_ = goes_on ? kLooksAfterTheLast : looks_left_ - 1;
 }
 

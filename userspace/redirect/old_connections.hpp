@@ -21,6 +21,7 @@ class OldConnections {
  private:
   int looks_left_ = 0;
   std::chrono::steady_clock::time_point end_{};
+  std::chrono::steady_clock::time_point next_{};  // not before
 };
 
 }  // namespace msi2imds::redirect
