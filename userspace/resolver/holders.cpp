@@ -12,11 +12,14 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "resolver/credentials.hpp"
 
 namespace msi2imds::resolver {
 namespace {
 
 constexpr int kEntriesBetweenLooks = 64;  // at the clock, which costs as much as an entry
+// Of setuid programs, which anybody can run with as many as he likes: of all of them together.
+constexpr std::size_t kMostOfOthers = 65536;
 
 template <typename T>
 std::optional<T> to_number(std::string_view text) {
@@ -35,6 +38,10 @@ std::optional<ino_t> socket_inode(int directory, const char* name) {
   std::array<char, 64> target{};
   errno = 0;
   const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
+  if (size < 0 &&
+      errno == ENAMETOOLONG) {  // a path of more than a page, which anybody can make and hand over
+    errno = 0;
+  }
   std::string_view text(target.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   constexpr std::string_view kPrefix = "socket:[";
   if (!text.starts_with(kPrefix) || !text.ends_with(']')) {
@@ -75,7 +82,7 @@ bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
   if (processes_ && !list_processes(may_go_on)) {
     return false;
   }
-  while (descriptors_ || !pids_.empty()) {
+  while (descriptors_ || !pids_.empty() || !of_others_.empty()) {
     if (!descriptors_) {
       open_next_process();
     }
@@ -84,7 +91,7 @@ bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
     }
     descriptors_.reset();
     at_ = 0;
-    if (!pids_.empty() && !may_go_on()) {
+    if (!(pids_.empty() && of_others_.empty()) && !may_go_on()) {
       return false;
     }
   }
@@ -92,8 +99,10 @@ bool HolderSearch::advance(const std::function<bool()>& may_go_on) {
 }
 
 void HolderSearch::open_next_process() {
-  at_ = pids_.back();
-  pids_.pop_back();
+  is_of_another_ = pids_.empty();
+  std::vector<pid_t>& pids = is_of_another_ ? of_others_ : pids_;
+  at_ = pids.back();
+  pids.pop_back();
   descriptors_.reset(::opendir((path_of_process() + "/fd").c_str()));
   if (!descriptors_ && !has_gone(errno)) {
     note(errno, "process " + std::to_string(at_));
@@ -105,7 +114,7 @@ bool HolderSearch::list_processes(const std::function<bool()>& may_go_on) {
   const bool is_over = for_each_entry(processes_, may_go_on, [&](const char* name) {
     const auto pid = to_number<pid_t>(name);
     if (pid && is_of_user(proc, name)) {
-      pids_.push_back(*pid);
+      (was_begun_by_another(*pid) ? of_others_ : pids_).push_back(*pid);
     }
   });
   if (is_over) {
@@ -132,9 +141,28 @@ bool HolderSearch::is_of_user(int proc, const char* process) {
   return status.st_uid == *uid_;
 }
 
+// Its real user is another one: a setuid program, or one that acts for somebody for a while.
+bool HolderSearch::was_begun_by_another(pid_t pid) const {
+  const auto credentials = uid_ ? read_credentials(proc_, pid) : std::nullopt;
+  return credentials && credentials->uids.front() != *uid_;
+}
+
 bool HolderSearch::list_descriptors(const std::function<bool()>& may_go_on) {
-  const bool is_over =
-      for_each_entry(descriptors_, may_go_on, [this](const char* descriptor) { look_at(descriptor); });
+  bool is_enough = false;
+  const auto goes_on = [&] {
+    is_enough = is_of_another_ && seen_of_others_ > kMostOfOthers;
+    return !is_enough && may_go_on();
+  };
+  const bool is_over = for_each_entry(descriptors_, goes_on, [this](const char* descriptor) {
+    seen_of_others_ += is_of_another_ ? 1 : 0;
+    look_at(descriptor);
+  });
+  if (is_enough) {
+    if (found_.forbidden.empty()) {
+      found_.forbidden = "process " + std::to_string(at_) + ", which another user began, has too much open";
+    }
+    return true;
+  }
   if (is_over && errno != 0 && !has_gone(errno)) {
     note(errno, "process " + std::to_string(at_));
   }

@@ -27,7 +27,9 @@ using Holders = std::map<ino_t, std::vector<Holder>>;
 struct SearchResult {
   Holders holders;
   std::string problem;  // a process that could not be looked at, and why; empty: all were, but the forbidden
-  std::string forbidden;  // one that a security module lets nobody look at; empty: there is none
+  // One that a security module lets nobody look at, or that another user began, with too much open; empty:
+  // there is none.
+  std::string forbidden;
 };
 
 // Looks for the processes that have certain sockets open, in slices: somebody may have a million descriptors.
@@ -52,6 +54,7 @@ class HolderSearch {
   bool list_processes(const std::function<bool()>& may_go_on);
   bool list_descriptors(const std::function<bool()>& may_go_on);
   void open_next_process();
+  [[nodiscard]] bool was_begun_by_another(pid_t pid) const;
   [[nodiscard]] bool is_of_user(int proc, const char* process);
   void look_at(const char* descriptor);
   [[nodiscard]] std::string path_of_process() const;
@@ -61,8 +64,11 @@ class HolderSearch {
   std::optional<uid_t> uid_;
   std::set<ino_t> inodes_;
   Directory processes_;
-  std::vector<pid_t> pids_;  // still to be looked at, the next one last
-  Directory descriptors_;    // of at_
+  std::vector<pid_t> pids_;       // still to be looked at, the next one last
+  std::vector<pid_t> of_others_;  // the same, afterwards: setuid programs that another user runs
+  bool is_of_another_ = false;    // at_
+  std::size_t seen_of_others_ = 0;
+  Directory descriptors_;  // of at_
   pid_t at_ = 0;
   SearchResult found_;
 };

@@ -7,10 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <sstream>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -100,6 +103,7 @@ asio::awaitable<std::optional<ProcReader::Reply>> ProcReader::receive(
     std::chrono::milliseconds time, std::chrono::milliseconds patience_in_all) {
   const auto until = std::chrono::steady_clock::now() + patience_in_all;
   std::uint64_t steps = progress_->steps;
+  std::chrono::milliseconds ran = running().ran;
   int patience = kMostPatience;
   while (true) {
     const ReceivedMessage came = receive_message(socket_.native_handle(), std::span(room_.get(), kMostBytes));
@@ -120,23 +124,39 @@ asio::awaitable<std::optional<ProcReader::Reply>> ProcReader::receive(
     if (!ec) {
       continue;
     }
+    const Running now = running();
     if (progress_->steps != steps) {
       steps = progress_->steps;
       patience = kMostPatience;
-    } else if (!is_runnable() || --patience < 0) {
-      // On a busy machine it may not have run yet; a reader that hangs is asleep instead.
+      ran = now.ran;
+    } else if (!now.is_runnable || now.ran - ran >= time || --patience < 0) {
+      // On a busy machine it may not have run yet; a reader that hangs is asleep instead, or has run for all
+      // the time: the kernel may need seconds for what a hostile process has it tell.
       co_return std::nullopt;
     }
   }
 }
 
-// By the third field of its stat, which the kernel writes without waiting for it.
-bool ProcReader::is_runnable() const {
+// By its stat, which the kernel writes without waiting for it.
+ProcReader::Running ProcReader::running() const {
   const UniqueFd file(::open(("/proc/" + std::to_string(pid_) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 128> text{};
+  std::array<char, 512> text{};
   const ssize_t size = ::read(file.get(), text.data(), text.size());
-  const std::string_view stat(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  return stat.find(") R") != std::string_view::npos;
+  const std::string stat(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  constexpr int kBeforeTimes = 10;  // fields between the state and the times
+  std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+  std::string state;
+  std::string ignored;
+  fields >> state;
+  for (int i = 0; i < kBeforeTimes; ++i) {
+    fields >> ignored;
+  }
+  std::int64_t in_user_mode = 0;
+  std::int64_t in_kernel = 0;
+  fields >> in_user_mode >> in_kernel;
+  const std::int64_t ticks_per_second = ::sysconf(_SC_CLK_TCK);
+  return {.is_runnable = state == "R",
+          .ran = std::chrono::milliseconds((in_user_mode + in_kernel) * 1000 / ticks_per_second)};
 }
 
 }  // namespace msi2imds::resolver

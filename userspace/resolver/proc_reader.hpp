@@ -61,8 +61,9 @@ class ProcReader {
   // now.
   [[nodiscard]] bool ask(const Question& question);
 
-  // Nothing: it hangs, is gone, or says what is no reply. It hangs when it has made no step for that long (a
-  // busy machine may let it have more), and when it is silent for all of its patience, whatever it does.
+  // Nothing: it hangs, is gone, or says what is no reply. It hangs when it has made no step for that long (on
+  // a busy machine, while it has run for less), and when it is silent for all of its patience, whatever it
+  // does.
   asio::awaitable<std::optional<Reply>> receive(std::chrono::milliseconds time,
                                                 std::chrono::milliseconds patience);
 
@@ -76,7 +77,11 @@ class ProcReader {
 
  private:
   ProcReader(asio::io_context& io, pid_t pid, UniqueFd socket, Shared<Progress> progress);
-  [[nodiscard]] bool is_runnable() const;
+  struct Running {
+    bool is_runnable = false;
+    std::chrono::milliseconds ran{};  // its time on the processors
+  };
+  [[nodiscard]] Running running() const;
   [[nodiscard]] std::optional<Reply> take_reply(const ReceivedMessage& came) const;
 
   pid_t pid_;

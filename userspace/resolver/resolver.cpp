@@ -437,11 +437,22 @@ void Resolver::give_up_reader() {
   }
   with_reader_.clear();
   untold_ = 0;
-  // Those that were answered wait no longer.
+  // Those that were answered wait no longer. Whoever has held up the reader comes last: else he would be
+  // first with the next one as well, and hold it up with his next process.
+  const Owner last = owner_of(hung);
+  std::vector<std::uint64_t> of_last;
   for (auto waiting = std::exchange(waiting_, {}); const auto next = waiting.pop();) {
-    if (open_.contains(next->second)) {
+    if (!open_.contains(next->second)) {
+      continue;
+    }
+    if (!is_over && next->first == last) {
+      of_last.push_back(next->second);
+    } else {
       waiting_.push(next->first, next->second);
     }
+  }
+  for (const std::uint64_t number : of_last) {
+    waiting_.push(last, number);
   }
 }
 

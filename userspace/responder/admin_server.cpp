@@ -60,7 +60,8 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
       backoff.expires_after(kAdminAcceptBackoff);
       (void)co_await backoff.async_wait(kAsTuple);
     }
-    if (!accepted.socket || (connections_ >= kMaxConnections && !make_room())) {
+    const bool is_full = connections_ >= kMaxConnections;
+    if (!accepted.socket || connections_ >= 2 * kMaxConnections || (is_full && !make_room())) {
       continue;
     }
     StreamSocket socket(io_);
@@ -77,7 +78,8 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
   }
 }
 
-// False: all are being answered, or about to be, so who has come is turned away.
+// Whoever waits for his client, else who is being answered for longest: that takes milliseconds, unless he
+// does not receive his answer.
 bool AdminServer::make_room() {
   for (Client& client : waiting_) {
     if (!client.connection.has_arrived_input()) {
@@ -86,7 +88,13 @@ bool AdminServer::make_room() {
       return true;
     }
   }
-  return false;
+  if (answered_.empty()) {
+    return false;
+  }
+  Client& longest = answered_.front();
+  longest.unlink();
+  longest.connection.close();
+  return true;
 }
 
 asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
@@ -94,9 +102,11 @@ asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
   http::Connection& connection = client.connection;
   http::Request request;
   do {
+    client.unlink();
     waiting_.push_back(client);
     const http::ReadResult read = co_await connection.read(request);
     client.unlink();
+    answered_.push_back(client);
     if (!read) {
       if (read.error().status != 0) {
         const http::Response refusal = error_response(read.error().status, read.error().reason);

@@ -73,8 +73,9 @@ class AdminServer {
   Duty accepting_;
   std::uint64_t generation_ = 0;  // counts start() and stop()
   std::size_t connections_ = 0;
-  // Who wait for their clients; who waits for longest comes first.
+  // Who wait for their clients, and who are being answered; who does so for longest comes first.
   boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>> waiting_;
+  boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>> answered_;
 };
 
 }  // namespace msi2imds::responder

@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::chrono::seconds kCallersTime{5};
 constexpr std::size_t kMostUsers = 4096;
+// Of one owner.
+constexpr std::size_t kMostPending = 16384;
+constexpr std::size_t kMostAsked = 16;
 
 }  // namespace
 
@@ -58,7 +61,7 @@ void PendingIdentity::finish(std::shared_ptr<const caller::Identity> identity,
   }
 }
 
-PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need) {
+PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need, std::uint32_t owner) {
   auto lookup = std::make_shared<PendingIdentity>(caller);
   if (gave_up_) {
     give_up(*lookup);
@@ -66,11 +69,21 @@ PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need
     lookup->set_agreement(caller::Agreement::unchecked);
     lookup->finish(known_without(*lookup, "the supervisor cannot be asked"), std::nullopt);
   } else {
-    unfinished_.push_back(*lookup);
     const User user = caller.clues.known_uid();
-    OfUser& of_user = users_asked_[user];
+    const auto known = users_asked_.find(user);
+    OfOwner& of_owner = owners_[known == users_asked_.end() ? owner : known->second.owner];
+    if (of_owner.pending >= kMostPending) {
+      lookup->finish(known_without(*lookup, "too many callers of its user at once"), std::nullopt);
+      return lookup;
+    }
+    ++of_owner.pending;
+    unfinished_.push_back(*lookup);
+    OfUser of_new;
+    of_new.owner = owner;
+    OfUser& of_user = users_asked_.try_emplace(user, std::move(of_new)).first->second;
     if (of_user.pending.empty() && !of_user.is_asked) {
-      unasked_.push_back(user);
+      of_owner.unasked.push_back(user);
+      to_ask_.insert(of_user.owner);
       flush_soon();
     }
     of_user.pending.push_back({need, lookup});
@@ -137,22 +150,40 @@ void IdentityBook::flush_soon() {
 }
 
 void IdentityBook::flush() {
-  for (const User user : std::exchange(unasked_, {})) {
-    OfUser& of_user = users_asked_[user];
-    of_user.is_asked = true;
-    ask(user, take_some(of_user.pending));
+  for (const std::uint32_t owner : std::exchange(to_ask_, {})) {
+    OfOwner& of_owner = owners_[owner];
+    std::deque<User> some;
+    while (!of_owner.unasked.empty() && of_owner.asked + some.size() < kMostAsked) {
+      some.push_back(of_owner.unasked.front());
+      of_owner.unasked.pop_front();
+    }
+    of_owner.asked += some.size();
+    for (const User user : some) {
+      OfUser& of_user = users_asked_[user];
+      of_user.is_asked = true;
+      std::vector<Pending> pending = take_some(of_user.pending);
+      of_owner.pending -= pending.size();
+      ask(user, std::move(pending));
+    }
+    if (of_owner.asked == 0 && of_owner.pending == 0) {
+      owners_.erase(owner);
+    }
   }
 }
 
 void IdentityBook::may_be_asked_again(User user) {
   const auto of_user = users_asked_.find(user);
+  const std::uint32_t owner = of_user->second.owner;
+  OfOwner& of_owner = owners_[owner];
+  --of_owner.asked;
   of_user->second.is_asked = false;
   if (of_user->second.pending.empty()) {
     users_asked_.erase(of_user);
   } else {
-    unasked_.push_back(user);
-    flush_soon();
+    of_owner.unasked.push_back(user);
   }
+  to_ask_.insert(owner);
+  flush_soon();
 }
 
 // As many as a message holds.

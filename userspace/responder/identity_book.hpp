@@ -5,10 +5,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -93,7 +95,9 @@ class IdentityBook {
   }
 
   // Begins to find out whose connection it is. The answer comes within seconds, whatever happens.
-  PendingIdentityPtr look_up(const caller::Caller& caller, Need need);
+  // `owner` is whose it counts towards (base/holder.hpp): he may have so many waiting, and more are not
+  // looked up.
+  PendingIdentityPtr look_up(const caller::Caller& caller, Need need, std::uint32_t owner);
 
   // Waits until the lookup is over, or all are.
   asio::awaitable<void> wait(PendingIdentityPtr lookup);
@@ -126,8 +130,14 @@ class IdentityBook {
   };
   using User = std::optional<uid_t>;  // of the client's socket
   struct OfUser {
+    std::uint32_t owner = 0;
     std::vector<Pending> pending;
     bool is_asked = false;  // a question about some of his is under way
+  };
+  struct OfOwner {
+    std::deque<User> unasked;  // his uids of which something is pending, and no question under way
+    std::size_t asked = 0;     // questions under way
+    std::size_t pending = 0;   // of all his uids
   };
   struct Question {
     Question(asio::io_context& io, User asked_about) : user(asked_about), too_late(io) {}
@@ -151,9 +161,11 @@ class IdentityBook {
   asio::io_context& io_;
   Tell tell_;
   std::map<User, OfUser> users_asked_;
-  std::vector<User> unasked_;  // of whom something is pending, and no question under way
-  // Those that are under way, one of a user. What comes meanwhile is asked about together afterwards: with
-  // four questions at a time, they cost twice as much throughput (docs/benchmarks.md).
+  std::map<std::uint32_t, OfOwner> owners_;
+  std::set<std::uint32_t> to_ask_;  // owners of whom something may be asked
+  // Those that are under way, one of a user, and a few of an owner: thousands of uids would fill the channel.
+  // What comes meanwhile is asked about together afterwards: with four questions at a time, they cost twice
+  // as much throughput (docs/benchmarks.md).
   std::map<std::uint64_t, Question> questions_;
   std::uint64_t last_question_ = 0;
   Unfinished unfinished_;  // those of users_asked_ and questions_

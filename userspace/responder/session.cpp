@@ -55,7 +55,7 @@ Session::Session(StreamSocket socket, const SocketAddress& peer, const Destinati
       connection_(std::move(socket), services.settings.limits, services.deadlines) {
   connection_.count_input_in(*this);
   looked_up_for_ = need(true);
-  lookup_ = services_.callers.look_up(caller_, looked_up_for_);
+  lookup_ = services_.callers.look_up(caller_, looked_up_for_, holder().owner);
   request_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
 }
 
@@ -138,7 +138,7 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
 void Session::look_up_for(Need needed) {
   if (needed > looked_up_for_) {
     looked_up_for_ = needed;
-    lookup_ = services_.callers.look_up(caller_, needed);
+    lookup_ = services_.callers.look_up(caller_, needed, holder().owner);
   }
 }
 

@@ -93,7 +93,9 @@ TEST_F(DiallerTest, IsNamedThoughAnotherProcessIsForbidden) {
   search_.forbidden = "process 1: Permission denied";
   EXPECT_EQ(identify(unseen()).pid, kPid);
   search_.holders.clear();
-  EXPECT_EQ(identify(unseen()).unknown_because,
+  caller::Clues clues = unseen();
+  clues.agreement = caller::Agreement::unchecked;
+  EXPECT_EQ(identify(clues).unknown_because,
             "not all processes of its user could be looked at: process 1: Permission denied");
 }
 

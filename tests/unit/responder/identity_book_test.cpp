@@ -27,10 +27,13 @@ class IdentityBookTest : public testing::Test {
   }
 
   PendingIdentityPtr look_up(uid_t uid = kUid, Need need = Need::process) {
+    return look_up_for(uid, uid, need);
+  }
+  PendingIdentityPtr look_up_for(std::uint32_t owner, uid_t uid, Need need = Need::process) {
     caller::Caller caller;
     caller.clues.has_uid = true;
     caller.clues.uid = uid;
-    return book_.look_up(caller, need);
+    return book_.look_up(caller, need, owner);
   }
   // Answers the last question, for each connection with the same number.
   void let_go(std::uint64_t number = 0) {
@@ -68,6 +71,44 @@ class IdentityBookTest : public testing::Test {
   int questions_ = 0;
   control::Message question_;
 };
+
+// Else somebody with thousands of uids fills the channel, and nobody else is asked about.
+TEST_F(IdentityBookTest, AsksAboutFewUidsOfOneOwnerAtATime) {
+  for (uid_t uid = 700000; uid < 700100; ++uid) {
+    (void)look_up_for(7, uid);
+  }
+  settle();
+  EXPECT_EQ(questions_, 16);
+  (void)look_up(kUid);
+  settle();
+  EXPECT_EQ(questions_, 17);
+}
+
+TEST_F(IdentityBookTest, AsksAboutTheNextUidsOfAnOwnerAsTheFirstAreAnswered) {
+  std::vector<PendingIdentityPtr> lookups;
+  for (uid_t uid = 700000; uid < 700100; ++uid) {
+    lookups.push_back(look_up_for(7, uid));
+  }
+  settle();
+  for (int answered = 0; answered < 50; ++answered) {
+    let_go();
+    settle();
+  }
+  EXPECT_EQ(questions_, 66);
+}
+
+// Whoever dials and is gone at once is looked up for all the same.
+TEST_F(IdentityBookTest, LooksUpSoManyOfOneOwnerAndNoMore) {
+  std::vector<PendingIdentityPtr> lookups;
+  for (int i = 0; i < 16384; ++i) {
+    lookups.push_back(look_up_for(7, kUid));
+  }
+  EXPECT_EQ(lookups.back()->identity(), nullptr);
+  const PendingIdentityPtr one_too_many = look_up_for(7, kUid + 1);
+  ASSERT_NE(one_too_many->identity(), nullptr);
+  EXPECT_EQ(one_too_many->identity()->unknown_because, "too many callers of its user at once");
+  EXPECT_EQ(look_up_for(8, kUid + 2)->identity(), nullptr);
+}
 
 TEST_F(IdentityBookTest, AsksAboutOneUserWhileItWaitsForAnother) {
   const PendingIdentityPtr slow = look_up();
