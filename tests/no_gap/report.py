@@ -26,8 +26,8 @@ A cell says how many requests failed, of how many, and how long the longest took
 allow stands in **bold**. A number in brackets says why something else may be, or is known to be missed (from
 `tests/no_gap/known.json`).
 
-Measured {date} on Linux {kernel} with {cores} cores by `{command}`. CI plays it, too (`tests/run no_gap`, at most ten
-minutes), and fails where a cell has a kind of failure that neither its rule nor a number allows. Times depend on the
+Measured {date} on Linux {kernel} with {cores} cores by `{command}`. `tests/run no_gap`, a part of `tests/run --all`, plays it
+in some seven minutes, and fails where a cell has a kind of failure that neither its rule nor a number allows. Times depend on the
 machine, and decide nothing.
 """
 

@@ -97,6 +97,16 @@ TEST(ProblemsTest, ReportsATableWithoutAName) {
   }
 }
 
+// toml++ takes that for unreachable when it looks for blanks.
+TEST(ProblemsTest, ReportsALetterWhereNoneMayBe) {
+  for (const char* text :
+       {"ports = \u00e9", "ports =\u03e0\x1a", "ports = 1\u0499", "ports \u00a1= 1", "\u00e9"}) {
+    const std::string problems = problems_in(text);
+    EXPECT_EQ(problems.find("f:1:"), 0U) << problems;
+    EXPECT_NE(problems.find("syntax error: "), std::string::npos) << problems;
+  }
+}
+
 TEST(ProblemsTest, ReportsASyntaxErrorWithItsPlace) {
   const std::string problems = problems_in("[log]\nlevel = = 1");
   EXPECT_EQ(problems.find("f:2:9: syntax error: "), 0U) << problems;
