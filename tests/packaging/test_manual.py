@@ -65,7 +65,7 @@ def parts(text, macro):
 
 
 def options_in(text):
-    return set(re.findall(r"(?<![\w-])--[a-z-]+", text))
+    return set(re.findall(r"(?<![\w-])--[a-z0-9-]+", text))
 
 
 def documented_options(text):
