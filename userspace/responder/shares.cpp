@@ -83,13 +83,13 @@ void Shares::remove(Sharer& sharer) {
   }
   sharer.PlaceHook::unlink();
   sharer.InputHook::unlink();
-  change(
-      *share, sharer.holder_,
-      [idle = std::size_t{sharer.is_idle_ ? 1U : 0U}, bytes = std::exchange(sharer.input_bytes_, 0)](Amounts& amounts) {
-        --amounts.places;
-        amounts.idle_places -= idle;
-        amounts.input_bytes -= bytes;
-      });
+  change(*share, sharer.holder_,
+         [idle = std::size_t{sharer.is_idle_ ? 1U : 0U},
+          bytes = std::exchange(sharer.input_bytes_, 0)](Amounts& amounts) {
+           --amounts.places;
+           amounts.idle_places -= idle;
+           amounts.input_bytes -= bytes;
+         });
 }
 
 void Shares::set_idle(Sharer& sharer) {
