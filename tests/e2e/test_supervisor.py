@@ -89,7 +89,8 @@ def test_a_limit_that_is_too_low_is_named_and_kept_to(emulator, new_service, hos
         waiting = [stack.enter_context(RawConnection(host.connect("127.0.0.1", PORT, 10))) for _ in range(60)]
         for connection in waiting:
             connection.send(request())
-        assert waiting[-1].read_reply().status == 200  # his oldest that had not asked yet gave way
+        # Who is served has room. The first few may have given way before they asked, and the last ones wait.
+        assert waiting[20].read_reply().status == 200
         assert "Too many open files" not in service.log_text()
     wait_until(lambda: a_token_is_served(host), 10, "a token is served")
 
