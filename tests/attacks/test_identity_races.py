@@ -2,14 +2,12 @@
 """Who the caller is, whatever becomes of socket and process around the request: nobody gets another one's tokens."""
 
 import collections
-import contextlib
 import ctypes
 import json
 import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import tempfile
 
@@ -174,17 +172,6 @@ def test_the_audit_names_who_connected_and_says_why(start, host, row):
     assert line["unknown"] == f"another-user: uid {OTHER_UID} connected a socket that uid 0 had made"
 
 
-@contextlib.contextmanager
-def paused(service):
-    """Connections wait to be accepted meanwhile."""
-    responder = service.responder()
-    os.kill(responder, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(responder, signal.SIGCONT)
-
-
 def flood(host):
     """Connects more often than the observer remembers."""
     for _ in range(40_000):
@@ -198,7 +185,7 @@ def test_whom_the_observer_has_forgotten_is_looked_for(start, host, row):
     service = start(allow(uid=0))
     roots = host.socket()
     reading, writing = os.pipe()
-    with paused(service):
+    with service.accepting_paused():
         pid = os.fork()
         if pid == 0:
             status = 255

@@ -135,17 +135,6 @@ def take_pid(pid, seconds=20):
     return None
 
 
-@contextlib.contextmanager
-def paused(service):
-    """Connections wait to be accepted meanwhile."""
-    responder = service.responder()
-    os.kill(responder, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(responder, signal.SIGCONT)
-
-
 def test_a_passed_socket_and_a_reused_pid_lead_to_nobody_else(service, host):
     ours, theirs = socket.socketpair()
     ours.settimeout(20)
@@ -155,7 +144,7 @@ def test_a_passed_socket_and_a_reused_pid_lead_to_nobody_else(service, host):
             socket.send_fds(theirs, [b"x"], [connection.fileno()])
 
     with contextlib.ExitStack() as stack:
-        with paused(service):
+        with service.accepting_paused():
             dialler = child_that(dial_and_pass_on)
             os.waitpid(dialler, 0)
             wait_for_the_next_tick()
@@ -185,7 +174,7 @@ def test_strangers_texts_stay_within_their_place(service, host):
         ctypes.CDLL(None).prctl(15, HOSTILE_NAME.encode(), 0, 0, 0)  # PR_SET_NAME
         dial(host).sendall(request(target=token_target(HOSTILE_RESOURCE)))
 
-    with paused(service):
+    with service.accepting_paused():
         os.waitpid(child_that(dial_under_a_name), 0)
     line = service.wait_for_audit(1)[0]
     assert line["comm"] == HOSTILE_NAME

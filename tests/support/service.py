@@ -3,8 +3,10 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -132,6 +134,16 @@ class Service:
 
     def responder(self):
         return wait_until(self.find_responder, 10, "a responder runs")
+
+    @contextlib.contextmanager
+    def accepting_paused(self):
+        """Connections wait to be accepted meanwhile."""
+        responder = self.responder()
+        os.kill(responder, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(responder, signal.SIGCONT)
 
     def log_text(self):
         return self.log.read_text(errors="replace")

@@ -25,7 +25,7 @@ using netlink::TcpSocket;
 struct Sockets {
   std::vector<TcpSocket> listening;
   std::vector<TcpSocket> connected;
-  resolver::Holders holders;
+  resolver::SocketHolders holders;
 };
 
 // Whether a client that dials a loopback address may end there.

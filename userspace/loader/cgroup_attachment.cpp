@@ -155,4 +155,19 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
   return count;
 }
 
+Result<std::vector<CgroupAttachment>> attach_by_links(std::span<const ProgramOfHook> programs, int cgroup) {
+  std::vector<CgroupAttachment> attachments;
+  for (const ProgramOfHook& program : programs) {
+    Result<CgroupAttachment> attachment = CgroupAttachment::attach(program, cgroup, AttachMethod::link);
+    if (!attachment) {
+      return attachment.error();
+    }
+    if (attachment->outlives_process()) {
+      return Error::from_errno(ENOTSUP, "attach a program by a link");
+    }
+    attachments.push_back(std::move(*attachment));
+  }
+  return attachments;
+}
+
 }  // namespace msi2imds::loader

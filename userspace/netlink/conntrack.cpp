@@ -19,6 +19,7 @@
 
 #include "base/unique_fd.hpp"
 #include "netlink/endpoint.hpp"
+#include "netlink/exchange.hpp"
 #include "netlink/tcp_sockets.hpp"
 
 namespace msi2imds::netlink {
@@ -145,16 +146,6 @@ std::vector<std::byte> request_to_know(const Endpoint& client, const Endpoint& s
   return request;
 }
 
-bool is_taken(int socket, const std::vector<std::byte>& request) {
-  struct {
-    nlmsghdr header;
-    nlmsgerr error;
-  } answer{};
-  return ::send(socket, request.data(), request.size(), 0) > 0 &&
-         ::recv(socket, &answer, sizeof answer, 0) >= static_cast<ssize_t>(sizeof answer.header) &&
-         answer.header.nlmsg_type == NLMSG_ERROR && answer.error.error == 0;
-}
-
 std::optional<SocketAddress> address_in(const nlattr* tuple, int ipv4_type, int ipv6_type, int port_type) {
   const nlattr* addresses = find_in(tuple, CTA_TUPLE_IP);
   const nlattr* port = find_in(find_in(tuple, CTA_TUPLE_PROTO), port_type);
@@ -172,10 +163,6 @@ std::optional<SocketAddress> address_in(const nlattr* tuple, int ipv4_type, int 
   return std::nullopt;
 }
 
-bool is_answer_at_its_end(const nlmsghdr* header) {
-  return header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR;
-}
-
 // Forgets those of one family.
 Result<std::size_t> forget(int lists, int changes, int family, const std::vector<std::uint16_t>& ports) {
   ListRequest request{};
@@ -183,35 +170,14 @@ Result<std::size_t> forget(int lists, int changes, int family, const std::vector
   request.header.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.body.nfgen_family = static_cast<__u8>(family);
-  if (::send(lists, &request, sizeof request, 0) < 0) {
-    return Error::from_errno(errno, "ask for tracked connections");
-  }
   std::size_t count = 0;
-  alignas(nlmsghdr) std::array<std::byte, 32768> buffer;  // NOLINT(*-member-init): filled below
-  while (true) {
-    const ssize_t size = ::recv(lists, buffer.data(), buffer.size(), 0);
-    if (size < 0 && errno == EINTR) {
-      continue;
-    }
-    if (size <= 0) {
-      return Error::from_errno(size < 0 ? errno : EPROTO, "receive tracked connections");
-    }
-    auto remaining = static_cast<int>(size);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining) != 0;
-         header = nlmsg_next(header, &remaining)) {
-      if (is_answer_at_its_end(header)) {
-        int error = 0;  // the first member of nlmsgerr; 0 in a NLMSG_DONE
-        std::memcpy(&error, nlmsg_data(header), sizeof error);
-        return error == 0 ? Result<std::size_t>(count)
-                          : Error::from_errno(-error, "list tracked connections");
-      }
-      const std::vector<std::byte> forget_it =
-          request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
-      if (!forget_it.empty() && ::send(changes, forget_it.data(), forget_it.size(), 0) > 0) {
-        ++count;
-      }
-    }
-  }
+  const Result<void> listed = list(
+      lists, std::as_bytes(std::span(&request, 1)), "list tracked connections", [&](const nlmsghdr* header) {
+        const std::vector<std::byte> forget_it =
+            request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
+        count += !forget_it.empty() && ::send(changes, forget_it.data(), forget_it.size(), 0) > 0 ? 1 : 0;
+      });
+  return listed ? Result<std::size_t>(count) : listed.error();
 }
 
 }  // namespace
@@ -310,8 +276,10 @@ Result<std::size_t> make_known(std::uint16_t port) {
   std::size_t count = 0;
   for (const TcpSocket& client : *clients) {
     const Endpoint server = to_endpoint(client.remote);
-    if (is_loopback(server) && is_taken(socket.get(), request_to_know(to_endpoint(client.local), server))) {
-      ++count;
+    if (is_loopback(server)) {
+      const Result<void> known =
+          change(socket.get(), request_to_know(to_endpoint(client.local), server), "track it");
+      count += known ? 1 : 0;
     }
   }
   return count;

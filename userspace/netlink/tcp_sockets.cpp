@@ -15,11 +15,13 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
 #include "base/unique_fd.hpp"
 #include "netlink/endpoint.hpp"
+#include "netlink/exchange.hpp"
 #include "netlink/sock_diag_message.hpp"
 
 namespace msi2imds::netlink {
@@ -66,36 +68,13 @@ Result<void> dump(int socket, int family, __u32 states, std::vector<TcpSocket>& 
   request.request.sdiag_family = static_cast<__u8>(family);
   request.request.sdiag_protocol = IPPROTO_TCP;
   request.request.idiag_states = states;
-  if (::send(socket, &request, sizeof request, 0) < 0) {
-    return Error::from_errno(errno, "ask sock_diag for all sockets");
-  }
-  alignas(nlmsghdr) std::array<std::byte, 32768> buffer;  // NOLINT(*-member-init): filled below
-  while (true) {
-    const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
-    if (size < 0 && errno == EINTR) {
-      continue;
-    }
-    if (size <= 0) {
-      return Error::from_errno(size < 0 ? errno : EPROTO, "receive all sockets from sock_diag");
-    }
-    auto remaining = static_cast<int>(size);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining) != 0;
-         header = nlmsg_next(header, &remaining)) {
-      if (header->nlmsg_type == NLMSG_DONE) {
-        return {};
-      }
-      if (header->nlmsg_type == NLMSG_ERROR) {
-        int error = 0;  // the first member of nlmsgerr
-        std::memcpy(&error, nlmsg_data(header), sizeof error);
-        return Error::from_errno(-error, "ask sock_diag for all sockets");
-      }
-      if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-          nlmsg_datalen(header) < static_cast<int>(sizeof(inet_diag_msg))) {
-        continue;
-      }
-      found.push_back(read_socket(header));
-    }
-  }
+  return list(socket, std::as_bytes(std::span(&request, 1)), "ask sock_diag for all sockets",
+              [&found](const nlmsghdr* header) {
+                if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+                    nlmsg_datalen(header) >= static_cast<int>(sizeof(inet_diag_msg))) {
+                  found.push_back(read_socket(header));
+                }
+              });
 }
 
 Result<UniqueFd> open_sock_diag() {
@@ -179,15 +158,7 @@ Result<void> abort_connection(const TcpSocket& socket) {
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
   request.request.id.idiag_cookie[0] = static_cast<__u32>(socket.socket.cookie);
   request.request.id.idiag_cookie[1] = static_cast<__u32>(socket.socket.cookie >> 32U);
-  struct {
-    nlmsghdr header;
-    nlmsgerr error;
-  } answer{};
-  if (::send(diag->get(), &request, sizeof request, 0) < 0 ||
-      ::recv(diag->get(), &answer, sizeof answer, 0) < static_cast<ssize_t>(sizeof answer.header)) {
-    return Error::from_errno(errno, context);
-  }
-  return answer.error.error == 0 ? Result<void>() : Error::from_errno(-answer.error.error, context);
+  return change(diag->get(), std::as_bytes(std::span(&request, 1)), context);
 }
 
 }  // namespace msi2imds::netlink

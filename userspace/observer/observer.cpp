@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -160,22 +161,17 @@ Result<void> Observer::attach_to(const std::string& cgroup) {
   if (!directory) {
     return directory.error();
   }
-  const std::vector<loader::ProgramOfHook> programs = {
+  const std::array<loader::ProgramOfHook, 2> programs = {{
       {shows_tasks_ ? skeleton_->progs.msi2imds_observe4 : skeleton_->progs.msi2imds_observe4_by_helpers,
        BPF_CGROUP_INET4_CONNECT},
       {shows_tasks_ ? skeleton_->progs.msi2imds_observe6 : skeleton_->progs.msi2imds_observe6_by_helpers,
-       BPF_CGROUP_INET6_CONNECT}};
-  for (const loader::ProgramOfHook& program : programs) {
-    Result<loader::CgroupAttachment> attachment =
-        loader::CgroupAttachment::attach(program, directory->get(), loader::AttachMethod::link);
-    if (!attachment) {
-      return attachment.error();
-    }
-    if (attachment->outlives_process()) {
-      return Error::from_errno(ENOTSUP, "attach the observer by a link");
-    }
-    attachments_.push_back(std::move(*attachment));
+       BPF_CGROUP_INET6_CONNECT},
+  }};
+  auto attachments = loader::attach_by_links(programs, directory->get());
+  if (!attachments) {
+    return attachments.error();
   }
+  attachments_ = std::move(*attachments);
   return {};
 }
 

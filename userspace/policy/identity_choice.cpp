@@ -32,10 +32,6 @@ IdentityChoice::IdentityChoice(std::vector<IdentityRule> rules, token::IdentityS
       std::ranges::any_of(rules_, [](const IdentityRule& rule) { return rule.conditions.need_caller(); });
 }
 
-bool IdentityChoice::has_rules() const {
-  return !rules_.empty();
-}
-
 bool IdentityChoice::needs_caller() const {
   return needs_caller_;
 }

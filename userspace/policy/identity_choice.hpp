@@ -43,7 +43,6 @@ class IdentityChoice {
 
   // Whether a request that names no identity has to be compared with rules, and these ask for anything of the
   // caller, or for more than the uid.
-  [[nodiscard]] bool has_rules() const;
   [[nodiscard]] bool needs_caller() const;
   [[nodiscard]] bool needs_process() const;
 

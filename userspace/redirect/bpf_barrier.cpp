@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -130,22 +131,15 @@ Result<void> BpfBarrier::attach(const Skeleton& skeleton, Place& place) {
   if (!directory) {
     return directory.error();
   }
-  std::vector<loader::CgroupAttachment> attachments;
-  const std::vector<loader::ProgramOfHook> programs = {
+  const std::array<loader::ProgramOfHook, 2> programs = {{
       {skeleton->progs.msi2imds_barrier4, BPF_CGROUP_INET4_CONNECT},
-      {skeleton->progs.msi2imds_barrier6, BPF_CGROUP_INET6_CONNECT}};
-  for (const loader::ProgramOfHook& program : programs) {
-    Result<loader::CgroupAttachment> attachment =
-        loader::CgroupAttachment::attach(program, directory->get(), loader::AttachMethod::link);
-    if (!attachment) {
-      return attachment.error();
-    }
-    if (attachment->outlives_process()) {
-      return Error::from_errno(ENOTSUP, "attach the barrier by a link");
-    }
-    attachments.push_back(std::move(*attachment));
+      {skeleton->progs.msi2imds_barrier6, BPF_CGROUP_INET6_CONNECT},
+  }};
+  auto attachments = loader::attach_by_links(programs, directory->get());
+  if (!attachments) {
+    return attachments.error();
   }
-  place.attachments = std::move(attachments);
+  place.attachments = std::move(*attachments);
   return {};
 }
 

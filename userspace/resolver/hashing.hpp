@@ -27,7 +27,7 @@ inline constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(2);
 class Hashing {
  public:
   Hashing(std::string proc, ProgramHashes& hashes, Listener& listener, Progress& progress,
-          std::chrono::nanoseconds settling = kSettling, msi2imds::Holders users = {})
+          std::chrono::nanoseconds settling = kSettling, Holders users = {})
       : proc_(std::move(proc)),
         hashes_(hashes),
         listener_(listener),
@@ -59,7 +59,7 @@ class Hashing {
   Listener& listener_;
   Progress& progress_;
   std::chrono::nanoseconds settling_;
-  msi2imds::Holders users_;
+  Holders users_;
   FairQueue<std::uint32_t, Job> jobs_;  // by their owners
 };
 

@@ -185,7 +185,7 @@ void HolderSearch::look_at(const char* descriptor) {
   if (!inode || !inodes_.contains(*inode)) {
     return;
   }
-  std::vector<Holder>& holders = found_.holders[*inode];
+  std::vector<SocketHolder>& holders = found_.holders[*inode];
   if (holders.empty() || holders.back().pid != at_) {  // once, under however many numbers it has it
     holders.push_back({.pid = at_, .fd = *fd});
   }
@@ -203,14 +203,14 @@ void HolderSearch::note(int err, const std::string& what) {
   }
 }
 
-Holders find_holders(const std::string& proc, std::optional<uid_t> uid, const std::set<ino_t>& inodes) {
+SocketHolders find_holders(const std::string& proc, std::optional<uid_t> uid, const std::set<ino_t>& inodes) {
   HolderSearch search(proc, uid, inodes);
   while (!search.advance([] { return true; })) {
   }
   return search.found().holders;
 }
 
-bool holds(const std::string& proc, const Holder& holder, ino_t inode) {
+bool holds(const std::string& proc, const SocketHolder& holder, ino_t inode) {
   const std::string name = proc + "/" + std::to_string(holder.pid) + "/fd/" + std::to_string(holder.fd);
   return socket_inode(AT_FDCWD, name.c_str()) == inode;
 }

@@ -15,17 +15,17 @@
 namespace msi2imds::resolver {
 
 // A process that has a socket open, and under which of its numbers.
-struct Holder {
+struct SocketHolder {
   pid_t pid = 0;
   int fd = -1;
 };
 
 // By the sockets' inodes; a process stands there once for each.
-using Holders = std::map<ino_t, std::vector<Holder>>;
+using SocketHolders = std::map<ino_t, std::vector<SocketHolder>>;
 
 // What a search has found.
 struct SearchResult {
-  Holders holders;
+  SocketHolders holders;
   std::string problem;  // a process that could not be looked at, and why; empty: all were, but the forbidden
   // One that a security module lets nobody look at, or that another user began, with too much open; empty:
   // there is none.
@@ -74,11 +74,11 @@ class HolderSearch {
 };
 
 // The same in one go; whom it cannot look at, it passes over.
-[[nodiscard]] Holders find_holders(const std::string& proc, std::optional<uid_t> uid,
-                                   const std::set<ino_t>& inodes);
+[[nodiscard]] SocketHolders find_holders(const std::string& proc, std::optional<uid_t> uid,
+                                         const std::set<ino_t>& inodes);
 
 // Whether it still has the socket open under that number.
-[[nodiscard]] bool holds(const std::string& proc, const Holder& holder, ino_t inode);
+[[nodiscard]] bool holds(const std::string& proc, const SocketHolder& holder, ino_t inode);
 
 // Whether the process has the socket open: looks at all that it has open.
 [[nodiscard]] bool holds(const std::string& proc, pid_t pid, ino_t inode);

@@ -79,8 +79,8 @@ constexpr std::string_view kElsewhere =
 constexpr std::string_view kChangedUser =
     "changed-user: the process acts as another user or group than when it dialled, or may do so";
 
-template <typename Holders>
-std::string name_list(const Holders& holders) {
+template <typename Processes>
+std::string name_list(const Processes& holders) {
   std::string text;
   for (const auto& holder : holders) {
     if (text.size() > 60) {
@@ -183,10 +183,10 @@ std::string Identifier::describe_dialler(Found& found, const caller::Clues& ques
 
 // Of the processes that hold the socket, those who may have dialled: of the user who made it. Fails where one
 // of them cannot be looked at.
-Result<std::vector<Identifier::Described>> Identifier::read_holders(const caller::Clues& question,
-                                                                    const std::vector<Holder>& holders) {
+Result<std::vector<Identifier::Described>> Identifier::read_holders(
+    const caller::Clues& question, const std::vector<SocketHolder>& holders) {
   std::vector<Described> read;
-  for (const Holder& holder : holders) {
+  for (const SocketHolder& holder : holders) {
     if (read.size() == kMostHolders) {
       break;
     }
@@ -214,7 +214,7 @@ std::string Identifier::describe_holder(Found& found, const caller::Clues& quest
     return not_all + search.problem;
   }
   const auto of_socket = search.holders.find(question.inode);
-  const auto holders = of_socket == search.holders.end() ? std::vector<Holder>() : of_socket->second;
+  const auto holders = of_socket == search.holders.end() ? std::vector<SocketHolder>() : of_socket->second;
   const Result<std::vector<Described>> described = read_holders(question, holders);
   if (!described) {
     return not_all + described.error().message();

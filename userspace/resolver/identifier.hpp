@@ -32,8 +32,7 @@ using Group = std::uint32_t;
 // Says who callers are. May hang on a hostile process: for a process of its own (Resolver).
 class Identifier {
  public:
-  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(),
-             msi2imds::Holders owners = {})
+  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(), Holders owners = {})
       : proc_(std::move(proc)),
         cgroup_paths_(std::move(cgroup_root)),
         users_(std::move(users)),
@@ -56,13 +55,13 @@ class Identifier {
 
   std::string describe_dialler(Found& found, const caller::Clues& question);
   Result<std::vector<Described>> read_holders(const caller::Clues& question,
-                                              const std::vector<Holder>& holders);
+                                              const std::vector<SocketHolder>& holders);
   std::string describe_holder(Found& found, const caller::Clues& question, const SearchResult& search);
 
   std::string proc_;
   CgroupPaths cgroup_paths_;
   UserNames users_;
-  msi2imds::Holders owners_;
+  Holders owners_;
 };
 
 // What is known without looking at /proc.

@@ -32,7 +32,7 @@ class ProcReader {
     int cgroup_root = -1;  // the root directory of cgroup2, -1 for none; it stays the caller's
     // Processes of which it is not to read the command line.
     std::set<pid_t> unreadable;
-    msi2imds::Holders owners = {};
+    Holders owners = {};
     ProgramHashes* hashes = nullptr;  // shared
     bool hashes_programs = false;     // does that, and nothing else
     BecomeReader become = become_reader;

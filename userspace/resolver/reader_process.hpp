@@ -36,7 +36,7 @@ struct ReaderSettings {
   std::string proc;
   int cgroup_root = -1;
   std::set<pid_t> unreadable;
-  msi2imds::Holders owners = {};
+  Holders owners = {};
   ProgramHashes* hashes = nullptr;
   bool hashes_programs = false;  // does that, and nothing else
 };

@@ -51,7 +51,7 @@ void drop_what_is_over(std::unordered_map<std::int32_t, std::chrono::steady_cloc
 Resolver::Resolver(asio::io_context& io, Settings settings)
     : io_(io),
       settings_(std::move(settings)),
-      owners_(msi2imds::Holders::parse(accounts::owners_of_uids(settings_.account_files))),
+      owners_(Holders::parse(accounts::owners_of_uids(settings_.account_files))),
       users_(settings_.account_files.passwd) {}
 Resolver::~Resolver() = default;
 
@@ -437,22 +437,25 @@ void Resolver::give_up_reader() {
   }
   with_reader_.clear();
   untold_ = 0;
-  // Those that were answered wait no longer. Whoever has held up the reader comes last: else he would be
-  // first with the next one as well, and hold it up with his next process.
-  const Owner last = owner_of(hung);
+  queue_again(is_over ? std::nullopt : std::optional(owner_of(hung)));
+}
+
+// Those that were answered wait no longer. Whoever has held up the reader comes last: else he would be first
+// with the next one as well, and hold it up with his next process.
+void Resolver::queue_again(std::optional<Owner> last) {
   std::vector<std::uint64_t> of_last;
   for (auto waiting = std::exchange(waiting_, {}); const auto next = waiting.pop();) {
     if (!open_.contains(next->second)) {
       continue;
     }
-    if (!is_over && next->first == last) {
+    if (next->first == last) {
       of_last.push_back(next->second);
     } else {
       waiting_.push(next->first, next->second);
     }
   }
   for (const std::uint64_t number : of_last) {
-    waiting_.push(last, number);
+    waiting_.push(*last, number);
   }
 }
 

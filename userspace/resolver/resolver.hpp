@@ -120,12 +120,13 @@ class Resolver {
   [[nodiscard]] bool has_overdue_answers();
   void finish(Open& open, SerializedIdentity identity);
   void give_up_reader();
+  void queue_again(std::optional<Owner> last);
   void answer_without_reader(Open& open, const std::string& reason);
   [[nodiscard]] static std::string too_late(std::chrono::milliseconds than);
 
   asio::io_context& io_;
   Settings settings_;
-  msi2imds::Holders owners_;
+  Holders owners_;
   UserNames users_;  // for whoever the reader does not tell about
   std::unique_ptr<ProcReader> reader_;
   std::map<std::uint64_t, Open> open_;  // by their numbers

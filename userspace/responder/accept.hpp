@@ -3,9 +3,14 @@
 
 #include <sys/socket.h>
 
+#include <cstddef>
+
 #include "base/unique_fd.hpp"
 
 namespace msi2imds::responder {
+
+// So many are accepted at a time; then the connections already there get their turn.
+inline constexpr std::size_t kAcceptBatch = 64;
 
 struct Accepted {
   UniqueFd socket;

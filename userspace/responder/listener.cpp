@@ -16,8 +16,6 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptBackoff{50};
-// Then the connections already there get their turn.
-constexpr std::size_t kAcceptBatch = 64;
 
 }  // namespace
 

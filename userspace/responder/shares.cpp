@@ -3,11 +3,10 @@
 
 #include <utility>
 
+#include "responder/accept.hpp"
+
 namespace msi2imds::responder {
 namespace {
-
-// So many connections are accepted before those already there get their turn (listener.cpp).
-constexpr int kMostUnread = 64;
 
 template <typename Item>
 void count_idle(Ranks<Item>& ranks, Item& item, bool is_one_more) {
@@ -164,13 +163,13 @@ bool Shares::end_idle_of(Share* share) {
   if (share == nullptr) {
     return false;
   }
-  int looked_at = 0;
+  std::size_t looked_at = 0;  // more cannot have unread input that came while a batch was accepted
   for (Sharer& oldest : share->idle) {
     if (!oldest.has_unread_input()) {
       end(oldest);
       return true;
     }
-    if (++looked_at >= kMostUnread) {
+    if (++looked_at >= kAcceptBatch) {
       return false;
     }
   }

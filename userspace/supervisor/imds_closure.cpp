@@ -148,19 +148,13 @@ asio::awaitable<void> ImdsClosure::end(bool successor_serves) {
 
 // Of ways that are not in force; where one is, what it finds of its own it takes over.
 asio::awaitable<void> ImdsClosure::remove_leftovers(std::string pin_directory) {
-  if (!are_leftovers_possible_) {
+  if (!leavings_.are_possible()) {
     co_return;
   }
   std::string raised = plan_ ? std::string(barrier_->name()) : std::string();
   const redirect::Leftovers leftovers =
       co_await redirect::remove_barriers_but(std::move(raised), std::move(pin_directory));
-  for (const std::string& removed : leftovers.removed) {
-    log::info("removed what an earlier msi2imds has left: {}", removed);
-  }
-  are_leftovers_possible_ = false;
-  for (const std::string& failure : leftovers.failures) {
-    log::warn("cannot look for what an earlier msi2imds may have left: {}", failure);
-  }
+  leavings_.tell(leftovers);
 }
 
 void ImdsClosure::note(const Result<void>& outcome) {

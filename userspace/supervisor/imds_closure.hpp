@@ -10,6 +10,7 @@
 #include "base/async_mutex.hpp"
 #include "config/config.hpp"
 #include "redirect/barrier.hpp"
+#include "supervisor/leavings.hpp"
 
 namespace msi2imds::supervisor {
 
@@ -52,7 +53,7 @@ class ImdsClosure {
   std::string logged_failure_;                  // until it is another one
   Result<void> removal_;
   unsigned looks_in_vain_ = 0;
-  bool are_leftovers_possible_ = true;
+  Leavings leavings_;
   bool has_ended_ = false;
 };
 

@@ -104,23 +104,12 @@ asio::awaitable<void> Interception::remove_leftovers_of_others() {
 }
 
 asio::awaitable<void> Interception::remove_leftovers() {
-  if (!are_leftovers_possible_ || !is_attached()) {
+  if (!leavings_.are_possible() || !is_attached()) {
     co_return;
   }
   const redirect::Leftovers leftovers =
       co_await redirect::remove_leftovers_of_others(way_.plan, *way_.redirector);
-  for (const std::string& removed : leftovers.removed) {
-    log::info("removed what an earlier msi2imds has left: {}", removed);
-  }
-  are_leftovers_possible_ = !leftovers.failures.empty();
-  std::string failures;
-  for (const std::string& failure : leftovers.failures) {
-    failures += (failures.empty() ? "" : "; ") + failure;
-  }
-  if (leftovers_failure_ != failures && !failures.empty()) {
-    log::warn("cannot look for what an earlier msi2imds may have left: {}", failures);
-  }
-  leftovers_failure_ = failures;
+  leavings_.tell(leftovers);
 }
 
 asio::awaitable<Result<void>> Interception::check() {

@@ -14,6 +14,7 @@
 #include "base/socket_address.hpp"
 #include "config/config.hpp"
 #include "redirect/redirector.hpp"
+#include "supervisor/leavings.hpp"
 #include "supervisor/listening_sockets.hpp"
 
 namespace msi2imds::supervisor {
@@ -138,11 +139,10 @@ class Interception {
   Way way_;
   std::string failure_ = "the responder has not started yet";  // why nothing is in force, as found last
   Result<void> removal_;
-  bool are_leftovers_possible_ = true;
+  Leavings leavings_;
   bool is_failing_open_ = false;
-  std::string leftovers_failure_;  // logged once, until it is another one
-  std::string repair_failure_;     // logged once, until it is another one
-  std::string address_failure_;    // the same
+  std::string repair_failure_;   // logged once, until it is another one
+  std::string address_failure_;  // the same
 };
 
 }  // namespace msi2imds::supervisor

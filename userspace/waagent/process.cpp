@@ -48,7 +48,7 @@ Listening listening_sockets_of_root() {
   return found;
 }
 
-resolver::Holders holders_of(const std::string& proc, const Listening& sockets) {
+resolver::SocketHolders holders_of(const std::string& proc, const Listening& sockets) {
   std::set<ino_t> inodes;
   for (const auto& [inode, address] : sockets) {
     inodes.insert(inode);
@@ -65,12 +65,12 @@ std::vector<ExtensionProcess> find_processes(const std::string& proc) {
     return found;
   }
   const Listening sockets = listening_sockets_of_root();
-  const resolver::Holders holders = holders_of(proc, sockets);
+  const resolver::SocketHolders holders = holders_of(proc, sockets);
   for (const pid_t pid : pids) {
     ExtensionProcess process{.pid = pid, .unit = {}, .listens = {}};
     for (const auto& [inode, of_socket] : holders) {
       if (std::ranges::any_of(of_socket,
-                              [pid](const resolver::Holder& holder) { return holder.pid == pid; })) {
+                              [pid](const resolver::SocketHolder& holder) { return holder.pid == pid; })) {
         process.listens.push_back(sockets.at(inode));
       }
     }

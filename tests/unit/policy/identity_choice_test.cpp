@@ -48,7 +48,6 @@ TEST(IdentityChoiceTest, LeavesItToImdsWithoutSettings) {
   const Choice choice = IdentityChoice().choose(with_uid(1), asking());
   EXPECT_EQ(choice.identity, IdentitySelector());
   EXPECT_EQ(choice.by, ChosenBy::imds);
-  EXPECT_FALSE(IdentityChoice().has_rules());
 }
 
 TEST(IdentityChoiceTest, TakesTheDefaultForWhomNoRuleMatches) {

@@ -20,7 +20,7 @@ class Asking : private Listener {
 
   explicit Asking(
       const std::string& proc, Investigation::MakeBudget make_budget = [] { return SearchBudget(); },
-      msi2imds::Holders owners = {})
+      Holders owners = {})
       : investigation_(
             Identifier(proc, UniqueFd(), UserNames(), std::move(owners)), *this, progress_, nullptr,
             [](pid_t) { return true; }, std::move(make_budget)) {}

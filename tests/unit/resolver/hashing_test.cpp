@@ -186,7 +186,7 @@ TEST_F(HashingTest, TakesTurnsBetweenUsersWithAllTheirUids) {
   proc_.write("other", std::string(std::size_t{1024} * 1024, 'a'));
   proc_.add(200, proc_.path("other"), 1);
   Hashing hashing(proc_.path(), hashes_, *this, progress_, std::chrono::nanoseconds(0),
-                  msi2imds::Holders({{.owner = 1000, .first = 5000, .count = 100}}));
+                  Holders({{.owner = 1000, .first = 5000, .count = 100}}));
   for (std::uint32_t uid = 5000; uid < 5100; ++uid) {
     Question question = about(200);
     question.clues.has_uid = true;

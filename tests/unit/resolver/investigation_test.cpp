@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "resolver/investigation.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +13,9 @@
 #include <filesystem>
 #include <iterator>
 
+#include "base/unique_fd.hpp"
 #include "resolver/cage.hpp"
+#include "support_cpp/temporary_directory.hpp"
 #include "unit/resolver/asking.hpp"
 #include "unit/resolver/fake_proc.hpp"
 
@@ -100,7 +105,7 @@ TEST_F(InvestigationTest, TakesTurnsBetweenUsers) {
 
 // Those of /etc/subuid count as his own, and else a block of 65536.
 TEST_F(InvestigationTest, TakesTurnsBetweenUsersWithAllTheirUids) {
-  const msi2imds::Holders owners({{.owner = 1000, .first = 5000, .count = 100}});
+  const Holders owners({{.owner = 1000, .first = 5000, .count = 100}});
   for (const std::uint32_t first : {5000U, 65536U}) {
     Asking asking(
         proc_.path(), [] { return SearchBudget(); }, owners);
@@ -258,6 +263,65 @@ TEST_F(InvestigationTest, OverlooksAProcessThatHasEnded) {
   proc_.add(200, proc_.path("backup"), 1);
   std::filesystem::remove(proc_.path("200/fd"));
   EXPECT_EQ(Asking(proc_.path()).ask(held(4711)).pid, 100);
+}
+
+// Anybody can start a setuid program with as many open files as he likes.
+TEST_F(InvestigationTest, LooksLastAndNotForEverAtWhatAnotherUserBegan) {
+  constexpr int kTooMany = 65'600;
+  proc_.set_user(100, ::geteuid() + 1);
+  for (int fd = 0; fd < kTooMany; ++fd) {
+    std::filesystem::create_symlink("/x", proc_.path("100/fd/" + std::to_string(fd)));
+  }
+  proc_.add(200, proc_.path("backup"), 1);
+  proc_.hold(200, 3, 4711);
+  HolderSearch search(proc_.path(), ::geteuid(), {4711});
+  while (!search.advance([] { return true; })) {
+  }
+  ASSERT_EQ(search.found().holders.size(), 1U);
+  EXPECT_EQ(search.found().holders.begin()->second.front().pid, 200);
+  EXPECT_EQ(search.found().problem, "");
+  EXPECT_EQ(search.found().forbidden, "process 100, which another user began, has too much open");
+}
+
+// An open directory whose path is longer than a page, as anybody can hand over to a program of another user.
+class LongPath {
+ public:
+  LongPath() {
+    int above = ::open(directory_.file("").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < kLevels; ++i) {
+      directories_.emplace_back(above);
+      EXPECT_EQ(::mkdirat(above, name_.c_str(), 0700), 0);
+      above = ::openat(above, name_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    directories_.emplace_back(above);
+  }
+  LongPath(const LongPath&) = delete;
+  LongPath& operator=(const LongPath&) = delete;
+  ~LongPath() {
+    for (directories_.pop_back(); !directories_.empty(); directories_.pop_back()) {
+      (void)::unlinkat(directories_.back().get(), name_.c_str(), AT_REMOVEDIR);
+    }
+  }
+
+ private:
+  static constexpr int kLevels = 25;
+
+  std::string name_ = std::string(200, 'x');
+  support::TemporaryDirectory directory_;
+  std::vector<UniqueFd> directories_;
+};
+
+TEST(LongPaths, HideNoHolder) {
+  const LongPath path;
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  struct stat status {};
+  ASSERT_EQ(::fstat(socket.get(), &status), 0);
+  HolderSearch search("/proc", ::geteuid(), {status.st_ino});
+  while (!search.advance([] { return true; })) {
+  }
+  EXPECT_EQ(search.found().problem, "");
+  ASSERT_EQ(search.found().holders.size(), 1U);
+  EXPECT_EQ(search.found().holders.begin()->second.front().pid, ::getpid());
 }
 
 // As a reader without CAP_SYS_PTRACE would.

@@ -241,13 +241,14 @@ TEST_F(ResolverTest, AnswersAlsoWhatWaitedForAReaderThatEndsWhileItSearches) {
   }
 }
 
-// What a reader that an attacker has taken over says; the first of two.
+// What a reader that an attacker has taken over says; the first so many do.
 using Lies = void (*)(const ReaderSettings& settings, Progress& progress);
 Lies lies;
 std::atomic<int>* readers_started;
+int liars = 1;
 
 void lie_at_first(const ReaderSettings& settings, Progress& progress) {
-  if ((*readers_started)++ > 0) {
+  if ((*readers_started)++ >= liars) {
     become_reader(settings, progress);
   }
   lies(settings, progress);
@@ -380,6 +381,33 @@ TEST_F(LyingReaderTest, KeepsNobodyWaitingByBusyness) {
       ++progress.steps;
     }
   });
+}
+
+// The kernel may be made to take long for each process of one user: his others wait behind everybody else's.
+TEST_F(LyingReaderTest, ThatHangsAtOneUserIsFollowedByOneThatBeginsWithAnother) {
+  FakeProc proc;
+  proc.write("backup", "a program");
+  std::vector<caller::Clues> questions;
+  for (const int pid : {100, 200, 300, 400}) {
+    proc.add(pid, proc.path("backup"), 1);
+    questions.push_back(dialled_by_fake(pid));
+  }
+  questions[3].uid += 1;
+  lies = [](const ReaderSettings& settings, Progress& progress) {
+    const Question question = take_question(settings, progress, Step::identity);
+    progress.pid = question.clues.pid;
+    while (::getppid() == settings.parent) {
+      ::pause();
+    }
+  };
+  liars = 2;
+  Resolver resolver(io_, {.proc = proc.path(), .become_reader = lie_at_first});
+  const auto identities = resolve(resolver, questions);
+  liars = 1;
+  EXPECT_EQ(identities[0].unknown_because, kTooLate);
+  EXPECT_EQ(identities[3].unknown_because, kTooLate) << "the second reader did not begin with it";
+  EXPECT_NE(identities[1].unknown_because, kTooLate);
+  EXPECT_NE(identities[2].unknown_because, kTooLate);
 }
 
 // However many others it answers.

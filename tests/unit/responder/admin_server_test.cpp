@@ -156,6 +156,18 @@ TEST_F(AdminServerTest, ClosesNobodyWhoseQuestionHasArrived) {
   EXPECT_EQ(idle[1].read_to_end(), "") << "it had asked nothing";
 }
 
+TEST_F(AdminServerTest, ClosesWhoDoesNotReceiveHisAnswersWhereNobodyWaits) {
+  source_.metrics = []() -> asio::awaitable<std::string> { co_return std::string(4 << 20, 'x'); };
+  std::vector<support::Client> deaf;
+  for (int i = 0; i < 32; ++i) {
+    deaf.push_back(connect());
+    deaf.back().send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  io_.restart();
+  io_.poll();
+  EXPECT_TRUE(ask("GET", "/status").starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(AdminServerTest, ForgetsAConnectionForWhichThereIsNoMemory) {
   log::start({}, "test");
   for (int i = 0; i < 3; ++i) {
