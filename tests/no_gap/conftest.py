@@ -15,7 +15,7 @@ import report
 from cell import play
 
 AT_A_TIME = 2
-CI_TIMES, ALL_TIMES = 2, 10  # as tests/no_gap/run has them
+SHORT_TIMES, ALL_TIMES = 2, 10  # as tests/no_gap/run has them
 ROWS = pytest.StashKey()
 
 
@@ -57,8 +57,8 @@ def row(request, cells, backend, event):
 
 
 def command_of(times):
-    """What writes the table so; CI's length is the other one that has a name."""
-    length = {ALL_TIMES: "--all ", CI_TIMES: ""}.get(times, f"--times {times} ")
+    """The command that writes a table of this length."""
+    length = {ALL_TIMES: "--all ", SHORT_TIMES: ""}.get(times, f"--times {times} ")
     return f"tests/no_gap/run {length}--write docs/no-gap.md"
 
 

@@ -53,7 +53,7 @@ class Event:
     play: Callable
     prepare: Callable = start_alone
     reason: Callable = lambda backend: ""  # why there is nothing to measure
-    note: Callable = lambda backend: ""  # what else may be, and why
+    note: Callable = lambda backend: ""  # which failures are allowed beside the rule, and why
     rate: int = RATE
     patience: int = 10  # of the clients, in seconds
     source_ports: int = 4000
@@ -192,7 +192,7 @@ def served_elsewhere(cell, leave, come_back):
 
 
 def start_again(cell):
-    """With sockets that are new, too."""
+    """The new process has new sockets, too."""
     for listener in cell.held.listeners:
         listener.close()
     cell.hold_sockets()

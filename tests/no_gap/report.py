@@ -19,16 +19,17 @@ namespace with IMDS on its loopback).
 - "Detach", "socket unit stopped" and "both units enabled" play beside the extension, which answers on the legacy port.
 - Where the backend changes, half as often and each time on a fresh machine, 20 connections stay open meanwhile, and
   their ports are soon used again, since there are {ports} in all.
-- A responder that hangs is killed after 20 s: once, with {slow_rate} connections a second that wait for 60 s at most, as
-  they do while IMDS is away.
+- A responder that hangs is killed after 20 s, so this happens once, with {slow_rate} connections a second that wait for 60 s at
+  most. They wait as long while IMDS is away.
 
 A cell says how many requests failed, of how many, and how long the longest took. What the rule above the table does not
-allow stands in **bold**. A number in brackets says why something else may be, or is known to be missed (from
-`tests/no_gap/known.json`).
+allow stands in **bold**. A number in brackets leads to the reason for an exception, some of them from
+`tests/no_gap/known.json`.
 
-Measured {date} on Linux {kernel} with {cores} cores by `{command}`. `tests/run no_gap`, a part of `tests/run --all`, plays it
-in some seven minutes, and fails where a cell has a kind of failure that neither its rule nor a number allows. Times depend on the
-machine, and decide nothing.
+Measured {date} on Linux {kernel} with {cores} cores by `{command}`.
+`tests/run no_gap`, which only `tests/run --all` includes, plays the table in some seven minutes, or each thing ten times
+with `--all`. It fails where a cell has a kind of failure that neither its rule nor a number allows. Times depend on the
+machine, and no test depends on them.
 """
 
 

@@ -28,7 +28,7 @@ IMDS_FAULTS = ({"kind": "status", "status": 500}, {"kind": "reset"}, {"kind": "c
 
 
 def imds_faults(cell, chance):
-    """One of them, met by a token that is not cached: it is waited out."""
+    """One fault of IMDS while no token is cached: callers wait until it is over."""
     cell.emulator.add_faults(chance.choice(IMDS_FAULTS))
     cell.service.flush()
     cell.settle()
@@ -110,7 +110,7 @@ class Soak:
         fault.end += entry.get("seconds", 0)
 
     def look(self):
-        """With the first backend in force, as at the beginning: what the processes hold."""
+        """Measures what the processes hold, with the first backend in force, as at the beginning."""
         if self.cell.backend != backends.ALL[0]:
             with self.allowance(f"reload to {backends.ALL[0]}"):
                 events.reload(self.cell, self.cell.settings(backends.ALL[0]))
@@ -133,7 +133,7 @@ class Soak:
         return held
 
     def what_is_left(self):
-        """After the end of it."""
+        """What is left in the kernel and of processes after the service has ended."""
         with contextlib.suppress(AssertionError):
             wait_until(lambda: not (our_rules(self.cell.host) or self.objects & bpf_objects()), 10, "all is gone")
         self.leaks += [f"a rule: {line}" for line in our_rules(self.cell.host)]
@@ -145,7 +145,7 @@ class Soak:
         self.leaks += [f"a process: {pid}" for pid in set(self.cell.host.pids()) - allowed]
 
     def told(self, sent):
-        """Where a failure belongs."""
+        """The event after which a request failed."""
         before = [what for began, what in self.done if began <= sent.ended]
         return before[-1] if before else "the beginning"
 
