@@ -17,7 +17,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::system_clock;
 
-// More of a text that a stranger chose says nothing more.
+// Texts that strangers choose are cut to so many bytes.
 constexpr std::size_t kLongestText = 1024;
 
 // RFC 3339 in UTC, with microseconds.

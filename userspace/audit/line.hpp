@@ -13,11 +13,11 @@ namespace msi2imds::audit {
 
 enum class Format { text, json };
 
-// What a line tells. Where there is not room for all, none of one kind takes it from another.
+// What a line tells. Each kind has room of its own, so that lines of one kind keep none of another out.
 enum class Kind : std::uint8_t {
-  token,    // one was given
-  refusal,  // none was given, by the rules or by IMDS
-  other,    // nobody decided anything
+  token,    // a token was given
+  refusal,  // the rules or IMDS refused a token
+  other,    // neither was decided
 };
 inline constexpr std::size_t kKinds = 3;
 
@@ -38,7 +38,7 @@ struct Record {
 };
 
 // Appends a line with its line feed. Whatever a stranger chose is escaped: a line stays a line. Of a text
-// with more than 1024 bytes these stand there, and "...".
+// with more than 1024 bytes only the first 1024 are written, followed by "...".
 void append(std::string& out, const Record& record, Format format);
 
 // Appends a line that stands for `count` lines of one kind and one caller that were left out.

@@ -16,13 +16,13 @@
 namespace msi2imds::audit {
 namespace {
 
-// What a line may have on an average, and how many times that all may have.
+// How long lines may be on average, and how many times the bytes of one owner all owners together may have.
 constexpr double kBytesOfLine = 2048;
 constexpr double kOwners = 4;
-// By Kind. Whoever asks for nothing sensible needs no room of those who do.
+// The room of each Kind. Requests without a token in the end need less of it.
 constexpr std::array<double, kKinds> kParts = {1, 1.0 / 8, 1.0 / 8};
 constexpr std::chrono::seconds kTellLeftOut{1};
-// Of lines that the disk does not take.
+// How many bytes of lines are kept while the disk does not take them.
 constexpr std::size_t kMostKept = std::size_t{1024} * 1024;
 
 std::uint64_t count_lines(std::string_view text) {
@@ -67,7 +67,7 @@ void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
   room.bytes.take(holder, static_cast<double>(lines_.size() - before), now);
 }
 
-// For those for whom there is no room, one line of each kind tells how many they were.
+// Callers for whose own lines there is no room share one line of each kind, which tells their number.
 void Log::append_left_out_lines() {
   const auto now = std::chrono::steady_clock::now();
   const bool tells_rest = now - told_ >= kTellLeftOut;
@@ -129,14 +129,14 @@ void Log::write_lines() {
     return;
   }
   note(std::system_category().message(err));
-  if (lines_.size() > kMostKept) {  // but for the rest of a line, with which the next begins where it should
+  if (lines_.size() > kMostKept) {  // the rest of a line stays, so that the next one begins at its own start
     const std::size_t rest = ends_within_a_line_ ? lines_.find('\n') + 1 : 0;
     counters_.failed += count_lines(std::string_view(lines_).substr(rest));
     lines_.resize(rest);
   }
 }
 
-// From the beginning of what waits; memory that a long wait took is given back.
+// Removes the first `size` bytes that wait, and gives back memory that a long wait took.
 void Log::take_out(std::size_t size) {
   lines_.erase(0, size);
   if (lines_.empty() && lines_.capacity() > kMostKept / 4) {

@@ -92,7 +92,7 @@ Result<UniqueFd> open_own_root() {
   return root;
 }
 
-// Empty, but for keep_unmounted_root().
+// Empty unless keep_unmounted_root() has opened it.
 UniqueFd& kept_root() {
   static UniqueFd root;
   return root;

@@ -108,7 +108,7 @@ void CgroupAttachment::detach(const Raw& attached) {
   (void)bpf_prog_detach2(attached.program, attached.cgroup, attached.hook);  // gone already is as good
 }
 
-// One that is gone keeps its programs for a moment.
+// A cgroup that was removed keeps its programs for a moment, so they do not show that it is there.
 Result<void> check_attachments(const std::vector<CgroupAttachment>& attachments, const std::string& cgroup) {
   if (attachments.empty()) {
     return Error::from_errno(ENOENT, "the cgroup does not exist (yet)");

@@ -40,10 +40,11 @@ class CgroupAttachment {
   CgroupAttachment& operator=(const CgroupAttachment&) = delete;
   ~CgroupAttachment();
 
-  // Whether the kernel still has it there. Fails with EBUSY when another process has taken its link.
+  // Whether the kernel still has the program attached there. Fails with EBUSY when another process has taken
+  // its link.
   [[nodiscard]] Result<void> check() const;
 
-  // Whether it is attached there, to no cgroup of the same name that is gone.
+  // Whether it is attached to this very cgroup, and not to an earlier one of the same name.
   [[nodiscard]] bool is_on(int cgroup) const;
 
   // Whether it has no link: it stays even if this process is killed.
@@ -55,17 +56,17 @@ class CgroupAttachment {
     return *program_.program;
   }
 
-  // None where the kernel has no links.
+  // Null where the kernel has no links.
   [[nodiscard]] const LastingLink* link() const {
     return link_ ? &*link_ : nullptr;
   }
 
-  // Whether it can stay although this object goes; pins its link again where the pin is gone.
+  // Whether it can stay after this object is destroyed; pins its link again where the pin is gone.
   [[nodiscard]] bool keep_lasting() {
     return !link_ || link_->keep_pinned();
   }
 
-  // From here on it stays, if it can, although this object goes.
+  // From here on the program stays attached after this object is destroyed, if it can.
   void release();
 
   // What detach() needs where this object is not available, as in a guard's process.

@@ -34,19 +34,19 @@ class LastingLink {
   // Whether it is attached, with our program. Fails with EBUSY when it has another's.
   [[nodiscard]] Result<void> check() const;
 
-  // Pins it again where that is to be and the pin is gone: somebody may have unmounted the BPF file system.
+  // Pins it again where it has a pin() and that is gone: somebody may have unmounted the BPF file system.
   // False: it is not pinned.
   bool keep_pinned();
 
-  // From here on it stays, if it is pinned, although this object goes.
+  // From here on the link stays after this object is destroyed, if it is pinned.
   void hand_over();
 
-  // Empty: it is pinned, or not to be.
+  // Empty where it is pinned, or was not asked to be.
   [[nodiscard]] const std::string& why_not_pinned() const {
     return why_not_pinned_;
   }
 
-  // Empty: not to be pinned.
+  // The path at which it is to be pinned; empty where it is not to be.
   [[nodiscard]] const std::string& pin() const {
     return pin_;
   }

@@ -91,7 +91,7 @@ Result<void> is_attached_to(const LinkPlace& place, const bpf_link_info& info, c
 Result<void> pin_program(const bpf_program& program, const std::string& path) {
   const int fd = bpf_program__fd(&program);
   const std::string own = program_pin(path, id_of(fd));
-  if (bpf_obj_pin(fd, own.c_str()) != 0 && errno != EEXIST) {  // pinned already: by a replacement before
+  if (bpf_obj_pin(fd, own.c_str()) != 0 && errno != EEXIST) {  // EEXIST: an earlier replacement pinned it
     return Error::from_errno(errno, "pin '" + own + "'");
   }
   return {};
@@ -144,7 +144,7 @@ Result<Link> open_pinned(const std::string& path, const LinkPlace& place) {
 }
 
 Result<void> pin(bpf_link& link, const bpf_program& program, const std::string& path) {
-  if (bpf_link_info info{}; !describe(link, info)) {  // before 5.8: nobody could tell what the pin is
+  if (bpf_link_info info{}; !describe(link, info)) {  // before 5.8, nobody could tell whose it is
     return Error::from_errno(errno, "ask the kernel about a link");
   }
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();

@@ -58,7 +58,7 @@ bool has_port(const nlattr* protocol, int type, const std::vector<std::uint16_t>
          std::ranges::find(ports, ntohs(nla_get_u16(port))) != ports.end();
 }
 
-// Whether the kernel has not seen its beginning: it takes any sequence numbers then.
+// Whether the kernel has not seen the beginning of the connection: then it takes any sequence numbers.
 bool began_unseen(const nlattr* attributes, int size) {
   const nlattr* state = find_in(nla_find(attributes, size, CTA_PROTOINFO), CTA_PROTOINFO_TCP);
   const nlattr* found = find_in(state, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL);
@@ -201,7 +201,7 @@ std::vector<std::byte> request_to_forget(std::span<const std::byte> message,
   }
   std::vector<std::byte> request(NLMSG_HDRLEN);
   append(request, nlmsg_data(header), kBodySize);
-  // By its number as well, so that it is no other one by then.
+  // With the number of the entry, so that a later one of the same addresses and ports is not deleted.
   for (const int type : {CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID}) {
     const nlattr* attribute = nla_find(attributes, size, type);
     if (attribute != nullptr) {

@@ -69,7 +69,7 @@ class Barrier {
                                                                               std::string pin_directory,
                                                                               std::string tried = {});
 
-// What of barriers is there, of whatever process of this network namespace; one phrase each.
+// The barriers of this network namespace, whichever process has raised them; one phrase each.
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> find_barriers(std::string pin_directory);
 
 // Takes away what earlier processes have left of all of them but that of the name `raised`.

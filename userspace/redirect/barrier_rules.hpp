@@ -34,7 +34,7 @@ class BarrierRules {
   // Whether they are as the tool showed them after put(). Cheap while nothing changes.
   [[nodiscard]] virtual asio::awaitable<Result<void>> check() = 0;
 
-  // Removes everything of his; succeeds if there is nothing.
+  // Removes all rules of `whose`; succeeds if there are none.
   [[nodiscard]] virtual asio::awaitable<Result<void>> remove(Whose whose) = 0;
 
   // What of ours is there; one phrase each.

@@ -63,7 +63,7 @@ Result<Attachments> attach_all(const ConnectPrograms& programs, const std::strin
   return attachments;
 }
 
-// Once no link is pinned: until then a successor may use it.
+// Does nothing while a link is pinned, since a successor may still use the memory.
 void forget_pinned_memory(const std::string& pins) {
   const std::filesystem::path path(memory_pin(pins));
   const std::string directory = path.parent_path().string();
@@ -156,7 +156,7 @@ class CgroupConnectRedirection final : public Redirection {
     return watch_ ? watch_->fd() : -1;
   }
 
-  // All of it, or nothing.
+  // Leaves all links, or none where one of them cannot stay.
   [[nodiscard]] bool hand_over() override {
     if (!keep_pinned()) {
       return false;
@@ -200,7 +200,7 @@ class CgroupConnectRedirection final : public Redirection {
     Attachments attachments;  // none: the cgroup is not there
   };
 
-  // Before they are looked at, so that nothing is missed in between.
+  // To be called before the cgroups are looked at, so that no change between the two is missed.
   void follow_cgroups() {
     for (const Place& place : places_) {
       if (watch_) {
@@ -313,7 +313,7 @@ std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept
   return removed;
 }
 
-// All of this network namespace's but those that are kept.
+// Removes all pins of this network namespace but those in `kept`.
 Result<std::vector<std::string>> unpin_leftovers(const std::vector<std::string>& kept, const Plan& plan) {
   Result<std::vector<std::string>> removed =
       loader::remove_pins_but(kept, plan.pin_directory, connect_pin_prefix(), BPF_LINK_TYPE_CGROUP);

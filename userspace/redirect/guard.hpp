@@ -17,7 +17,7 @@ namespace msi2imds::redirect {
 // What is to be done when our process is killed.
 enum class IfKilled {
   undo,
-  leave,  // for the process after us
+  leave,  // nothing: the next process takes over what is there
 };
 
 // A child process that undoes what would outlive this process, unless it is told that there is no need.
@@ -27,9 +27,10 @@ class Guard {
   // Returns false when what is left to undo has to wait for somebody else, and is to be tried again.
   using Undo = std::function<bool()>;
 
-  // `undo` runs in the child, once this process has destroyed the guard, or is gone and `if_killed` says so,
-  // and again after growing pauses, for ten minutes at most; it finds open only stdio and `descriptors`. An
-  // error: there is no child, or it was not at its post in time and is ended.
+  // `undo` runs in the child once this process has destroyed the guard, or is gone while `if_killed` is
+  // IfKilled::undo. While it returns false it runs again, after growing pauses, for ten minutes at most. It
+  // finds only stdio and `descriptors` open. On an error there is no child: it could not be made, or was
+  // ended because it was not ready in time.
   static asio::awaitable<Result<Guard>> start(Undo undo, std::vector<int> descriptors,
                                               std::chrono::milliseconds patience = kPatience,
                                               IfKilled if_killed = IfKilled::undo);

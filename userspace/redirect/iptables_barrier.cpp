@@ -152,7 +152,7 @@ asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const Barrier
 asio::awaitable<Result<void>> IptablesBarrier::put(const BarrierPlan& plan) {
   const NatFamily& family = plan.closed.front().family() == AF_INET6 ? kIpv6 : kIpv4;
   if (used_.family != nullptr && used_.family != &family) {
-    (void)co_await remove(Whose::ours);  // it closes what is IMDS no more
+    (void)co_await remove(Whose::ours);  // rules of the other family close an old endpoint
   }
   std::optional<Error> refusal;
   for (const std::string& flavour : flavours_) {
@@ -192,7 +192,7 @@ asio::awaitable<Result<std::vector<IptablesBarrier::Tool>>> IptablesBarrier::too
   std::vector<Tool> found;
   std::set<std::pair<bool, int>> seen;
   for (const std::string& flavour : flavours_) {
-    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the tools refer to it
+    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // Tool keeps the pointer
       const Tool tool{.family = family, .flavour = flavour};
       const Result<bool> in_nftables = co_await speaks_nftables(tool);
       if (!in_nftables || seen.contains(std::pair(*in_nftables, family->domain))) {

@@ -219,8 +219,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   if (!guard) {
     co_return guard.error();
   }
-  // Clients of cgroup_connect, whom nobody tracked: their ports may be dialled from once more, to a legacy
-  // port.
+  // The kernel did not track clients that cgroup_connect redirected. Their source ports may be used again to
+  // dial a legacy port.
   (void)netlink::make_known(plan.listen_port);
   const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
@@ -273,7 +273,7 @@ asio::awaitable<Result<void>> NatRedirection::remove() {
   co_return removed;
 }
 
-// What the kernel does with connections that met rules which came or went.
+// Repairs connections during which rules were put or removed.
 void NatRedirection::look_after_connections() {
   lost_servers_.end_waiting(legacy_ports_, listen_port_);
   old_connections_.forget(legacy_ports_);

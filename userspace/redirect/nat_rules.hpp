@@ -26,13 +26,13 @@ class NatRules {
   [[nodiscard]] virtual asio::awaitable<Result<void>> check() = 0;
 
   // Removes them, in one step, and leaves what the kernel needs to go on translating connections that are
-  // under way, but takes no new ones. False: there are none of his, and nothing was done.
+  // under way, but takes no new ones. False: `whose` has no rules, and nothing was done.
   [[nodiscard]] virtual asio::awaitable<Result<bool>> close(Whose whose) = 0;
 
   // Removes what our close() left, unless somebody else has closed or put rules since then.
   [[nodiscard]] virtual asio::awaitable<Result<void>> finish() = 0;
 
-  // Removes everything of his; succeeds if there is nothing.
+  // Removes all rules of `whose`; succeeds if there are none.
   [[nodiscard]] virtual asio::awaitable<Result<void>> remove(Whose whose) = 0;
 };
 

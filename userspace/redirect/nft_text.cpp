@@ -24,11 +24,13 @@ constexpr std::string_view kOnlyBeginnings = "tcp flags & (fin|syn|rst|ack) != s
 constexpr std::string_view kRepliesChain = "replies";
 constexpr std::string_view kRepliesHook = "type nat hook postrouting priority";
 
-// Empty as well. Who asks for it in a transaction finds out whether the table is still his.
+// Empty as well. A transaction that names the chain of one owner fails if the table has another owner by
+// then.
 constexpr std::string_view kOwnerChain = "owner_";
 
-// Behind the translation. Where the kernel takes a beginning for a part of an older connection, it does not
-// ask the rules: its client is made to try again, a second later, when OldConnections has seen to that.
+// Runs after the translation. Where the kernel takes a new SYN for a part of an older connection, it does not
+// ask the rules. Such a SYN is dropped: its client tries again after a second, and OldConnections has made
+// the kernel forget the older connection by then.
 constexpr std::string_view kUntranslatedChain = "untranslated";
 constexpr std::string_view kUntranslatedHook = "type filter hook output priority";
 

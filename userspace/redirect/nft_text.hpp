@@ -21,7 +21,7 @@ inline constexpr std::string_view kNftProbeTable = "msi2imds_probe";
 [[nodiscard]] std::string nft_table_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                                          std::uint16_t listen_port, std::string_view owner);
 
-// Redirects `port` to `listen_port` by a table that is there for a moment.
+// Redirects `port` to `listen_port` by a table that exists for a moment only.
 [[nodiscard]] std::string nft_probe_text(const NatFamily& family, std::uint16_t port,
                                          std::uint16_t listen_port);
 

@@ -18,7 +18,7 @@ asio::awaitable<bool> is_one_there(CommandRunner& runner, std::string_view famil
   std::vector<std::string> arguments = {"list", "tables"};
   const Result<std::string> listing = co_await run_tool(runner, "nft", std::move(arguments));
   if (!listing) {
-    co_return true;  // as far as is known
+    co_return true;  // unknown: the removal is tried
   }
   const std::vector<std::string_view> lines = lines_of(*listing);
   co_return std::any_of(tables.begin(), tables.end(), [&](std::string_view table) {

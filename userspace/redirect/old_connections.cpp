@@ -12,7 +12,9 @@ namespace {
 
 constexpr int kLooksAfterTheLast = 3;  // its last packets may come later
 constexpr std::chrono::minutes kLongestWait{10};
-constexpr int kRest = 20;  // a look at a million connections takes a second, in which nobody else has a turn
+// How long to rest after a look, as a multiple of its time: with a million connections a look takes a second,
+// in which nothing else is done.
+constexpr int kRest = 20;
 
 // Of a connection that is translated, the server's end is on another port.
 bool are_some_not_translated(const std::vector<std::uint16_t>& legacy_ports) {

@@ -21,7 +21,7 @@ class OldConnections {
  private:
   int looks_left_ = 0;
   std::chrono::steady_clock::time_point end_{};
-  std::chrono::steady_clock::time_point next_{};  // not before
+  std::chrono::steady_clock::time_point next_{};  // no look before that
 };
 
 }  // namespace msi2imds::redirect

@@ -86,8 +86,7 @@ class Redirection {
     return false;
   }
 
-  // Another one of this backend, with what it shares with this one, was installed; this one is destroyed
-  // next.
+  // Another redirection of this backend was installed, and has what both share; this one is destroyed next.
   virtual void give_way() {}
 
   // What an operator should know of it: its cost, and whom it does not cover. One sentence each.

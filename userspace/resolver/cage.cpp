@@ -19,16 +19,16 @@ using confinement::has_no_bits;
 using confinement::has_no_int_bits_but;
 using confinement::is_int;
 
-constexpr rlim_t kMostMemory = rlim_t{1} << 30;  // beyond what a fork has from its parent
+constexpr rlim_t kMostMemory = rlim_t{1} << 30;  // beside what the fork inherits from its parent
 
-// Without those that would write, make or empty what is opened.
+// The flags of open(2) that do not write, create or empty what is opened.
 constexpr int kToRead = O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_PATH |
                         0100000 /* O_LARGEFILE */;
 
 void allow_reading(confinement::SystemCallFilter& filter) {
   filter.allow_if(SCMP_SYS(openat), {has_no_int_bits_but(2, kToRead)});
   filter.allow_if(SCMP_SYS(open), {has_no_int_bits_but(1, kToRead)});
-  // By a handle alone below the cgroups, to know the name: O_PATH gives no content.
+  // Handles only of cgroups, and only to learn their paths: O_PATH gives no content.
   filter.allow_if(SCMP_SYS(open_by_handle_at),
                   {is_int(0, kReaderCgroupRoot), is_int(2, O_PATH | O_DIRECTORY | O_CLOEXEC)});
   filter.allow({SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(lseek), SCMP_SYS(close),

@@ -5,8 +5,8 @@
 
 namespace msi2imds::resolver {
 
-// How many it may have open: two for each search at a time, and a few more. A search that cannot open a
-// process's directory overlooks what it holds.
+// How many descriptors the reader of /proc may have open: two for each search at a time, and a few more. A
+// search that cannot open a process's directory overlooks what that process holds.
 inline constexpr int kReaderDescriptors = 1024;
 
 // The descriptors that the reader of /proc has, beside stdin, stdout and stderr.

@@ -8,8 +8,8 @@
 
 namespace msi2imds::resolver {
 
-// What waits, by whose it is: everybody's first goes before anybody's second, so that nobody waits for
-// another's many.
+// Items that wait, by key. The keys take turns with one item each, so that no key waits for the many items of
+// another one.
 template <typename Key, typename Item>
 class FairQueue {
  public:
@@ -22,7 +22,7 @@ class FairQueue {
     ++size_;
   }
 
-  // Whose turn it is, among those of whom `may_have_one` says so.
+  // The next item, of the first key in turn for which `may_have_one` is true.
   template <typename MayHaveOne>
   [[nodiscard]] std::optional<std::pair<Key, Item>> pop_if(MayHaveOne may_have_one) {
     for (auto turn = turns_.begin(); turn != turns_.end(); ++turn) {
@@ -48,7 +48,7 @@ class FairQueue {
     return pop_if([](const Key&) { return true; });
   }
 
-  // How many wait of one's own.
+  // How many items of one key wait.
   [[nodiscard]] std::size_t size_of(const Key& key) const {
     const auto items = items_.find(key);
     return items == items_.end() ? 0 : items->second.size();

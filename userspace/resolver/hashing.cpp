@@ -41,8 +41,8 @@ bool Hashing::has_settled(const FileKey& file) const {
   return now - std::chrono::nanoseconds(file.changed) >= settling_;
 }
 
-// One that is known by now is not read again, nor one that changes while it is read: then its process runs it
-// no more, or its file has another key.
+// A program whose hash is known by now is not read again. One that changes while it is read is given up:
+// its process runs another program then, or its file has another key.
 bool Hashing::advance(Job& job) {
   const ProgramFile program = open_program(proc_, job.question.clues.pid);
   if (!program.problem.empty() || !has_settled(program.key) || hashes_.find(program.key)) {

@@ -16,8 +16,8 @@
 
 namespace msi2imds::resolver {
 
-// A file's time of change may be the same for two changes shortly one after the other, so one that has
-// changed within it has no hash yet.
+// Two changes of a file shortly after one another may leave the same time, so a file that has changed within
+// this last while gets no hash yet.
 inline constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(2);
 
 // Reads the programs of processes to their ends, piece by piece, and keeps
@@ -35,7 +35,7 @@ class Hashing {
         settling_(settling),
         users_(std::move(users)) {}
 
-  // Of the process that the clues name.
+  // Asks for the hash of the program that the process in the clues runs.
   void ask(const Question& question);
 
   // Reads one piece. False: there is nothing to do.
@@ -49,7 +49,7 @@ class Hashing {
     std::uint64_t read = 0;
   };
 
-  // Whether it is over.
+  // Whether the job is done.
   bool advance(Job& job);
   bool read_piece(Job& job, const ProgramFile& program);
   [[nodiscard]] bool has_settled(const FileKey& file) const;

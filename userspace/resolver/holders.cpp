@@ -18,7 +18,8 @@ namespace msi2imds::resolver {
 namespace {
 
 constexpr int kEntriesBetweenLooks = 64;  // at the clock, which costs as much as an entry
-// Of setuid programs, which anybody can run with as many as he likes: of all of them together.
+// So many descriptors of setuid programs are looked at in all: any user can start such programs with as many
+// descriptors as he likes.
 constexpr std::size_t kMostOfOthers = 65536;
 
 template <typename T>
@@ -28,7 +29,7 @@ std::optional<T> to_number(std::string_view text) {
   return ec == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-// What ended meanwhile has nothing open any more.
+// A process that has ended has nothing open any more.
 bool has_gone(int err) {
   return err == ENOENT || err == ESRCH;
 }
@@ -186,7 +187,7 @@ void HolderSearch::look_at(const char* descriptor) {
     return;
   }
   std::vector<SocketHolder>& holders = found_.holders[*inode];
-  if (holders.empty() || holders.back().pid != at_) {  // once, under however many numbers it has it
+  if (holders.empty() || holders.back().pid != at_) {  // once, however many of its descriptors it is
     holders.push_back({.pid = at_, .fd = *fd});
   }
 }
@@ -195,7 +196,7 @@ std::string HolderSearch::path_of_process() const {
   return proc_ + "/" + std::to_string(at_);
 }
 
-// The first one says enough.
+// Keeps the first failure of each kind.
 void HolderSearch::note(int err, const std::string& what) {
   std::string& why = err == EACCES || err == EPERM ? found_.forbidden : found_.problem;
   if (why.empty()) {

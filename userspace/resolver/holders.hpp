@@ -26,9 +26,9 @@ using SocketHolders = std::map<ino_t, std::vector<SocketHolder>>;
 // What a search has found.
 struct SearchResult {
   SocketHolders holders;
-  std::string problem;  // a process that could not be looked at, and why; empty: all were, but the forbidden
-  // One that a security module lets nobody look at, or that another user began, with too much open; empty:
-  // there is none.
+  std::string problem;  // any other process that could not be looked at, and why; empty: none
+  // A process that nobody can look at because of a security module, or one that another user started and that
+  // has too much open, and why; empty: there is none.
   std::string forbidden;
 };
 
@@ -66,7 +66,7 @@ class HolderSearch {
   Directory processes_;
   std::vector<pid_t> pids_;       // still to be looked at, the next one last
   std::vector<pid_t> of_others_;  // the same, afterwards: setuid programs that another user runs
-  bool is_of_another_ = false;    // at_
+  bool is_of_another_ = false;    // whether at_ is one of these
   std::size_t seen_of_others_ = 0;
   Directory descriptors_;  // of at_
   pid_t at_ = 0;

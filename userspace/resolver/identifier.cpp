@@ -48,8 +48,8 @@ bool began_at(const Process& process, std::int64_t started) {
   return process.incarnation.started.count() == started / tick * tick;
 }
 
-// The number may belong to somebody else by now: to a process that began after the call. Numbers are not used
-// again within a tick.
+// Another process may have the number by now; then it began after the connect(). The kernel does not give a
+// number to two processes within a tick.
 bool is_dialler(const Process& process, const caller::Clues& question) {
   return process.incarnation.started <= std::chrono::nanoseconds(question.dialled_at) &&
          (question.started == 0 || began_at(process, question.started));
@@ -140,7 +140,7 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Se
     unknown_because =
         "too many callers at once: the search for processes has used up its share of the processor";
   }
-  if (!identity.is_in_doubt) {  // else that is what matters
+  if (!identity.is_in_doubt) {  // otherwise the reason for the doubt stays
     identity.unknown_because = std::move(unknown_because);
   }
   identity.unit = unit_of(identity.cgroup);
@@ -195,7 +195,7 @@ Result<std::vector<Identifier::Described>> Identifier::read_holders(
     if (!process && !has_ended(process.error())) {
       return process.error();
     }
-    // Still: the number may have changed hands meanwhile.
+    // Whether it still holds the socket: another process may have its number by now.
     if (process && before && before == read_credentials(proc_, holder.pid) &&
         holds(proc_, holder, question.inode) && (!question.has_uid || before->uids.back() == question.uid) &&
         (question.started == 0 || began_at(*process, question.started))) {

@@ -21,12 +21,12 @@ namespace msi2imds::resolver {
 
 struct Found {
   caller::Identity identity;  // without a command line
-  FileId program_file = {};   // none of no inode
+  FileId program_file = {};   // inode 0: it is not known
   std::int64_t started = 0;   // the process, ns since boot; 0: it is not there to look at
 };
 
-// Who takes turns with whom: a user with all his uids (base/holder.hpp), and with all whom the machine's
-// slice of him holds.
+// What takes turns as one: all uids of a user (base/holder.hpp), and all processes in the user's slice of the
+// machine.
 using Group = std::uint32_t;
 
 // Says who callers are. May hang on a hostile process: for a process of its own (Resolver).
@@ -43,7 +43,7 @@ class Identifier {
   }
   [[nodiscard]] Group group_of(const caller::Clues& question);
 
-  // `search` for holders of the socket, where the clues name no process; none when nobody looked for them.
+  // `search` has the holders of the socket, where the clues name no process; nullopt if there was no search.
   [[nodiscard]] Found identify(const caller::Clues& question, const std::optional<SearchResult>& search);
 
  private:

@@ -11,11 +11,11 @@
 namespace msi2imds::resolver {
 namespace {
 
-// A search gives way after it; what else is done in a turn takes less.
+// How long a search goes on in one turn; whatever else is done in a turn takes less.
 constexpr std::chrono::milliseconds kSlice{1};
 // One command line after so many turns, so that they are read also while there is always something to do.
 constexpr unsigned kTurnsForAText = 4;
-constexpr std::size_t kMostTexts = 64;  // of a group; of one that has more to tell, some are left out
+constexpr std::size_t kMostTexts = 64;  // of a group that may wait; what is more is left out
 constexpr std::size_t kMostUsersKnown = 4096;
 constexpr std::size_t kMostSearches = 400;  // at a time: each has up to two directories open
 static_assert(2 * kMostSearches + 64 <= kReaderDescriptors);
@@ -48,7 +48,7 @@ void Investigation::ask(const Question& question) {
   }
 }
 
-// What a group has used of its share is forgotten only where there are too many groups.
+// Idle groups are forgotten, with what they have used of their share, only where there are too many groups.
 Investigation::OfGroup& Investigation::of(Group group) {
   if (groups_.size() >= kMostUsersKnown && !groups_.contains(group)) {
     std::erase_if(groups_, [](const auto& known) { return known.second.is_idle(); });
@@ -83,7 +83,7 @@ bool Investigation::advance() {
   return true;
 }
 
-// Whose searches have used up their share goes on when nobody else has anything to do.
+// A group whose searches have used up its share goes on when no other group has anything to do.
 std::deque<Group>::iterator Investigation::whose_turn() {
   const auto within_budget = std::ranges::find_if(turns_, [this](Group group) {
     OfGroup& of_group = of(group);
@@ -174,7 +174,7 @@ void Investigation::answer(const Question& question, const std::optional<SearchR
   }
 }
 
-// Of the very file that was identified. False: its hash is not known, and can be.
+// Adds the hash of the very file that was identified. False: it is not known yet, but can be found out.
 bool Investigation::add_hash(Found& found) const {
   const ProgramFile program = open_program(identifier_.proc(), *found.identity.pid);
   const bool is_same =

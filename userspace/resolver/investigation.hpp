@@ -28,7 +28,7 @@ struct Question {
   caller::Clues clues;
 };
 
-// That an investigation has still to tell, of all; it leaves out what is more.
+// So many command lines may wait to be told, those of all users together; what is more is left out.
 inline constexpr std::size_t kMostCommandLines = 4096;
 
 enum class Step : std::uint32_t { none, identity, search, command_line, hash };
@@ -40,9 +40,9 @@ struct Progress {
   // What the step is about.
   std::atomic<Step> step = Step::none;
   std::atomic<pid_t> pid = 0;               // that is looked at; 0: none in particular
-  std::atomic<std::uint64_t> question = 0;  // the one, or the first of those that a search is for
+  std::atomic<std::uint64_t> question = 0;  // its number; of a search for several, the first
   // Before the first step.
-  std::atomic<bool> has_no_filter = false;  // this kernel has none of system calls
+  std::atomic<bool> has_no_filter = false;  // this kernel cannot filter system calls
   std::array<char, 256> failure{};          // why it has ended
 };
 
@@ -56,7 +56,7 @@ class Listener {
 
   // Each question gets one. `more`: a command line will follow.
   virtual void hear_identity(std::uint64_t number, const Found& found, bool more) = 0;
-  // In the place of its identity: it would be this one, but the hash of its program is not known yet.
+  // Instead of hear_identity(): the identity is this one, but the hash of its program is not known yet.
   virtual void hear_unhashed(std::uint64_t number, const Found& found) = 0;
   // The program was read (Hashing).
   virtual void hear_hash(std::uint64_t number) = 0;

@@ -204,7 +204,7 @@ Result<Incarnation> read_incarnation(const std::string& proc, pid_t pid) {
     return stat.error();
   }
   const std::vector<std::string> fields = stat_fields(*stat);
-  // The last one that is looked at is number 48, the first here number 3.
+  // fields[0] is field 3 of proc_pid_stat(5), and field 48 is the last one that is used.
   if (fields.size() < 46 || fields[0] == "Z" || fields[0] == "X") {
     return changed(pid);
   }

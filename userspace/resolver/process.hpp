@@ -24,7 +24,7 @@ struct Incarnation {
   friend bool operator==(const Incarnation&, const Incarnation&) = default;
 };
 
-// Which file; nothing of its content.
+// Which file it is, whatever its content.
 struct FileId {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -56,7 +56,7 @@ struct Process {
 // memory.
 [[nodiscard]] Result<Process> read_process(const std::string& proc, pid_t pid);
 
-// Whether nothing could be read because there is nobody any more; else it could not be looked at.
+// Whether an error says that the process has ended; otherwise the process could not be looked at.
 [[nodiscard]] bool has_ended(const Error& error);
 
 // The arguments as one line of at most kLongestCommandLine bytes, without secrets. They are in the process's

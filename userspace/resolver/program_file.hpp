@@ -12,8 +12,7 @@
 
 namespace msi2imds::resolver {
 
-// A file with its content: another content has another one of these, where the
-// kernel keeps the times.
+// A file and its content: where the kernel keeps the times, a file with another content has another key.
 struct FileKey {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;

@@ -19,7 +19,7 @@
 namespace msi2imds::resolver {
 namespace {
 
-// Tells the parent.
+// Sends what it hears to the parent.
 class Sender final : public Listener {
  public:
   explicit Sender(int socket) : socket_(socket) {}

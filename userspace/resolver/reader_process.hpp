@@ -14,10 +14,10 @@
 namespace msi2imds::resolver {
 
 enum class ReplyKind : std::uint8_t {
-  identity,      // what follows is one (caller::serialize)
-  unhashed,      // the same, but the hash of the program is to be found out before; pid: whose
-  command_line,  // what follows is one
-  hashed,        // it was tried
+  identity,      // an identity follows (caller::serialize)
+  unhashed,      // the same, but the hash of the program of process `pid` has to be found out first
+  command_line,  // a command line follows
+  hashed,        // the program was read, as far as it could be
 };
 
 // What the reader of /proc begins a message with.

@@ -135,7 +135,7 @@ void Resolver::begin_work() {
   }
 }
 
-// As long as the reader has something to tell.
+// Goes on as long as the reader has something to tell.
 asio::awaitable<void> Resolver::work() {
   while (!waiting_.empty() || !with_reader_.empty() || untold_ > 0) {
     if (!reader_ && !start_reader()) {
@@ -160,7 +160,7 @@ asio::awaitable<void> Resolver::work() {
   working_ = false;
 }
 
-// Once.
+// Warns once only.
 void Resolver::warn_without_filter() {
   if (reader_->has_no_filter() && !std::exchange(has_warned_, true)) {
     log::warn("the reader of /proc works without a filter of system calls: this kernel has none");
@@ -201,7 +201,7 @@ void Resolver::ask_reader() {
     const auto& [owner, number] = *next;
     const auto open = open_.find(number);
     if (!reader_->ask({.number = number, .clues = open->second.clues})) {
-      waiting_.push(owner, number);  // until it has taken what it was asked before
+      waiting_.push(owner, number);  // the reader has to take earlier questions first
       return;
     }
     open->second.is_with_reader = true;
@@ -210,7 +210,7 @@ void Resolver::ask_reader() {
   }
 }
 
-// An identity answers what it was asked, a command line comes after one.
+// Identities have to answer open questions, and command lines have to follow an identity.
 bool Resolver::is_expected(const ProcReader::Reply& reply) const {
   const auto found = open_.find(reply.number);
   if (found == open_.end()) {
@@ -231,7 +231,7 @@ bool Resolver::is_expected(const ProcReader::Reply& reply) const {
   return false;
 }
 
-// False: no reader of ours says that.
+// False: no honest reader says that.
 bool Resolver::take(ProcReader::Reply reply) {
   const auto found = open_.find(reply.number);
   if (!is_expected(reply)) {
@@ -268,7 +268,8 @@ bool Resolver::is_overdue(const Open& open) const {
   return open.is_with_reader && std::chrono::steady_clock::now() - open.asked >= settings_.patience;
 }
 
-// Now and then: there may be many. One that is kept waiting for ever would take its place from others.
+// Looks only now and then, since there may be many. A question that is never answered would keep its place
+// from others.
 bool Resolver::has_overdue_answers() {
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_for_overdue_ < settings_.patience / 10) {
@@ -329,7 +330,7 @@ asio::awaitable<void> Resolver::hash() {
     if (is_expected && !is_hasher_overdue()) {
       continue;
     }
-    hasher_.reset();  // a disk that hangs, or it says what it was not asked
+    hasher_.reset();  // its disk hangs, or it says what it was not asked
     for (const auto& [number, asked] : std::exchange(with_hasher_, {})) {
       finish_hash(number, false);
     }
@@ -372,7 +373,7 @@ void Resolver::ask_hasher() {
     const auto& [number, pid] = wanted;
     const auto open = open_.find(number);
     if (open == open_.end()) {
-      continue;  // it was answered without
+      continue;  // it was answered without the hash
     }
     Question question{.number = number, .clues = open->second.clues};
     question.clues.pid = pid;
@@ -413,8 +414,8 @@ void Resolver::give_up_reader() {
     to_leave_alone[doing.pid] = until;
   }
   const auto culprit = open_.find(doing.question);
-  const bool is_over = culprit == open_.end();              // what it was about
-  const bool is_nobody = is_over && !reader_has_answered_;  // each reader gets somebody answered
+  const bool is_over = culprit == open_.end();              // that question was answered
+  const bool is_nobody = is_over && !reader_has_answered_;  // no reader may end without an answer
   const caller::Clues hung = is_over ? caller::Clues() : culprit->second.clues;
   for (auto entry = open_.begin(); entry != open_.end();) {
     Open& open = entry->second;

@@ -39,7 +39,7 @@ struct Settings {
   int cgroup_root =
       -1;  // the root directory of cgroup2, for as long as the resolver lives; -1: there is none
   std::chrono::milliseconds deadline{100};
-  // For an answer, however busy who is to give it seems: of the reader, and about a program that is read.
+  // How long an answer of the reader, and the hash of a program, may take, however busy their process seems.
   std::chrono::milliseconds patience{10'000};
   std::chrono::milliseconds patience_for_hash{60'000};
   accounts::Files account_files{};
@@ -61,7 +61,7 @@ class Resolver {
   asio::awaitable<std::vector<SerializedIdentity>> resolve(std::vector<caller::Clues> questions);
 
  private:
-  // Whose questions wait for whose: a user's with all his uids (base/holder.hpp).
+  // Questions of the same owner wait for each other: of one user with all his uids (base/holder.hpp).
   using Owner = std::uint32_t;
   using Until = std::unordered_map<std::int32_t, std::chrono::steady_clock::time_point>;  // by process
 
@@ -132,21 +132,21 @@ class Resolver {
   std::map<std::uint64_t, Open> open_;  // by their numbers
   std::uint64_t last_number_ = 0;
   FairQueue<Owner, std::uint64_t> waiting_;
-  std::map<Owner, int> with_reader_;  // how many
+  std::map<Owner, int> with_reader_;  // how many questions
   // Of programs: kept whichever reader writes them.
   Shared<ProgramHashes> hashes_;
   std::unique_ptr<ProcReader> hasher_;
   FairQueue<Owner, std::pair<std::uint64_t, pid_t>> unhashed_;
   std::map<std::uint64_t, Asked> with_hasher_;  // by the questions' numbers
   bool hashing_ = false;
-  std::size_t untold_ = 0;  // command lines
+  std::size_t untold_ = 0;  // command lines that the reader has still to tell
   bool working_ = false;
   bool has_warned_ = false;
-  bool reader_has_answered_ = false;  // the one there is
+  bool reader_has_answered_ = false;  // the present one, anything yet
   std::chrono::steady_clock::time_point looked_for_overdue_ = {};
   std::unordered_map<std::int32_t, Known> known_;
-  Until hanging_;     // left alone
-  Until unreadable_;  // their command lines are
+  Until hanging_;     // processes that are left alone
+  Until unreadable_;  // processes whose command lines are not read
 };
 
 }  // namespace msi2imds::resolver

@@ -78,8 +78,8 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
   }
 }
 
-// Whoever waits for his client, else who is being answered for longest: that takes milliseconds, unless he
-// does not receive his answer.
+// Ends the connection that has waited for its client for longest, or else the one that is being answered for
+// longest: answers take milliseconds, unless the client does not receive them.
 bool AdminServer::make_room() {
   for (Client& client : waiting_) {
     if (!client.connection.has_arrived_input()) {

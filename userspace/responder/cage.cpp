@@ -73,7 +73,8 @@ void allow_waiting(SystemCallFilter& filter) {
                 SCMP_SYS(getpid), SCMP_SYS(gettid)});
 }
 
-// No code, and of files only what is read: locking the tokens' memory needs it mapped.
+// No memory that can be executed, and files only for reading: the memory of the tokens has to be mapped to be
+// locked.
 void allow_memory(SystemCallFilter& filter) {
   filter.allow_if(SCMP_SYS(mmap), {has_no_bits(2, PROT_EXEC), has_bits(3, MAP_ANONYMOUS)});
   filter.allow_if(SCMP_SYS(mmap), {{.index = 2, .value = PROT_READ}});

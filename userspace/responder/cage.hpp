@@ -12,7 +12,8 @@
 
 namespace msi2imds::responder {
 
-// Who a responder that is started by root becomes, and the empty directory that becomes its root.
+// The user and group that a responder started by root changes to, and the empty directory that becomes its
+// root.
 struct Destiny {
   uid_t uid = 0;
   gid_t gid = 0;

@@ -240,7 +240,7 @@ void IdentityBook::take_agreements(const control::Message& message) {
   const auto agreements = control::get_records<caller::Agreement>(message);
   const auto question = questions_.find(message.number);
   if (question == questions_.end() || !agreements || agreements->size() != question->second.lookups.size()) {
-    return;  // nobody goes by it
+    return;  // it answers no question
   }
   const std::vector<PendingIdentityPtr> asked = question->second.lookups;
   for (std::size_t i = 0; i < asked.size(); ++i) {

@@ -29,7 +29,7 @@ namespace msi2imds::responder {
 enum class Need : std::uint8_t {
   nothing,    // whatever is known will do
   agreement,  // whether the socket's user is the caller's
-  process,    // everything, and nothing from memory
+  process,    // everything, found out anew for this request
 };
 
 // What is being found out about the caller at the other end of a connection.
@@ -111,7 +111,7 @@ class IdentityBook {
   // What the supervisor says, in the order in which it came: an identity, that one may go, whose the
   // connections are that were asked about.
   void take_identity(const control::Message& message);
-  // Returns the caller whose command line it was; none: nobody's of whom anything is known.
+  // Returns the caller whose command line it is; null where the book has no such caller.
   std::shared_ptr<const caller::Identity> take_command_line(const control::Message& message);
   void forget_identity(const control::Message& message);
   void take_agreements(const control::Message& message);

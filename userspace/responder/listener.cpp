@@ -50,7 +50,7 @@ Listener::Step Listener::accept_next() {
   return Step::connection;
 }
 
-// Logged once, until it is another one.
+// The same failure is logged once.
 void Listener::note(std::string failure) {
   if (!failure.empty() && failure_ != failure) {
     log::warn("{}; who dials waits", failure);
@@ -61,8 +61,8 @@ void Listener::note(std::string failure) {
   failure_ = std::move(failure);
 }
 
-// Asio keeps a little of each socket for good. Of those that come together it lies together, so that the
-// memory of their sessions can be given back.
+// Asio keeps some memory of each socket for good. Sockets are accepted in batches so that this memory lies
+// together, and that of their sessions can be given back to the kernel.
 Listener::Step Listener::serve_batch() {
   const std::size_t most = std::min(kAcceptBatch, sessions_.spare_descriptors());
   Step step = Step::connection;

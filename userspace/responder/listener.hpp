@@ -15,8 +15,7 @@
 
 namespace msi2imds::responder {
 
-// Accepts from one listening socket, without pause: whose connection the next one is, only accepting it
-// tells.
+// Accepts from one listening socket without pause, since only accepting a connection tells whose it is.
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
   Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions);

@@ -15,7 +15,7 @@ struct Amounts {
   std::size_t input_bytes = 0;
 };
 
-// In which orders those are kept who have something.
+// The orders in which owners and uids are kept: what includes them, and by what they are compared.
 struct ByPlaces {
   static bool includes(const Amounts& amounts) {
     return amounts.places > 0;
@@ -61,7 +61,7 @@ struct Ranked : Amounts,
                 RankHook<ByQueued>,
                 RankHook<ByInput> {};
 
-// Items in all of these orders. Of those that have as much, the first is whose amounts have not changed for
+// Items in all of these orders. Among equals, the first is the one whose amounts have not changed for
 // longest.
 template <typename Item>
 class Ranks {

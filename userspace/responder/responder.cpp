@@ -33,7 +33,7 @@ constexpr std::chrono::milliseconds kRecords{300};
 // wait for long, and everybody else with him.
 static_assert(control::kHandOver - kLastWords - kRecords >= std::chrono::milliseconds(300));
 
-// How long something that happened to single connections is told of.
+// For how long the status tells of failures of single connections.
 constexpr std::chrono::seconds kRecent{60};
 
 void add_remark(admin::Status& status, std::string_view shortcoming, std::string text) {
@@ -318,7 +318,7 @@ admin::Shortcomings Responder::shortcomings() {
   for (const auto& listener : listeners_) {
     if (!listener->failure().empty()) {
       admin::add(all, admin::kDescriptors, listener->failure());
-      break;  // the others lack the same
+      break;  // one is enough: all listeners lack the same
     }
   }
   const ContainedFailures& failures = contained_failures();

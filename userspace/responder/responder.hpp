@@ -64,7 +64,7 @@ class Responder {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
   std::uint64_t responders_started_ = 0;  // as the supervisor says
-  std::uint64_t sockets_replaced_ = 0;    // the same
+  std::uint64_t sockets_replaced_ = 0;    // as the supervisor says
   bool drained_ = false;
   Duty heartbeat_;
   Duty keeping_;

@@ -110,8 +110,8 @@ http::Response Session::fail(const token::FetchResult& result) {
   return render(result);
 }
 
-// What the rules may go by; nothing if that is not to be waited for any more. Waits for what one of them asks
-// for: a word of the observer's, or a look at the process.
+// What the rules may go by. Waits for what one of them asks for: a word of the observer's, or a look at the
+// process; nullopt where there is no time left to wait.
 asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
   Need needed = need(request.identity.kind == token::SelectorKind::none);
   if (needed == Need::agreement) {
@@ -134,7 +134,7 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
   co_return known;
 }
 
-// Anew where the rules are newer than the connection, or more is needed than was asked for.
+// Asks again where the rules are newer than the connection, or need more than was asked for.
 void Session::look_up_for(Need needed) {
   if (needed > looked_up_for_) {
     looked_up_for_ = needed;
@@ -207,7 +207,7 @@ asio::awaitable<void> Session::run() {
     if (!written) {
       co_return;
     }
-    // What is to be recorded waits until the caller is known: a client that asks on and on waits with it.
+    // Records wait until the caller is known; a client that sends many requests has to wait for that, too.
     unrecorded_ = lookup_->identity() == nullptr ? unrecorded_ + 1 : 0;
     if (unrecorded_ >= kMostUnrecorded) {
       co_await services_.callers.wait(lookup_);

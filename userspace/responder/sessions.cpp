@@ -37,13 +37,13 @@ void Sessions::take(StreamSocket socket, const SocketAddress& peer) {
     serve_waiting(services_.settings.max_connections);
   }
   if (shares.queued() > most) {
-    ++turned_away_;  // others must not wait behind those who have most
+    ++turned_away_;  // others are not to wait behind whoever has most
     (void)shares.take_last_in_queue();
   }
 }
 
-// Nobody's connection ends, and no spare place is taken, for who cannot be told: a client that is gone
-// already would make its user two.
+// A client that is gone when it is accepted has no user that could be told. No busy connection ends for it
+// and it gets no spare place: otherwise a user could count twice.
 bool Sessions::find_place_for(const Holder& holder) {
   const Settings& settings = services_.settings;
   Shares& shares = services_.shares;
@@ -59,7 +59,7 @@ bool Sessions::find_place_for(const Holder& holder) {
   if (count() < settings.max_connections + settings.spare_connections) {
     return true;
   }
-  // What gave way while it was busy takes memory until it notices.
+  // A busy session that gave way still takes memory until it notices.
   return running_ < settings.max_connections + 2 * settings.spare_connections && shares.end_busy_for(holder);
 }
 

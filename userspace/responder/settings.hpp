@@ -20,7 +20,7 @@ struct Settings {
   legacy::Rules rules;
   Holders holders;
   std::size_t max_connections = 16384;
-  std::size_t spare_connections = 1024;  // that wait for a place, and as many for who has few
+  std::size_t spare_connections = 1024;  // may wait for a place; as many are served beyond the limit
   std::vector<std::uint16_t> legacy_ports;
   policy::IdentityChoice identities;
   policy::Policy policy;

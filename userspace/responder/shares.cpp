@@ -43,7 +43,7 @@ Share* Shares::find(const Holder& holder) {
   return share == owner->second.uids.end() ? nullptr : &share->second;
 }
 
-// `change` is made to what the uid has, its owner, and all together.
+// Applies `change` to the amounts of the uid, of its owner, and of all together.
 template <typename Change>
 void Shares::change(Share& share, const Holder& holder, const Change& change) {
   Owner& owner = *share.owner;
@@ -123,14 +123,14 @@ void Shares::set_input_bytes(Sharer& sharer, std::size_t bytes) {
     sharer.share_->with_input.push_back(sharer);
   }
   change(*sharer.share_, sharer.holder_, [had, bytes](Amounts& amounts) {
-    amounts.input_bytes += bytes - had;  // what wraps around wraps back
+    amounts.input_bytes += bytes - had;  // unsigned: a negative difference wraps, and the sum wraps back
   });
   while (all_.input_bytes > kMostInputBytes) {
     end(ranks_.most<ByInput>()->ranks.most<ByInput>()->with_input.front());
   }
 }
 
-// Whoever is first in that order, if he has more places than `holder` and so many.
+// Whoever has most in that order, if he has more than `more` places beyond those of `holder`.
 template <typename Order>
 Share* Shares::biggest_for(const Holder& holder, std::size_t more) {
   const auto own = owners_.find(holder.owner);

@@ -90,8 +90,8 @@ class Shares {
   void set_idle(Sharer& sharer);
   void set_busy(Sharer& sharer);
 
-  // How much memory the part of its request takes that has come. Where all take more than the limit together,
-  // whoever has most loses what has waited for longest with a part of a request, which may be this one.
+  // Notes how much memory the part of its request that has come takes. Where all such parts take more than
+  // the limit, whoever has most loses the connection that has waited with one for longest, perhaps this one.
   void set_input_bytes(Sharer& sharer, std::size_t bytes);
 
   // Whether somebody has more places.

@@ -19,7 +19,7 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr std::chrono::seconds kSaveInterval{10};
-constexpr std::chrono::seconds kTryAgain{2};       // after one that failed
+constexpr std::chrono::seconds kTryAgain{2};       // after a save that failed
 constexpr std::chrono::seconds kMarkInterval{60};  // without a request
 constexpr std::chrono::milliseconds kRetryInterval{10};
 

@@ -9,8 +9,8 @@
 
 namespace msi2imds::supervisor {
 
-// How many answers to a responder are being worked out: no more than there is room for at a time, as long as
-// it is there to take them.
+// Counts the answers to a responder that are being worked out, and keeps them to so many at a time while a
+// responder is there to take them.
 class AnswersUnderWay {
  public:
   AnswersUnderWay(asio::io_context& io, std::size_t most)
@@ -44,7 +44,7 @@ class AnswersUnderWay {
   std::size_t most_;
   std::size_t count_ = 0;
   bool is_open_ = true;
-  asio::steady_timer changed_;  // its cancellation says so
+  asio::steady_timer changed_;  // is cancelled at each change
 };
 
 }  // namespace msi2imds::supervisor

@@ -52,7 +52,7 @@ void allow_most_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < kMostDescriptors) {
     limit.rlim_max = kMostDescriptors;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // a reload that wants more than there is says so
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // a reload that needs more will log it
   }
 }
 
@@ -69,8 +69,8 @@ std::size_t connections_within_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return kOtherDescriptors;
   }
-  // A fifth is enough for both kinds of spare connections. Where there are few
-  // descriptors, half of them are left for everything else.
+  // A fifth is enough for both kinds of spare connections. Where there are few descriptors, half of them are
+  // left for everything else.
   return limit.rlim_cur - std::min(kOtherDescriptors + limit.rlim_cur / 5, limit.rlim_cur / 2);
 }
 

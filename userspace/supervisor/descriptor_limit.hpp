@@ -5,8 +5,7 @@
 
 namespace msi2imds::supervisor {
 
-// How many connections may wait for a place beside so many that are served, and as many more are served of
-// who has few.
+// Beside so many connections: how many more of users with few connections are served, and how many may wait.
 [[nodiscard]] std::size_t spare_connections(std::size_t connections);
 
 // Raises RLIMIT_NOFILE so that a responder can hold that many connections. Logs when it cannot.

@@ -14,7 +14,7 @@ namespace {
 
 constexpr mode_t kPermissions = 07777;
 
-// Nothing: it is not there, or it is none that is in the way.
+// Nothing where the file does not exist, or its owner and mode are not in the way.
 std::optional<std::string> whose(const std::string& kind, const std::string& path) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0 || (found.st_uid == ::geteuid() && (found.st_mode & S_IWUSR) != 0)) {

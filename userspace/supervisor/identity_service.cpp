@@ -71,7 +71,7 @@ void IdentityService::hear_command_line(const std::string& identity, std::string
   } else if (early_.size() < kMostEarly) {
     early_[identity] = line;
   } else {
-    early_.clear();  // of callers of whom nobody wants to be told any more
+    early_.clear();  // no responder waits for these callers any more
   }
 }
 

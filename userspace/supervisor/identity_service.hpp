@@ -27,7 +27,7 @@ class IdentityService {
     std::optional<SocketAddress> dialled;   // where only the supervisor knows it
   };
 
-  // To the responder that runs; none: it does not.
+  // The channel to the responder; null while none runs.
   using FindChannel = std::function<control::Channel*()>;
 
   IdentityService(asio::io_context& io, FindChannel find_channel)
@@ -62,7 +62,7 @@ class IdentityService {
   std::unique_ptr<resolver::Resolver> resolver_;
   PushedIdentities pushed_;
   bool wants_sha256_ = false;
-  CommandLines early_;  // of identities that have not been sent, which they follow
+  CommandLines early_;  // of identities that have not been sent yet
 };
 
 }  // namespace msi2imds::supervisor

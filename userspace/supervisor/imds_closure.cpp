@@ -12,7 +12,8 @@
 namespace msi2imds::supervisor {
 namespace {
 
-// All ways have been tried in vain: another try runs the host's programs.
+// After all ways have failed they are tried again only at every so manieth look, since a try runs the host's
+// programs.
 constexpr unsigned kLooksBetweenTries = 10;
 
 // What is to be closed, and to whom; nothing where that is not asked for.
@@ -85,9 +86,9 @@ asio::awaitable<void> ImdsClosure::close(redirect::BarrierPlan plan, std::string
   note(again);
 }
 
-// The first way that can, but what was used last goes first: it may have a guard at work, and is refused
-// already where it is in force with another plan. What was in force before stays until then, and is taken
-// away afterwards.
+// Takes the first way that works. The way that was used last is tried first, since its guard may be at work;
+// where it is in force with another plan, it has just refused this one and is left out. What was in force
+// stays until the new way is, and is removed then.
 asio::awaitable<void> ImdsClosure::raise_anew(redirect::BarrierPlan plan, std::string pin_directory) {
   if (looks_in_vain_++ % kLooksBetweenTries != 0) {
     co_return;
@@ -146,7 +147,7 @@ asio::awaitable<void> ImdsClosure::end(bool successor_serves) {
   co_await lower();
 }
 
-// Of ways that are not in force; where one is, what it finds of its own it takes over.
+// Removes what is left of ways that are not in force. A way in force has taken over what it found of its own.
 asio::awaitable<void> ImdsClosure::remove_leftovers(std::string pin_directory) {
   if (!leavings_.are_possible()) {
     co_return;

@@ -254,7 +254,7 @@ asio::awaitable<void> Interception::detach() {
   }
 }
 
-// To that of the redirection in force, if it has one.
+// Listens to the alarm of the redirection in force, if it has one.
 void Interception::listen_for_alarm() {
   if (alarm_) {
     alarm_->cancel();

@@ -20,8 +20,8 @@ namespace {
 
 // Callers of a machine that boots come all at once, and a full backlog costs them a second each.
 constexpr int kBacklog = 4096;
-// What waits in a connection's socket is the service's memory. The kernel takes twice as much; with less, a
-// request of 64 KiB takes milliseconds. An answer passes in one piece all the same.
+// What waits in the socket of a connection counts as the service's memory, and the kernel takes twice as much
+// as these. With smaller buffers a request of 64 KiB takes milliseconds. An answer still passes in one piece.
 constexpr int kReceiveBuffer = 8192;
 constexpr int kSendBuffer = 4096;
 
@@ -68,8 +68,8 @@ bool is_missing_ipv6(const SocketAddress& address, int err) {
   return address.family() == AF_INET6 && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT);
 }
 
-// The kernel gives away the port of a socket that was shut down, unless it was bound to that very one: then
-// it listens, on another.
+// Whether a socket that was shut down can listen on its address again. The kernel may have freed a port that
+// it had chosen itself: then the socket would listen on another one.
 bool listens_again(int socket, const SocketAddress& address) {
   if (::listen(socket, kBacklog) != 0 || !still_accepts(socket)) {
     return false;

@@ -18,7 +18,7 @@ struct Known {
   const char* name;
 };
 
-// What for: docs/units.md.
+// What each is kept for is in docs/units.md.
 constexpr std::array kKept = {
     Known{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
     Known{CAP_KILL, "CAP_KILL"},
@@ -40,8 +40,8 @@ constexpr Capabilities kOthersFiles = set_of({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_F
 
 constexpr Capabilities kBpf = set_of({CAP_BPF, CAP_PERFMON});
 
-// Without CAP_SETPCAP nothing of this can be done, and without capabilities beyond the kept ones, as
-// no_new_privs has it, nothing of it matters.
+// All of this needs CAP_SETPCAP. Without it nothing can be done here, nor need it be: no_new_privs keeps
+// executed files from bringing capabilities beyond the kept ones.
 void close_other_ways(Capabilities kept) {
   confinement::bound_capabilities(kept);
   (void)::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

@@ -16,7 +16,7 @@ namespace msi2imds::supervisor {
 namespace {
 
 constexpr std::uint16_t kAgentPort = 3080;
-// As the kernel cuts them.
+// The kernel cuts names of processes to 15 characters.
 constexpr std::array<std::string_view, 2> kAgentNames = {"azure-proxy-age", "GuestProxyAgent"};
 
 // Anybody may call a process by that name; root's alone count.

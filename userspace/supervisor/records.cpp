@@ -16,7 +16,7 @@ namespace msi2imds::supervisor {
 namespace {
 
 constexpr int kMetricsBacklog = 16;
-constexpr std::size_t kMostWhy = 512;  // of what a responder says
+constexpr std::size_t kMostWhy = 512;  // bytes of the reason that a responder gives
 
 Result<UniqueFd> listen_for_metrics(std::uint16_t port) {
   const SocketAddress address = SocketAddress::ipv4_loopback(port);
@@ -62,7 +62,7 @@ void Records::hand_over(const config::Config& config, control::Channel& channel,
   }
 }
 
-// What is no file, such as a link, is set aside like one that is damaged.
+// Whatever is not a regular file, such as a link, is set aside like a damaged file.
 Result<UniqueFd> Records::open_usage_file() {
   Result<UniqueFd> file = usage_file_->open();
   const auto& code = file ? boost::system::error_code() : file.error().code();

@@ -30,8 +30,8 @@ class Records {
   // Puts what the responder has written in the place of the old state.
   void save_usage_file(std::uint64_t size);
 
-  // Keeps what cannot be read, for somebody to look at. False: this responder, which reads it once, has said
-  // so before.
+  // Renames a file that cannot be read, and so keeps it for somebody to look at. False: this responder has
+  // asked for that before, though it reads the file only once.
   [[nodiscard]] bool set_usage_file_aside(std::string_view why);
 
   // Gives up the socket for metrics if it accepts nobody any more; hand_over() opens another. True: it did.

@@ -17,11 +17,11 @@
 namespace msi2imds::supervisor {
 namespace {
 
-// So many responders in a row that ended before they served may have ended of what is kept for them.
+// After so many responders in a row that ended before they served, what is kept for them may be the cause.
 constexpr int kStartsBeforeDoubt = 2;
-// From the end of the channel to that of the process.
+// How long a process may take to end after its channel has.
 constexpr std::chrono::milliseconds kExitPatience{1000};
-// Of one responder; then the rest of the process goes on.
+// After so many messages of a responder, the rest of the process gets its turn.
 constexpr std::size_t kMessagesInATurn = 32;
 
 }  // namespace
@@ -69,7 +69,7 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   if (stopping_) {
     co_return Outcome::never_ready;
   }
-  // One that took them from the last responder would end of them, too.
+  // A new responder with sockets that the last one has shut down would be ended for it, too.
   sockets_replaced_ += co_await interception_.replace_dead_sockets();
   sockets_replaced_ += records_.drop_dead_socket() ? 1 : 0;
   co_await replace_dead_admin_socket();
@@ -213,7 +213,7 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
 // False: no responder of ours says that.
 bool Supervisor::act_on(control::Channel& channel, control::Received received) {
   const control::Message& message = received.message;
-  bool understood = !received.descriptor;  // a responder has none for us
+  bool understood = !received.descriptor;  // a responder has no reason to send one
   if (understood) {
     switch (message.kind) {
       case control::Kind::alive:
@@ -259,7 +259,7 @@ asio::awaitable<void> Supervisor::count_answer(asio::awaitable<void> answer) {
   answers_.end();
 }
 
-// Nobody else holds its sockets: whoever has ended one has taken it over.
+// Nobody but the responder could have shut its sockets down, so somebody has taken it over.
 void Supervisor::distrust_responder(std::size_t dead_sockets) {
   sockets_replaced_ += dead_sockets;
   if (dead_sockets > 0 && responder_ && !stopping_) {
@@ -315,7 +315,7 @@ asio::awaitable<void> Supervisor::begin_serving() {
     service_manager_.notify("READY=1");
     spawn(io_, "feed the service manager's watchdog", feed_service_manager());
   }
-  // Whoever is served from now on need not wait for what runs host programs.
+  // What runs host programs comes last, since callers are served already.
   if (mode_ == Mode::serve) {
     co_await closure_.follow(config_);
   }

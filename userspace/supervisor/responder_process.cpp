@@ -33,8 +33,8 @@ struct Failure {
   int err = 0;
 };
 
-// Closing one could make us wait. Kernels before 6.16 do not know it; there the responder's own filter has to
-// do.
+// Closing a descriptor that was sent to us could make us wait. Kernels before 6.16 do not know the option;
+// there only the responder's own filter keeps it from sending one.
 void take_no_descriptors(const UniqueFd& channel) {
   constexpr int kPassRights = 83;  // SO_PASSRIGHTS
   const int off = 0;

@@ -14,8 +14,8 @@
 namespace msi2imds::supervisor {
 
 // A running responder: this same binary, started again, which becomes `user` without any capability before it
-// reads a byte. Destroying it ends the process, and so does a message that it has not taken: without it the
-// next would be understood wrongly.
+// reads a byte. Destroying it ends the process, and so does a message that it does not take: without that
+// message, it would misunderstand the next one.
 class ResponderProcess {
  public:
   // Fails when the process cannot be made or cannot run the binary, with the step at which it failed.

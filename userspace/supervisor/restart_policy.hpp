@@ -38,7 +38,7 @@ class RestartPolicy {
   static constexpr int kMaxFailures = 5;
   static constexpr int kHungWeight = 3;  // each hang has cost callers many seconds already
   static constexpr std::chrono::seconds kMaxBackOff{60};
-  // Nothing is redirected before it serves: another attempt costs callers nothing.
+  // Nothing is redirected before a responder serves, so another attempt costs callers nothing.
   static constexpr std::chrono::seconds kMaxWaitForStart{3};
   static constexpr std::chrono::minutes kForgiven{10};  // what was before such a good run counts no more
 

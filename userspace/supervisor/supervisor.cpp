@@ -22,7 +22,7 @@ namespace {
 constexpr std::chrono::seconds kWatchInterval{1};
 // How long the end waits for the disk.
 constexpr std::chrono::milliseconds kLastSave{2000};
-// So many connections as a responder may have ask about their callers in half as many messages.
+// Half as many messages suffice to ask about the callers of all connections that a responder may have.
 constexpr std::size_t kMostAnswers = 512;
 
 }  // namespace
@@ -124,10 +124,10 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
   co_return Result<void>();
 }
 
-// What takes more than we keep is done first. "auto" has tried the backends up to the first that works.
-// Another one, after a reload, does with what we keep, since the kernel loads modules for whoever has
-// CAP_NET_ADMIN. Only the tool of iptables' old kind loads ip_tables by itself: where nobody has used it
-// before, and it was not tried here, that reload fails, and says so (docs/units.md).
+// Whatever needs a privilege that is not kept is done before. "auto" has tried the backends up to the first
+// that works. Another backend, after a reload, needs only what is kept, since the kernel loads modules for
+// whoever has CAP_NET_ADMIN. Only the tool of iptables' old kind loads ip_tables by itself: where nobody has
+// used it before, and it was not tried here, that reload fails, and says so (docs/units.md).
 Result<void> Supervisor::confine() {
   loader::prepare_libbpf();
   loader::keep_unmounted_root();
@@ -276,7 +276,7 @@ asio::awaitable<void> Supervisor::keep_in_force() {
   }
 }
 
-// Without waiting for the next second; also while something is being put back.
+// Looks at once instead of at the next second, also where something is being put back just now.
 void Supervisor::look_at_once() {
   look_at_once_ = true;
   repair_timer_.cancel();
