@@ -117,8 +117,8 @@ def upgrade(cell):
 
 def goes_with_the_process(backend):
     return (
-        "The redirection goes with the process that was killed, so that the extension gets its callers back: refused "
-        "until the next one is ready."
+        "Where the redirection cannot stay without its process, it goes with the one that was killed, so that the "
+        "extension gets its callers back: refused until the next one is ready."
         if backend not in ("sk_lookup", "listen")
         else ""
     )

@@ -139,5 +139,5 @@ def drop_in(heading):
 @pytest.mark.parametrize(("unit", "duty"), [(SERVICE, "unmounted_cgroup2"), (OBSERVER, "observer")])
 def test_mounts_cgroup2_with_the_drop_in_for_it(unit_of, unit, duty):
     service = unit_of(unit, "unmounted_cgroup2")
-    service.override(drop_in("Where CAP_BPF does not do"))
+    service.override(drop_in("Where CAP_BPF is not enough"))
     assert getattr(duties, duty)(service)

@@ -235,7 +235,7 @@ bool Resolver::is_expected(const ProcReader::Reply& reply) const {
 bool Resolver::take(ProcReader::Reply reply) {
   const auto found = open_.find(reply.number);
   if (!is_expected(reply)) {
-    log::error("the reader of /proc is ended, since it says what no reader says: kind {} about question {}",
+    log::error("the reader of /proc is ended, since its answer was not expected: kind {} about question {}",
                static_cast<unsigned>(reply.kind), reply.number);
     return false;
   }

@@ -53,7 +53,7 @@ Listener::Step Listener::accept_next() {
 // The same failure is logged once.
 void Listener::note(std::string failure) {
   if (!failure.empty() && failure_ != failure) {
-    log::warn("{}; who dials waits", failure);
+    log::warn("{}; new connections wait", failure);
   }
   if (failure.empty() && !failure_.empty()) {
     log::info("accept on {} again", address_.to_string());

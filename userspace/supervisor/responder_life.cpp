@@ -210,7 +210,7 @@ asio::awaitable<void> Supervisor::follow_responder(control::Channel& channel) {
   }
 }
 
-// False: no responder of ours says that.
+// False: no honest responder says that.
 bool Supervisor::act_on(control::Channel& channel, control::Received received) {
   const control::Message& message = received.message;
   bool understood = !received.descriptor;  // a responder has no reason to send one
@@ -243,7 +243,7 @@ bool Supervisor::act_on(control::Channel& channel, control::Received received) {
     }
   }
   if (!understood) {
-    log::error("responder {} is ended, since it says what no responder says: kind {}{}", responder_->pid(),
+    log::error("responder {} is ended, since it sent what no responder sends: kind {}{}", responder_->pid(),
                static_cast<std::uint32_t>(message.kind), received.descriptor ? " with a descriptor" : "");
   }
   return understood;
