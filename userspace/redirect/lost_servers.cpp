@@ -37,9 +37,7 @@ void LostServers::end_waiting(const std::vector<std::uint16_t>& ports, std::uint
   }
   std::set<std::uint64_t> seen;
   for (const netlink::TcpSocket& client : *waiting) {
-    if (!seen_.contains(client.socket.cookie)) {
-      seen.insert(client.socket.cookie);
-    } else if (!has_server(client)) {
+    if (seen_.contains(client.socket.cookie) && !has_server(client)) {
       (void)netlink::abort_connection(client);
     } else {
       seen.insert(client.socket.cookie);

@@ -49,7 +49,7 @@ struct Settings {
 
 // Finds out who callers are, without ever hanging: /proc is read by a child process, which is ended and
 // replaced when it has made no step by the deadline, or says what it was not asked. What one user asks, or
-// does to hold it up, costs others at most one deadline.
+// does to hold it up, costs others at most one deadline. `io` is not run any more once it is gone.
 class Resolver {
  public:
   Resolver(asio::io_context& io, Settings settings);

@@ -57,12 +57,16 @@ class ResolverTest : public testing::Test {
     EXPECT_TRUE(identity);
     return identity ? *identity : caller::Identity();
   }
-  std::vector<caller::Identity> resolve(Resolver& resolver, std::vector<caller::Clues> questions) {
+  std::vector<caller::Identity> resolve(asio::io_context& io, Resolver& resolver,
+                                        std::vector<caller::Clues> questions) {
     std::vector<caller::Identity> identities;
-    for (const SerializedIdentity& one : support::run(io_, resolver.resolve(std::move(questions)))) {
+    for (const SerializedIdentity& one : support::run(io, resolver.resolve(std::move(questions)))) {
       identities.push_back(read(one));
     }
     return identities;
+  }
+  std::vector<caller::Identity> resolve(Resolver& resolver, std::vector<caller::Clues> questions) {
+    return resolve(io_, resolver, std::move(questions));
   }
 
   asio::io_context io_{1};
@@ -289,10 +293,11 @@ class LyingReaderTest : public ResolverTest {
   // All questions are answered, and by another reader but for those that it was given.
   std::vector<caller::Identity> ask_one_that(Lies what, std::vector<caller::Clues> questions) {
     lies = what;
-    Resolver resolver(io_, {.patience = std::chrono::milliseconds(500), .become_reader = lie_at_first});
+    asio::io_context io{1};  // not run any more once the resolver is gone
+    Resolver resolver(io, {.patience = std::chrono::milliseconds(500), .become_reader = lie_at_first});
     questions.push_back(dialled_by(::getpid()));
-    auto identities = resolve(resolver, questions);
-    EXPECT_EQ(resolve(resolver, {dialled_by(::getpid())}).front().pid, ::getpid());
+    auto identities = resolve(io, resolver, questions);
+    EXPECT_EQ(resolve(io, resolver, {dialled_by(::getpid())}).front().pid, ::getpid());
     EXPECT_GE(*readers_started, 2) << "it was not replaced";
     EXPECT_TRUE(identities.back().program.ends_with("/resolver_test")) << identities.back().program;
     identities.pop_back();
