@@ -33,9 +33,8 @@ def test_is_watched_from_the_start_in_a_directory_of_ours(service):
     assert f"inotify wd:1 ino:{service.waagent.stat().st_ino:x} " in watches
 
 
-def test_comes_back_with_its_directory(service):
-    file_of(service).unlink()
-    service.waagent.rmdir()
+def test_comes_back_with_its_directory(service, tmp_path):
+    service.waagent.rename(tmp_path / "gone")
     wait_until(lambda: file_of(service).exists(), 5, "the file is back")
 
 

@@ -96,6 +96,10 @@ def found_no_file(outcome, uninstalled):
     return "no such file or directory" in outcome.detail and uninstalled <= outcome.time <= uninstalled + 0.5
 
 
+def amiss(retirement):
+    return [check["text"] for check in retirement["checks"] if not check["good"]]
+
+
 @pytest.mark.parametrize("extension", CASES.values(), ids=CASES.keys(), indirect=True)
 def test_no_request_fails_from_the_extension_to_its_removal_and_back(
     host, emulator, pinned, extension, held, tmp_path, capsys
@@ -123,7 +127,7 @@ def test_no_request_fails_from_the_extension_to_its_removal_and_back(
         assert timeline.answered_by() == {"msi2imds"}
 
         code, retirement = in_json(pinned, "retire")
-        assert code == 0, retirement
+        assert code == 0, amiss(retirement)
         assert "az vm extension delete" in retirement["commands"]["az"][0]
 
         uninstalled = time.time()
@@ -131,7 +135,7 @@ def test_no_request_fails_from_the_extension_to_its_removal_and_back(
         timeline.stage("retire: the extension is uninstalled")
         assert extension.discovery_file.read_text() == f'{{"url":"http://localhost:{extension.port}"}}'
         code, retirement = in_json(pinned, "retire")
-        assert code == 0 and retirement["extension_removed"], retirement
+        assert code == 0 and retirement["extension_removed"], amiss(retirement)
 
         pinned.process.terminate()
         assert pinned.wait_exit() == 0

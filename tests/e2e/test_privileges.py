@@ -43,8 +43,9 @@ GRANTED_BY_THE_UNIT = limited_to(KEPT - {"CAP_SYS_CHROOT"})
 
 
 def sets_of(pid):
+    """Empty when the process is gone."""
     status = status_of(pid)
-    return {name: int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
+    return {name: int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb") if status}
 
 
 def assert_holds(service, names):

@@ -4,10 +4,13 @@
 import contextlib
 import json
 import os
+import shutil
 
 import pytest
 
 from extension import Extension
+from kernel_state import name_of
+from programs import start_in, stop
 from raw_http import RawConnection, request
 from waiting import wait_until
 
@@ -85,6 +88,17 @@ def test_after_the_removal_it_tells_whether_something_broke(service, extension, 
     assert "IMDS does not answer" in wrong(report)[0]
     assert "something is wrong" in service.run("retire").stdout
     emulator.restart()
+
+
+def test_what_others_call_like_it_is_not_in_the_way(service, extension, host, other_host, tmp_path):
+    extension.uninstall()
+    named = tmp_path / "msi-extension"
+    named.symlink_to(shutil.which("sleep"))
+    of_a_user = start_in(host, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", named, 60)
+    with Extension(other_host):
+        wait_until(lambda: name_of(of_a_user.pid) == "msi-extension", 10, "a user's process is called like it")
+        wait_until(lambda: retire(service)[1]["extension_removed"], 10, "it is removed")
+    stop(of_a_user)
 
 
 def test_disabled_it_is_still_to_be_removed(service, extension):

@@ -2,6 +2,7 @@
 #include "waagent/process.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "base/unique_fd.hpp"
 #include "netlink/tcp_sockets.hpp"
+#include "resolver/credentials.hpp"
 #include "resolver/holders.hpp"
 #include "resolver/process.hpp"
 #include "resolver/unit.hpp"
@@ -30,6 +32,21 @@ std::vector<pid_t> pids_by_name(const std::string& proc, std::string_view name) 
     return !comm || *comm != std::string(name) + "\n";
   });
   return pids;
+}
+
+// Whoever starts a setuid program through a link of that name is not root.
+bool is_roots(const std::string& proc, pid_t pid) {
+  const auto credentials = resolver::read_credentials(proc, pid);
+  return credentials && credentials->uids.front() == 0;
+}
+
+// True only if that is known: a container's, or another machine's that is played on this one.
+bool is_in_another_namespace(const std::string& proc, pid_t pid) {
+  struct stat its {};
+  struct stat ours {};
+  return ::stat((proc + "/" + std::to_string(pid) + "/ns/net").c_str(), &its) == 0 &&
+         ::stat((proc + "/self/ns/net").c_str(), &ours) == 0 &&
+         (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino);
 }
 
 // By their inodes, those that belong to root. Only root's processes are searched: anybody may call a process
@@ -60,7 +77,8 @@ resolver::SocketHolders holders_of(const std::string& proc, const Listening& soc
 
 std::vector<ExtensionProcess> find_processes(const std::string& proc) {
   std::vector<ExtensionProcess> found;
-  const std::vector<pid_t> pids = pids_by_name(proc, kProcessName);
+  std::vector<pid_t> pids = pids_by_name(proc, kProcessName);
+  std::erase_if(pids, [&](pid_t pid) { return !is_roots(proc, pid) || is_in_another_namespace(proc, pid); });
   if (pids.empty()) {
     return found;
   }

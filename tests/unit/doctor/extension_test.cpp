@@ -10,7 +10,15 @@ namespace {
 const std::string kConfig =
     "waagent/Microsoft.ManagedIdentity.ManagedIdentityExtensionForLinux-1.0.0.10/config/";
 
-class ExtensionTest : public FakeMachine {};
+class ExtensionTest : public FakeMachine {
+ protected:
+  // As process 812 of a user, who may have started a setuid program.
+  void run_extension(uid_t user) {
+    write("proc/812/comm", "msi-extension\n");
+    write("proc/812/status",
+          "Name:\tmsi-extension\nUid:\t" + std::to_string(user) + "\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
+  }
+};
 
 TEST_F(ExtensionTest, NothingIsThere) {
   const Findings findings = check_extension(host());
@@ -33,10 +41,24 @@ TEST_F(ExtensionTest, InstalledNeedsNoProcess) {
 
 TEST_F(ExtensionTest, TellsItsProcess) {
   write(kConfig + "HandlerState", "Enabled");
-  write("proc/812/comm", "msi-extension\n");
+  run_extension(0);
   const Findings findings = check_extension(host());
   find(findings, "runs as process 812 in no unit.");
   EXPECT_EQ(worst_of(findings), Level::ok);
+}
+
+TEST_F(ExtensionTest, IsNoProcessThatAnybodyCallsLikeIt) {
+  write(kConfig + "HandlerState", "Enabled");
+  run_extension(1000);
+  find(check_extension(host()), "does not run");
+}
+
+TEST_F(ExtensionTest, IsNoProcessOfAnotherNamespace) {
+  write(kConfig + "HandlerState", "Enabled");
+  run_extension(0);
+  write("proc/self/ns/net", "");
+  write("proc/812/ns/net", "");
+  find(check_extension(host()), "does not run");
 }
 
 TEST_F(ExtensionTest, TellsOfItsUnit) {
