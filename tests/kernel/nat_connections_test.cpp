@@ -8,6 +8,9 @@
 
 #include "base/run_to_end.hpp"
 #include "kernel/nat_fixture.hpp"
+#include "kernel/rules.hpp"
+#include "netlink/conntrack.hpp"
+#include "netlink/kept_nat.hpp"
 #include "netlink/original_destination.hpp"
 
 namespace msi2imds::kernel {
@@ -70,6 +73,44 @@ TEST_P(NatConnectionsTest, StayWhenTheRulesGo) {
   v6.socket.reset();
   v6_server.reset();
   EXPECT_TRUE(comes_true([] { return !is_closing(); }));
+}
+
+TEST_P(NatConnectionsTest, StayWhenAllRulesAreFlushed) {
+  if (!netlink::keep_nat("msi2imds_test")) {
+    GTEST_SKIP() << "before Linux 5.12, NAT goes with its last rule";
+  }
+  install();
+  Dialled v4 = dial("127.0.0.1", kPort);
+  UniqueFd v4_server = listeners_->accept();
+  Dialled v6 = dial("::1", kPort);
+  UniqueFd v6_server = listeners_->accept();
+  remove_all_rules();
+  EXPECT_EQ(dial("127.0.0.1", kPort).error, ECONNREFUSED);
+  EXPECT_TRUE(is_alive(v4.socket, v4_server));
+  EXPECT_TRUE(is_alive(v6.socket, v6_server));
+  EXPECT_TRUE(run_to_end(redirection_->repair()));
+  EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+}
+
+// Or packets of a later connection from that port, to whoever serves then, would be translated, too.
+TEST_P(NatConnectionsTest, AreForgottenWithTheRules) {
+  install();
+  Dialled dialled = dial("127.0.0.1", kPort);
+  UniqueFd server = listeners_->accept();
+  const Dialled open = dial("127.0.0.1", kPort);
+  const UniqueFd server_of_open = listeners_->accept();
+  const auto is_known = [](const SocketAddress& client) {
+    return netlink::servers_end(client, SocketAddress::ipv4_loopback(kPort)).has_value();
+  };
+  const auto client = SocketAddress::local_of(dialled.socket.get());
+  const auto client_of_open = SocketAddress::local_of(open.socket.get());
+  ASSERT_TRUE(client && client_of_open);
+  dialled.socket.reset();
+  server.reset();
+  EXPECT_TRUE(is_known(*client)) << "the kernel keeps it for two minutes";
+  uninstall();
+  EXPECT_FALSE(is_known(*client));
+  EXPECT_TRUE(is_known(*client_of_open));
 }
 
 TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {

@@ -103,6 +103,8 @@ bool try_tool(const std::string& tool, const std::vector<std::string>& arguments
 std::string all_rules() {
   std::string rules = run_tool("nft", {"-s", "list", "ruleset"});
   rules = without(rules, "#[^\n]*\n");
+  // Goes with its process.
+  rules = without(rules, "table inet msi2imds_nat_[0-9a-f]{8} \\{[^\n]*\n([^}][^\n]*\n|\n)*\\}\n");
   // iptables-nft makes its table for a look at it, and leaves it empty.
   rules = without(
       rules,

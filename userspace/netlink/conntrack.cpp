@@ -16,10 +16,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "base/unique_fd.hpp"
 #include "netlink/endpoint.hpp"
 #include "netlink/exchange.hpp"
+#include "netlink/netfilter_message.hpp"
 #include "netlink/tcp_sockets.hpp"
 
 namespace msi2imds::netlink {
@@ -80,28 +84,6 @@ bool is_to_or_from(const nlattr* tuple, const std::vector<std::uint16_t>& ports,
           (began_unseen && has_port(protocol, CTA_PROTO_SRC_PORT, ports)));
 }
 
-void append(std::vector<std::byte>& message, const void* data, std::size_t size) {
-  const auto* bytes = static_cast<const std::byte*>(data);
-  message.insert(message.end(), bytes, bytes + size);
-  message.resize(NLMSG_ALIGN(message.size()));
-}
-
-std::vector<std::byte> attribute_of(int type, const void* value, std::size_t size) {
-  const nlattr head{.nla_len = static_cast<__u16>(NLA_HDRLEN + size), .nla_type = static_cast<__u16>(type)};
-  std::vector<std::byte> whole;
-  append(whole, &head, sizeof head);
-  append(whole, value, size);
-  return whole;
-}
-
-std::vector<std::byte> nest_of(int type, const std::vector<std::vector<std::byte>>& parts) {
-  std::vector<std::byte> content;
-  for (const std::vector<std::byte>& part : parts) {
-    append(content, part.data(), part.size());
-  }
-  return attribute_of(type | NLA_F_NESTED, content.data(), content.size());
-}
-
 std::vector<std::byte> tuple_of(int type, const Endpoint& from, const Endpoint& to) {
   const bool is_ipv4 = from.family == AF_INET;
   const std::size_t size = is_ipv4 ? sizeof(in_addr) : sizeof(in6_addr);
@@ -130,20 +112,10 @@ std::vector<std::byte> request_to_know(const Endpoint& client, const Endpoint& s
   const __be32 status = htonl(IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY);
   const __be32 seconds = htonl(kSecondsKnown);
   const nfgenmsg body{.nfgen_family = static_cast<__u8>(client.family), .version = NFNETLINK_V0, .res_id = 0};
-  std::vector<std::byte> request(NLMSG_HDRLEN);
-  append(request, &body, sizeof body);
-  for (const std::vector<std::byte>& part :
-       {tuple_of(CTA_TUPLE_ORIG, client, server), tuple_of(CTA_TUPLE_REPLY, server, client),
-        attribute_of(CTA_STATUS, &status, sizeof status), attribute_of(CTA_TIMEOUT, &seconds, sizeof seconds),
-        tcp_state()}) {
-    append(request, part.data(), part.size());
-  }
-  nlmsghdr head{};
-  head.nlmsg_len = static_cast<__u32>(request.size());
-  head.nlmsg_type = type_of(IPCTNL_MSG_CT_NEW);
-  head.nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
-  std::memcpy(request.data(), &head, sizeof head);
-  return request;
+  return message_of(type_of(IPCTNL_MSG_CT_NEW), NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body,
+                    {tuple_of(CTA_TUPLE_ORIG, client, server), tuple_of(CTA_TUPLE_REPLY, server, client),
+                     attribute_of(CTA_STATUS, &status, sizeof status),
+                     attribute_of(CTA_TIMEOUT, &seconds, sizeof seconds), tcp_state()});
 }
 
 std::optional<SocketAddress> address_in(const nlattr* tuple, int ipv4_type, int ipv6_type, int port_type) {
@@ -163,89 +135,151 @@ std::optional<SocketAddress> address_in(const nlattr* tuple, int ipv4_type, int 
   return std::nullopt;
 }
 
-// Forgets those of one family.
-Result<std::size_t> forget(int lists, int changes, int family, const std::vector<std::uint16_t>& ports) {
-  ListRequest request{};
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.body.nfgen_family = static_cast<__u8>(family);
-  std::size_t count = 0;
-  const Result<void> listed = list(
-      lists, std::as_bytes(std::span(&request, 1)), "list tracked connections", [&](const nlmsghdr* header) {
-        const std::vector<std::byte> forget_it =
-            request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
-        count += !forget_it.empty() && ::send(changes, forget_it.data(), forget_it.size(), 0) > 0 ? 1 : 0;
-      });
-  return listed ? Result<std::size_t>(count) : listed.error();
+std::optional<ServersEnd> servers_end_in(const nlattr* reply) {
+  const auto local = address_in(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC, CTA_PROTO_SRC_PORT);
+  const auto remote = address_in(reply, CTA_IP_V4_DST, CTA_IP_V6_DST, CTA_PROTO_DST_PORT);
+  return local && remote ? std::optional(ServersEnd{.local = *local, .remote = *remote}) : std::nullopt;
+}
+
+// What a message of a listing tells.
+struct Entry {
+  nfgenmsg body{};
+  const nlattr* attributes = nullptr;
+  int size = 0;
+
+  [[nodiscard]] const nlattr* find(int type) const {
+    return size > 0 ? nla_find(attributes, size, type) : nullptr;
+  }
+  [[nodiscard]] std::uint32_t status() const {
+    const nlattr* found = find(CTA_STATUS);
+    return found != nullptr && nla_len(found) == sizeof(std::uint32_t) ? ntohl(nla_get_u32(found)) : 0;
+  }
+};
+
+Entry read_entry(const nlmsghdr* header) {
+  Entry entry;
+  if (nlmsg_datalen(header) >= static_cast<int>(sizeof entry.body)) {
+    std::memcpy(&entry.body, nlmsg_data(header), sizeof entry.body);
+    entry.attributes = nlmsg_attrdata(header, sizeof entry.body);
+    entry.size = nlmsg_attrlen(header, sizeof entry.body);
+  }
+  return entry;
+}
+
+// With the number of the entry, so that a later one of the same addresses and ports is not deleted.
+std::vector<std::byte> deletion_of(const Entry& entry) {
+  std::vector<std::vector<std::byte>> parts;
+  for (const int type : {CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID}) {
+    const nlattr* attribute = entry.find(type);
+    if (attribute != nullptr) {
+      append(parts.emplace_back(), attribute, attribute->nla_len);
+    }
+  }
+  return message_of(type_of(IPCTNL_MSG_CT_DELETE), NLM_F_REQUEST, entry.body, parts);
+}
+
+// Whether the server has answered its client.
+bool is_made(const Entry& entry) {
+  const nlattr* state =
+      find_in(find_in(entry.find(CTA_PROTOINFO), CTA_PROTOINFO_TCP), CTA_PROTOINFO_TCP_STATE);
+  return state != nullptr && nla_len(state) == 1 && nla_get_u8(state) >= TCP_CONNTRACK_ESTABLISHED;
+}
+
+Result<void> list_tracked(const std::function<void(const nlmsghdr*)>& take) {
+  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!socket) {
+    return Error::from_errno(errno, "open a netfilter socket");
+  }
+  for (const int family : {AF_INET, AF_INET6}) {
+    ListRequest request{};
+    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.body.nfgen_family = static_cast<__u8>(family);
+    Result<void> listed =
+        list(socket.get(), std::as_bytes(std::span(&request, 1)), "list tracked connections", take);
+    if (!listed) {
+      return listed;
+    }
+  }
+  return {};
+}
+
+// How many of them were sent.
+Result<std::size_t> send_all(const std::vector<std::vector<std::byte>>& requests) {
+  const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!socket) {
+    return Error::from_errno(errno, "open a netfilter socket");
+  }
+  return static_cast<std::size_t>(std::ranges::count_if(requests, [&socket](const auto& request) {
+    return ::send(socket.get(), request.data(), request.size(), 0) > 0;
+  }));
 }
 
 }  // namespace
 
 std::vector<std::byte> request_to_forget(std::span<const std::byte> message,
                                          const std::vector<std::uint16_t>& ports) {
-  constexpr int kBodySize = sizeof(nfgenmsg);
-  const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
-  if (message.size() < NLMSG_HDRLEN || nlmsg_datalen(header) < kBodySize) {
+  if (message.size() < NLMSG_HDRLEN) {
     return {};
   }
-  const nlattr* attributes = nlmsg_attrdata(header, kBodySize);
-  const int size = nlmsg_attrlen(header, kBodySize);
-  const nlattr* tuple = nla_find(attributes, size, CTA_TUPLE_ORIG);
-  const nlattr* status = nla_find(attributes, size, CTA_STATUS);
-  const bool is_translated =
-      status != nullptr && (ntohl(nla_get_u32(status)) & (IPS_SRC_NAT | IPS_DST_NAT)) != 0;
-  if (tuple == nullptr || status == nullptr || is_translated || !is_on_loopback(tuple) ||
-      !is_to_or_from(tuple, ports, began_unseen(attributes, size))) {
+  const Entry entry = read_entry(reinterpret_cast<const nlmsghdr*>(message.data()));
+  const nlattr* tuple = entry.find(CTA_TUPLE_ORIG);
+  const bool is_translated = (entry.status() & (IPS_SRC_NAT | IPS_DST_NAT)) != 0;
+  if (tuple == nullptr || entry.status() == 0 || is_translated || !is_on_loopback(tuple) ||
+      !is_to_or_from(tuple, ports, began_unseen(entry.attributes, entry.size))) {
     return {};
   }
-  std::vector<std::byte> request(NLMSG_HDRLEN);
-  append(request, nlmsg_data(header), kBodySize);
-  // With the number of the entry, so that a later one of the same addresses and ports is not deleted.
-  for (const int type : {CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID}) {
-    const nlattr* attribute = nla_find(attributes, size, type);
-    if (attribute != nullptr) {
-      append(request, attribute, attribute->nla_len);
-    }
-  }
-  nlmsghdr head{};
-  head.nlmsg_len = static_cast<__u32>(request.size());
-  head.nlmsg_type = type_of(IPCTNL_MSG_CT_DELETE);
-  head.nlmsg_flags = NLM_F_REQUEST;
-  std::memcpy(request.data(), &head, sizeof head);
-  return request;
+  return deletion_of(entry);
 }
 
 Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports) {
-  const UniqueFd lists(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  const UniqueFd changes(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  if (!lists || !changes) {
-    return Error::from_errno(errno, "open a netfilter socket");
-  }
-  std::size_t count = 0;
-  for (const int family : {AF_INET, AF_INET6}) {
-    Result<std::size_t> forgotten = forget(lists.get(), changes.get(), family, ports);
-    if (!forgotten) {
-      return forgotten;
+  std::vector<std::vector<std::byte>> deletions;
+  const Result<void> listed = list_tracked([&](const nlmsghdr* header) {
+    std::vector<std::byte> deletion =
+        request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
+    if (!deletion.empty()) {
+      deletions.push_back(std::move(deletion));
     }
-    count += *forgotten;
+  });
+  return listed ? send_all(deletions) : listed.error();
+}
+
+Result<std::size_t> forget_ended(std::uint16_t listen_port) {
+  const auto key = [](const SocketAddress& local, const SocketAddress& remote) {
+    return std::pair(to_endpoint(local), to_endpoint(remote));
+  };
+  std::map<std::pair<Endpoint, Endpoint>, std::vector<std::byte>> translated;
+  const Result<void> listed = list_tracked([&](const nlmsghdr* header) {
+    const Entry entry = read_entry(header);
+    const nlattr* tuple = entry.find(CTA_TUPLE_ORIG);
+    const auto server = servers_end_in(entry.find(CTA_TUPLE_REPLY));
+    if ((entry.status() & IPS_DST_NAT) != 0 && is_made(entry) && tuple != nullptr && is_on_loopback(tuple) &&
+        server && server->local.port() == listen_port) {
+      translated.emplace(key(server->local, server->remote), deletion_of(entry));
+    }
+  });
+  // Afterwards, so that whoever is in the list has a server's end there, or has none any more.
+  const Result<std::vector<TcpSocket>> open = open_sockets();
+  if (!listed || !open) {
+    return listed ? open.error() : listed.error();
   }
-  return count;
+  for (const TcpSocket& socket : *open) {
+    translated.erase(key(socket.local, socket.remote));
+  }
+  std::vector<std::vector<std::byte>> deletions;
+  for (auto& [end, deletion] : translated) {
+    deletions.push_back(std::move(deletion));
+  }
+  return send_all(deletions);
 }
 
 std::optional<ServersEnd> servers_end(const SocketAddress& client, const SocketAddress& dialled) {
   const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
   const Endpoint from = to_endpoint(client);
   const nfgenmsg body{.nfgen_family = static_cast<__u8>(from.family), .version = NFNETLINK_V0, .res_id = 0};
-  std::vector<std::byte> request(NLMSG_HDRLEN);
-  append(request, &body, sizeof body);
-  const std::vector<std::byte> tuple = tuple_of(CTA_TUPLE_ORIG, from, to_endpoint(dialled));
-  append(request, tuple.data(), tuple.size());
-  nlmsghdr head{};
-  head.nlmsg_len = static_cast<__u32>(request.size());
-  head.nlmsg_type = type_of(IPCTNL_MSG_CT_GET);
-  head.nlmsg_flags = NLM_F_REQUEST;
-  std::memcpy(request.data(), &head, sizeof head);
+  const std::vector<std::byte> request = message_of(type_of(IPCTNL_MSG_CT_GET), NLM_F_REQUEST, body,
+                                                    {tuple_of(CTA_TUPLE_ORIG, from, to_endpoint(dialled))});
   alignas(nlmsghdr) std::array<std::byte, 4096> answer;  // NOLINT(*-member-init): filled below
   if (!socket || ::send(socket.get(), request.data(), request.size(), 0) < 0) {
     return std::nullopt;
@@ -257,11 +291,8 @@ std::optional<ServersEnd> servers_end(const SocketAddress& client, const SocketA
       header->nlmsg_type != type_of(IPCTNL_MSG_CT_NEW) || nlmsg_datalen(header) < kBodySize) {
     return std::nullopt;
   }
-  const nlattr* reply =
-      nla_find(nlmsg_attrdata(header, kBodySize), nlmsg_attrlen(header, kBodySize), CTA_TUPLE_REPLY);
-  const auto local = address_in(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC, CTA_PROTO_SRC_PORT);
-  const auto remote = address_in(reply, CTA_IP_V4_DST, CTA_IP_V6_DST, CTA_PROTO_DST_PORT);
-  return local && remote ? std::optional(ServersEnd{.local = *local, .remote = *remote}) : std::nullopt;
+  return servers_end_in(
+      nla_find(nlmsg_attrdata(header, kBodySize), nlmsg_attrlen(header, kBodySize), CTA_TUPLE_REPLY));
 }
 
 Result<std::size_t> make_known(std::uint16_t port) {

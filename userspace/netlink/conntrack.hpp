@@ -18,6 +18,11 @@ namespace msi2imds::netlink {
 // go on, and may be tracked anew. Returns how many there were. Needs CAP_NET_ADMIN.
 [[nodiscard]] Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports);
 
+// Makes the kernel forget connections on the loopback that it has translated to this port, and whose server's
+// end is gone. It would go on translating packets of whoever uses the client's port again, and give that port
+// to nobody who dials this one itself. Returns how many there were. Needs CAP_NET_ADMIN.
+[[nodiscard]] Result<std::size_t> forget_ended(std::uint16_t listen_port);
+
 // Tells the kernel of connections on the loopback to that port, as their clients' ends are now, so that it
 // gives their addresses to no connection that it translates to that port. Returns how many it did not know.
 // Needs CAP_NET_ADMIN.

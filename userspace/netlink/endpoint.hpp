@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <compare>
 
 #include "base/socket_address.hpp"
 
@@ -17,7 +18,7 @@ struct Endpoint {
   std::array<__be32, 4> address{};  // IPv4 uses the first
   __be16 port = 0;
 
-  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
 // AF_UNSPEC stands for a family that is neither IPv4 nor IPv6.

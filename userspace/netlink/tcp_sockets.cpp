@@ -114,6 +114,10 @@ Result<std::vector<TcpSocket>> connected_sockets() {
   return dump_all(kConnectedStates);
 }
 
+Result<std::vector<TcpSocket>> open_sockets() {
+  return dump_all(kServingStates);
+}
+
 Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports) {
   Result<std::vector<TcpSocket>> found = connected_sockets();
   if (found) {
@@ -130,7 +134,7 @@ Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint
     const Endpoint end = to_endpoint(client);
     return std::tuple(end.family, end.address, end.port, port);
   };
-  Result<std::vector<TcpSocket>> all = dump_all(kServingStates);
+  Result<std::vector<TcpSocket>> all = open_sockets();
   if (!all) {
     return all;
   }

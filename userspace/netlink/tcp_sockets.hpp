@@ -23,6 +23,9 @@ struct TcpSocket {
 // Both ends of what is inside this namespace; those that only wait to be forgotten (TIME_WAIT) are left out.
 [[nodiscard]] Result<std::vector<TcpSocket>> connected_sockets();
 
+// The same, with those that are just being made or closed.
+[[nodiscard]] Result<std::vector<TcpSocket>> open_sockets();
+
 // The clients' ends of the connections to these ports.
 [[nodiscard]] Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports);
 

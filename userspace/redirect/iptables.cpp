@@ -104,8 +104,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
   const std::string owner = new_owner();
   std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan, owner);
   std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan, owner);
-  Result<std::unique_ptr<Redirection>> redirection =
-      co_await NatRedirection::install(plan, listeners, std::move(ipv4), std::move(ipv6), deadline);
+  Result<std::unique_ptr<Redirection>> redirection = co_await NatRedirection::install(
+      plan, listeners, std::move(ipv4), std::move(ipv6), keep_nat(), deadline);
   // The host may have switched between legacy iptables and iptables-nft since an earlier process of ours.
   const IptablesTool programs = tool(kIpv4, *flavour);
   const Result<bool> kind = co_await programs.speaks_nftables();

@@ -11,6 +11,7 @@
 
 #include "base/run_to_end.hpp"
 #include "netlink/conntrack.hpp"
+#include "netlink/kept_nat.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/open_connections.hpp"
 #include "redirect/tool.hpp"
@@ -105,6 +106,7 @@ asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> 
                                                          std::uint16_t listen_port) {
   if (!closing.empty()) {
     co_await wait_for_connections_to_end(listen_port);
+    (void)netlink::forget_ended(listen_port);
     (void)co_await finish(std::move(closing), deadline_after(kFinishPatience));
   }
 }
@@ -144,6 +146,7 @@ asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose wh
   std::vector<NatRules*> closing;
   const Change stop = [whose, &closing](NatRules& rules) { return stop_redirecting(rules, whose, closing); };
   Result<void> stopped = co_await change_all(std::move(all), stop, deadline);
+  (void)netlink::forget_ended(listen_port);
   if (count_open_connections(listen_port) == 0) {
     const Result<void> finished = co_await finish(closing, deadline);
     co_return stopped ? finished : stopped;
@@ -185,20 +188,28 @@ asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLe
   } else {
     const Change remove_one = [](NatRules& rules) { return rules.remove(Whose::anybodys); };
     removed = co_await change_all(std::move(all), remove_one, deadline);
+    (void)netlink::forget_ended(listen_port);
   }
   co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
 }
 
-NatRedirection::NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard)
+UniqueFd keep_nat() {
+  Result<UniqueFd> kept = netlink::keep_nat("msi2imds_nat_" + new_owner());
+  return kept ? std::move(*kept) : UniqueFd();
+}
+
+NatRedirection::NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard,
+                               UniqueFd kept_nat)
     : legacy_ports_(plan.legacy_ports),
       listen_port_(plan.listen_port),
       patience_(plan.patience),
       families_(std::move(families)),
-      guard_(std::move(guard)) {}
+      guard_(std::move(guard)),
+      kept_nat_(std::move(kept_nat)) {}
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     const Plan& plan, const std::vector<Listener>& listeners, std::unique_ptr<NatRules> ipv4,
-    std::unique_ptr<NatRules> ipv6, Deadline deadline) {
+    std::unique_ptr<NatRules> ipv6, UniqueFd kept_nat, Deadline deadline) {
   const auto address = SocketAddress::ipv4_loopback(plan.listen_port);
   if (!listens_on(listeners, address)) {
     co_return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
@@ -227,7 +238,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     leave_rules_to(std::move(*guard));  // a tool that was killed may have put them
     co_return put.error();
   }
-  std::unique_ptr<NatRedirection> redirection(new NatRedirection(plan, families, std::move(*guard)));
+  std::unique_ptr<NatRedirection> redirection(
+      new NatRedirection(plan, families, std::move(*guard), std::move(kept_nat)));
   co_await redirection->put_ipv6(listeners, deadline);
   redirection->old_connections_.expect();
   redirection->look_after_connections();
@@ -258,6 +270,7 @@ NatRedirection::~NatRedirection() {
 // Nobody has to look after the rules any more.
 void NatRedirection::disown() {
   is_ours_ = false;
+  kept_nat_.reset();
   guard_.dismiss();
 }
 

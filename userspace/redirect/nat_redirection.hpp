@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unique_fd.hpp"
 #include "redirect/guard.hpp"
 #include "redirect/lost_servers.hpp"
 #include "redirect/nat_rules.hpp"
@@ -35,6 +36,10 @@ struct NatLeftover {
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
     const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
 
+// While the handle is open, whoever removes all rules cuts off nobody whose connection is translated. Empty
+// where the kernel is too old for it.
+[[nodiscard]] UniqueFd keep_nat();
+
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed,
 // unless connections can wait for the next one. The rules carry a mark, and belong to the redirection that
 // was installed last, whichever process that is: an earlier one, and its guard, find nothing of theirs.
@@ -45,7 +50,7 @@ class NatRedirection final : public Redirection {
                                                                        const std::vector<Listener>& listeners,
                                                                        std::unique_ptr<NatRules> ipv4,
                                                                        std::unique_ptr<NatRules> ipv6,
-                                                                       Deadline deadline);
+                                                                       UniqueFd kept_nat, Deadline deadline);
   NatRedirection(const NatRedirection&) = delete;
   NatRedirection& operator=(const NatRedirection&) = delete;
   ~NatRedirection() override;
@@ -68,7 +73,7 @@ class NatRedirection final : public Redirection {
     std::unique_ptr<NatRules> ipv6;
   };
 
-  NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard);
+  NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard, UniqueFd kept_nat);
 
   asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
   void look_after_connections();
@@ -83,6 +88,7 @@ class NatRedirection final : public Redirection {
   Guard guard_;
   LostServers lost_servers_;
   OldConnections old_connections_;
+  UniqueFd kept_nat_;
   std::optional<std::string> why_not_ipv6_;
 };
 

@@ -45,7 +45,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NftablesRedirector::instal
     return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, owner, runner_,
                                       std::make_unique<NftWatch>(std::string(kNftTable)));
   };
-  return NatRedirection::install(plan, listeners, rules_of(kIpv4), rules_of(kIpv6),
+  return NatRedirection::install(plan, listeners, rules_of(kIpv4), rules_of(kIpv6), keep_nat(),
                                  deadline_after(plan.patience));
 }
 

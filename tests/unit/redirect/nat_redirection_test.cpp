@@ -153,7 +153,8 @@ class NatRedirectionTest : public testing::Test {
   }
   asio::awaitable<Result<std::unique_ptr<Redirection>>> start_to_install() {
     return NatRedirection::install(plan_, listeners_, std::make_unique<FakeRules>(ipv4_),
-                                   std::make_unique<FakeRules>(ipv6_), deadline_after(plan_.patience));
+                                   std::make_unique<FakeRules>(ipv6_), UniqueFd(),
+                                   deadline_after(plan_.patience));
   }
   void lock_for(int attempts) const {
     for (Table* table : {&ipv4_, &ipv6_}) {
