@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What every redirection has to live through: killed processes, reloaded firewalls, neighbours, its own removal."""
 
+import contextlib
 import os
 import signal
 
@@ -34,6 +35,19 @@ def test_status_names_the_backend_in_force(service, backend):
     status = service.status_json()
     assert (status["backend"], status["intercepting"]) == (backend, True)
     assert f"intercepting with {backend}" in service.status().stdout
+
+
+@by_rules
+def test_status_finds_its_connection_behind_a_port_that_the_kernel_has_changed(service, host, backend):
+    """NAT remembers a connection from each client port to another address, so later ones get other ports."""
+    ports = range(40000, 40004)
+    run_in(host, "sh", "-c", f"echo {ports[0]} {ports[-1]} > /proc/sys/net/ipv4/ip_local_port_range")
+    with contextlib.ExitStack() as stack:
+        for _ in ports:
+            stack.enter_context(host.connect("127.0.0.2"))
+    wait_until(lambda: service.status_json()["responder"]["connections"] == 0, 10, "all of them are over")
+    status = service.status_json()
+    assert (status["intercepting"], status["reason"]) == (True, "")
 
 
 @every_redirection

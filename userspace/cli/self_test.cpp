@@ -9,11 +9,13 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "admin/client.hpp"
 #include "admin/status.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/cgroup_visit.hpp"
+#include "netlink/conntrack.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -51,24 +53,49 @@ Result<UniqueFd> dial(const SocketAddress& address) {
   return fd;
 }
 
-SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const std::string& admin_socket) {
+// As whom the responder may see the client: NAT gives it another port where another client of that port is
+// served already. Only root learns of it. What was dialled may have been replaced before NAT.
+std::vector<SocketAddress> peers_of(const SocketAddress& own, const SocketAddress& dialled,
+                                    std::uint16_t listen_port) {
+  std::vector<SocketAddress> peers = {own};
+  const SocketAddress replaced = dialled.family() == AF_INET6 ? SocketAddress::ipv6_loopback(listen_port)
+                                                              : SocketAddress::ipv4_loopback(listen_port);
+  for (const SocketAddress& server : {dialled, replaced}) {
+    const auto end = netlink::servers_end(own, server);
+    if (end && !(end->remote == own)) {
+      peers.push_back(end->remote);
+    }
+  }
+  return peers;
+}
+
+Result<bool> has_arrived(const SocketAddress& peer, const std::string& admin_socket) {
+  const std::string target = std::string(admin::kArrivedTarget) + peer.to_string();
+  const Result<std::string> answer = admin::get(admin_socket, target, kSelfTestTime);
+  return answer ? Result<bool>(answer->find("true") != std::string::npos) : answer.error();
+}
+
+SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, std::uint16_t listen_port,
+                const std::string& admin_socket) {
   SelfTest test{.dialled = dialled, .arrived = false, .failure = {}};
   const Result<SocketAddress> own = SocketAddress::local_of(connection.get());
   if (!own) {
     test.failure = "cannot " + own.error().message();
     return test;
   }
-  const std::string target = std::string(admin::kArrivedTarget) + own->to_string();
+  const std::vector<SocketAddress> peers = peers_of(*own, dialled, listen_port);
   const auto deadline = std::chrono::steady_clock::now() + kArrivalTime;
   do {
-    const Result<std::string> answer = admin::get(admin_socket, target, kSelfTestTime);
-    if (!answer) {
-      test.failure = "cannot " + answer.error().message();
-      return test;
-    }
-    test.arrived = answer->find("true") != std::string::npos;
-    if (test.arrived) {
-      return test;
+    for (const SocketAddress& peer : peers) {
+      const Result<bool> arrived = has_arrived(peer, admin_socket);
+      if (!arrived) {
+        test.failure = "cannot " + arrived.error().message();
+        return test;
+      }
+      if (*arrived) {
+        test.arrived = true;
+        return test;
+      }
     }
     std::this_thread::sleep_for(kAskAgain);
   } while (std::chrono::steady_clock::now() < deadline);
@@ -76,10 +103,11 @@ SelfTest follow(const SocketAddress& dialled, const UniqueFd& connection, const 
   return test;
 }
 
-std::optional<SelfTest> dial_and_follow(const SocketAddress& address, const std::string& admin_socket) {
+std::optional<SelfTest> dial_and_follow(const SocketAddress& address, std::uint16_t listen_port,
+                                        const std::string& admin_socket) {
   const Result<UniqueFd> connection = dial(address);
   if (connection) {
-    return follow(address, *connection, admin_socket);
+    return follow(address, *connection, listen_port, admin_socket);
   }
   if (is_missing_ipv6(address, connection.error().code().value())) {
     return std::nullopt;
@@ -98,7 +126,7 @@ std::vector<SelfTest> dial_legacy_ports(const SelfTestPlan& plan, const std::str
       if (address.family() == AF_INET6 && !plan.with_ipv6) {
         continue;
       }
-      if (auto test = dial_and_follow(address, admin_socket); test) {
+      if (auto test = dial_and_follow(address, plan.listen_port, admin_socket); test) {
         tests.push_back(std::move(*test));
       }
     }

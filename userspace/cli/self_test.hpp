@@ -18,6 +18,7 @@ struct SelfTest {
 // What is to be dialled, and how.
 struct SelfTestPlan {
   std::vector<std::uint16_t> ports;
+  std::uint16_t listen_port;
   bool with_ipv6 = true;
   std::string cgroup;  // in which only connections are redirected; empty: anywhere
 };

@@ -49,6 +49,7 @@ StatusReport look(const config::Config& config) {
     return report;
   }
   const SelfTestPlan plan{.ports = report.status->legacy_ports,
+                          .listen_port = config.redirect.listen_port,
                           .with_ipv6 = report.status->covers_ipv6,
                           .cgroup = report.status->cgroups.empty() ? "" : report.status->cgroups.front()};
   report.tests = dial_legacy_ports(plan, config.admin.socket);
