@@ -13,12 +13,13 @@ import time
 
 import cgroup
 from emulator import Emulator
+from extension import Extension
 from held_sockets import LISTEN_PORT, HeldSockets
 from legacy_port import PORT, another_server
 from namespace import Namespace
 from programs import CHECKOUT, run_in
 from service import Service
-from steady_load import SERVED, SteadyLoad
+from steady_load import SERVED
 
 FIRST_SOURCE_PORT = 40000
 KEPT = 10  # connections to each address that are open while the backend changes
@@ -89,7 +90,7 @@ class Cell:
         self.hold_sockets()
         self.service = self.new_service()
         self.service.configure(self.settings())
-        self.load = SteadyLoad(self.host, event.rate, event.patience, self.clients)
+        self.load = event.load(self, event)
         self.faults = []
 
     def _make_cgroups(self):
@@ -143,6 +144,15 @@ class Cell:
         """Another server on the legacy port of both addresses; not where the backend takes that port itself."""
         for address in ("127.0.0.1", "::1") if self.backend != "listen" else ():
             self._stack.enter_context(another_server(self.host, address))
+
+    def install_extension(self):
+        """The extension itself, which answers on 127.0.0.1 alone; it comes and goes as a test wants it."""
+        self.extension = self._stack.enter_context(Extension(self.host, root=self.service.waagent))
+
+    def release_sockets(self):
+        """As when the socket unit is stopped."""
+        for listener in self.held.listeners:
+            listener.close()
 
     def start(self):
         self.held.start(self.service)

@@ -15,8 +15,9 @@ import cgroup
 from firewall import our_rules
 from kernel_state import is_running, status_of
 from legacy_port import PORT
+from library_load import LibraryLoad
 from programs import program, run_in
-from steady_load import SERVED
+from steady_load import SERVED, SteadyLoad
 from waiting import wait_until
 
 RATE = 40  # new connections a second
@@ -46,6 +47,14 @@ def not_beside_the_extension(backend):
     )
 
 
+def steady_load(cell, event):
+    return SteadyLoad(cell.host, event.rate, event.patience, cell.clients)
+
+
+def library_load(cell, _event):
+    return LibraryLoad(cell.host, cell.service.waagent / "ManagedIdentity-Settings", cell.clients)
+
+
 @dataclasses.dataclass(frozen=True)
 class Event:
     name: str
@@ -56,6 +65,7 @@ class Event:
     note: Callable = lambda backend: ""  # which failures are allowed beside the rule, and why
     rate: int = RATE
     patience: int = 10  # of the clients, in seconds
+    load: Callable = steady_load
     source_ports: int = 4000
     once_a_machine: bool = False  # and half as often, since each takes longer
     slow: bool = False  # once is enough
@@ -193,8 +203,7 @@ def served_elsewhere(cell, leave, come_back):
 
 def start_again(cell):
     """The new process has new sockets, too."""
-    for listener in cell.held.listeners:
-        listener.close()
+    cell.release_sockets()
     cell.hold_sockets()
     cell.start()
 
@@ -212,17 +221,24 @@ def stop_socket_unit(cell):
     served_elsewhere(cell, lambda: leave_for_good(cell), lambda: start_again(cell))
 
 
-def observe_first(cell):
-    with_extension(cell)
-    cell.observer = cell.new_service()
-    cell.observer.options = ["--observe"]
-    cell.observer.configure(
+def observer_of(cell, **settings):
+    observer = cell.new_service()
+    observer.options = ["--observe"]
+    observer.configure(
         {
-            **cell.settings(),
+            **cell.settings(**settings),
             "admin.socket": str(cell.service.admin_socket),
             "callers.state_file": str(cell.service.callers_state),
+            "waagent.root": str(cell.service.waagent),
+            "waagent.state_directory": str(cell.service.state),
         }
     )
+    return observer
+
+
+def observe_first(cell):
+    with_extension(cell)
+    cell.observer = observer_of(cell)
 
 
 def both_units(cell):
@@ -236,6 +252,62 @@ def both_units(cell):
         assert cell.observer.wait_exit() == 0, "the observer steps aside"
 
     served_elsewhere(cell, lambda: leave_for_good(cell), come_back)
+
+
+# The migration, as docs/MIGRATION.md has it.
+def with_real_extension(cell):
+    cell.release_sockets()
+    cell.install_extension()
+    cell.service.configure(cell.settings(legacy__ports="auto"))
+    cell.observer = observer_of(cell, legacy__ports="auto")
+
+
+def where_the_port_is_shared(cell):
+    """Else the extension is stopped before the service is started, and callers are refused meanwhile."""
+    return cell.fault("refused", "reset") if cell.backend == "listen" else contextlib.nullcontext()
+
+
+def cut_over(cell):
+    """From the observer to the service, beside the extension where that can be."""
+    cell.observer.start()
+    verified = cell.observer.run("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    with where_the_port_is_shared(cell):
+        if cell.backend == "listen":
+            cell.extension.stop()
+        start_again(cell)
+        assert cell.observer.wait_exit() == 0, "the observer steps aside"
+        # Until then it may have been the observer that said it was ready.
+        cell.service.wait_ready()
+
+
+def go_back(cell, leave):
+    with where_the_port_is_shared(cell):
+        leave()
+        assert cell.service.wait_exit() == 0, "the service ends without an error"
+        cell.release_sockets()
+        if cell.extension.process is None:
+            cell.extension.start()
+        cell.settle("elsewhere")
+
+
+def cut_over_and_stop(cell):
+    """The extension runs all the time."""
+    cut_over(cell)
+    # Who keeps a connection stays with the extension.
+    cell.settle(*SERVED, count=50)
+    go_back(cell, lambda: leave_for_good(cell))
+
+
+def cut_over_and_remove_the_extension(cell):
+    cut_over(cell)
+    if cell.backend != "listen":
+        cell.settle(*SERVED)
+        cell.extension.uninstall()
+    cell.settle("token", count=50)
+    if cell.backend != "listen":
+        cell.extension.start()
+    go_back(cell, cell.service.detach)
 
 
 # Firewalls.
@@ -319,6 +391,22 @@ SINGLE = [
     Event("detach, and back", NOTHING, detach, prepare=with_extension, note=not_beside_the_extension),
     Event("socket unit stopped, and back", NOTHING, stop_socket_unit, prepare=with_extension, note=not_beside_the_extension),
     Event("both units enabled", NOTHING, both_units, prepare=observe_first, note=not_beside_the_extension),
+    Event(
+        "cut-over beside the extension, and back by stopping",
+        NOTHING,
+        cut_over_and_stop,
+        prepare=with_real_extension,
+        note=not_beside_the_extension,
+        load=library_load,
+    ),
+    Event(
+        "cut-over and removal of the extension, and back by detach",
+        NOTHING,
+        cut_over_and_remove_the_extension,
+        prepare=with_real_extension,
+        note=not_beside_the_extension,
+        load=library_load,
+    ),
     Event("nft flush ruleset", FLUSHED, flush_nft),
     Event("iptables -t nat -F", FLUSHED, flush_iptables),
     Event("lo down and up", NO_WAY, loopback_down_and_up),

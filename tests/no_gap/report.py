@@ -7,6 +7,7 @@ import os
 import backends
 import events
 import known
+import library_load
 
 HEAD = """# What callers notice, by backend and event
 
@@ -19,6 +20,9 @@ namespace with IMDS on its loopback).
 - "Detach", "socket unit stopped" and "both units enabled" play beside the extension, which answers on the legacy port.
 - Where the backend changes, half as often and each time on a fresh machine, 20 connections stay open meanwhile, and
   their ports are soon used again, since there are {ports} in all.
+- "Cut-over" goes by [MIGRATION.md](MIGRATION.md): observer, `verify`, service. In place of the even load three real clients
+  ask `localhost`, {library_rate} times a second each: go-autorest (Go), which keeps its connection for as long as it may, msrestazure
+  (Python) and ms-rest-azure (Node), which make one for each request. Between them and IMDS stands a simulated extension.
 - A responder that hangs is killed after 20 s, so this happens once, with {slow_rate} connections a second that wait for 60 s at
   most. They wait as long while IMDS is away.
 
@@ -74,6 +78,7 @@ def document(rows, times, command):
         rate=events.RATE,
         slow_rate=events.SLOW_RATE,
         ports=events.FEW_SOURCE_PORTS,
+        library_rate=library_load.RATE,
         times={1: "once", 2: "twice"}.get(times, f"{times} times"),
         date=datetime.date.today().isoformat(),
         kernel=os.uname().release,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Real legacy clients that ask for tokens without end while something happens to the machine."""
 
+import collections
 import contextlib
 import os
 import signal
@@ -9,12 +10,13 @@ import threading
 import time
 import typing
 
+import cgroup
 from programs import CHECKOUT, CLIENTS, clean_environment
 from raw_http import RESOURCE
 from waiting import wait_until
 
 SOURCES = CHECKOUT / "tests" / "e2e" / "clients"
-GO_CLIENT = CLIENTS / "autorest8-client"
+MODULES = CLIENTS / "node" / "node_modules"
 RATE = 50  # requests a second, each client
 END_SECONDS = 30
 
@@ -26,28 +28,38 @@ class Outcome(typing.NamedTuple):
     client: str
     answered_by: str | None  # "extension" or "msi2imds"; None: it failed
     detail: str
+    seconds: float  # that it took
+
+
+FORMER = ("go-autorest", "msrestazure", "curl")
+LIBRARIES = ("go-autorest adal", "msrestazure", "ms-rest-azure")  # Go, Python, Node
 
 
 class LoopingClients:
-    """Ask from entry to exit.
+    """Ask from entry to exit, each `rate` times a second, those of `names`.
 
-    curl and msrestazure make a connection for each request. go-autorest keeps one for as long as the server does, so
-    whoever answered it first goes on until that one ends.
+    Both go-autorest keep a connection for as long as the server does, so whoever answered it first goes on until that
+    one ends: "go-autorest" is what 8.4 did, "go-autorest adal" the library as Debian has it. The others make a
+    connection for each request.
     """
 
-    def __init__(self, namespace, discovery_file, port=50342, rate=RATE):
-        assert GO_CLIENT.exists(), "run tests/support/setup-clients first"
-        endpoint = f"http://localhost:{port}/oauth2/token"
+    def __init__(self, namespace, discovery_file, port=50342, rate=RATE, names=FORMER, cgroup_path=None):
+        assert MODULES.exists(), "run tests/support/setup-clients first"
         self._namespace = namespace
-        self._endpoint = endpoint
-        self._commands = {
-            "go-autorest": (GO_CLIENT, discovery_file, rate),
+        self._endpoint = f"http://localhost:{port}/oauth2/token"
+        commands = {
+            "go-autorest": (CLIENTS / "autorest8-client", discovery_file, rate),
+            "go-autorest adal": (CLIENTS / "adal_loop-client", RESOURCE, rate),
             "msrestazure": ("/usr/bin/python3", SOURCES / "msrestazure_loop.py", RESOURCE, rate),
-            "curl": (SOURCES / "curl_loop.sh", endpoint, RESOURCE, rate),
+            "ms-rest-azure": ("node", SOURCES / "ms_rest_azure_loop.js", RESOURCE, rate),
+            "curl": (SOURCES / "curl_loop.sh", self._endpoint, RESOURCE, rate),
         }
+        self._commands = {name: commands[name] for name in names}
+        self._cgroup = cgroup_path
         self._processes = {}
         self._readers = []
         self._outcomes = []
+        self._counts = collections.Counter()  # by client and who answered
         self._longest = 0.0
 
     def __enter__(self):
@@ -62,13 +74,15 @@ class LoopingClients:
     def _start(self, client, command):
         process = self._namespace.popen(
             *command,
-            env=clean_environment(MSI_ENDPOINT=self._endpoint),
+            env=clean_environment(MSI_ENDPOINT=self._endpoint, NODE_PATH=str(MODULES)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # So that a curl that hangs ends with its shell.
             start_new_session=True,
         )
         self._processes[client] = process
+        if self._cgroup:
+            cgroup.move(process.pid, self._cgroup)
         reader = threading.Thread(target=self._read, args=(client, process.stdout))
         self._readers.append(reader)
         reader.start()
@@ -88,13 +102,14 @@ class LoopingClients:
         try:
             process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._outcomes.append(Outcome(began, client, None, f"no reply within {END_SECONDS} s"))
+            self._outcomes.append(Outcome(began, client, None, f"no reply within {END_SECONDS} s", END_SECONDS))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return
         if process.returncode != 0:
-            self._outcomes.append(Outcome(began, client, None, f"the client ended with status {process.returncode}"))
+            detail = f"the client ended with status {process.returncode}"
+            self._outcomes.append(Outcome(began, client, None, detail, 0))
 
     def _read(self, client, lines):
         for line in lines:
@@ -102,7 +117,8 @@ class LoopingClients:
             succeeded = result == "ok"
             who, reason = (rest[0], "") if succeeded else (None, " ".join(rest) + " ")
             self._longest = max(self._longest, float(seconds))
-            self._outcomes.append(Outcome(float(began), client, who, f"{reason}after {seconds} s"))
+            self._outcomes.append(Outcome(float(began), client, who, f"{reason}after {seconds} s", float(seconds)))
+            self._counts[client, who] += 1
 
     def outcomes(self):
         """All so far, in the order in which they ended."""
@@ -131,6 +147,20 @@ class LoopingClients:
                 lambda client=client: self._count_since(start, client) >= count,
                 seconds,
                 f"{count} more requests of {client}",
+            )
+
+    def wait_for(self, *answered_by, count=10, seconds=60):
+        """Until `count` more requests of each client are answered by one of these."""
+
+        def counts(client):
+            return sum(self._counts[client, who] for who in answered_by)
+
+        goals = {client: counts(client) + count for client in self._commands}
+        for client, goal in goals.items():
+            wait_until(
+                lambda client=client, goal=goal: counts(client) >= goal,
+                seconds,
+                f"{count} requests of {client} are answered by {' or '.join(answered_by)}",
             )
 
     def _count_since(self, start, client):

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 
 // Asks for tokens as go-autorest 8.4 did, again and again until stdin ends: autorest8-client DISCOVERY_FILE RATE
-// One line for each request: "ok WHO SECONDS BEGAN" or "failed REASON SECONDS BEGAN".
+// What it prints is told in the package asking.
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -16,7 +14,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
+
+	"../asking"
 )
 
 const resource = "https://management.azure.com/"
@@ -81,25 +80,6 @@ func fetchToken(endpoint string) (*token, error) {
 	return &fetched, nil
 }
 
-// Who made the token, by its claims.
-func answeredBy(fetched *token) (string, error) {
-	parts := strings.Split(fetched.AccessToken, ".")
-	if len(parts) != 3 {
-		return "", errors.New("the token is no JWT")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return "", errors.New("the token's payload is not base64")
-	}
-	claims := struct {
-		AnsweredBy string `json:"answered_by"`
-	}{"msi2imds"}
-	if err := json.Unmarshal(payload, &claims); err != nil {
-		return "", errors.New("the token's payload is not JSON")
-	}
-	return claims.AnsweredBy, nil
-}
-
 // The library looked the endpoint up when a program made a credential, and asked there from then on.
 type credential struct {
 	discoveryFile string
@@ -122,15 +102,7 @@ func (c *credential) ask() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return answeredBy(fetched)
-}
-
-func tellOutcome(who string, err error, began time.Time) {
-	outcome := "ok " + who
-	if err != nil {
-		outcome = "failed " + strings.ReplaceAll(err.Error(), "\n", " ")
-	}
-	fmt.Printf("%s %.6f %.6f\n", outcome, time.Since(began).Seconds(), float64(began.UnixMicro())/1e6)
+	return fetched.AccessToken, nil
 }
 
 func main() {
@@ -141,21 +113,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		close(ended)
-	}()
 	client := credential{discoveryFile: os.Args[1]}
-	ticker := time.NewTicker(time.Second / time.Duration(rate))
-	for {
-		select {
-		case <-ended:
-			return
-		case <-ticker.C:
-			began := time.Now()
-			who, err := client.ask()
-			tellOutcome(who, err, began)
-		}
-	}
+	asking.UntilStdinEnds(rate, client.ask)
 }
