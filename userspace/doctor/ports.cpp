@@ -128,6 +128,16 @@ Finding on_legacy_port(const Host& host, const Sockets& sockets, const TcpSocket
       "the extension's, set legacy.ports.");
 }
 
+// systemd cannot open the sockets of the unit while the port is taken, and the service does not start without
+// them.
+std::string how_to_listen_elsewhere(const Host& host) {
+  const std::string elsewhere = "end it, or set redirect.listen_port to a port below 1024 that is free";
+  return has_unit_file(host.root, "msi2imds.socket")
+             ? "Either " + elsewhere +
+                   " and ListenStream= of msi2imds.socket as well (docs/units.md, \"Another port\")."
+             : "Either " + elsewhere + ".";
+}
+
 Finding on_listen_port(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
   const std::string address = socket.local.to_string();
   switch (holder_of(host, sockets, socket)) {
@@ -145,7 +155,7 @@ Finding on_listen_port(const Host& host, const Sockets& sockets, const TcpSocket
   return error(kPortsCheck,
                describe_holders(host, sockets, socket) + " listens on " + address +
                    ", where msi2imds wants to listen.",
-               "Set redirect.listen_port to a port below 1024 that is free.");
+               how_to_listen_elsewhere(host));
 }
 
 // A port on which somebody listens is that of the accepted connections, too.

@@ -46,6 +46,15 @@ TEST_F(PortsTest, SomebodyElseOnOurOwnPortIsAnError) {
   EXPECT_EQ(find(check_here(), "where msi2imds wants to listen").level, Level::error);
 }
 
+TEST_F(PortsTest, WhereASocketUnitHoldsOurPortBothHaveToBeMoved) {
+  config.redirect.listen_port = port_;
+  EXPECT_EQ(find(check_here(), "where msi2imds wants to listen").advice.find("ListenStream="),
+            std::string::npos);
+  write("usr/lib/systemd/system/msi2imds.socket", "");
+  EXPECT_NE(find(check_here(), "where msi2imds wants to listen").advice.find("ListenStream="),
+            std::string::npos);
+}
+
 TEST_F(PortsTest, AHolderThatCannotBeSeenIsAWarning) {
   config.legacy.ports = {port_};
   EXPECT_EQ(find(check_ports(host()), "it is not known which process").level, Level::warning);
