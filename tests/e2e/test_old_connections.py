@@ -114,3 +114,19 @@ def test_another_program_that_dials_from_a_legacy_port_keeps_its_connection(emul
         accepted.settimeout(10)
         client.send(b"1")
         assert accepted.recv(1) == b"1"
+
+
+@by_rules
+def test_whoever_reached_the_extension_just_before_a_second_cut_over_is_answered(emulator, new_service, host, backend):
+    """From the same port somebody was led to us before; the kernel remembers that for two minutes."""
+    service = new_service(backends.settings(backend)).start()
+    with connect_from(host, CLIENT_PORT) as before:
+        assert_legacy_success(before.ask(request(headers=["Connection: close"])), RESOURCE)
+    assert service.stop() == 0
+    with host.listen("127.0.0.1", PORT) as extension, connect_from(host, CLIENT_PORT) as after:
+        after.send(b"question")
+        accepted, _ = extension.accept()
+        with accepted:
+            service.start()
+            accepted.sendall(b"answer")
+            assert after.socket.recv(16) == b"answer"

@@ -233,6 +233,8 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   // The kernel did not track clients that cgroup_connect redirected. Their source ports may be used again to
   // dial a legacy port.
   (void)netlink::make_known(plan.listen_port);
+  // Or whoever dials the extension from a port that the kernel knows from the past would lose its answer.
+  (void)netlink::forget_ended(plan.listen_port);
   const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
     leave_rules_to(std::move(*guard));  // a tool that was killed may have put them
