@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/socket_address.hpp"
+#include "netlink/endpoint.hpp"
 
 // The kernel's memory of connections, which NAT rules make it keep.
 namespace msi2imds::netlink {
@@ -39,9 +39,15 @@ struct ServersEnd {
 [[nodiscard]] std::optional<ServersEnd> servers_end(const SocketAddress& client,
                                                     const SocketAddress& dialled);
 
-// The request that makes the kernel forget the connection that a message of a listing, which must be aligned
-// like a nlmsghdr, tells of; empty, if that is none of these.
-[[nodiscard]] std::vector<std::byte> request_to_forget(std::span<const std::byte> message,
-                                                       const std::vector<std::uint16_t>& ports);
+// A connection as its client's socket has it.
+struct ClientsEnd {
+  SocketAddress local;
+  SocketAddress dialled;
+};
+
+// The other way round: whose connection it is that its server's socket has so. The kernel may have given the
+// client another port, and somebody else's socket may have that one. Nothing where the kernel does not track
+// it. Needs CAP_NET_ADMIN.
+[[nodiscard]] std::optional<ClientsEnd> clients_end(const Endpoint& server, const Endpoint& client);
 
 }  // namespace msi2imds::netlink
