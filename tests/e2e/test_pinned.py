@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 
@@ -14,10 +15,11 @@ from held_sockets import HeldSockets
 from kernel_state import bpf_objects, bpf_objects_of, descendants_of
 from legacy_port import a_token_is_served, another_server, assert_elsewhere, assert_refused
 from namespace import Namespace
-from programs import program, run_in
+from programs import CHECKOUT, program, run_in
 from raw_http import RawConnection, request
 from waiting import wait_until
 
+INSTALL = CHECKOUT / "docs" / "INSTALL.md"
 RESTARTS = 10
 CLIENTS = 4
 SECOND_PORT = 50345
@@ -118,6 +120,19 @@ def test_a_supervisor_that_is_killed_while_it_starts_refuses_nobody(service, hel
             held.start(service)
         callers.wait_for("token", 10)
     assert set(callers.outcomes) <= {"token", "reset", "closed"}
+
+
+@pytest.mark.parametrize("backend", ["cgroup_connect"], indirect=True)
+def test_the_documented_command_removes_pins_that_a_version_does_not_know(service, pins):
+    """As after a downgrade to one that does not pin: nothing is left, neither of pins nor of links."""
+    (command,) = re.findall(r"^rm -f (/sys/fs/bpf/msi2imds/\S+)$", INSTALL.read_text(), re.MULTILINE)
+    assert service.stop() == 0
+    links = {shown(pin).split(":")[0] for pin in pinned_links(pins)}
+    assert links
+    subprocess.run(["sh", "-c", "rm -f " + command.replace("/sys/fs/bpf/msi2imds", str(pins))], check=True)
+    assert list(pins.iterdir()) == []
+    left = subprocess.run(["bpftool", "link", "list"], capture_output=True, text=True).stdout
+    assert not links & {line.split(":")[0] for line in left.splitlines()}
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])
