@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "resolver/resolver.hpp"
 
-#include <poll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-
 namespace msi2imds::resolver {
 namespace {
 
-constexpr std::size_t kMostKnown = 256;
-// An exec within it may go unnoticed where no rule depends on the program.
-constexpr std::chrono::seconds kKnownAge{1};
 constexpr std::chrono::seconds kLeaveAlone{10};  // a process whose reading hung
 constexpr std::size_t kMostHanging = 1024;
-constexpr int kMostWithHasher = 2;                // of one user
-constexpr std::chrono::seconds kHashDeadline{2};  // for one piece of a program: disks may be slow
 constexpr int kMostWithReader = 32;  // of one user: it takes turns between those whom it knows of
-
-// -1 where the kernel has none (before 5.3): then nothing is remembered.
-UniqueFd open_process(pid_t pid) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-}
-
-bool has_ended(const UniqueFd& process) {
-  pollfd state{.fd = process.get(), .events = POLLIN, .revents = 0};
-  return ::poll(&state, 1, 0) != 0;
-}
 
 bool is_of_same_uid(const caller::Clues& one, const caller::Clues& other) {
   return one.has_uid == other.has_uid && one.uid == other.uid;
@@ -52,7 +29,12 @@ Resolver::Resolver(asio::io_context& io, Settings settings)
     : io_(io),
       settings_(std::move(settings)),
       owners_(Holders::parse(accounts::owners_of_uids(settings_.account_files))),
-      users_(settings_.account_files.passwd) {}
+      users_(settings_.account_files.passwd),
+      hash_queue_(
+          io, settings_.patience_for_hash,
+          {.start_hasher = [this] { return start_hasher(); },
+           .is_wanted = [this](std::uint64_t number) { return open_.contains(number); },
+           .finish = [this](std::uint64_t number, bool is_hashed) { finish_hash(number, is_hashed); }}) {}
 Resolver::~Resolver() = default;
 
 asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<caller::Clues> questions) {
@@ -60,7 +42,7 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   together->identities.resize(questions.size());
   drop_what_is_over(hanging_);
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    together->identities[i] = remember(questions[i]);
+    together->identities[i] = known_.find(questions[i]);
     if (!together->identities[i]) {
       begin(questions[i], together, i);
     }
@@ -89,42 +71,6 @@ void Resolver::begin(const caller::Clues& question, const std::shared_ptr<Togeth
   }
   open_.emplace(++last_number_, std::move(open));
   waiting_.push(owner_of(question), last_number_);
-}
-
-// The process still runs, so its number still means it; the clues tell that it dialled just now.
-SerializedIdentity Resolver::remember(const caller::Clues& question) {
-  const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
-  if (known == known_.end()) {
-    return nullptr;
-  }
-  caller::Clues same = known->second.question;
-  same.dialled_at = question.dialled_at;
-  same.inode = question.inode;
-  same.cookie = question.cookie;
-  const bool is_valid = same == question && known->second.started <= question.dialled_at &&
-                        std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
-                        !has_ended(known->second.process);
-  if (!is_valid) {
-    known_.erase(known);
-    return nullptr;
-  }
-  return known->second.identity;
-}
-
-// `process` was opened before its details were read: if it still runs, they are its own.
-void Resolver::keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
-                    UniqueFd process) {
-  if (!process || started == 0 || has_ended(process)) {
-    return;
-  }
-  if (known_.size() >= kMostKnown) {
-    known_.clear();
-  }
-  known_[question.pid] = {.question = question,
-                          .identity = std::move(identity),
-                          .started = started,
-                          .read = std::chrono::steady_clock::now(),
-                          .process = std::move(process)};
 }
 
 void Resolver::begin_work() {
@@ -255,7 +201,7 @@ bool Resolver::take(ProcReader::Reply reply) {
   }
   reader_has_answered_ = true;
   finish(open, std::make_shared<const std::string>(std::move(reply.text)));
-  keep(open.clues, open.identity, reply.started, std::move(open.process));
+  known_.keep(open.clues, open.identity, reply.started, std::move(open.process));
   if (reply.more) {
     ++untold_;
   } else {
@@ -303,93 +249,23 @@ void Resolver::begin_hash(std::uint64_t number, Open& open, ProcReader::Reply re
     finish_hash(number, false);
     return;
   }
-  unhashed_.push(owner_of(open.clues), {number, reply.pid});
-  if (!std::exchange(hashing_, true)) {
-    spawn(io_, "hash the programs of callers", hash());
-  } else if (hasher_) {
-    ask_hasher();
-  }
+  Question question{.number = number, .clues = open.clues};
+  question.clues.pid = reply.pid;
+  hash_queue_.push(owner_of(open.clues), question);
 }
 
-asio::awaitable<void> Resolver::hash() {
-  while (!unhashed_.empty() || !with_hasher_.empty()) {
-    if (!hasher_ && !start_hasher()) {
-      while (const auto next = unhashed_.pop()) {
-        finish_hash(next->second.first, false);
-      }
-      break;
-    }
-    ask_hasher();
-    const std::optional<ProcReader::Reply> reply =
-        co_await hasher_->receive(kHashDeadline, settings_.patience_for_hash);
-    const bool is_expected =
-        reply && reply->kind == ReplyKind::hashed && with_hasher_.erase(reply->number) > 0;
-    if (is_expected) {
-      finish_hash(reply->number, true);
-    }
-    if (is_expected && !is_hasher_overdue()) {
-      continue;
-    }
-    hasher_.reset();  // its disk hangs, or it says what it was not asked
-    for (const auto& [number, asked] : std::exchange(with_hasher_, {})) {
-      finish_hash(number, false);
-    }
-  }
-  hashing_ = false;
-}
-
-bool Resolver::start_hasher() {
-  const ProcReader::Settings settings{.proc = settings_.proc,
-                                      .cgroup_root = -1,
-                                      .unreadable = {},
-                                      .owners = owners_,
-                                      .hashes = hashes_.get(),
-                                      .hashes_programs = true,
-                                      .become = settings_.become_reader};
-  Result<std::unique_ptr<ProcReader>> hasher = ProcReader::start(io_, settings);
-  if (!hasher) {
-    log::warn("the hash of programs stays unknown: cannot {}", hasher.error().message());
-    return false;
-  }
-  hasher_ = std::move(*hasher);
-  return true;
-}
-
-bool Resolver::is_hasher_overdue() const {
-  const auto now = std::chrono::steady_clock::now();
-  return std::ranges::any_of(with_hasher_, [&](const auto& asked) {
-    return now - asked.second.when >= settings_.patience_for_hash;
-  });
-}
-
-void Resolver::ask_hasher() {
-  const auto may_ask = [this](Owner owner) {
-    return std::ranges::count_if(with_hasher_, [owner](const auto& asked) {
-             return asked.second.owner == owner;
-           }) < kMostWithHasher;
-  };
-  while (const auto next = unhashed_.pop_if(may_ask)) {
-    const auto& [owner, wanted] = *next;
-    const auto& [number, pid] = wanted;
-    const auto open = open_.find(number);
-    if (open == open_.end()) {
-      continue;  // it was answered without the hash
-    }
-    Question question{.number = number, .clues = open->second.clues};
-    question.clues.pid = pid;
-    if (!hasher_->ask(question)) {
-      unhashed_.push(owner, wanted);
-      return;
-    }
-    with_hasher_.emplace(number, Asked{.owner = owner, .when = std::chrono::steady_clock::now()});
-  }
+Result<std::unique_ptr<ProcReader>> Resolver::start_hasher() {
+  return ProcReader::start(io_, {.proc = settings_.proc,
+                                 .cgroup_root = -1,
+                                 .unreadable = {},
+                                 .owners = owners_,
+                                 .hashes = hashes_.get(),
+                                 .hashes_programs = true,
+                                 .become = settings_.become_reader});
 }
 
 void Resolver::finish_hash(std::uint64_t number, bool is_hashed) {
   const auto found = open_.find(number);
-  if (found == open_.end() || !found->second.together) {
-    return;
-  }
   Open& open = found->second;
   if (is_hashed) {
     open.was_hashed = true;
@@ -408,37 +284,48 @@ void Resolver::give_up_reader() {
     log::error("callers stay unknown: cannot {}", failure);
   }
   reader_.reset();
-  const auto until = std::chrono::steady_clock::now() + kLeaveAlone;
-  Until& to_leave_alone = doing.step == Step::command_line ? unreadable_ : hanging_;
-  if (doing.pid != 0 && doing.step != Step::search && to_leave_alone.size() < kMostHanging) {
-    to_leave_alone[doing.pid] = until;
-  }
-  const auto culprit = open_.find(doing.question);
-  const bool is_over = culprit == open_.end();              // that question was answered
-  const bool is_nobody = is_over && !reader_has_answered_;  // no reader may end without an answer
-  const caller::Clues hung = is_over ? caller::Clues() : culprit->second.clues;
-  for (auto entry = open_.begin(); entry != open_.end();) {
-    Open& open = entry->second;
-    const bool was_searched_for =
-        doing.step == Step::search && !is_over && open.clues.pid == 0 && is_of_same_uid(open.clues, hung);
+  leave_alone(doing);
+  const auto found = open_.find(doing.question);  // none: that question was answered
+  const auto hung = found != open_.end() ? std::optional(found->second.clues) : std::nullopt;
+  for (auto& [number, open] : open_) {
     if (!open.together) {
-      entry = open_.erase(entry);  // its command line went with the reader
-    } else if (is_overdue(open)) {
-      answer_without_reader(open, too_late(settings_.patience));
-      entry = open_.erase(entry);
-    } else if (is_nobody || entry->first == doing.question || was_searched_for) {
-      answer_without_reader(open, is_nobody ? "/proc cannot be read" : too_late(settings_.deadline));
-      entry = open_.erase(entry);
-    } else {
-      if (std::exchange(open.is_with_reader, false)) {
-        waiting_.push(owner_of(open.clues), entry->first);
-      }
-      ++entry;
+      continue;  // its command line went with the reader
+    }
+    if (const auto reason = why_unanswerable(number, open, doing, hung)) {
+      answer_without_reader(open, *reason);
+    } else if (std::exchange(open.is_with_reader, false)) {
+      waiting_.push(owner_of(open.clues), number);
     }
   }
+  std::erase_if(open_, [](const auto& entry) { return !entry.second.together; });
   with_reader_.clear();
   untold_ = 0;
-  queue_again(is_over ? std::nullopt : std::optional(owner_of(hung)));
+  queue_again(hung ? std::optional(owner_of(*hung)) : std::nullopt);
+}
+
+void Resolver::leave_alone(const ProcReader::Doing& doing) {
+  Until& to_leave_alone = doing.step == Step::command_line ? unreadable_ : hanging_;
+  if (doing.pid != 0 && doing.step != Step::search && to_leave_alone.size() < kMostHanging) {
+    to_leave_alone[doing.pid] = std::chrono::steady_clock::now() + kLeaveAlone;
+  }
+}
+
+// Nothing: the next reader may answer it. `hung`: the clues of the question that the last one worked on.
+std::optional<std::string> Resolver::why_unanswerable(std::uint64_t number, const Open& open,
+                                                      const ProcReader::Doing& doing,
+                                                      const std::optional<caller::Clues>& hung) const {
+  if (is_overdue(open)) {
+    return too_late(settings_.patience);
+  }
+  if (!hung && !reader_has_answered_) {  // no reader may end without an answer
+    return "/proc cannot be read";
+  }
+  const bool was_searched_for =
+      doing.step == Step::search && hung && open.clues.pid == 0 && is_of_same_uid(open.clues, *hung);
+  if (number == doing.question || was_searched_for) {
+    return too_late(settings_.deadline);
+  }
+  return std::nullopt;
 }
 
 // Those that were answered wait no longer. Whoever has held up the reader comes last: else he would be first

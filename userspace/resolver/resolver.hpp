@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,15 +21,14 @@
 #include "base/holder.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/fair_queue.hpp"
+#include "resolver/hash_queue.hpp"
+#include "resolver/known_callers.hpp"
 #include "resolver/proc_reader.hpp"
 #include "resolver/program_hashes.hpp"
 #include "resolver/shared.hpp"
 #include "resolver/user_names.hpp"
 
 namespace msi2imds::resolver {
-
-// An identity as caller::serialize() writes it, without a command line. Nobody reads it here.
-using SerializedIdentity = std::shared_ptr<const std::string>;
 
 // Is told the command line of the caller of whom resolve() has given that identity; once who it is has been
 // answered.
@@ -83,33 +83,14 @@ class Resolver {
     UniqueFd process;                                  // opened before it was asked about
     SerializedIdentity identity = nullptr;
   };
-  // Of whom the hasher reads a program.
-  struct Asked {
-    Owner owner = 0;
-    std::chrono::steady_clock::time_point when;
-  };
-  // A process of which everything is known, as long as it runs.
-  struct Known {
-    caller::Clues question;
-    SerializedIdentity identity;
-    std::int64_t started = 0;
-    std::chrono::steady_clock::time_point read;
-    UniqueFd process;  // pidfd
-  };
 
   [[nodiscard]] Owner owner_of(const caller::Clues& clues) const;
-  [[nodiscard]] SerializedIdentity remember(const caller::Clues& question);
-  void keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
-            UniqueFd process);
   void begin(const caller::Clues& question, const std::shared_ptr<Together>& together, std::size_t place);
   void begin_work();
   asio::awaitable<void> work();
-  asio::awaitable<void> hash();
   bool start_reader();
-  bool start_hasher();
   void begin_hash(std::uint64_t number, Open& open, ProcReader::Reply reply);
-  [[nodiscard]] bool is_hasher_overdue() const;
-  void ask_hasher();
+  [[nodiscard]] Result<std::unique_ptr<ProcReader>> start_hasher();
   void finish_hash(std::uint64_t number, bool is_hashed);
   void leave_reader(Open& open);
   void warn_without_filter();
@@ -120,6 +101,10 @@ class Resolver {
   [[nodiscard]] bool has_overdue_answers();
   void finish(Open& open, SerializedIdentity identity);
   void give_up_reader();
+  void leave_alone(const ProcReader::Doing& doing);
+  [[nodiscard]] std::optional<std::string> why_unanswerable(std::uint64_t number, const Open& open,
+                                                            const ProcReader::Doing& doing,
+                                                            const std::optional<caller::Clues>& hung) const;
   void queue_again(std::optional<Owner> last);
   void answer_without_reader(Open& open, const std::string& reason);
   [[nodiscard]] static std::string too_late(std::chrono::milliseconds than);
@@ -133,18 +118,14 @@ class Resolver {
   std::uint64_t last_number_ = 0;
   FairQueue<Owner, std::uint64_t> waiting_;
   std::map<Owner, int> with_reader_;  // how many questions
-  // Of programs: kept whichever reader writes them.
-  Shared<ProgramHashes> hashes_;
-  std::unique_ptr<ProcReader> hasher_;
-  FairQueue<Owner, std::pair<std::uint64_t, pid_t>> unhashed_;
-  std::map<std::uint64_t, Asked> with_hasher_;  // by the questions' numbers
-  bool hashing_ = false;
-  std::size_t untold_ = 0;  // command lines that the reader has still to tell
+  std::size_t untold_ = 0;            // command lines that the reader has still to tell
   bool working_ = false;
   bool has_warned_ = false;
   bool reader_has_answered_ = false;  // the present one, anything yet
   std::chrono::steady_clock::time_point looked_for_overdue_ = {};
-  std::unordered_map<std::int32_t, Known> known_;
+  KnownCallers known_;
+  Shared<ProgramHashes> hashes_;  // kept whichever reader or hasher writes them
+  HashQueue hash_queue_;
   Until hanging_;     // processes that are left alone
   Until unreadable_;  // processes whose command lines are not read
 };

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "resolver/known_callers.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <utility>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+namespace msi2imds::resolver {
+namespace {
+
+constexpr std::size_t kMostKnown = 256;
+constexpr std::chrono::seconds kKnownAge{1};
+
+bool still_runs(const UniqueFd& process) {
+  pollfd state{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&state, 1, 0) == 0;
+}
+
+}  // namespace
+
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+// The process still runs, so its number still means it; the clues tell that it dialled just now.
+SerializedIdentity KnownCallers::find(const caller::Clues& question) {
+  const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
+  if (known == known_.end()) {
+    return nullptr;
+  }
+  caller::Clues same = known->second.question;
+  same.dialled_at = question.dialled_at;
+  same.inode = question.inode;
+  same.cookie = question.cookie;
+  const bool is_valid = same == question && known->second.started <= question.dialled_at &&
+                        std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
+                        still_runs(known->second.process);
+  if (!is_valid) {
+    known_.erase(known);
+    return nullptr;
+  }
+  return known->second.identity;
+}
+
+void KnownCallers::keep(const caller::Clues& question, SerializedIdentity identity, std::int64_t started,
+                        UniqueFd process) {
+  if (!process || started == 0 || !still_runs(process)) {
+    return;
+  }
+  if (known_.size() >= kMostKnown) {
+    known_.clear();
+  }
+  known_[question.pid] = {.question = question,
+                          .identity = std::move(identity),
+                          .started = started,
+                          .read = std::chrono::steady_clock::now(),
+                          .process = std::move(process)};
+}
+
+}  // namespace msi2imds::resolver
