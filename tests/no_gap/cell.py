@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import dataclasses
+import datetime
 import itertools
 import pathlib
 import subprocess
@@ -44,6 +45,12 @@ class Row:
     def holds(self):
         return not self.broken and not self.problem
 
+    @property
+    def worse(self):
+        """What is not as the rule says, as text."""
+        kinds = [f"{count} {kind} of {self.sent}" for kind, count in sorted(self.broken.items())]
+        return ", ".join([*kinds, *filter(None, [self.problem])])
+
     def add(self, other):
         """What another round on another machine had."""
         self.times += other.times
@@ -72,6 +79,16 @@ class Fault:
             and sent.began <= self.end
             and sent.ended >= self.begin
         )
+
+
+def clock(moment):
+    """A moment of the monotonic clock as the log has it."""
+    at = datetime.datetime.fromtimestamp(time.time() - time.monotonic() + moment, datetime.UTC)
+    return at.time().isoformat(timespec="milliseconds")
+
+
+def describe(sent):
+    return f"{clock(sent.began)} to {clock(sent.ended)}, {sent.address}: {sent.outcome}\n"
 
 
 class Cell:
@@ -182,7 +199,7 @@ class Cell:
             dict(collections.Counter(sent.outcome for sent in broken)),
             round(self.load.longest_wait, 2),
             problem,
-            log=self.service.log_text() if broken or problem else "",
+            log=self.service.log_text() + "".join(map(describe, broken)) if broken or problem else "",
         )
 
 

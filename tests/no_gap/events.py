@@ -125,18 +125,9 @@ def upgrade(cell):
         restart(cell)
 
 
-def goes_with_the_process(backend):
-    return (
-        "Where the redirection cannot stay without its process, it goes with the one that was killed, so that the "
-        "extension gets its callers back: refused until the next one is ready."
-        if backend not in ("sk_lookup", "listen")
-        else ""
-    )
-
-
 def kill_supervisor(cell, pause=0):
     """What the dead one's guard clears away must not be the next one's, however soon that comes."""
-    with cell.fault("reset", *(("refused",) if goes_with_the_process(cell.backend) else ())):
+    with cell.fault("reset"):
         os.kill(cell.service.pid, signal.SIGKILL)
         cell.service.process.wait()
         time.sleep(pause)
@@ -384,8 +375,8 @@ SINGLE = [
     Event("restart", NOTHING, restart),
     Event("restart with other ports", NOTHING, restart_with_another_port),
     Event("upgrade and downgrade", NOTHING, upgrade),
-    Event("supervisor killed, next one at once", KILLED, kill_supervisor, note=goes_with_the_process),
-    Event("supervisor killed, next one after 50 ms", KILLED, kill_supervisor_and_wait, note=goes_with_the_process),
+    Event("supervisor killed, next one at once", KILLED, kill_supervisor),
+    Event("supervisor killed, next one after 50 ms", KILLED, kill_supervisor_and_wait),
     Event("reload", NOTHING, reload_the_same),
     Event("reload with other ports", NOTHING, reload_with_another_port),
     Event("detach, and back", NOTHING, detach, prepare=with_extension, note=not_beside_the_extension),
@@ -415,6 +406,8 @@ SINGLE = [
     Event("a cgroup removed and made again", NOTHING, cgroup_away_and_back),
     Event("bpffs unmounted and mounted", NOTHING, bpffs_away_and_back),
 ]
+
+
 def to_another_backend(what, change, new):
     return Event(
         f"{what} {new}",

@@ -6,7 +6,6 @@ import os
 
 import backends
 import events
-import known
 import library_load
 
 HEAD = """# What callers notice, by backend and event
@@ -27,12 +26,11 @@ namespace with IMDS on its loopback).
   most. They wait as long while IMDS is away.
 
 A cell says how many requests failed, of how many, and how long the longest took. What the rule above the table does not
-allow stands in **bold**. A number in brackets leads to the reason for an exception, some of them from
-`tests/no_gap/known.json`.
+allow stands in **bold**. A number in brackets leads to the reason for an exception.
 
 Measured {date} on Linux {kernel} with {cores} cores by `{command}`.
 `tests/run no_gap`, which only `tests/run --all` includes, plays the table in some seven minutes, or each thing ten times
-with `--all`. It fails where a cell has a kind of failure that neither its rule nor a number allows. Times depend on the
+with `--all`. It fails where a cell has a failure that neither its rule nor a number allows. Times depend on the
 machine, and no test depends on them.
 """
 
@@ -50,9 +48,8 @@ def cell(row, notes):
     text = f"{', '.join(kinds) or '0'} of {row.sent}, {row.longest:.2f} s"
     if row.problem:
         text = f"**{row.problem}**; {text}"
-    entry = known.miss(row.backend, row.event)
-    told = [event.note(row.backend), entry["because"] if entry else ""]
-    for note in filter(None, told):
+    note = event.note(row.backend)
+    if note:
         if note not in notes:
             notes.append(note)
         text += f" [{notes.index(note) + 1}]"
@@ -113,6 +110,4 @@ def summary(rows):
     yield f"{len(measured)} cells, {sent} requests; {missed} not as the rule says"
     for row in measured:
         if not row.holds:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(row.broken.items()))
-            worse = "" if known.beyond(row) else " (known)"
-            yield f"{row.backend}, {row.event}: {kinds or row.problem} of {row.sent}{worse}"
+            yield f"{row.backend}, {row.event}: {row.worse}"

@@ -12,10 +12,17 @@ import time
 import backends
 import cgroup
 import events
-import known
-from cell import Cell
+from cell import Cell, clock, describe
 from firewall import our_rules
-from kernel_state import bpf_objects, bpf_objects_of, children_of, descriptors_of
+from kernel_state import (
+    bpf_objects,
+    bpf_objects_of,
+    children_of,
+    descendants_of,
+    descriptors_of,
+    namespaces_in_use,
+    namespaces_of,
+)
 from memory import resident_bytes
 from waiting import wait_until
 
@@ -78,8 +85,21 @@ class Soak:
         self.chance = chance
         self.done = []  # (when it began, what)
         self.leaks = []
-        self.objects = set()  # BPF objects that any of our processes has held
+        self.objects = set()  # programs, maps and links that any supervisor has held
+        self.namespaces = set()  # in which any of its children was, and it was not
         self.baseline = None
+        self.start = cell.start
+        cell.start = self.start_and_remember
+
+    def start_and_remember(self):
+        self.start()
+        self.remember()
+
+    def remember(self):
+        supervisor = self.cell.service.pid
+        self.objects |= bpf_objects_of(supervisor)
+        for child in descendants_of(supervisor):
+            self.namespaces |= namespaces_of(child) - namespaces_of(supervisor)
 
     def step(self):
         choice = self.chance.choice([*ACTIONS, "IMDS faults", "detach"])
@@ -87,7 +107,7 @@ class Soak:
         if CHANGES.get(name) == self.cell.backend:
             return
         self.done.append((time.monotonic(), f"{self.cell.backend}: {name}"))
-        print(f"{len(self.done):4} {self.done[-1][1]}", flush=True)
+        print(f"{len(self.done):4} {clock(self.done[-1][0])} {self.done[-1][1]}", flush=True)
         with self.allowance(name):
             if choice == "IMDS faults":
                 imds_faults(self.cell, self.chance)
@@ -96,18 +116,12 @@ class Soak:
             else:
                 choice.play(self.cell)
         self.cell.backend = CHANGES.get(name, self.cell.backend)
-        self.objects |= bpf_objects_of(self.cell.service.pid)
+        self.remember()
 
-    @contextlib.contextmanager
     def allowance(self, name):
-        """What is known to be missed; and `listen` has sockets of its own, which go with the process."""
-        entry = known.miss(self.cell.backend, name) or {"kinds": []}
-        own_sockets = self.cell.backend == "listen" and name.startswith(("restart", "upgrade"))
-        kinds = {*entry["kinds"], *(("refused", "reset") if own_sockets else ())}
-        with self.cell.fault(*kinds):
-            fault = self.cell.faults[-1]
-            yield
-        fault.end += entry.get("seconds", 0)
+        """`listen` has sockets of its own, which go with the process."""
+        own_sockets = self.cell.backend == "listen" and name.startswith(("restart", "upgrade", "supervisor killed"))
+        return self.cell.fault(*(("refused", "reset") if own_sockets else ()))
 
     def look(self):
         """Measures what the processes hold, with the first backend in force, as at the beginning."""
@@ -143,6 +157,7 @@ class Soak:
         with contextlib.suppress(AssertionError):
             wait_until(lambda: set(self.cell.host.pids()) <= allowed, 10, "all processes are gone")
         self.leaks += [f"a process: {pid}" for pid in set(self.cell.host.pids()) - allowed]
+        self.leaks += [f"a namespace: {name}" for _, name in sorted(self.namespaces & namespaces_in_use())]
 
     def told(self, sent):
         """The event after which a request failed."""
@@ -176,17 +191,17 @@ def play(minutes, seed):
             print(cell.service.log_text()[-4000:], file=sys.stderr)
             first = last = {}
         row = cell.row("soak", len(soak.done), problem)
-        broken = collections.Counter(
-            (sent.outcome, soak.told(sent))
+        broken = [
+            sent
             for sent in cell.load.requests
             if not sent.is_served and not any(fault.excuses(sent) for fault in cell.faults)
-        )
+        ]
     allowed = {kind: count - row.broken.get(kind, 0) for kind, count in row.failed.items()}
     print(f"\n{minutes:g} minutes, seed {seed}: {len(soak.done)} events, {row.sent} requests, the longest {row.longest:.2f} s")
     print(f"failed as docs/no-gap.md allows: {', '.join(f'{n} {kind}' for kind, n in allowed.items() if n) or 'none'}")
     print(f"failed otherwise: {', '.join(f'{n} {kind}' for kind, n in row.broken.items()) or 'none'}")
-    for (outcome, what), count in broken.most_common():
-        print(f"    {count} {outcome} at {what}")
+    for sent in broken:
+        print(f"    {soak.told(sent)}: {describe(sent)}", end="")
     for name in first:
         print(f"{name}: {first[name]} at first, {last[name]} at the end")
     print(f"left behind: {', '.join(soak.leaks) or 'nothing'}")

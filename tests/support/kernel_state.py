@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the kernel says of processes, sockets and BPF objects."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -88,6 +89,21 @@ def bpf_objects_of(pid):
 def bpf_objects():
     """All BPF objects of the machine."""
     return {(kind, entry["id"]) for kind in ("prog", "map", "link") for entry in _bpftool(kind)}
+
+
+def namespaces_of(pid):
+    """Pairs such as ("mnt", "mnt:[4026531841]")."""
+    found = set()
+    for entry in _fd_entries(pid, "ns"):
+        with contextlib.suppress(OSError):
+            found.add((entry.name, os.readlink(entry)))
+    return found
+
+
+def namespaces_in_use():
+    """Those that some process of the machine is in."""
+    pids = [entry.name for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
+    return set().union(*map(namespaces_of, pids))
 
 
 def _bpftool(kind):
