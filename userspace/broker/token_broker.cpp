@@ -283,7 +283,7 @@ asio::awaitable<token::FetchResult> TokenBroker::attempt(FlightPtr flight) {
   auto quota = std::make_shared<FlightQuota>(*this, flight);
   token::FetchResult result = co_await upstream_.fetch(flight->request, std::move(quota));
   if (const TokenPtr* token = token_in(result)) {
-    clocks_.learn(**token, flight->sent.wall, clock_.wall());
+    clocks_.learn(**token, flight->sent, clock_.now());
     flight->life.emplace(**token, flight->sent);
     if (flight->life->left(clock_.now()) <= nanoseconds(0)) {
       co_return expired();

@@ -112,7 +112,7 @@ class TokensFromImds final : public responder::TokenService {
     now.mismatches.add(imds_.health().other_resources_served, {{"outcome", "served"}});
     now.mismatches.add(imds_.health().mix_ups, {{"outcome", "asked_anew"}});
     now.mismatches.add(imds_.health().other_identities_refused, {{"outcome", "refused"}});
-    if (const auto ahead = broker_.clocks().ahead()) {
+    if (const auto ahead = broker_.clocks().ahead(clock_.now())) {
       now.clock_ahead = ahead->count();
     }
     now.quota_waits = broker_.counters().quota_waits;

@@ -211,9 +211,9 @@ TEST_F(FreshnessTest, TheClocksAreComparedWithEachTokenThatTells) {
     const CallPtr call = ask(bypassing("vault"));
     clock_.advance(source_.delay + seconds(1));  // and for a turn
     EXPECT_TRUE(call->result && is_token(*call->result));
-    return broker_.clocks().ahead();
+    return broker_.clocks().ahead(clock_.now());
   };
-  EXPECT_EQ(broker_.clocks().ahead(), std::nullopt);
+  EXPECT_EQ(broker_.clocks().ahead(clock_.now()), std::nullopt);
   EXPECT_EQ(ahead_after(seconds(0), std::nullopt), std::nullopt);
   EXPECT_EQ(ahead_after(seconds(0), hours(1)), seconds(0));
   EXPECT_EQ(ahead_after(seconds(5), hours(1)), seconds(-5));
@@ -222,6 +222,23 @@ TEST_F(FreshnessTest, TheClocksAreComparedWithEachTokenThatTells) {
   source_.delay = seconds(8);
   EXPECT_EQ(ahead_after(seconds(0), hours(1)), seconds(0)) << "an answer is some time on its way";
   EXPECT_EQ(ahead_after(-seconds(3), hours(1)), seconds(3));
+}
+
+TEST_F(FreshnessTest, AClockThatIsSetIsToldBeforeTheNextToken) {
+  const auto ahead = [this] { return broker_.clocks().ahead(clock_.now()); };
+  source_.answer = [this](const TokenRequest& /*request*/) {
+    return token::TokenResponse(make_token_with(clock_.wall() + hours(24), hours(24)));
+  };
+  (void)ask_now(request_for("vault"));
+  EXPECT_EQ(ahead(), seconds(0));
+  clock_.set_wall(clock_.wall() + hours(24));
+  EXPECT_EQ(ahead(), hours(24));
+  clock_.sleep(hours(5));
+  EXPECT_EQ(ahead(), hours(24)) << "time goes by";
+  clock_.set_wall(clock_.wall() - hours(25));
+  EXPECT_EQ(ahead(), -hours(1));
+  clock_.set_wall(clock_.wall() + hours(1));
+  EXPECT_EQ(ahead(), seconds(0)) << "it was put right";
 }
 
 TEST_F(FreshnessTest, ATokenThatImdsSaysIsOverIsAFailure) {
