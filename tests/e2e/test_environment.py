@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import pytest
 
+import cgroup
 from callers import Callers
 from kernel_state import uid_of
 from legacy_port import a_token_is_served, ask
@@ -47,13 +48,14 @@ def disk_service(emulator, new_service):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", disk], check=True)
     service.audit, service.callers_state = disk / "audit", disk / "callers.json"
     service.waagent, service.state = disk / "waagent", disk / "state"
-    service.configure({"metrics.port": METRICS_PORT})
     service.log_reader = None
+    cgroup.make(observed_cgroup())
     yield service
     service.stop()
     if service.log_reader:
         service.log_reader.stdin.close()
         service.log_reader.wait(10)
+    cgroup.remove(observed_cgroup())
     subprocess.run(["umount", disk], check=True)
 
 
@@ -144,6 +146,39 @@ def nobody_reads_the_log(service):
         os.kill(service.log_reader.pid, signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def the_observed_cgroup_is_gone(_service):
+    cgroup.remove(observed_cgroup())
+    try:
+        yield
+    finally:
+        cgroup.make(observed_cgroup())
+
+
+@contextlib.contextmanager
+def somebody_else_has_the_metrics_port(service):
+    with service.namespace.listen("127.0.0.1", METRICS_PORT):
+        yield
+
+
+def responder_hangs(service):
+    return service.accepting_paused()
+
+
+def observed_cgroup():
+    return f"{cgroup.own_scratch()}/observed"
+
+
+def with_an_observed_cgroup(_service):
+    return {"callers.cgroup": observed_cgroup()}
+
+
+def with_the_audit_elsewhere(service):
+    """A file system with a file that is open for writing does not become read-only."""
+    service.audit = service.directory / "audit"
+    return {}
+
+
 def with_nothing(_service):
     return {}
 
@@ -158,6 +193,7 @@ class Fault:
     says_good: bool = False  # status: callers are served all the same
     audit_is_whole: bool = True
     launch: Callable = with_nothing  # options of Service.launch()
+    settings: Callable = with_nothing
 
 
 FAULTS = {
@@ -187,6 +223,26 @@ FAULTS = {
         says_good=True,
         audit_is_whole=False,
     ),
+    "disk read-only": Fault(
+        disk_can_only_be_read,
+        SERVED,
+        r"Read-only file system",
+        {"callers"},
+        says_good=True,
+        settings=with_the_audit_elsewhere,
+    ),
+    "observed cgroup gone": Fault(
+        the_observed_cgroup_is_gone,
+        SERVED,
+        r"callers are looked for among those who hold the connection",
+        {"observation"},
+        says_good=True,
+        settings=with_an_observed_cgroup,
+    ),
+    "metrics port taken": Fault(
+        somebody_else_has_the_metrics_port, SERVED, rf"{METRICS_PORT}", is_there_at_the_start=True, says_good=True
+    ),
+    "responder hangs": Fault(responder_hangs, SERVED, r"responder does not answer"),
     "log without a reader": Fault(
         nobody_reads_the_log,
         SERVED,
@@ -206,6 +262,10 @@ def scrape(host):
             return connection.ask(request(target="/metrics", host=f"localhost:{METRICS_PORT}")).body.decode()
     except (OSError, ConnectionEnded):
         return None
+
+
+def metric(host, name):
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", scrape(host), re.MULTILINE)[1])
 
 
 def shortcomings(host):
@@ -237,6 +297,7 @@ def test_a_fault_is_told_and_its_end_is_the_end_of_it(disk_service, host, name, 
     with contextlib.ExitStack() as stack:
         present = contextlib.ExitStack()
         stack.enter_context(present)
+        service.configure({"metrics.port": METRICS_PORT, **fault.settings(service)})
         if fault.is_there_at_the_start:
             present.enter_context(fault.begin(service))
         service.start(**fault.launch(service))
@@ -387,6 +448,40 @@ def test_a_user_who_is_removed_changes_nothing_until_a_restart(emulator, new_ser
     wait_until(lambda: is_well(service, host), TOLD_SECONDS, "all is well")
 
 
+def test_callers_notice_nothing_of_a_second_instance(service, new_service, host):
+    with Callers(host, count=2, pause=0) as callers:
+        callers.wait_for("token", 10)
+        second = new_service({"admin.socket": str(service.admin_socket)}).launch()
+        assert second.wait_exit() == 1
+        callers.wait_for("token", 10)
+    assert set(callers.outcomes) == SERVED
+    assert service.status().returncode == 0
+
+
+@pytest.mark.parametrize("name", ["discovery-file", "legacy-ports"])
+@pytest.mark.parametrize("kind", [kind for kind in BAD_KINDS if kind != "directory"])
+def test_a_note_of_a_bad_kind_is_replaced(emulator, new_service, host, name, kind):
+    service = new_service({"metrics.port": METRICS_PORT})
+    service.state.mkdir(mode=0o700)
+    BAD_KINDS[kind](service.state / name)
+    service.start()
+    assert_legacy_success(ask(host), RESOURCE)
+    note = service.state / name
+    wait_until(lambda: stat.S_ISREG(note.lstat().st_mode) and note.stat().st_size > 1, 10, "it is written")
+    assert is_well(service, host)
+
+
+def test_imds_that_is_away_is_told(emulator, new_service, host):
+    service = new_service({"metrics.port": METRICS_PORT, "imds.deadline": 3}).start()
+    emulator.stop()
+    with Callers(host, count=2, pause=0.1) as callers:
+        wait_until(lambda: "IMDS cannot be reached" in service.status().stdout, TOLD_SECONDS, "status says so")
+        wait_until(lambda: metric(host, 'msi2imds_requests_total{outcome="failed",source="imds"}') > 0, TOLD_SECONDS, "metrics do")
+        assert service.status().returncode == 0, "they reach us, and wait"
+        emulator.start()
+        callers.wait_for("token", BACK_SECONDS, count=1)
+
+
 def test_a_port_that_somebody_else_has_taken_is_told(emulator, new_service, host):
     """As any user can where net.ipv4.ip_unprivileged_port_start is 0."""
     free = ("sysctl", "-q", "-w", "net.ipv4.ip_unprivileged_port_start=0")
@@ -417,3 +512,9 @@ def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
     named = re.findall(r'^msi2imds_shortcoming\{what="(\w+)"\} 0$', service.run("metrics").stdout, re.MULTILINE)
     documented = re.findall(r"^\| `(\w+)` \|", (CHECKOUT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
     assert named == documented[1:], "in this order, below the heading"
+    played = set().union(*[fault.shortcomings or () for fault in FAULTS.values()])
+    assert set(named) - played == {
+        "failures",  # a responder that has no memory is no longer the same afterwards
+        "identification",  # this kernel has tcp_diag
+        "metrics",  # whoever has the port tells none
+    }
