@@ -471,6 +471,14 @@ def test_a_note_of_a_bad_kind_is_replaced(emulator, new_service, host, name, kin
     assert is_well(service, host)
 
 
+def test_callers_that_nobody_can_identify_are_served_and_told_of(emulator, new_service, host):
+    service = new_service({"metrics.port": METRICS_PORT})
+    service.start(wrapper=("/usr/bin/python3", "-B", CHECKOUT / "tests" / "support" / "without_sock_diag.py"))
+    assert_legacy_success(ask(host), RESOURCE)
+    wait_until(lambda: "identification" in (shortcomings(host) or ()), TOLD_SECONDS, "metrics tell of it")
+    assert "callers cannot be identified" in service.status().stdout
+
+
 def test_imds_that_is_away_is_told(emulator, new_service, host):
     service = new_service({"metrics.port": METRICS_PORT, "imds.deadline": 3}).start()
     emulator.stop()
@@ -515,6 +523,6 @@ def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
     played = set().union(*[fault.shortcomings or () for fault in FAULTS.values()])
     assert set(named) - played == {
         "failures",  # a responder that has no memory is no longer the same afterwards
-        "identification",  # this kernel has tcp_diag
+        "identification",  # this kernel has it for ever
         "metrics",  # whoever has the port tells none
     }

@@ -43,8 +43,9 @@ def program(mode):
     return b"".join(whole)
 
 
-def main(mode, *command):
-    code = ctypes.create_string_buffer(program(mode))
+def run_under(code, command):
+    """Puts the program in force and becomes the command."""
+    code = ctypes.create_string_buffer(code)
     described = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", (len(code) - 1) // 8, ctypes.addressof(code)))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, described, 0, 0) != 0:
@@ -52,4 +53,5 @@ def main(mode, *command):
     os.execv(command[0], command)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    run_under(program(sys.argv[1]), sys.argv[2:])
