@@ -523,6 +523,6 @@ def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
     played = set().union(*[fault.shortcomings or () for fault in FAULTS.values()])
     assert set(named) - played == {
         "failures",  # a responder that has no memory is no longer the same afterwards
-        "identification",  # this kernel has it for ever
+        "identification",  # its fault lasts as long as the process
         "metrics",  # whoever has the port tells none
     }

@@ -30,6 +30,7 @@ constexpr std::chrono::seconds kAsking{60};  // IMDS, once for each identity
 Findings check_redirection(const Host& host) {
   Backends backends = check_backends(host);
   append(backends.findings, check_notrack(host, backends.taken));
+  append(backends.findings, check_port_of_extension(host, backends.taken));
   return std::move(backends.findings);
 }
 

@@ -209,4 +209,22 @@ Findings check_ports(const Host& host) {
   return findings;
 }
 
+Findings check_port_of_extension(const Host& host, const std::string& backend) {
+  const Result<Sockets> sockets = backend == "listen" ? read_sockets(host) : Result<Sockets>(Sockets());
+  if (!sockets) {
+    return {};  // check_ports() tells
+  }
+  for (const TcpSocket& socket : sockets->listening) {
+    if (is_legacy_port(host, socket.local.port()) && holder_of(host, *sockets, socket) == Holder::extension) {
+      return {
+          error(kPortsCheck,
+                "The extension has " + socket.local.to_string() +
+                    ", where msi2imds itself has to listen with listen: it cannot start meanwhile.",
+                "Stop the extension right before msi2imds is started (docs/MIGRATION.md, \"Where only listen "
+                "works\").")};
+    }
+  }
+  return {};
+}
+
 }  // namespace msi2imds::doctor

@@ -69,6 +69,19 @@ TEST_F(PortsTest, TheNameAloneDoesNotMakeAHolderOurs) {
   EXPECT_EQ(worst_of(findings), ::geteuid() == 0 ? Level::ok : Level::error);
 }
 
+// As above, the name counts for root alone.
+TEST_F(PortsTest, TheExtensionKeepsItsPortWhereWeRedirect) {
+  config.legacy.ports = {port_};
+  Host here = host();
+  here.root.proc = "/proc";
+  ASSERT_EQ(::prctl(PR_SET_NAME, "msi-extension"), 0);
+  const Findings beside = check_port_of_extension(here, "nftables");
+  const Findings in_the_way = check_port_of_extension(here, "listen");
+  ASSERT_EQ(::prctl(PR_SET_NAME, "doctor_test"), 0);
+  EXPECT_TRUE(beside.empty());
+  EXPECT_EQ(worst_of(in_the_way), ::geteuid() == 0 ? Level::error : Level::ok);
+}
+
 TEST_F(PortsTest, AnOutgoingConnectionFromALegacyPortIsAWarning) {
   const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const SocketAddress server = support::address_of(socket_);
