@@ -8,10 +8,14 @@ import subprocess
 
 import pytest
 
+from extension import Extension
+from legacy_port import ask
 from named_client import ClientScripts, NamedClient
 from namespace import IMDS_ADDRESS
 from programs import clean_environment, program, run_in
+from raw_http import RESOURCE
 from service import TOKEN_MARK, Service
+from tokens import assert_legacy_success
 from usage_record import caller, record
 from waiting import wait_until
 
@@ -184,6 +188,18 @@ def test_somebody_else_on_the_legacy_port(doctor, emulator, host):
         assert finding["level"] == "error"
         assert "127.0.0.1:50342" in finding["text"] and f"pid {os.getpid()}" in finding["text"]
         assert doctor.run().returncode == 1
+
+
+def test_listen_cannot_start_while_the_extension_runs(emulator, new_service, host):
+    service = new_service({"redirect.backend": "listen"})
+    with Extension(host, root=service.waagent):
+        assert Doctor(service).level("The extension has 127.0.0.1:50342, where msi2imds itself has to listen") == "error"
+        assert service.launch().wait_exit() == 1
+        service.configure({"redirect.backend": "sk_lookup"})
+        assert Doctor(service).level("The extension listens on 127.0.0.1:50342.") == "ok"
+        service.start()
+        assert_legacy_success(ask(host), RESOURCE)
+        assert service.stop() == 0
 
 
 def test_somebody_else_on_our_port(doctor, emulator, host):
