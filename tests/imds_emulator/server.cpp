@@ -5,9 +5,9 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <chrono>
 
+#include "base/text.hpp"
 #include "imds_emulator/session.hpp"
 
 namespace msi2imds::emulator {
@@ -51,12 +51,11 @@ Result<tcp::endpoint> parse_endpoint(std::string_view text) {
   }
   boost::system::error_code ec;
   const auto ip = asio::ip::make_address(std::string(address), ec);
-  std::uint16_t port = 0;
-  const auto [end, errc] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-  if (ec || errc != std::errc() || end != text.data() + text.size()) {
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
+  if (ec || !port) {
     return fault();
   }
-  return tcp::endpoint(ip, port);
+  return tcp::endpoint(ip, *port);
 }
 
 std::string to_string(const tcp::endpoint& endpoint) {

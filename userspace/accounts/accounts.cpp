@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fstream>
 #include <sstream>
 #include <unordered_map>
 #include <vector>
+
+#include "base/text.hpp"
 
 namespace msi2imds::accounts {
 namespace {
@@ -28,8 +29,8 @@ std::vector<std::string_view> split_fields(std::string_view line) {
 constexpr unsigned kNoChange = 0xffffffff;
 
 bool parse_id(std::string_view text, unsigned& id) {
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), id);
-  return ec == std::errc() && end == text.data() + text.size() && id != kNoChange;
+  id = parse_number<unsigned>(text).value_or(kNoChange);
+  return id != kNoChange;
 }
 
 // The first sound line of which `is_wanted`.

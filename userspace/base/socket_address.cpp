@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
+
+#include "base/text.hpp"
 
 namespace msi2imds {
 namespace {
@@ -49,15 +50,14 @@ Result<SocketAddress> SocketAddress::parse(std::string_view address_and_port) {
   const std::size_t colon = address_and_port.rfind(':');
   std::string_view host = address_and_port.substr(0, colon);
   const std::string_view digits = address_and_port.substr(std::min(colon, address_and_port.size() - 1) + 1);
-  std::uint16_t port = 0;
-  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (colon == std::string_view::npos || ec != std::errc() || end != digits.data() + digits.size()) {
+  const auto port = parse_number<std::uint16_t>(digits);
+  if (colon == std::string_view::npos || !port) {
     return Error::from_errno(EINVAL, "read '" + std::string(address_and_port) + "' as ADDRESS:PORT");
   }
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
   }
-  return parse(host, port);
+  return parse(host, *port);
 }
 
 SocketAddress SocketAddress::from_sockaddr(const sockaddr_storage& address, socklen_t size) {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 // Text as protocols see it, whatever the locale: only ASCII letters have a case.
 namespace msi2imds {
@@ -35,6 +38,15 @@ inline constexpr std::string_view kWhiteSpace = " \t\r\n";
   text.remove_prefix(std::min(text.find_first_not_of(characters), text.size()));
   text.remove_suffix(text.size() - (text.find_last_not_of(characters) + 1));
   return text;
+}
+
+// The number that the whole text is: digits alone, after a minus where Number has one.
+template <std::integral Number>
+[[nodiscard]] std::optional<Number> parse_number(std::string_view text, int base = 10) {
+  Number number{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, ec] = std::from_chars(text.data(), end, number, base);
+  return ec == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
 // The value of one hexadecimal digit of either case.

@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <utility>
+
+#include "base/text.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -34,13 +35,8 @@ std::optional<std::string> normalize(int family, std::string_view text) {
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, ec] = std::from_chars(text.data(), end, port);
-  if (ec != std::errc{} || stop != end || port == 0) {
-    return std::nullopt;
-  }
-  return port;
+  const auto port = parse_number<std::uint16_t>(text);
+  return port != 0 ? port : std::nullopt;
 }
 
 // Splits ADDRESS[:PORT] behind the address; brackets keep the colons of an IPv6 address out of the way.

@@ -2,8 +2,8 @@
 #include "doctor/kernel_settings.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/text.hpp"
 #include "doctor/files.hpp"
 
 namespace msi2imds::doctor {
@@ -21,9 +21,7 @@ struct Range {
 };
 
 unsigned number(std::string_view text) {
-  unsigned parsed = 0;
-  (void)std::from_chars(text.data(), text.data() + text.size(), parsed);
-  return parsed;
+  return parse_number<unsigned>(trim(text)).value_or(0);
 }
 
 // "8080,9148-9150"

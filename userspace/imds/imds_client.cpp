@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "base/text.hpp"
 #include "http/errors.hpp"
 #include "imds/errors.hpp"
 #include "imds/match.hpp"
@@ -27,16 +27,8 @@ token::Failure failure(Error error, Remedy remedy) {
 
 // Of a Retry-After header; a date there is ignored.
 std::optional<std::chrono::seconds> seconds_of(const std::string* text) {
-  int seconds = 0;
-  if (text == nullptr) {
-    return std::nullopt;
-  }
-  const char* const text_end = text->data() + text->size();
-  const auto [end, ec] = std::from_chars(text->data(), text_end, seconds);
-  if (ec != std::errc() || end != text_end || seconds < 0) {
-    return std::nullopt;
-  }
-  return std::chrono::seconds(seconds);
+  const auto seconds = text != nullptr ? parse_number<int>(*text) : std::nullopt;
+  return seconds && *seconds >= 0 ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
 Reply reply_of(http::Answer answer) {

@@ -3,10 +3,10 @@
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/parse.hpp>
-#include <charconv>
 #include <memory>
 #include <optional>
 
+#include "base/text.hpp"
 #include "imds/errors.hpp"
 
 namespace msi2imds::imds {
@@ -89,13 +89,11 @@ Result<std::int64_t> seconds_field(const json::object& object, std::string_view 
   if (!text) {
     return text.error();
   }
-  std::int64_t seconds = 0;
-  const char* end = text->data() + text->size();
-  const auto [parsed, ec] = std::from_chars(text->data(), end, seconds);
-  if (ec != std::errc() || parsed != end || seconds < 0 || seconds > token::kLastSecond) {
+  const auto seconds = parse_number<std::int64_t>(*text);
+  if (!seconds || *seconds < 0 || *seconds > token::kLastSecond) {
     return bad_token("field " + std::string(name) + " is not a whole number of seconds");
   }
-  return seconds;
+  return *seconds;
 }
 
 Result<token::TokenResponse> interpret_token(const Reply& reply) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -28,10 +27,7 @@ bool is_port(std::string_view text) {
   if (text.empty() || text == ":") {
     return true;
   }
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed, ec] = std::from_chars(text.data() + 1, end, port);
-  return text.front() == ':' && ec == std::errc() && parsed == end;
+  return text.front() == ':' && parse_number<std::uint16_t>(text.substr(1));
 }
 
 // The host without port, brackets and the root's dot; nothing if it is not a valid authority.

@@ -7,11 +7,11 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "resolver/credentials.hpp"
 
 namespace msi2imds::resolver {
@@ -21,13 +21,6 @@ constexpr int kEntriesBetweenLooks = 64;  // at the clock, which costs as much a
 // So many descriptors of setuid programs are looked at in all: any user can start such programs with as many
 // descriptors as he likes.
 constexpr std::size_t kMostOfOthers = 65536;
-
-template <typename T>
-std::optional<T> to_number(std::string_view text) {
-  T number = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return ec == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
 
 // A process that has ended has nothing open any more.
 bool has_gone(int err) {
@@ -50,7 +43,7 @@ std::optional<ino_t> socket_inode(int directory, const char* name) {
   }
   text.remove_prefix(kPrefix.size());
   text.remove_suffix(1);
-  return to_number<ino_t>(text);
+  return parse_number<ino_t>(text);
 }
 
 // Acts on the names in a directory for as long as may be; true at its end, with errno where it could not be
@@ -113,7 +106,7 @@ void HolderSearch::open_next_process() {
 bool HolderSearch::list_processes(const std::function<bool()>& may_go_on) {
   const int proc = ::dirfd(processes_.get());
   const bool is_over = for_each_entry(processes_, may_go_on, [&](const char* name) {
-    const auto pid = to_number<pid_t>(name);
+    const auto pid = parse_number<pid_t>(name);
     if (pid && is_of_user(proc, name)) {
       (was_begun_by_another(*pid) ? of_others_ : pids_).push_back(*pid);
     }
@@ -171,7 +164,7 @@ bool HolderSearch::list_descriptors(const std::function<bool()>& may_go_on) {
 }
 
 void HolderSearch::look_at(const char* descriptor) {
-  const auto fd = to_number<int>(descriptor);
+  const auto fd = parse_number<int>(descriptor);
   if (!fd) {
     return;
   }

@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
+#include "base/text.hpp"
 #include "caller/agreement.hpp"
 #include "resolver/credentials.hpp"
 #include "resolver/executable.hpp"
@@ -24,15 +23,17 @@ constexpr std::size_t kMostHolders = 16;  // that are looked at
 // "/user.slice/user-1000.slice/...": 1000.
 std::optional<std::uint32_t> owner_of_slice(std::string_view cgroup) {
   constexpr std::string_view kPrefix = "/user.slice/user-";
+  constexpr std::string_view kSuffix = ".slice";
   if (!cgroup.starts_with(kPrefix)) {
     return std::nullopt;
   }
   cgroup.remove_prefix(kPrefix.size());
-  const std::string_view name = cgroup.substr(0, cgroup.find('/'));
-  std::uint32_t uid = 0;
-  const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), uid);
-  const bool is_slice = ec == std::errc() && std::string_view(end, name.data() + name.size()) == ".slice";
-  return is_slice ? std::optional(uid) : std::nullopt;
+  std::string_view name = cgroup.substr(0, cgroup.find('/'));
+  if (!name.ends_with(kSuffix)) {
+    return std::nullopt;
+  }
+  name.remove_suffix(kSuffix.size());
+  return parse_number<std::uint32_t>(name);
 }
 
 void take_program(Found& found, const Process& process) {

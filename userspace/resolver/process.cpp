@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <iterator>
@@ -18,6 +17,7 @@
 #include <string_view>
 
 #include "base/directory.hpp"
+#include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/redact.hpp"
 
@@ -183,11 +183,8 @@ std::vector<pid_t> list_pids(const std::string& proc) {
   const Directory directory(::opendir(proc.c_str()));
   std::vector<pid_t> pids;
   while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
-    const std::string_view name(static_cast<const char*>(entry->d_name));
-    pid_t pid = 0;
-    const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (ec == std::errc() && end == name.data() + name.size()) {
-      pids.push_back(pid);
+    if (const auto pid = parse_number<pid_t>(static_cast<const char*>(entry->d_name))) {
+      pids.push_back(*pid);
     }
   }
   return pids;

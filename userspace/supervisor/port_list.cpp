@@ -2,25 +2,20 @@
 #include "supervisor/port_list.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
+
+#include "base/text.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed, ec] = std::from_chars(text.data(), end, port);
-  return ec == std::errc() && parsed == end ? std::optional(port) : std::nullopt;
-}
-
 // "8" or "1-5".
 bool add_range(std::string_view text, PortSet& ports) {
   const std::size_t dash = text.find('-');
-  const auto first = parse_port(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+  const auto first = parse_number<std::uint16_t>(text.substr(0, dash));
+  const auto last =
+      dash == std::string_view::npos ? first : parse_number<std::uint16_t>(text.substr(dash + 1));
   if (!first || !last || *first > *last) {
     return false;
   }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +17,7 @@
 #include "base/command.hpp"
 #include "base/log.hpp"
 #include "base/message.hpp"
+#include "base/text.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -28,13 +28,7 @@ constexpr int kMaxInherited = 64;
 template <typename Number>
 std::optional<Number> number_in_environment(const char* name) {
   const char* text = std::getenv(name);
-  if (text == nullptr) {
-    return std::nullopt;
-  }
-  Number number{};
-  const char* end = text + std::strlen(text);
-  const auto [parsed, ec] = std::from_chars(text, end, number);
-  return ec == std::errc() && parsed == end ? std::optional(number) : std::nullopt;
+  return text != nullptr ? parse_number<Number>(text) : std::nullopt;
 }
 
 bool is_meant_for_us(const char* pid_variable) {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
 #include <tuple>
 
+#include "base/text.hpp"
 #include "waagent/tree.hpp"
 
 namespace msi2imds::waagent {
@@ -69,10 +69,8 @@ std::optional<std::uint16_t> port_of(const json::value* value) {
 }  // namespace
 
 std::optional<std::uint16_t> parse_port(const std::string& text) {
-  std::uint16_t port = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return ec == std::errc() && end == text.data() + text.size() && port != 0 ? std::optional(port)
-                                                                            : std::nullopt;
+  const auto port = parse_number<std::uint16_t>(text);
+  return port != 0 ? port : std::nullopt;
 }
 
 Result<std::optional<Settings>> read_settings(const UniqueFd& config) {

@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace msi2imds {
 namespace {
 
@@ -37,6 +43,34 @@ TEST(TextTest, ReadsAndWritesHexadecimalDigits) {
   append_hex(out, 0x1fa, 2);
   append_hex(out, 0x1fa, 4);
   EXPECT_EQ(out, "xfa01fa");
+}
+
+TEST(TextTest, ANumberIsTheWholeText) {
+  EXPECT_EQ(parse_number<int>("0"), 0);
+  EXPECT_EQ(parse_number<int>("0042"), 42);
+  EXPECT_EQ(parse_number<unsigned>("ffff", 16), 0xffffU);
+  EXPECT_EQ(parse_number<unsigned>(std::string_view("80:81").substr(0, 2)), 80U);
+  for (const char* const text : {"", " 1", "1 ", "1\n", "1x", "x1", "0x1", "1.5", "1-2", "-", "one"}) {
+    EXPECT_EQ(parse_number<int>(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(parse_number<int>(std::string_view("1\0", 2)), std::nullopt);
+}
+
+TEST(TextTest, ANumberHasAMinusAtMostAndNoPlus) {
+  EXPECT_EQ(parse_number<int>("-7"), -7);
+  EXPECT_EQ(parse_number<unsigned>("-7"), std::nullopt);
+  EXPECT_EQ(parse_number<unsigned>("-0"), std::nullopt);
+  EXPECT_EQ(parse_number<int>("--7"), std::nullopt);
+  EXPECT_EQ(parse_number<int>("+7"), std::nullopt);
+  EXPECT_EQ(parse_number<unsigned>("+7"), std::nullopt);
+}
+
+TEST(TextTest, ANumberThatIsTooLargeIsNone) {
+  EXPECT_EQ(parse_number<std::uint16_t>("65535"), 65535);
+  EXPECT_EQ(parse_number<std::uint16_t>("65536"), std::nullopt);
+  EXPECT_EQ(parse_number<std::int64_t>("-9223372036854775808"), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(parse_number<std::int64_t>("-9223372036854775809"), std::nullopt);
+  EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551616"), std::nullopt);
 }
 
 }  // namespace
