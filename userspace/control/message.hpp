@@ -40,13 +40,10 @@ enum class Kind : std::uint32_t {
   open_upstream,    // wants a connection to IMDS
   upstream,         // descriptor: a socket that is connecting to IMDS; error: errno
   ask_redirection,  // wants to know what is in force
-  redirection,  // value: Redirected; number: responders started; text: backend, failure, sockets replaced,
-                // and remarks, each after the name of a shortcoming, or none, and a tab
+  redirection,      // a RedirectionReport (control/redirection.hpp)
   open_usage_file,  // wants to save the table of callers
   new_usage_file,   // descriptor: a file to write it to; error: errno
 };
-
-enum class Redirected : std::int32_t { no = 0, yes = 1, ipv4_only = 2, observing = 3 };
 
 // What a responder that drains does with the connections that wait to be accepted.
 enum class Backlog : std::int32_t { serve = 0, leave = 1 };

@@ -4,18 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
-#include <sstream>
+#include <optional>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/free_memory.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "control/redirection.hpp"
 #include "legacy/host.hpp"
 #include "responder/prefetch_list.hpp"
 #include "responder/read_all.hpp"
@@ -283,23 +282,24 @@ asio::awaitable<admin::Status> Responder::status() {
     status.redirect_failure = redirection.error().message();
     co_return status;
   }
-  responders_started_ = redirection->message.number;
-  const auto redirected = static_cast<control::Redirected>(redirection->message.value);
-  status.observing = redirected == control::Redirected::observing;
-  status.redirecting = redirected == control::Redirected::yes || redirected == control::Redirected::ipv4_only;
-  status.covers_ipv6 = redirected != control::Redirected::ipv4_only;
-  std::istringstream lines{std::string(redirection->message.get_text())};
-  std::getline(lines, status.backend);
-  std::getline(lines, status.redirect_failure);
-  std::string replaced;
-  std::getline(lines, replaced);
-  sockets_replaced_ = std::strtoull(replaced.c_str(), nullptr, 10);
-  std::getline(lines, status.direct_imds.state);
-  std::getline(lines, status.direct_imds.closed_by);
-  std::getline(lines, status.direct_imds.failure);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t tab = line.find('\t');
-    add_remark(status, std::string_view(line).substr(0, tab), line.substr(tab + 1));
+  std::optional<control::RedirectionReport> report = control::parse_redirection(redirection->message);
+  if (!report) {
+    status.redirect_failure = Error::from_errno(EBADMSG, "understand the supervisor").message();
+    co_return status;
+  }
+  responders_started_ = report->responders_started;
+  sockets_replaced_ = report->sockets_replaced;
+  status.observing = report->redirected == control::Redirected::observing;
+  status.redirecting =
+      report->redirected == control::Redirected::yes || report->redirected == control::Redirected::ipv4_only;
+  status.covers_ipv6 = report->redirected != control::Redirected::ipv4_only;
+  status.backend = std::move(report->backend);
+  status.redirect_failure = std::move(report->failure);
+  status.direct_imds = {.state = std::move(report->direct_imds),
+                        .closed_by = std::move(report->closed_by),
+                        .failure = std::move(report->not_closed_because)};
+  for (control::Remark& remark : report->remarks) {
+    add_remark(status, remark.shortcoming, std::move(remark.text));
   }
   for (admin::Shortcoming& shortcoming : shortcomings()) {
     add_remark(status, shortcoming.name, std::move(shortcoming.text));

@@ -49,42 +49,49 @@ void Supervisor::answer(control::Channel& channel, const control::Message& quest
 
 asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   const std::uint64_t asked_by = responders_started_;
-  control::Message message;
-  message.kind = control::Kind::redirection;
-  message.id = id;
-  message.number = responders_started_;
-  std::vector<std::string> remarks = warnings_;
-  if (warnings_.size() > 1) {  // in a status, one line has to do
-    remarks = {warnings_.front() + "; msi2imds check-config says what else is hardly meant"};
-  }
+  control::RedirectionReport report;
+  report.responders_started = responders_started_;
   InterceptionState state;
   state.backend = "none";
   state.failure = "only observing";
   if (mode_ == Mode::serve) {
     state = co_await interception_.describe();
   }
-  remarks.insert(remarks.end(), state.remarks.begin(), state.remarks.end());
+  report.redirected = mode_ == Mode::observe ? control::Redirected::observing
+                      : !state.in_force      ? control::Redirected::no
+                      : state.covers_ipv6    ? control::Redirected::yes
+                                             : control::Redirected::ipv4_only;
+  report.backend = state.backend;
+  report.failure = state.failure;
+  report.sockets_replaced = sockets_replaced_;
   const admin::DirectImds direct = mode_ == Mode::serve ? closure_.describe(config_) : admin::DirectImds();
-  std::string text = state.backend;
-  const std::string replaced = std::to_string(sockets_replaced_);
-  for (const std::string& line : {state.failure, replaced, direct.state, direct.closed_by, direct.failure}) {
-    text += "\n" + line;
-  }
-  for (const std::string& remark : remarks) {
-    text += "\n\t" + remark;
-  }
-  for (const admin::Shortcoming& shortcoming : shortcomings()) {
-    text += "\n" + std::string(shortcoming.name) + "\t" + shortcoming.text;
-  }
-  message.set_text(text);
-  const control::Redirected redirected = mode_ == Mode::observe ? control::Redirected::observing
-                                         : !state.in_force      ? control::Redirected::no
-                                         : state.covers_ipv6    ? control::Redirected::yes
-                                                                : control::Redirected::ipv4_only;
-  message.value = static_cast<std::int32_t>(redirected);
+  report.direct_imds = direct.state;
+  report.closed_by = direct.closed_by;
+  report.not_closed_because = direct.failure;
+  report.remarks = remarks(state);
   if (responder_ && asked_by == responders_started_) {
+    control::Message message = control::format(report);
+    message.id = id;
     (void)responder_->channel().send(message);  // a responder that does not take it is replaced
   }
+}
+
+std::vector<control::Remark> Supervisor::remarks(const InterceptionState& state) const {
+  std::vector<control::Remark> all;
+  for (const std::string& warning : warnings_) {
+    all.push_back({.shortcoming = "", .text = warning});
+  }
+  if (all.size() > 1) {  // in a status, one line has to do
+    all.resize(1);
+    all.front().text += "; msi2imds check-config says what else is hardly meant";
+  }
+  for (const std::string& remark : state.remarks) {
+    all.push_back({.shortcoming = "", .text = remark});
+  }
+  for (const admin::Shortcoming& shortcoming : shortcomings()) {
+    all.push_back({.shortcoming = std::string(shortcoming.name), .text = shortcoming.text});
+  }
+  return all;
 }
 
 // What of the supervisor's own part does not work at present.

@@ -16,6 +16,7 @@
 #include "admin/shortcoming.hpp"
 #include "base/async_mutex.hpp"
 #include "config/config.hpp"
+#include "control/redirection.hpp"
 #include "supervisor/admin_socket.hpp"
 #include "supervisor/answers_under_way.hpp"
 #include "supervisor/discovery_keeper.hpp"
@@ -88,6 +89,7 @@ class Supervisor {
   void answer(control::Channel& channel, const control::Message& question);
   asio::awaitable<void> answer_about_redirection(std::uint32_t id);
   asio::awaitable<void> answer_about_callers(control::Message question);
+  [[nodiscard]] std::vector<control::Remark> remarks(const InterceptionState& state) const;
   [[nodiscard]] admin::Shortcomings shortcomings() const;
   void tell_agreements(const control::Message& question, std::span<const caller::Clues> clues);
 
