@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+// request_cost new|kept COUNT: lets a responder answer COUNT requests for a token that it has, over a new
+// connection each or all over one, after some that warm it up. Client, supervisor and responder take turns on
+// one thread, so that the responder does the same each time: callgrind counts what it does within
+// answer_measured() (tests/bench/instructions), and this program prints how often that allocates.
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/pipe.hpp"
+#include "base/spawn.hpp"
+#include "broker/token_broker.hpp"
+#include "caller/clues.hpp"
+#include "caller/identity.hpp"
+#include "control/channel.hpp"
+#include "control/identities.hpp"
+#include "responder/responder.hpp"
+
+namespace msi2imds::bench {
+namespace {
+
+bool is_counting = false;
+std::uint64_t allocations = 0;
+
+void* count(void* memory) {
+  allocations += is_counting ? 1 : 0;
+  return memory;
+}
+
+}  // namespace
+}  // namespace msi2imds::bench
+
+// What the linker calls instead of these functions (--wrap), and what it calls the functions then.
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+extern "C" {
+void* __real_malloc(std::size_t bytes);
+void* __real_calloc(std::size_t count, std::size_t bytes);
+void* __real_realloc(void* memory, std::size_t bytes);
+void* __real_aligned_alloc(std::size_t alignment, std::size_t bytes);
+
+void* __wrap_malloc(std::size_t bytes) {
+  return msi2imds::bench::count(__real_malloc(bytes));
+}
+void* __wrap_calloc(std::size_t count, std::size_t bytes) {
+  return msi2imds::bench::count(__real_calloc(count, bytes));
+}
+void* __wrap_realloc(void* memory, std::size_t bytes) {
+  return msi2imds::bench::count(__real_realloc(memory, bytes));
+}
+void* __wrap_aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  return msi2imds::bench::count(__real_aligned_alloc(alignment, bytes));
+}
+}
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+
+namespace msi2imds::bench {
+namespace {
+
+constexpr int kWarmUp = 100;
+constexpr int kBacklog = 16;
+constexpr std::size_t kTokenBytes = 1700;
+constexpr std::uint64_t kCaller = 1;  // the number of his identity
+constexpr std::string_view kHead =
+    "GET /oauth2/token?resource=https%3A%2F%2Fmanagement.azure.com%2F HTTP/1.1\r\n"
+    "Host: localhost:50342\r\n"
+    "User-Agent: python-requests/2.28.1\r\n"
+    "Accept-Encoding: gzip, deflate\r\n"
+    "Accept: */*\r\n"
+    "Metadata: true\r\n";
+
+[[noreturn]] void fail(const std::string& what) {
+  (void)std::fprintf(stderr, "request_cost: cannot %s: %s\n", what.c_str(), std::strerror(errno));
+  std::exit(1);
+}
+
+void expect(bool is_good, const char* what) {
+  if (!is_good) {
+    fail(what);
+  }
+}
+
+// A token for every request, for a day.
+class Issuer final : public token::Upstream {
+ public:
+  asio::awaitable<token::FetchResult> fetch(token::TokenRequest request,
+                                            std::shared_ptr<token::Quota> /*quota*/) override {
+    token::Token token;
+    token.access_token.assign(kTokenBytes, 'x');
+    token.token_type = "Bearer";
+    token.resource = request.resource;
+    token.client_id = "5e29463d-71da-4fe0-8e69-999b57db23b0";
+    token.not_before = unix_seconds(std::chrono::system_clock::now());
+    token.expires_on = token.not_before + 86400;
+    const token::FetchResult result(token::TokenResponse(std::make_shared<const token::Token>(token)));
+    co_return result;
+  }
+};
+
+class Tokens final : public responder::TokenService {
+ public:
+  Tokens(asio::io_context& io, std::uint16_t port) : clock_(io), broker_(io, issuer_, clock_, {}) {
+    settings_.legacy_ports = {port};
+    settings_.audit.max_rate = 1'000'000;  // each request has its line
+  }
+  token::TokenSource& source() override {
+    return broker_;
+  }
+  Result<responder::Settings> configure(const std::string& /*toml*/) override {
+    return settings_;
+  }
+  void keep_tokens_in(UniqueFd /*memory*/) override {}
+  void prefetch(std::vector<token::TokenRequest> /*requests*/) override {}
+  void end_waits() override {}
+  std::size_t flush(std::string_view /*resource*/, std::string_view /*identity*/) override {
+    return 0;
+  }
+  void describe(admin::Status& /*status*/) const override {}
+  void measure(metrics::Snapshot& /*now*/) const override {}
+
+ private:
+  SystemClock clock_;
+  Issuer issuer_;
+  broker::TokenBroker broker_;
+  responder::Settings settings_;
+};
+
+caller::Identity make_identity() {
+  caller::Identity caller;
+  caller.uid = 1000;
+  caller.user = "backup";
+  caller.pid = 4711;
+  caller.gids = {1000};
+  caller.comm = "python3";
+  caller.program = "/usr/bin/python3.11";
+  caller.program_is_verified = true;
+  caller.command_line = "/usr/bin/python3 /opt/backup/upload.py --container nightly --keep 30";
+  caller.cgroup = "/system.slice/backup.service";
+  caller.unit = "backup.service";
+  return caller;
+}
+
+// Knows the caller, and answers each question about him.
+class Supervisor {
+ public:
+  explicit Supervisor(UniqueFd socket) : channel_(io_, std::move(socket)) {
+    spawn(io_, "answer the responder", answer());
+  }
+
+  void send(control::Kind kind, int descriptor = -1) {
+    control::Message message;
+    message.kind = kind;
+    expect(channel_.send(message, descriptor).has_value(), "tell the responder");
+  }
+  void introduce(const caller::Identity& caller) {
+    control::Message message;
+    message.kind = control::Kind::identity;
+    message.number = kCaller;
+    message.body = caller::serialize(caller);
+    expect(channel_.send(message).has_value(), "tell the responder of the caller");
+  }
+  void work() {
+    io_.restart();
+    (void)io_.poll();
+  }
+
+ private:
+  asio::awaitable<void> answer() {
+    while (true) {
+      const Result<control::Received> received = co_await channel_.receive();
+      if (!received) {
+        co_return;
+      }
+      if (received->message.kind == control::Kind::ask_identities) {
+        const auto clues = control::get_records<caller::Clues>(received->message);
+        std::vector<control::IdentityAnswer> answers(clues.value().size());
+        for (control::IdentityAnswer& one : answers) {
+          one.identity = kCaller;
+        }
+        control::Message message;
+        message.kind = control::Kind::identities;
+        message.number = received->message.number;
+        control::set_records(message, std::span<const control::IdentityAnswer>(answers));
+        expect(channel_.send(message).has_value(), "answer the responder");
+      }
+    }
+  }
+
+  asio::io_context io_{1};
+  control::Channel channel_;
+};
+
+class Client {
+ public:
+  explicit Client(const SocketAddress& address)
+      : socket_(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    expect(::connect(socket_.get(), address.get(), address.size()) == 0, "connect to the responder");
+  }
+  void send(std::string_view request) {
+    answer_.clear();
+    expect(::send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL) ==
+               static_cast<ssize_t>(request.size()),
+           "send a request");
+  }
+  // Whether all of the answer is there.
+  bool receive() {
+    std::array<char, 8192> part{};
+    const ssize_t size = ::recv(socket_.get(), part.data(), part.size(), MSG_DONTWAIT);
+    answer_.append(part.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    if (!answer_.ends_with("}")) {
+      return false;
+    }
+    expect(answer_.starts_with("HTTP/1.1 200 "), "get a token");
+    return true;
+  }
+
+ private:
+  UniqueFd socket_;
+  std::string answer_;
+};
+
+using Step = void (*)(asio::io_context& io);
+
+// What is not counted.
+[[gnu::noinline]] void answer_uncounted(asio::io_context& io) {
+  io.restart();
+  (void)io.poll();
+}
+
+}  // namespace
+
+// The responder does what there is to do. Not in the anonymous namespace: callgrind knows it by its name.
+[[gnu::noinline]] void answer_measured(asio::io_context& io) {
+  is_counting = true;
+  io.restart();
+  (void)io.poll();
+  is_counting = false;
+}
+
+namespace {
+
+class Bench {
+ public:
+  Bench() : Bench(make_listener(), control::Channel::make_pair().value()) {}
+
+  void over_new_connections(int count, Step step) {
+    static const std::string request = std::string(kHead) + "Connection: close\r\n\r\n";
+    for (int i = 0; i < count; ++i) {
+      {
+        Client client(address_);
+        ask(client, request, step);
+      }
+      step(io_);
+    }
+  }
+
+  void over_one_connection(int count, Step step) {
+    static const std::string request = std::string(kHead) + "Connection: keep-alive\r\n\r\n";
+    if (!kept_) {
+      kept_ = std::make_unique<Client>(address_);
+    }
+    for (int i = 0; i < count; ++i) {
+      ask(*kept_, request, step);
+    }
+  }
+
+ private:
+  Bench(UniqueFd listener, std::pair<UniqueFd, UniqueFd> channel)
+      : address_(SocketAddress::local_of(listener.get()).value()),
+        tokens_(io_, address_.port()),
+        link_(io_, std::move(channel.first)),
+        supervisor_(std::move(channel.second)),
+        responder_(io_, link_, tokens_) {
+    spawn(io_, "serve", serve());
+    const UniqueFd audit(::memfd_create("audit", MFD_CLOEXEC));
+    const UniqueFd sock_diag(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, kSockDiag));
+    expect(audit && sock_diag, "prepare for callers");
+    const UniqueFd configuration = pipe_with("").value();
+    supervisor_.send(control::Kind::configure, configuration.get());
+    supervisor_.send(control::Kind::sock_diag, sock_diag.get());
+    supervisor_.send(control::Kind::audit_file, audit.get());
+    supervisor_.introduce(make_identity());
+    supervisor_.send(control::Kind::add_listener, listener.get());
+    supervisor_.send(control::Kind::serve);
+    supervisor_.work();
+    answer_uncounted(io_);
+  }
+
+  static constexpr int kSockDiag = 4;  // NETLINK_SOCK_DIAG
+
+  static UniqueFd make_listener() {
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const SocketAddress any = SocketAddress::ipv4_loopback(0);
+    expect(::bind(socket.get(), any.get(), any.size()) == 0 && ::listen(socket.get(), kBacklog) == 0,
+           "listen");
+    return socket;
+  }
+
+  asio::awaitable<void> serve() {
+    const Result<void> ended = co_await responder_.run();
+    expect(ended.has_value(), "keep the responder running");
+  }
+
+  void ask(Client& client, std::string_view request, Step step) {
+    client.send(request);
+    do {
+      step(io_);
+      supervisor_.work();
+    } while (!client.receive());
+    step(io_);  // who the caller is has become known, and is recorded
+  }
+
+  asio::io_context io_{1};
+  SocketAddress address_;
+  Tokens tokens_;
+  responder::SupervisorLink link_;
+  Supervisor supervisor_;
+  responder::Responder responder_;
+  std::unique_ptr<Client> kept_;
+};
+
+int run(std::span<char*> arguments) {
+  const std::string_view kind = arguments.size() == 3 ? arguments[1] : "";
+  const int count = arguments.size() == 3 ? std::atoi(arguments[2]) : 0;
+  if ((kind != "new" && kind != "kept") || count <= 0) {
+    (void)std::fprintf(stderr, "usage: request_cost new|kept COUNT\n");
+    return 2;
+  }
+  const auto ask = kind == "new" ? &Bench::over_new_connections : &Bench::over_one_connection;
+  auto* const bench = new Bench;  // the process ends with it
+  (bench->*ask)(kWarmUp, answer_uncounted);
+  (bench->*ask)(count, answer_measured);
+  (void)std::printf("%llu\n", static_cast<unsigned long long>(allocations));
+  (void)std::fflush(nullptr);
+  ::_exit(0);
+}
+
+}  // namespace
+}  // namespace msi2imds::bench
+
+int main(int argc, char** argv) {
+  return msi2imds::bench::run({argv, static_cast<std::size_t>(argc)});
+}
