@@ -22,11 +22,16 @@ function(msi2imds_join result name)
   set(${result} ${sources} PARENT_SCOPE)
 endfunction()
 
-# msi2imds_module(NAME [SMALL] SOURCES... DEPENDS...): userspace/NAME as one static library.
+# msi2imds_module(NAME [SMALL] SOURCES... FAST... DEPENDS...): userspace/NAME as one static library.
 # DEPENDS names what its headers may include; PRIVATE what only its .cpp files use. SMALL: a request that is answered from
-# memory spends little or no time in it, so that a release has it compiled for size.
+# memory spends little or no time in it, so that a release has it compiled for size; but FAST files, each by itself.
 function(msi2imds_module name)
-  cmake_parse_arguments(arg "SMALL" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "SMALL" "" "SOURCES;FAST;DEPENDS;PRIVATE" ${ARGN})
+  if(arg_FAST)
+    set_source_files_properties(${arg_FAST} PROPERTIES
+      SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+    list(APPEND arg_SOURCES ${arg_FAST})
+  endif()
   msi2imds_join(sources ${name} ${arg_SOURCES})
   add_library(${name} STATIC ${sources})
   set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
