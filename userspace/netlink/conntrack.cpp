@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <span>
 #include <utility>
@@ -23,16 +24,42 @@ Result<UniqueFd> open_netfilter_socket() {
   return socket ? Result<UniqueFd>(std::move(socket)) : Error::from_errno(errno, "open a netfilter socket");
 }
 
-// Forgets those of one family.
-Result<std::size_t> forget(int lists, int changes, int family, const std::vector<std::uint16_t>& ports) {
+using Read = std::function<std::optional<Forgettable>(std::span<const std::byte>)>;
+
+// Forgets those which `read` finds, and whose socket is gone.
+Result<std::size_t> forget_without_socket(const Read& read) {
+  const Result<UniqueFd> lists = open_netfilter_socket();
+  const Result<UniqueFd> changes = open_netfilter_socket();
+  if (!lists || !changes) {
+    return lists ? changes.error() : lists.error();
+  }
+  std::map<std::pair<Endpoint, Endpoint>, std::vector<std::byte>> requests;
+  const auto take = [&](const nlmsghdr* header) {
+    auto found = read({reinterpret_cast<const std::byte*>(header), header->nlmsg_len});
+    if (found) {
+      requests.emplace(std::pair(to_endpoint(found->socket.from), to_endpoint(found->socket.to)),
+                       std::move(found->request));
+    }
+  };
+  for (const int family : {AF_INET, AF_INET6}) {
+    const Result<void> listed = list(lists->get(), request_to_list(family), "list tracked connections", take);
+    if (!listed) {
+      return listed.error();
+    }
+  }
+  // Afterwards, so that whoever is in the list has a socket there, or has none any more.
+  const Result<std::vector<TcpSocket>> open = open_sockets();
+  if (!open) {
+    return open.error();
+  }
+  for (const TcpSocket& socket : *open) {
+    requests.erase(std::pair(to_endpoint(socket.local), to_endpoint(socket.remote)));
+  }
   std::size_t count = 0;
-  const Result<void> listed =
-      list(lists, request_to_list(family), "list tracked connections", [&](const nlmsghdr* header) {
-        const std::vector<std::byte> forget_it =
-            request_to_forget({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, ports);
-        count += !forget_it.empty() && ::send(changes, forget_it.data(), forget_it.size(), 0) > 0 ? 1 : 0;
-      });
-  return listed ? Result<std::size_t>(count) : listed.error();
+  for (const auto& [socket, request] : requests) {
+    count += ::send(changes->get(), request.data(), request.size(), 0) > 0 ? 1 : 0;
+  }
+  return count;
 }
 
 std::optional<Tracked> find_tracked(Side side, const Endpoint& from, const Endpoint& to) {
@@ -50,56 +77,13 @@ std::optional<Tracked> find_tracked(Side side, const Endpoint& from, const Endpo
 }  // namespace
 
 Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports) {
-  const Result<UniqueFd> lists = open_netfilter_socket();
-  const Result<UniqueFd> changes = open_netfilter_socket();
-  if (!lists || !changes) {
-    return lists ? changes.error() : lists.error();
-  }
-  std::size_t count = 0;
-  for (const int family : {AF_INET, AF_INET6}) {
-    Result<std::size_t> forgotten = forget(lists->get(), changes->get(), family, ports);
-    if (!forgotten) {
-      return forgotten;
-    }
-    count += *forgotten;
-  }
-  return count;
+  return forget_without_socket(
+      [&ports](std::span<const std::byte> message) { return read_untranslated(message, ports); });
 }
 
 Result<std::size_t> forget_ended(std::uint16_t listen_port) {
-  const Result<UniqueFd> lists = open_netfilter_socket();
-  const Result<UniqueFd> changes = open_netfilter_socket();
-  if (!lists || !changes) {
-    return lists ? changes.error() : lists.error();
-  }
-  std::map<std::pair<Endpoint, Endpoint>, std::vector<std::byte>> requests;  // by the server's end
-  for (const int family : {AF_INET, AF_INET6}) {
-    const Result<void> listed =
-        list(lists->get(), request_to_list(family), "list tracked connections", [&](const nlmsghdr* header) {
-          auto found =
-              read_translated({reinterpret_cast<const std::byte*>(header), header->nlmsg_len}, listen_port);
-          if (found) {
-            requests.emplace(std::pair(to_endpoint(found->answered.from), to_endpoint(found->answered.to)),
-                             std::move(found->request_to_forget));
-          }
-        });
-    if (!listed) {
-      return listed.error();
-    }
-  }
-  // Afterwards, so that whoever is in the list has a server's end there, or has none any more.
-  const Result<std::vector<TcpSocket>> open = open_sockets();
-  if (!open) {
-    return open.error();
-  }
-  for (const TcpSocket& socket : *open) {
-    requests.erase(std::pair(to_endpoint(socket.local), to_endpoint(socket.remote)));
-  }
-  std::size_t count = 0;
-  for (const auto& [end, request] : requests) {
-    count += ::send(changes->get(), request.data(), request.size(), 0) > 0 ? 1 : 0;
-  }
-  return count;
+  return forget_without_socket(
+      [listen_port](std::span<const std::byte> message) { return read_translated(message, listen_port); });
 }
 
 std::optional<ServersEnd> servers_end(const SocketAddress& client, const SocketAddress& dialled) {
@@ -114,8 +98,8 @@ std::optional<ClientsEnd> clients_end(const Endpoint& server, const Endpoint& cl
                : std::nullopt;
 }
 
-Result<std::size_t> make_known(std::uint16_t port) {
-  const Result<std::vector<TcpSocket>> clients = connections_to({port});
+Result<std::size_t> make_known(const std::vector<std::uint16_t>& ports) {
+  const Result<std::vector<TcpSocket>> clients = connections_to(ports);
   if (!clients) {
     return clients.error();
   }

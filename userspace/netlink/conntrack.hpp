@@ -13,9 +13,9 @@
 // The kernel's memory of connections, which NAT rules make it keep.
 namespace msi2imds::netlink {
 
-// Makes the kernel forget connections on the loopback to or from these ports that it tracks without
-// translating them: it would not look at NAT rules when a client's port is used again. Those that are alive
-// go on, and may be tracked anew. Returns how many there were. Needs CAP_NET_ADMIN.
+// Makes the kernel forget connections on the loopback to or from these ports that it has tracked without
+// translating them, and that are over: where it has not understood their end, it would not look at NAT rules
+// when a client's port is used again. Returns how many there were. Needs CAP_NET_ADMIN.
 [[nodiscard]] Result<std::size_t> forget_untranslated(const std::vector<std::uint16_t>& ports);
 
 // Makes the kernel forget connections on the loopback that it has translated to this port, and whose server's
@@ -23,10 +23,10 @@ namespace msi2imds::netlink {
 // to nobody who dials this one itself. Returns how many there were. Needs CAP_NET_ADMIN.
 [[nodiscard]] Result<std::size_t> forget_ended(std::uint16_t listen_port);
 
-// Tells the kernel of connections on the loopback to that port, as their clients' ends are now, so that it
-// gives their addresses to no connection that it translates to that port. Returns how many it did not know.
-// Needs CAP_NET_ADMIN.
-[[nodiscard]] Result<std::size_t> make_known(std::uint16_t port);
+// Tells the kernel of connections on the loopback to these ports, as their clients' ends are now, so that it
+// understands their end, and gives their addresses to no connection that it translates to one of the ports.
+// Returns how many it did not know. Needs CAP_NET_ADMIN.
+[[nodiscard]] Result<std::size_t> make_known(const std::vector<std::uint16_t>& ports);
 
 // A connection as its server's socket has it.
 struct ServersEnd {

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "netlink/netfilter_message.hpp"
 
@@ -212,7 +213,16 @@ std::optional<Tracked> read_tracked(std::span<const std::byte> message) {
                              : std::nullopt;
 }
 
-std::optional<Translated> read_translated(std::span<const std::byte> message, std::uint16_t listen_port) {
+std::optional<Forgettable> read_untranslated(std::span<const std::byte> message,
+                                             const std::vector<std::uint16_t>& ports) {
+  std::vector<std::byte> request = request_to_forget(message, ports);
+  const auto tracked = read_tracked(message);
+  return tracked && !request.empty()
+             ? std::optional(Forgettable{.socket = tracked->dialled, .request = std::move(request)})
+             : std::nullopt;
+}
+
+std::optional<Forgettable> read_translated(std::span<const std::byte> message, std::uint16_t listen_port) {
   const nlmsghdr* header = header_of(message);
   const auto tracked = read_tracked(message);
   if (header == nullptr || !tracked) {
@@ -227,7 +237,7 @@ std::optional<Translated> read_translated(std::span<const std::byte> message, st
       tracked->answered.from.port() != listen_port) {
     return std::nullopt;
   }
-  return Translated{.answered = tracked->answered, .request_to_forget = deletion_of(header)};
+  return Forgettable{.socket = tracked->answered, .request = deletion_of(header)};
 }
 
 }  // namespace msi2imds::netlink

@@ -45,15 +45,19 @@ struct Tracked {
 // What a message, which must be aligned like a nlmsghdr, tells of a connection.
 [[nodiscard]] std::optional<Tracked> read_tracked(std::span<const std::byte> message);
 
-// A connection that the kernel translates, and the request that makes the kernel forget it.
-struct Translated {
-  Direction answered;
-  std::vector<std::byte> request_to_forget;
+// A socket of a connection, and the request that makes the kernel forget the connection.
+struct Forgettable {
+  Direction socket;
+  std::vector<std::byte> request;
 };
 
-// What a message of a listing tells of a connection on the loopback that is made, and leads to `listen_port`
-// though something else was dialled; nothing, if it is none.
-[[nodiscard]] std::optional<Translated> read_translated(std::span<const std::byte> message,
-                                                        std::uint16_t listen_port);
+// What a message of a listing tells of a connection as request_to_forget() knows it.
+[[nodiscard]] std::optional<Forgettable> read_untranslated(std::span<const std::byte> message,
+                                                           const std::vector<std::uint16_t>& ports);
+
+// What it tells of a connection on the loopback that is made, and leads to the socket of a server on
+// `listen_port` though something else was dialled.
+[[nodiscard]] std::optional<Forgettable> read_translated(std::span<const std::byte> message,
+                                                         std::uint16_t listen_port);
 
 }  // namespace msi2imds::netlink

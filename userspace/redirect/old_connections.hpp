@@ -7,9 +7,9 @@
 
 namespace msi2imds::redirect {
 
-// Connections to the legacy ports that were there before NAT rules came. The kernel begins
-// to track them somewhere in the middle, so it may not learn of their end, and does not look at NAT rules
-// when a client's port is used again: it is made to forget them, until they have ended.
+// Connections to the legacy ports that were there before NAT rules came, and that the kernel has not known
+// from their beginning on: it may not learn of their end, and does not look at NAT rules when a client's port
+// is used again. It is made to forget those that are over, until all of them are.
 class OldConnections {
  public:
   // Rules have come: from now on it is worthwhile to look.
