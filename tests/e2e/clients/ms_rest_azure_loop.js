@@ -57,16 +57,28 @@ function tell(outcome, request) {
   }
 }
 
-const timer = setInterval(() => {
+function ask() {
   const request = {began: Date.now(), start: performance.now(), isTold: false};
   request.patience = setTimeout(() => tell(`failed no reply within ${PATIENCE_SECONDS} s`, request), PATIENCE_SECONDS * 1000);
   ++underWay;
   new MSIVmTokenCredentials({resource}).getToken((error, token) => tell(outcomeOf(error, token), request));
-}, 1000 / rate);
+}
+
+const interval = 1000 / rate;
+let due = performance.now();
+let timer;
+
+function askWhenDue() {
+  ask();
+  due = Math.max(due, performance.now() - interval) + interval;
+  timer = setTimeout(askWhenDue, due - performance.now());
+}
+
+askWhenDue();
 
 process.stdin.on('end', () => {
   ended = true;
-  clearInterval(timer);
+  clearTimeout(timer);
   endIfIdle();
 });
 process.stdin.resume();
