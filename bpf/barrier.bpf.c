@@ -3,7 +3,7 @@
  * Refuses connect() to the closed addresses to all users but those in open_to. For Linux 5.7 and
  * later, which tell network namespaces apart here: those of containers are none of our business.
  */
-#include "connect.h"
+#include "own_namespace.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -19,31 +19,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } open_to SEC(".maps");
-
-/* The cookie of our network namespace. Until it is known, nothing is closed. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} own_namespace SEC(".maps");
-
-/*
- * Kernels before 5.14 do not tell user space the cookie of its namespace: there our own process
- * connects a UDP socket, which sends nothing.
- */
-static __always_inline void learn_namespace(struct bpf_sock_addr *ctx,
-					    const struct barrier_plan *plan)
-{
-	__u32 first = 0;
-	__u64 cookie;
-
-	if (ctx->type != SOCK_DGRAM || !plan->own_socket ||
-	    bpf_get_socket_cookie(ctx) != plan->own_socket)
-		return;
-	cookie = bpf_get_netns_cookie(ctx);
-	bpf_map_update_elem(&own_namespace, &first, &cookie, BPF_ANY);
-}
 
 static __always_inline bool is_at(const struct closed_address *closed, const __be32 *address,
 				  __be16 port)
@@ -63,18 +38,14 @@ static __always_inline bool is_closed(const struct barrier_plan *plan, const __b
 static __always_inline int decide(struct bpf_sock_addr *ctx, const __be32 *address)
 {
 	const struct barrier_plan *plan;
-	const __u64 *namespace;
 	__u32 first = 0;
 	__u32 uid;
 
 	plan = bpf_map_lookup_elem(&barrier, &first);
 	if (!plan)
 		return 1;
-	learn_namespace(ctx, plan);
-	if (!is_closed(plan, address, ctx->user_port))
-		return 1;
-	namespace = bpf_map_lookup_elem(&own_namespace, &first);
-	if (!namespace || *namespace != bpf_get_netns_cookie(ctx))
+	learn_namespace(ctx, plan->own_socket);
+	if (!is_closed(plan, address, ctx->user_port) || !is_in_own_namespace(ctx))
 		return 1;
 	uid = bpf_get_current_uid_gid();
 	return bpf_map_lookup_elem(&open_to, &uid) != 0;

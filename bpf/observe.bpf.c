@@ -7,7 +7,7 @@
  * The rest is in the task, which a kernel without BTF, or in lockdown, does not show: so there is a
  * program of either kind for each hook.
  */
-#include "connect.h"
+#include "own_namespace.h"
 #include "task.h"
 
 #define MAX_DIALLERS 32768
@@ -19,14 +19,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct observer_plan);
 } plan SEC(".maps");
-
-/* The cookie of our network namespace: connections of others are none of our business. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} own_namespace SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -46,20 +38,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } lost_reports SEC(".maps");
-
-/*
- * Kernels before 5.14 do not tell user space the cookie of its namespace: there our own process
- * connects a UDP socket, which sends nothing.
- */
-static __always_inline void learn_namespace(struct bpf_sock_addr *ctx,
-					    const struct observer_plan *what)
-{
-	__u32 first = 0;
-	__u64 cookie = bpf_get_netns_cookie(ctx);
-
-	if (bpf_get_socket_cookie(ctx) == what->own_socket)
-		bpf_map_update_elem(&own_namespace, &first, &cookie, BPF_ANY);
-}
 
 /* Our own questions to the extension are no calls. */
 static __always_inline bool is_exempt(const struct bpf_sock_addr *ctx,
@@ -95,19 +73,14 @@ static __always_inline void observe(struct bpf_sock_addr *ctx, const struct dial
 	struct dialler who = {};
 	const struct dialler *earlier;
 	struct observer_plan *what;
-	__u64 *namespace;
 	__u32 first = 0;
 	__u64 id;
 
 	what = bpf_map_lookup_elem(&plan, &first);
 	if (!what || !is_in(&what->ports, dialled->port))
 		return;
-	if (ctx->type == SOCK_DGRAM)
-		return learn_namespace(ctx, what);
-	if (!is_tcp(ctx) || is_exempt(ctx, what))
-		return;
-	namespace = bpf_map_lookup_elem(&own_namespace, &first);
-	if (!namespace || *namespace != bpf_get_netns_cookie(ctx))
+	learn_namespace(ctx, what->own_socket);
+	if (!is_tcp(ctx) || is_exempt(ctx, what) || !is_in_own_namespace(ctx))
 		return;
 
 	who.cookie = bpf_get_socket_cookie(ctx);

@@ -17,7 +17,7 @@ function(bpf_skeleton name)
             ${MSI2IMDS_PREFIX_MAP} -c ${source} -o ${object}
     ${check}
     DEPENDS ${source} ${CMAKE_CURRENT_SOURCE_DIR}/abi.h ${CMAKE_CURRENT_SOURCE_DIR}/connect.h
-            ${CMAKE_CURRENT_SOURCE_DIR}/task.h
+            ${CMAKE_CURRENT_SOURCE_DIR}/own_namespace.h ${CMAKE_CURRENT_SOURCE_DIR}/task.h
     COMMENT "Compiling ${name}.bpf.c"
     VERBATIM)
   add_custom_command(
