@@ -14,15 +14,21 @@ inline constexpr std::size_t kMaxText = 256;
 // them.
 class CleanText {
  public:
+  // `raw` must outlive it: a text that is clean, as nearly all are, is not copied.
   explicit CleanText(std::string_view raw);
+  CleanText(const CleanText&) = delete;
+  CleanText& operator=(const CleanText&) = delete;
+  ~CleanText() = default;
 
   [[nodiscard]] std::string_view view() const {
-    return {bytes_.data(), size_};
+    return view_;
   }
 
  private:
-  std::array<char, kMaxText> bytes_{};
-  std::size_t size_ = 0;
+  [[nodiscard]] std::string_view copy(std::string_view raw);
+
+  std::array<char, kMaxText> bytes_;  // of a text that is not clean
+  std::string_view view_;
 };
 
 // Whether CleanText would leave it as it is.

@@ -37,6 +37,25 @@ TEST(CleanTextTest, ReplacesWhatIsNoUtf8) {
   }
 }
 
+// At every place of the words in which it is looked at.
+TEST(CleanTextTest, FindsWhatIsNoUtf8WhereverItStands) {
+  for (std::size_t size = 1; size <= 24; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'x');
+      text[at] = '\xff';
+      EXPECT_FALSE(is_clean(text)) << size << ' ' << at;
+      EXPECT_EQ(CleanText(text).view(), text.substr(0, at) + "\xef\xbf\xbd" + text.substr(at + 1));
+      text.replace(at, 1, "ü");
+      EXPECT_TRUE(is_clean(text)) << size << ' ' << at;
+    }
+  }
+}
+
+TEST(CleanTextTest, DoesNotCopyWhatIsClean) {
+  const std::string text = "/usr/bin/python3.11";
+  EXPECT_EQ(CleanText(text).view().data(), text.data());
+}
+
 TEST(CleanTextTest, CutsBetweenCharacters) {
   for (std::size_t offset = 0; offset < 4; ++offset) {
     std::string text(offset, 'x');
