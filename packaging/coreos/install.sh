@@ -8,11 +8,20 @@ umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
 list=opt/msi2imds/files
-made=/opt/msi2imds/folders
+new_folders=
 
 fail() {
   echo "install.sh: $*" >&2
   exit 1
+}
+
+# Uninstalling removes those folders only that were made here.
+make_folder() {
+  if [ ! -d "$1" ]; then
+    make_folder "$(dirname "$1")"
+    mkdir "$1" 2>/dev/null || fail "cannot make $1"
+    new_folders="$new_folders $1"
+  fi
 }
 
 check_machine() {
@@ -22,18 +31,9 @@ check_machine() {
     [ ! -e "$unit" ] || fail "msi2imds is here already as a package or an extension of /usr: remove that first"
   done
   for place in /opt /etc/systemd/system; do
-    mkdir -p "$place" 2>/dev/null || fail "cannot make $place"
+    make_folder "$place"
     [ -w "$place" ] || fail "cannot write to $place"
   done
-}
-
-# Uninstalling removes those folders only that were made here.
-make_folder() {
-  if [ ! -d "$1" ]; then
-    make_folder "$(dirname "$1")"
-    mkdir "$1"
-    echo "$1" >>"$made"
-  fi
 }
 
 # The file of a running program cannot be written to, but replaced.
@@ -61,13 +61,41 @@ put_configuration() {
   [ -e /etc/msi2imds/msi2imds.toml ] || put "$here/msi2imds.toml" /etc/msi2imds/msi2imds.toml
 }
 
+# Most systems have no /opt/bin in PATH, and man looks elsewhere. What is there already is somebody else's.
+link() {
+  if [ ! -e "$2" ] && [ ! -L "$2" ]; then
+    make_folder "$(dirname "$2")"
+    ln -s "$1" "$2"
+  fi
+}
+
+link_into_usr_local() {
+  [ -w /usr/local ] || return 0
+  link /opt/bin/msi2imds /usr/local/bin/msi2imds
+  for page in /opt/msi2imds/share/man/man*/*; do
+    [ ! -e "$page" ] || link "$page" "/usr/local/${page#/opt/msi2imds/}"
+  done
+}
+
+note_new_folders() {
+  for folder in $new_folders; do
+    echo "$folder" >>/opt/msi2imds/folders
+  done
+}
+
 check_machine
-mkdir -p /opt/msi2imds
+make_folder /opt/msi2imds
+for parent in /var/lib /var/log; do
+  make_folder "$parent"
+done
 forget_old_files
 put_files
 put_configuration
+link_into_usr_local
+note_new_folders
 if command -v restorecon >/dev/null; then
   restorecon -R /opt/bin/msi2imds /opt/msi2imds /etc/systemd/system /etc/msi2imds
 fi
 MSI2IMDS_PROGRAM=/opt/bin/msi2imds MSI2IMDS_UNITS=/etc/systemd/system /opt/msi2imds/setup upgrade
 echo "installed: $(/opt/bin/msi2imds --version)"
+command -v msi2imds >/dev/null || echo "PATH does not have it: call it /opt/bin/msi2imds"

@@ -12,14 +12,22 @@ fail() {
 }
 
 remove_files() {
+  for link in /usr/local/bin/msi2imds /usr/local/share/man/man*/msi2imds*; do
+    case $(readlink "$link") in
+      /opt/bin/msi2imds | "$home"/*) rm -f "$link" ;;
+    esac
+  done
   while read -r file; do
     rm -f "/$file"
   done <"$home/files"
-  # The inner ones first; who else uses one keeps it.
-  sort -r "$home/folders" | while read -r folder; do
+  rm -rf "$home"
+}
+
+# The inner ones first; who else uses one keeps it.
+remove_folders() {
+  for folder in $1; do
     rmdir "$folder" 2>/dev/null || true
   done
-  rm -rf "$home"
 }
 
 purge() {
@@ -27,13 +35,6 @@ purge() {
   rm -rf /etc/systemd/system/msi2imds.socket.d /etc/systemd/system/msi2imds*.service.d
   # Made for the discovery file where no Azure agent was.
   rmdir /var/lib/waagent 2>/dev/null || true
-  if getent passwd msi2imds >/dev/null; then
-    userdel msi2imds || true
-  fi
-  # Left where somebody else was put into it.
-  if getent group msi2imds >/dev/null; then
-    groupdel msi2imds || true
-  fi
 }
 
 case ${1:-} in
@@ -47,8 +48,13 @@ esac
 [ -e "$home/files" ] || fail "there is nothing of install.sh here"
 
 MSI2IMDS_PROGRAM=/opt/bin/msi2imds MSI2IMDS_UNITS=/etc/systemd/system "$home/setup" remove
+folders=$(sort -r "$home/folders" 2>/dev/null || true)
+if [ -n "${1:-}" ]; then
+  "$home/setup" remove-user
+  purge
+fi
 remove_files
-[ -z "${1:-}" ] || purge
+remove_folders "$folders"
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload || true
 fi
