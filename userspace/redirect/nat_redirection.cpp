@@ -230,13 +230,13 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   if (!guard) {
     co_return guard.error();
   }
+  // Or whoever dials the extension from a port that the kernel knows from the past would lose its answer.
+  (void)netlink::forget_ended(plan.listen_port);
   // The kernel did not track clients that were redirected in another way, or by nobody. Their source ports
   // may be used again to dial a legacy port.
   std::vector<std::uint16_t> ports = plan.legacy_ports;
   ports.push_back(plan.listen_port);
   (void)netlink::make_known(ports);
-  // Or whoever dials the extension from a port that the kernel knows from the past would lose its answer.
-  (void)netlink::forget_ended(plan.listen_port);
   const Result<void> put = co_await insist(deadline, [&families] { return families->ipv4->put(); });
   if (!put) {
     leave_rules_to(std::move(*guard));  // a tool that was killed may have put them
