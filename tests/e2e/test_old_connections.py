@@ -17,6 +17,7 @@ from raw_http import RESOURCE, RawConnection, request
 from tokens import assert_legacy_success
 from waiting import wait_until
 
+TCP_REPAIR = 19
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 
 
@@ -68,6 +69,18 @@ def test_after_a_connection_that_waited_for_its_answer(emulator, new_service, ho
     before.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     before.socket.close()
     assert_served_from_the_same_port(host, service)
+
+
+def test_after_a_connection_whose_end_the_kernel_did_not_see(emulator, new_service, host):
+    """Who dials from its port waits until the kernel has forgotten it, and the kernel does not wait for him."""
+    service = new_service(backends.settings("sk_lookup")).start()
+    before = connect_from(host, CLIENT_PORT)
+    assert_legacy_success(before.ask(request()), RESOURCE)
+    go_over_to(service, "nftables")
+    before.socket.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # so that no packet tells of its end
+    before.socket.close()
+    with connect_from(host, CLIENT_PORT) as after:
+        assert_legacy_success(after.ask(request()), RESOURCE)
 
 
 @by_rules

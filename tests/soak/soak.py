@@ -160,9 +160,12 @@ class Soak:
         self.leaks += [f"a namespace: {name}" for _, name in sorted(self.namespaces & namespaces_in_use())]
 
     def told(self, sent):
-        """The event after which a request failed."""
-        before = [what for began, what in self.done if began <= sent.ended]
-        return before[-1] if before else "the beginning"
+        """The events after which a request that failed was dialled, and ended."""
+        names = []
+        for moment in (sent.began, sent.ended):
+            before = [what for began, what in self.done if began <= moment]
+            names.append(before[-1] if before else "the beginning")
+        return " to ".join(dict.fromkeys(names))
 
 
 def play(minutes, seed):

@@ -2,6 +2,7 @@
 #include "netlink/conntrack.hpp"
 
 #include <linux/netlink.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -53,7 +54,9 @@ Result<std::size_t> forget_without_socket(const Read& read) {
     return open.error();
   }
   for (const TcpSocket& socket : *open) {
-    requests.erase(std::pair(to_endpoint(socket.local), to_endpoint(socket.remote)));
+    if (socket.socket.state != TCP_SYN_SENT) {  // one that waits for just this
+      requests.erase(std::pair(to_endpoint(socket.local), to_endpoint(socket.remote)));
+    }
   }
   std::size_t count = 0;
   for (const auto& [socket, request] : requests) {
