@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "audit/line.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
+#include <charconv>
 #include <ctime>
-#include <iterator>
 #include <string>
+#include <utility>
 
 #include "base/escape.hpp"
 #include "base/json.hpp"
@@ -20,6 +19,15 @@ using std::chrono::system_clock;
 // Texts that strangers choose are cut to so many bytes.
 constexpr std::size_t kLongestText = 1024;
 
+// With zeros in front, where it has fewer digits.
+void append_number(std::string& out, std::int64_t number, std::size_t digits = 1) {
+  std::array<char, 20> text{};
+  const auto [end, ec] = std::to_chars(text.data(), text.data() + text.size(), number);
+  const auto size = static_cast<std::size_t>(end - text.data());
+  out.append(digits > size ? digits - size : 0, '0');
+  out.append(text.data(), size);
+}
+
 // RFC 3339 in UTC, with microseconds.
 void append_time(std::string& out, system_clock::time_point time) {
   const auto since_epoch = std::chrono::floor<microseconds>(time.time_since_epoch());
@@ -27,9 +35,19 @@ void append_time(std::string& out, system_clock::time_point time) {
   const std::time_t whole = seconds.count();
   std::tm parts{};
   (void)::gmtime_r(&whole, &parts);
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
-                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                 (since_epoch - seconds).count());
+  append_number(out, parts.tm_year + 1900, 4);
+  const std::array<std::pair<char, int>, 5> rest = {{{'-', parts.tm_mon + 1},
+                                                     {'-', parts.tm_mday},
+                                                     {'T', parts.tm_hour},
+                                                     {':', parts.tm_min},
+                                                     {':', parts.tm_sec}}};
+  for (const auto& [separator, number] : rest) {
+    out += separator;
+    append_number(out, number, 2);
+  }
+  out += '.';
+  append_number(out, (since_epoch - seconds).count(), 6);
+  out += 'Z';
 }
 
 // name=value for people, "name":value for machines.
@@ -57,7 +75,7 @@ class Line {
     } else if (value.empty()) {
       out_ += '-';
     } else if (value.find(' ') == std::string_view::npos && value.find('"') == std::string_view::npos) {
-      out_ += escape::control_characters(value);
+      escape::append_control_characters(out_, value);
     } else {
       out_ += '"';
       for (const char c : escape::control_characters(value)) {
@@ -74,7 +92,7 @@ class Line {
   }
   void number(std::string_view name, std::int64_t value) {
     begin(name);
-    fmt::format_to(std::back_inserter(out_), "{}", value);
+    append_number(out_, value);
   }
   template <typename T>
   void known_number(std::string_view name, const std::optional<T>& value) {
