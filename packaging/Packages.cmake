@@ -67,7 +67,10 @@ set(CPACK_RPM_PROGRAM_POST_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm
 set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%config(noreplace) /etc/msi2imds/msi2imds.toml" "%config(noreplace) /etc/logrotate.d/msi2imds"
     "%dir /etc/msi2imds" "%dir /etc/msi2imds/conf.d" "%doc /usr/share/doc/msi2imds/copyright"
-    "%doc /usr/share/doc/msi2imds/examples/sysctl.conf"
+    "%doc /usr/share/doc/msi2imds/examples/sysctl.conf" "%doc /usr/share/doc/msi2imds/examples/alerts.yml"
+    "%doc /usr/share/doc/msi2imds/examples/grafana-dashboard.json" "%doc /usr/share/doc/msi2imds/MIGRATION.md"
+    "%doc /usr/share/doc/msi2imds/callers.md" "%doc /usr/share/doc/msi2imds/metrics.md"
+    "%doc /usr/share/doc/msi2imds/monitoring.md" "%doc /usr/share/doc/msi2imds/units.md"
     "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/msi2imds.spdx.json"
     "%doc /usr/share/doc/msi2imds/msi2imds.cdx.json" "%doc /usr/share/doc/msi2imds/changelog.gz")
 set(CPACK_RPM_SYMBOLS_PACKAGE_NAME msi2imds-debuginfo)

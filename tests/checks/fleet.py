@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Checks packaging/fleet: the dashboard is JSON, every expression is PromQL over metrics that msi2imds has, alerts fire.
+"""Checks packaging/fleet: the dashboard is JSON, every expression is PromQL over metrics that msi2imds has, alerts fire;
+and docs/metrics.md: it lists each metric with its kind and its help.
 
 promtool does the reading of PromQL; it comes from build/promtool or PATH.
 """
@@ -16,6 +17,7 @@ import tempfile
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 FLEET = CHECKOUT / "packaging" / "fleet"
 SOURCE = CHECKOUT / "userspace" / "metrics" / "snapshot.hpp"
+PAGE = CHECKOUT / "docs" / "metrics.md"
 METRIC = re.compile(r"\bmsi2imds_[a-z0-9_]+")
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
@@ -32,6 +34,19 @@ def known_metrics():
     """Every series name that snapshot.hpp declares."""
     families = re.findall(r'all_\.(counter|gauge|histogram)\(\s*"(msi2imds_\w+)"', SOURCE.read_text())
     return {name + suffix for kind, name in families for suffix in SUFFIXES[kind]}
+
+
+def faults_of_page():
+    """What docs/metrics.md lacks, and what it has that is no metric."""
+    found = re.findall(r'all_\.(counter|gauge|histogram)\(\s*"(msi2imds_\w+)",\s*((?:"[^"]*"\s*)+)\)', SOURCE.read_text())
+    declared = {name: (kind, "".join(re.findall(r'"([^"]*)"', text))) for kind, name, text in found}
+    rows = re.findall(r"^\| `(msi2imds_\w+)` \| (\w+) \|[^|]*\| (.*) \|$|^\| `(msi2imds_\w+)`", PAGE.read_text(), re.MULTILINE)
+    listed = {name or broken: (kind, text) for name, kind, text, broken in rows}
+    return [
+        f"docs/metrics.md: {name} is {listed.get(name, 'missing')}, and msi2imds has {declared.get(name, 'no such metric')}"
+        for name in sorted(declared | listed)
+        if declared.get(name) != listed.get(name)
+    ]
 
 
 def panels(dashboard):
@@ -52,7 +67,7 @@ def expressions(dashboard):
 
 
 def main():
-    faults = []
+    faults = faults_of_page()
     known = known_metrics()
     dashboard = json.loads((FLEET / "grafana-dashboard.json").read_text())
     shown = list(expressions(dashboard))
