@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """NAT rules come while connections are under way that lead to us in another way: their clients' ports are used again."""
 
+import errno
 import os
 import signal
 import socket
@@ -33,10 +34,18 @@ def go_over_to(service, backend, more=None):
     wait_until(lambda: service.status_json()["backend"] == backend, 10, "the rules are there")
 
 
+def connect_again(host):
+    """None for a second after the client has closed the old connection: its socket cannot be replaced yet."""
+    try:
+        return connect_from(host, CLIENT_PORT)
+    except OSError as failure:
+        assert failure.errno == errno.EADDRNOTAVAIL, failure
+
+
 def assert_served_from_the_same_port(host, service):
     """While the supervisor stands still, nobody makes the kernel forget anything."""
     assert tracked(host), "the kernel still knows the old one"
-    with connect_from(host, CLIENT_PORT) as after:
+    with wait_until(lambda: connect_again(host), 5, "the port may be used again") as after:
         os.kill(service.pid, signal.SIGCONT)
         assert_legacy_success(after.ask(request()), RESOURCE)
 
