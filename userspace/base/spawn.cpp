@@ -76,7 +76,7 @@ void spawn_contained(asio::io_context& io, const char* name,
   };
   try {
     asio::co_spawn(io, begin(),
-                   [end, at_end](const std::exception_ptr& exception) { end(exception, at_end); });
+                   [end, last = at_end](const std::exception_ptr& exception) { end(exception, last); });
   } catch (...) {
     end(std::current_exception(), at_end);
   }
