@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -91,6 +92,29 @@ TEST_F(SpawnTest, ContainsWhatCannotEvenBegin) {
   EXPECT_EQ(ended, 1);
   EXPECT_NE(text.find("serve a connection: std::bad_alloc"), std::string::npos) << text;
   EXPECT_EQ(run(), "");
+}
+
+// Of each connection: a copy allocates.
+TEST_F(SpawnTest, WhatIsToBeDoneAtTheEndIsCopiedOnce) {
+  struct Last {
+    explicit Last(int& count) : copies(&count) {}
+    Last(const Last& other) : copies(other.copies) {
+      ++*copies;
+    }
+    Last(Last&&) = default;
+    Last& operator=(const Last&) = delete;
+    Last& operator=(Last&&) = delete;
+    ~Last() = default;
+    void operator()() const {}
+    int* copies;
+  };
+  int copies = 0;
+  const std::function<void()> last{Last(copies)};
+  copies = 0;
+  spawn_contained(
+      io_, "serve a connection", [] { return end_at_once(); }, last);
+  EXPECT_EQ(run(), "");
+  EXPECT_EQ(copies, 1);
 }
 
 TEST_F(SpawnTest, ADutyMustNotEndByItself) {
