@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "responder/accept.hpp"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <system_error>
 
@@ -19,6 +21,11 @@ bool is_final(int err) {
 }
 
 }  // namespace
+
+bool has_waiting(int listener) {
+  pollfd asked{.fd = listener, .events = POLLIN, .revents = 0};
+  return ::poll(&asked, 1, 0) != 0;  // a failure is told by accept as well
+}
 
 Accepted accept_one(int listener) {
   Accepted accepted;

@@ -67,7 +67,7 @@ Listener::Step Listener::serve_batch() {
   const std::size_t most = std::min(kAcceptBatch, sessions_.spare_descriptors());
   Step step = Step::connection;
   while (step == Step::connection && arrived_.size() < most) {
-    step = accept_next();
+    step = arrived_.empty() || has_waiting(socket_.native_handle()) ? accept_next() : Step::nothing;
   }
   for (Arrived& arrived : arrived_) {
     sessions_.take(std::move(arrived.socket), arrived.peer);
