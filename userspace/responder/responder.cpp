@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "responder/responder.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
-#include <optional>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/free_memory.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
-#include "control/redirection.hpp"
 #include "legacy/host.hpp"
 #include "responder/prefetch_list.hpp"
 #include "responder/read_all.hpp"
@@ -32,17 +28,6 @@ constexpr std::chrono::milliseconds kRecords{300};
 // wait for long, and everybody else with him.
 static_assert(control::kHandOver - kLastWords - kRecords >= std::chrono::milliseconds(300));
 
-// For how long the status tells of failures of single connections.
-constexpr std::chrono::seconds kRecent{60};
-
-void add_remark(admin::Status& status, std::string_view shortcoming, std::string text) {
-  status.remarks.push_back(std::move(text));
-  const bool is_new = std::ranges::find(status.shortcomings, shortcoming) == status.shortcomings.end();
-  if (!shortcoming.empty() && is_new) {
-    status.shortcomings.emplace_back(shortcoming);
-  }
-}
-
 bool same_address(const std::shared_ptr<Listener>& a, const std::shared_ptr<Listener>& b) {
   return a->address() == b->address();
 }
@@ -55,19 +40,20 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, TokenService& t
       tokens_(tokens),
       sessions_(io, settings_, tokens.source()),
       admin_source_{
-          .status = [this] { return status(); },
+          .status = [this] { return reporter_.status(); },
           .has_connection_from = [this](const SocketAddress& peer) { return sessions_.contains(peer); },
           .flush = [this](std::string_view resource,
                           std::string_view identity) { return tokens_.flush(resource, identity); },
           .callers = [this] { return sessions_.recorder().table().to_json(); },
-          .metrics = [this] { return measure(); },
+          .metrics = [this] { return reporter_.measure(); },
           .is_own_host =
               [this](std::string_view authority) {
                 return legacy::is_allowed_host(authority, settings_.rules.extra_hosts);
               }},
       admin_(io, admin_source_, Scope::everything),
       metrics_(io, admin_source_, Scope::metrics_only),
-      usage_file_(io, link, sessions_.recorder()) {
+      usage_file_(io, link, sessions_.recorder()),
+      reporter_(link, tokens, sessions_, usage_file_, listeners_) {
   sessions_.callers().ask_with([this](const control::Message& question) { return link_.tell(question); });
 }
 
@@ -261,99 +247,6 @@ asio::awaitable<void> Responder::heartbeat() {
     give_back_free_memory();
     (void)link_.tell(control::Kind::alive);  // a supervisor that is gone is noticed by run()
   }
-}
-
-asio::awaitable<admin::Status> Responder::status() {
-  admin::Status status;
-  status.responder_pid = ::getpid();
-  const auto uptime = std::chrono::steady_clock::now() - started_;
-  status.uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(uptime).count();
-  status.connections = sessions_.count();
-  status.accepted = sessions_.accepted();
-  status.requests = sessions_.recorder().requests();
-  status.has_call_filter = cage_.has_call_filter;
-  status.landlock = cage_.landlock;
-  status.has_empty_root = cage_.has_empty_root;
-  status.own_namespaces = cage_.own_namespaces;
-  tokens_.describe(status);
-
-  const Result<control::Received> redirection = co_await link_.ask(control::Kind::ask_redirection);
-  if (!redirection) {
-    status.redirect_failure = redirection.error().message();
-    co_return status;
-  }
-  std::optional<control::RedirectionReport> report = control::parse_redirection(redirection->message);
-  if (!report) {
-    status.redirect_failure = Error::from_errno(EBADMSG, "understand the supervisor").message();
-    co_return status;
-  }
-  responders_started_ = report->responders_started;
-  sockets_replaced_ = report->sockets_replaced;
-  status.observing = report->redirected == control::Redirected::observing;
-  status.redirecting =
-      report->redirected == control::Redirected::yes || report->redirected == control::Redirected::ipv4_only;
-  status.covers_ipv6 = report->redirected != control::Redirected::ipv4_only;
-  status.backend = std::move(report->backend);
-  status.redirect_failure = std::move(report->failure);
-  status.direct_imds = {.state = std::move(report->direct_imds),
-                        .closed_by = std::move(report->closed_by),
-                        .failure = std::move(report->not_closed_because)};
-  for (control::Remark& remark : report->remarks) {
-    add_remark(status, remark.shortcoming, std::move(remark.text));
-  }
-  for (admin::Shortcoming& shortcoming : shortcomings()) {
-    add_remark(status, shortcoming.name, std::move(shortcoming.text));
-  }
-  co_return status;
-}
-
-// What of the responder's own part does not work at present.
-admin::Shortcomings Responder::shortcomings() {
-  admin::Shortcomings all;
-  admin::add(all, admin::kCallers, usage_file_.shortcoming());
-  const std::string& audit = sessions_.recorder().audit_log().failure();
-  if (!audit.empty()) {
-    admin::add(all, admin::kAudit, "audit lines cannot be written: " + audit);
-  }
-  for (const auto& listener : listeners_) {
-    if (!listener->failure().empty()) {
-      admin::add(all, admin::kDescriptors, listener->failure());
-      break;  // one is enough: all listeners lack the same
-    }
-  }
-  const ContainedFailures& failures = contained_failures();
-  if (failures.count > 0 && std::chrono::steady_clock::now() - failures.when < kRecent) {
-    admin::add(all, admin::kFailures, "connections were given up in the last minute: " + failures.last);
-  }
-  if (log::loses_lines()) {
-    admin::add(all, admin::kLog, "lines of the responder's log are lost, since nobody reads them");
-  }
-  return all;
-}
-
-asio::awaitable<std::string> Responder::measure() {
-  metrics::Snapshot now;
-  tokens_.measure(now);
-  const admin::Status known = co_await status();
-  now.start_time = static_cast<double>(unix_seconds(started_at_));
-  now.build_info.add(1, {{"version", known.version}});
-  now.backend_info.add(1, {{"backend", known.backend}});
-  now.is_intercepting = known.redirecting;
-  now.is_observing = known.observing;
-  now.restarts = responders_started_ == 0 ? 0 : responders_started_ - 1;
-  now.sockets_replaced = sockets_replaced_;
-  for (const std::string_view name : admin::kShortcomings) {
-    const bool is_there = std::ranges::find(known.shortcomings, name) != known.shortcomings.end();
-    now.shortcomings.add(is_there ? 1 : 0, {{"what", name}});
-  }
-  now.contained_failures = contained_failures().count;
-  now.log_lines_lost = log::lost_lines();
-  now.connections = sessions_.count();
-  now.accepted = sessions_.accepted();
-  now.gave_way = sessions_.gave_way();
-  now.warnings_left_out = sessions_.warnings().left_out();
-  sessions_.recorder().measure(now);
-  co_return now.text();
 }
 
 void Responder::record_observed(const control::Message& message) {

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "admin/shortcoming.hpp"
 #include "base/spawn.hpp"
 #include "responder/admin_server.hpp"
 #include "responder/cage.hpp"
 #include "responder/listener.hpp"
+#include "responder/reporter.hpp"
 #include "responder/sessions.hpp"
 #include "responder/settings.hpp"
 #include "responder/supervisor_link.hpp"
@@ -29,7 +29,7 @@ class Responder {
 
   // What the status is to say of our confinement.
   void tell_of_cage(Cage cage) {
-    cage_ = std::move(cage);
+    reporter_.tell_of_cage(std::move(cage));
   }
 
   // Follows the supervisor's messages; returns once drained, or with the error that ended it.
@@ -44,16 +44,12 @@ class Responder {
   asio::awaitable<void> drain(control::Backlog backlog, std::chrono::milliseconds limit);
   asio::awaitable<void> end_in_time(std::chrono::milliseconds limit);
   asio::awaitable<void> heartbeat();
-  asio::awaitable<admin::Status> status();
-  [[nodiscard]] admin::Shortcomings shortcomings();
-  asio::awaitable<std::string> measure();
   void record_observed(const control::Message& message);
 
   asio::io_context& io_;
   SupervisorLink& link_;
   TokenService& tokens_;
   Settings settings_;
-  Cage cage_;
   Sessions sessions_;
   AdminSource admin_source_;
   AdminServer admin_;
@@ -61,10 +57,7 @@ class Responder {
   UsageFile usage_file_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::shared_ptr<Listener>> collected_;
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
-  std::uint64_t responders_started_ = 0;  // as the supervisor says
-  std::uint64_t sockets_replaced_ = 0;    // as the supervisor says
+  Reporter reporter_;
   bool drained_ = false;
   Duty heartbeat_;
   Duty keeping_;
