@@ -92,6 +92,35 @@ std::string name_list(const Processes& holders) {
   return text;
 }
 
+template <typename Processes>
+bool are_in_one_cgroup(const Processes& holders) {
+  const Process& first = holders.front().process;
+  return std::ranges::all_of(holders,
+                             [&first](const auto& holder) { return holder.process.cgroup == first.cgroup; });
+}
+
+template <typename Processes>
+bool run_one_program(const Processes& holders) {
+  const Process& first = holders.front().process;
+  return std::ranges::all_of(holders, [&first](const auto& holder) {
+    return holder.process.program == first.program &&
+           holder.process.program_is_verified == first.program_is_verified;
+  });
+}
+
+// Where the socket tells of no cgroup, that of its holders counts; empty: they have several. True: the
+// socket's is another one, so that nobody knows from where the holder dialled, unless that was seen.
+bool settle_cgroup(caller::Identity& identity, const std::string& of_holders, bool was_seen) {
+  const bool has_cgroup = !identity.cgroup.empty() && identity.cgroup != "/";
+  const bool is_elsewhere = has_cgroup && !was_seen && identity.cgroup != of_holders;
+  if (is_elsewhere) {
+    identity.cgroup.clear();
+  } else if (!has_cgroup) {
+    identity.cgroup = of_holders;
+  }
+  return is_elsewhere;
+}
+
 }  // namespace
 
 caller::Identity known_from(const caller::Clues& question, UserNames& users) {
@@ -206,8 +235,6 @@ Result<std::vector<Identifier::Described>> Identifier::read_holders(
   return read;
 }
 
-// A process that runs a setuid or setgid program may have begun to do so after it dialled; one that is in
-// another cgroup than the socket may have dialled from there.
 std::string Identifier::describe_holder(Found& found, const caller::Clues& question,
                                         const SearchResult& search) {
   const std::string not_all = "not all processes of its user could be looked at: ";
@@ -216,38 +243,35 @@ std::string Identifier::describe_holder(Found& found, const caller::Clues& quest
   }
   const auto of_socket = search.holders.find(question.inode);
   const auto holders = of_socket == search.holders.end() ? std::vector<SocketHolder>() : of_socket->second;
-  const Result<std::vector<Described>> described = read_holders(question, holders);
-  if (!described) {
-    return not_all + described.error().message();
+  const Result<std::vector<Described>> read = read_holders(question, holders);
+  if (!read) {
+    return not_all + read.error().message();
   }
-  const std::vector<Described>& read = *described;
   // No user can make a forbidden one, and one of them alone would keep all of root's callers unknown.
-  if (read.empty() && !search.forbidden.empty()) {
+  if (read->empty() && !search.forbidden.empty()) {
     return not_all + search.forbidden;
   }
-  if (read.empty()) {
+  if (read->empty()) {
     return "no process of its user has the client's socket open any more";
   }
+  const std::size_t count = read->size() == kMostHolders ? holders.size() : read->size();
+  return take_holders(found, question, *read, count);
+}
+
+// A process that runs a setuid or setgid program may have begun to do so after it dialled; one that is in
+// another cgroup than the socket may have dialled from there.
+std::string Identifier::take_holders(Found& found, const caller::Clues& question,
+                                     const std::vector<Described>& read, std::size_t count) {
   caller::Identity& identity = found.identity;
   identity.is_in_doubt = identity.is_in_doubt && question.agreement != caller::Agreement::unseen;
   const Process& first = read.front().process;
-  const std::size_t count = read.size() == kMostHolders ? holders.size() : read.size();
   if (count == 1) {
     identity.pid = first.pid;
     identity.comm = first.comm;
   }
   const bool was_seen = question.started != 0;
-  const bool are_together =
-      count == read.size() && std::ranges::all_of(read, [&first](const Described& holder) {
-        return holder.process.cgroup == first.cgroup;
-      });
-  const bool has_cgroup = !identity.cgroup.empty() && identity.cgroup != "/";
-  const bool is_elsewhere = has_cgroup && !was_seen && (!are_together || identity.cgroup != first.cgroup);
-  if (is_elsewhere) {
-    identity.cgroup.clear();
-  } else if (!has_cgroup) {
-    identity.cgroup = are_together ? first.cgroup : std::string();
-  }
+  const bool are_together = count == read.size() && are_in_one_cgroup(read);
+  const bool is_elsewhere = settle_cgroup(identity, are_together ? first.cgroup : std::string(), was_seen);
   if (!was_seen && !std::ranges::all_of(read, &Described::is_plain)) {
     return std::string(kChangedUser);
   }
@@ -259,10 +283,7 @@ std::string Identifier::describe_holder(Found& found, const caller::Clues& quest
     identity.gids = was_seen ? identity.gids : first.gids;
     return is_elsewhere ? std::string(kElsewhere) : first.program_problem;
   }
-  if (are_together && std::ranges::all_of(read, [&first](const Described& holder) {
-        return holder.process.program == first.program &&
-               holder.process.program_is_verified == first.program_is_verified;
-      })) {
+  if (are_together && run_one_program(read)) {
     identity.program = first.program;
     identity.program_is_verified = first.program_is_verified;
   }

@@ -57,6 +57,8 @@ class Identifier {
   Result<std::vector<Described>> read_holders(const caller::Clues& question,
                                               const std::vector<SocketHolder>& holders);
   std::string describe_holder(Found& found, const caller::Clues& question, const SearchResult& search);
+  std::string take_holders(Found& found, const caller::Clues& question, const std::vector<Described>& read,
+                           std::size_t count);
 
   std::string proc_;
   CgroupPaths cgroup_paths_;
