@@ -59,33 +59,9 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
 asio::awaitable<Outcome> Supervisor::run_responder() {
   responder_ready_ = false;
   responder_hung_ = false;
-  if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
-    const Result<void> prepared = co_await interception_.prepare(config_);
-    if (!prepared) {
-      log::error("cannot {}", prepared.error().message());
-      co_return Outcome::never_ready;
-    }
-  }
-  if (stopping_) {
+  const bool is_prepared = co_await prepare_for_responder();
+  if (!is_prepared || !start_responder()) {
     co_return Outcome::never_ready;
-  }
-  // A new responder with sockets that the last one has shut down would be ended for it, too.
-  sockets_replaced_ += co_await interception_.replace_dead_sockets();
-  sockets_replaced_ += records_.drop_dead_socket() ? 1 : 0;
-  co_await replace_dead_admin_socket();
-  if (stopping_) {
-    co_return Outcome::never_ready;
-  }
-  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_, empty_directory_);
-  if (!process) {
-    log::error("cannot {}", process.error().message());
-    co_return Outcome::never_ready;
-  }
-  responder_ = std::move(*process);
-  ++responders_started_;
-  identities_.start_anew();
-  if (starts_in_vain_ >= kStartsBeforeDoubt) {
-    token_memory_.wipe();
   }
   const Result<void> handed_over = hand_over(responder_->channel());
   if (handed_over) {
@@ -108,6 +84,40 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
     log::error("responder {} ended: {}", pid, ending);
   }
   co_return !responder_ready_ ? Outcome::never_ready : responder_hung_ ? Outcome::hung : Outcome::died;
+}
+
+// Whether there is something to hand over to it.
+asio::awaitable<bool> Supervisor::prepare_for_responder() {
+  if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
+    const Result<void> prepared = co_await interception_.prepare(config_);
+    if (!prepared) {
+      log::error("cannot {}", prepared.error().message());
+      co_return false;
+    }
+  }
+  if (stopping_) {
+    co_return false;
+  }
+  // A new responder with sockets that the last one has shut down would be ended for it, too.
+  sockets_replaced_ += co_await interception_.replace_dead_sockets();
+  sockets_replaced_ += records_.drop_dead_socket() ? 1 : 0;
+  co_await replace_dead_admin_socket();
+  co_return !stopping_;
+}
+
+bool Supervisor::start_responder() {
+  Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_, empty_directory_);
+  if (!process) {
+    log::error("cannot {}", process.error().message());
+    return false;
+  }
+  responder_ = std::move(*process);
+  ++responders_started_;
+  identities_.start_anew();
+  if (starts_in_vain_ >= kStartsBeforeDoubt) {
+    token_memory_.wipe();
+  }
+  return true;
 }
 
 Result<void> Supervisor::hand_over(control::Channel& channel) {

@@ -72,6 +72,8 @@ class Supervisor {
   // A responder's life (responder_life.cpp).
   asio::awaitable<Result<void>> keep_responder_running();
   asio::awaitable<Outcome> run_responder();
+  asio::awaitable<bool> prepare_for_responder();
+  bool start_responder();
   Result<void> hand_over(control::Channel& channel);
   Result<void> hand_over_configuration(control::Channel& channel);
   Result<void> hand_over_sockets(control::Channel& channel);
