@@ -5,6 +5,24 @@
 
 namespace msi2imds::config {
 
+namespace {
+
+// The parser writes '\n' for a line break itself: its backslashes stay as they are.
+std::string escape_once(std::string_view text) {
+  std::string escaped;
+  while (true) {
+    const std::size_t backslash = text.find('\\');
+    escaped += escape::control_characters(text.substr(0, backslash));
+    if (backslash == std::string_view::npos) {
+      return escaped;
+    }
+    escaped += '\\';
+    text.remove_prefix(backslash + 1);
+  }
+}
+
+}  // namespace
+
 std::string to_string(const Origin& origin) {
   if (origin.position.line == 0) {
     return origin.file;
@@ -21,7 +39,7 @@ void Problems::add(const Origin& origin, std::string_view key, std::string_view 
 }
 
 void Problems::add_file(const Origin& origin, std::string_view what) {
-  lines_.push_back(escape::control_characters(to_string(origin) + ": " + std::string(what)));
+  lines_.push_back(escape::control_characters(to_string(origin)) + ": " + escape_once(what));
   whole_file_ = true;
 }
 

@@ -11,9 +11,20 @@
 namespace msi2imds::config {
 namespace {
 
-// The same leaf in another table is a likelier slip than two typing errors.
+// "port" for "listen_port"
+bool is_part(std::string_view word, std::string_view leaf) {
+  return leaf.ends_with('_' + std::string(word)) || leaf.starts_with(std::string(word) + '_');
+}
+
+// The same leaf in another table is a likelier slip than two typing errors, and less likely than one, or than
+// half a name.
 std::size_t distance(const KeyName& from, const KeyName& to) {
-  return edit_distance(from.leaf, to.leaf) * 2 + (from.table == to.table ? 0 : 1);
+  constexpr std::size_t kError = 2;
+  constexpr std::size_t kOtherTable = 3;
+  if (from.table != to.table) {
+    return edit_distance(from.leaf, to.leaf) * kError + kOtherTable;
+  }
+  return (is_part(from.leaf, to.leaf) ? 1 : edit_distance(from.leaf, to.leaf)) * kError;
 }
 
 // All that may stand in a table.
@@ -45,7 +56,8 @@ std::string suggest_key(std::string_view name) {
       std::ranges::min_element(known, {}, [&](std::string_view key) { return distance(wanted, split(key)); });
   const KeyName found = split(*best);
   const bool may_differ = wanted.table.empty() || wanted.table == found.table;
-  if (may_differ ? is_near(wanted.leaf, found.leaf) : wanted.leaf == found.leaf) {
+  const bool is_half = wanted.table == found.table && is_part(wanted.leaf, found.leaf);
+  if (is_half || (may_differ ? is_near(wanted.leaf, found.leaf) : wanted.leaf == found.leaf)) {
     return "did you mean " + std::string(*best) + "?";
   }
   if (wanted.table.empty()) {

@@ -47,6 +47,12 @@ TEST(ProblemsTest, KeepsALineBreakInANameOnItsLine) {
             "f:2:1: log.\"a\\x0ab\": unknown key; the keys of log are level, format");
 }
 
+TEST(ProblemsTest, SaysWhatTheParserSaysAsItSaysIt) {
+  EXPECT_EQ(problems_in("[legacy]\nport\n"),
+            "f:2:5: syntax error: Error while parsing key-value pair: expected '=', saw '\\n'");
+  EXPECT_EQ(problems_in("[legacy]\nx = \"\\q\"\n").find("\\\\"), std::string::npos);
+}
+
 TEST(ProblemsTest, NamesTheTypeItFound) {
   EXPECT_EQ(problems_in("[legacy]\nports = 'x'"),
             "f:2:9: legacy.ports: \"x\" is not known; expected \"auto\" or an array of ports");

@@ -15,6 +15,12 @@ TEST(UnknownTest, FindsTheSameNameInAnotherTable) {
   EXPECT_EQ(suggest_key("responder.ports"), "did you mean legacy.ports?");
 }
 
+// Both have a key of this very name in another table.
+TEST(UnknownTest, PrefersOneTypingErrorOrHalfANameInTheSameTable) {
+  EXPECT_EQ(suggest_key("legacy.port"), "did you mean legacy.ports?");
+  EXPECT_EQ(suggest_key("redirect.port"), "did you mean redirect.listen_port?");
+}
+
 TEST(UnknownTest, SuggestsNothingFarFetched) {
   EXPECT_TRUE(suggest_key("redirect.foo").starts_with("the keys of redirect are backend, listen_port"));
   EXPECT_EQ(suggest_key("log.x"), "the keys of log are level, format");
