@@ -102,6 +102,7 @@ class Cell:
         assert narrowed.returncode == 0, narrowed.stderr
         self._make_cgroups()
         self.bpffs = self._mount_bpffs()
+        self.clock_ahead = 0  # of IMDS's, in seconds
         self.emulator = Emulator(self.host)
         stack.callback(lambda: self.emulator.stop())
         self.hold_sockets()

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 import backends
 import cgroup
+from emulator import Emulator
 from firewall import our_rules
 from kernel_state import is_running, status_of
 from legacy_port import PORT
@@ -22,8 +24,10 @@ from waiting import wait_until
 
 RATE = 40  # new connections a second
 SLOW_RATE = 4
+VIRTUAL_RATE = 10
 # So few that NAT's memory of a connection which was open during a change meets a new one.
 FEW_SOURCE_PORTS = 100
+DAY, HOUR = 86400, 3600
 BY_RULES = ("nftables", "iptables")
 
 # A title, and what holds below it.
@@ -368,6 +372,66 @@ def bpffs_away_and_back(cell):
     cell.settle()
 
 
+# The clock. IMDS has one of its own, which goes on as before.
+def put_clock(cell, seconds):
+    """So far ahead of what is right."""
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds - cell.clock_ahead)
+    cell.clock_ahead = seconds
+
+
+def told_ahead(cell):
+    """How far the clock is ahead, by the metrics."""
+    lines = [line.split() for line in cell.service.run("metrics").stdout.splitlines()]
+    return next((float(line[1]) for line in lines if line[:1] == ["msi2imds_upstream_clock_skew_seconds"]), None)
+
+
+def clock_there_and_back(seconds, tokens=0):
+    """After each step so many tokens get old and are replaced."""
+
+    def is_told(cell):
+        told = told_ahead(cell)
+        return told is not None and abs(told - cell.clock_ahead) <= 3
+
+    def play(cell):
+        try:
+            for ahead in (seconds, 0):
+                # Nobody is served meanwhile, since both clocks cannot be set in one moment.
+                with cell.service.accepting_paused():
+                    put_clock(cell, ahead)
+                    cell.emulator.set_clock(-ahead)
+                wait_until(lambda: is_told(cell), 15, f"the metrics tell of a clock {ahead} s ahead")
+                wait_until(lambda: cell.service.status().returncode == 0, 15, "status finds nothing amiss")
+                goal = cell.emulator.token_requests() + tokens
+                wait_until(lambda: cell.emulator.token_requests() >= goal, 60, f"{tokens} tokens are replaced")
+                cell.settle()
+        finally:
+            put_clock(cell, 0)
+        nothing_is_lost(cell)
+
+    return play
+
+
+def nothing_is_lost(cell):
+    """Whoever was served is in the audit and in the table of callers."""
+    served = cell.load.count(*SERVED)
+
+    def told():
+        callers = json.loads(cell.service.run("callers", "--json").stdout)["callers"]
+        return min(len(cell.service.audit_lines()), sum(caller["requests"] for caller in callers))
+
+    wait_until(lambda: told() >= served, 15, f"{served} requests are recorded")
+
+
+def same_with_every_backend(backend):
+    return "" if backend == backends.ALL[0] else "A redirection knows no clock."
+
+
+def with_short_tokens(cell):
+    cell.emulator.stop()
+    cell.emulator = Emulator(cell.host, "--token-lifetime", "8")
+    cell.start()
+
+
 SINGLE = [
     Event("responder killed", KILLED, kill_responder),
     Event("responder hangs until it is killed", KILLED, stop_responder, rate=SLOW_RATE, patience=60, slow=True),
@@ -422,3 +486,17 @@ def to_another_backend(what, change, new):
 RELOADS = {new: to_another_backend("reload to", reload, new) for new in backends.ALL}
 RESTARTS = {new: to_another_backend("restart with", restart, new) for new in backends.ALL}
 ALL = [*SINGLE, *RELOADS.values(), *RESTARTS.values()]
+# Where the clock is nobody else's: in a virtual machine (tests/vm/run).
+CLOCK = [
+    Event(name, NOTHING, clock_there_and_back(seconds, tokens), prepare, same_with_every_backend)
+    for name, seconds, tokens, prepare in (
+        ("clock a day ahead, and right again", DAY, 0, start_alone),
+        ("clock a day behind, and right again", -DAY, 0, start_alone),
+        ("clock an hour behind, and right again, tokens of 8 s", -HOUR, 2, with_short_tokens),
+    )
+]
+OF_EVERY_KERNEL = (restart, kill_responder, kill_supervisor, kill_supervisor_and_wait)
+IN_VIRTUAL_MACHINES = [
+    dataclasses.replace(event, rate=VIRTUAL_RATE)
+    for event in (*[event for event in SINGLE if event.play in OF_EVERY_KERNEL], *CLOCK)
+]

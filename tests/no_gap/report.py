@@ -41,7 +41,7 @@ def cell(row, notes):
         return ""
     if row.reason:
         return "-"
-    event = next(event for event in events.ALL if event.name == row.event)
+    event = next(event for event in (*events.ALL, *events.CLOCK) if event.name == row.event)
     kinds = []
     for kind, count in sorted(row.failed.items()):
         kinds.append(f"**{count} {kind}**" if row.broken.get(kind) else f"{count} {kind}")
@@ -64,6 +64,14 @@ def table(title, columns, lines):
     yield ""
 
 
+def often(times):
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+def numbers(title, notes):
+    return [title, "", *[f"{number}. {note}" for number, note in enumerate(notes, 1)], ""] if notes else []
+
+
 def document(rows, times, command):
     found = {(row.backend, row.event): row for row in rows}
     notes = []
@@ -76,7 +84,7 @@ def document(rows, times, command):
         slow_rate=events.SLOW_RATE,
         ports=events.FEW_SOURCE_PORTS,
         library_rate=library_load.RATE,
-        times={1: "once", 2: "twice"}.get(times, f"{times} times"),
+        times=often(times),
         date=datetime.date.today().isoformat(),
         kernel=os.uname().release,
         cores=os.cpu_count(),
@@ -98,9 +106,18 @@ def document(rows, times, command):
                 for old in backends.ALL
             ],
         )
-    if notes:
-        lines += ["## Numbers", "", *[f"{number}. {note}" for number, note in enumerate(notes, 1)], ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *numbers("## Numbers", notes)])
+
+
+# Begins what another command writes.
+IN_VIRTUAL_MACHINES = "## In virtual machines\n"
+
+
+def parts(path):
+    """A document's table of this machine, and what follows of virtual ones; each is written without the other."""
+    text = path.read_text() if path.exists() else ""
+    first, title, rest = text.partition(f"\n{IN_VIRTUAL_MACHINES}")
+    return first, title + rest
 
 
 def summary(rows):

@@ -3,12 +3,7 @@
 
 import pytest
 
-import backends
-import events
 
-
-@pytest.mark.parametrize("event", events.ALL, ids=lambda event: event.name)
-@pytest.mark.parametrize("backend", backends.ALL)
 def test_cell(row, backend, event):
     if row.reason:
         pytest.skip(row.reason)

@@ -3,18 +3,29 @@
 
 An open loop, so that a request that hangs keeps no other from being dialled: 127.0.0.1 and ::1 by turns, with a
 connection for each. Each is told twice: "+" when it is dialled, and BEGAN ENDED ADDRESS OUTCOME at its end, on the
-machine's monotonic clock.
+machine's monotonic clock. A token that is over is none: neither by its own claims, whatever happens to this machine's
+clock, nor by what the client is told and that clock.
 """
 
 import asyncio
 import errno
+import json
 import sys
 import time
 
 from raw_http import request
+from tokens import claims
 
 ADDRESSES = ("127.0.0.1", "::1")
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN)
+
+
+# As others have the time, where this machine's clock is set meanwhile.
+RIGHT_TIME_AT_BOOT = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def right_time():
+    return RIGHT_TIME_AT_BOOT + time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 async def answer_to(address, port):
@@ -28,15 +39,22 @@ async def answer_to(address, port):
         writer.close()
 
 
-def outcome_of(status, body):
+def outcome_of(status, body, asked_by_us, asked):
     if status == 200 and body == b"elsewhere":
         return "elsewhere"
-    return "token" if status == 200 and b'"access_token"' in body else f"status {status}"
+    if status != 200 or b'"access_token"' not in body:
+        return f"status {status}"
+    fields = json.loads(body)
+    # Tokens tell whole seconds. If the clock was set meanwhile, the client may have been told by either time.
+    is_over = claims(fields["access_token"])["exp"] < asked - 1
+    is_over_by_us = int(fields["expires_on"]) < min(asked_by_us, time.time()) - 1
+    return "expired token" if is_over or is_over_by_us else "token"
 
 
 async def ask(address, port, patience):
+    asked = time.time(), right_time()
     try:
-        return outcome_of(*await asyncio.wait_for(answer_to(address, port), patience))
+        return outcome_of(*await asyncio.wait_for(answer_to(address, port), patience), *asked)
     except asyncio.TimeoutError:
         return "timed out"
     except ConnectionRefusedError:

@@ -11,6 +11,7 @@ import subprocess
 
 from namespace import IMDS_ADDRESS
 from programs import program, run_in, start_in, stop
+from waiting import SLOWNESS
 
 START_SECONDS = 10
 
@@ -24,7 +25,7 @@ class EmulatorControls:
     def _call(self, method, path, document=None):
         body = None if document is None else json.dumps(document)
         with self._namespace.entered():
-            connection = http.client.HTTPConnection(IMDS_ADDRESS, 80, timeout=10)
+            connection = http.client.HTTPConnection(IMDS_ADDRESS, 80, timeout=10 * SLOWNESS)
             try:
                 connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
                 reply = connection.getresponse()
@@ -101,7 +102,7 @@ class Emulator(EmulatorControls):
             raise
 
     def _await_listening(self):
-        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS * SLOWNESS)
         line = self._process.stdout.readline() if readable else ""
         assert line.startswith("listening on "), f"imds-emulator did not start: {line!r}"
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 import subprocess
 
+from waiting import SLOWNESS
+
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 CLIENTS = CHECKOUT / "build" / "e2e-clients"
 
@@ -32,7 +34,7 @@ def run_in(namespace, *arguments, environment=None, timeout=30):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * SLOWNESS,
     )
 
 
@@ -51,7 +53,7 @@ def stop(process, seconds=15):
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(seconds)
+            process.wait(seconds * SLOWNESS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

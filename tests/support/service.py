@@ -13,7 +13,7 @@ import tempfile
 import cgroup
 from kernel_state import children_of, uid_of
 from programs import clean_environment, program, run_in, start_in, stop
-from waiting import wait_until
+from waiting import SLOWNESS, wait_until
 
 # Stands in every token of the emulator, and must never stand in a log.
 TOKEN_MARK = "EMULATORSECRET"
@@ -102,9 +102,10 @@ class Service:
         return self
 
     def wait_ready(self):
-        status = self.status("--wait", "10")
+        status = self.status("--wait", str(int(10 * SLOWNESS)))
         output = status.stdout + status.stderr
-        assert status.returncode == 0, f"msi2imds is not ready: {output}\n{self.log_text()}"
+        ended = "" if self.process.poll() is None else f" (ended with {self.process.returncode})"
+        assert status.returncode == 0, f"msi2imds{ended} is not ready: {output}\n{self.log_text()}"
 
     def status(self, *arguments):
         return run_in(self.namespace, program("msi2imds"), "status", "--config", self.config, *arguments)
@@ -153,7 +154,7 @@ class Service:
 
     def wait_exit(self, seconds=15):
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * SLOWNESS)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"msi2imds did not end within {seconds} s") from None
 

@@ -10,7 +10,7 @@ import threading
 
 import cgroup
 from legacy_port import PORT
-from waiting import wait_until
+from waiting import SLOWNESS, wait_until
 
 SCRIPT = pathlib.Path(__file__).with_name("dialling.py")
 SERVED = ("token", "elsewhere")
@@ -34,7 +34,7 @@ class SteadyLoad:
 
     def __init__(self, host, rate=40, patience=10, cgroup_path=None):
         self._host = host
-        self._arguments = [str(PORT), str(rate), str(patience)]
+        self._arguments = [str(PORT), str(rate), str(patience * SLOWNESS)]
         self._patience = patience
         self._cgroup = cgroup_path
         self.requests = []
@@ -54,7 +54,7 @@ class SteadyLoad:
     def __exit__(self, *_):
         self._process.stdin.close()
         try:
-            self._process.wait(self._patience + 20)
+            self._process.wait((self._patience + 20) * SLOWNESS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

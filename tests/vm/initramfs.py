@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The file system of the virtual machine: busybox, our programs, the firewall tools, the kernel's modules."""
+"""The file system of the virtual machine: busybox, our programs, the firewall tools, the kernel's modules.
+
+With Python and the suite of tests/no_gap, where guest_python.py has been packed, too.
+"""
 
 import lzma
 import pathlib
-import re
 import shutil
 import subprocess
+
+import libraries
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUR_PROGRAMS = ("msi2imds", "imds-emulator", "kernel_tests")
@@ -30,14 +34,9 @@ def _copy(source, root, name=None):
     return target
 
 
-def _libraries(program):
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"(/\S+) \(0x", listed)
-
-
 def _add_tool(source, root, name):
     _copy(source, root, f"usr/sbin/{name}")
-    for library in _libraries(source):
+    for library in libraries.of(source):
         _copy(library, root)
 
 
@@ -71,6 +70,8 @@ def build_base(root, programs):
     for name in OUR_PROGRAMS:
         target = _copy(programs / name, root, f"bin/{name}")
         subprocess.run(["strip", target], check=True)
+        for library in libraries.of(target):  # none but in builds for development
+            _copy(library, root)
     for script in ("init", "serve"):
         _copy(HERE / "guest" / script, root, script if script == "init" else f"bin/{script}").chmod(0o755)
 

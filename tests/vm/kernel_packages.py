@@ -8,6 +8,9 @@ import shutil
 import subprocess
 
 META_PACKAGE = "linux-image-cloud-amd64"
+IMAGE = r"linux-image-\d"
+# Packages of their own since Linux 7.2.
+PARTS = r"linux-(binary|modules)-\d"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -18,13 +21,18 @@ class DownloadFailed(Exception):
 @dataclasses.dataclass(frozen=True)
 class Release:
     suite: str
-    # What its kernel's version begins with.
-    version: str
-    # An old release leaves the mirrors one day.
+    # What its kernel's version begins with; none where that moves on.
+    version: str = ""
+    # An old release leaves the mirrors one day, and not every mirror has the newest.
     may_be_gone: bool = False
+
+    @property
+    def name(self):
+        return self.version or self.suite
 
 
 RELEASES = (Release("bullseye", "5.10", may_be_gone=True), Release("bookworm", "6.1"), Release("trixie", "6.12"))
+NEWEST = (Release("forky", may_be_gone=True), Release("trixie-backports", may_be_gone=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +92,10 @@ class Apt:
     def update(self):
         _checked("apt-get", *self._options, "update", "-q", "--error-on=any")
 
-    def dependency(self, package):
-        """The first package that another one depends on."""
+    def dependencies(self, package, pattern):
+        """Those packages that another one depends on whose names match."""
         depends = _checked("apt-cache", *self._options, "depends", "--important", package)
-        return re.search(r"Depends: (\S+)", depends)[1]
+        return [name for name in re.findall(r"Depends: (\S+)", depends) if re.match(pattern, name)]
 
     def download(self, package):
         _checked("apt-get", *self._options, "download", "-q", package, cwd=self._directory)
@@ -96,8 +104,9 @@ class Apt:
 
 def _unpacked(root):
     """The kernel of a package that was unpacked to its end, or None."""
-    images = list(root.glob("boot/vmlinuz-*")) if root.exists() else []
-    return Kernel(images[0].name.removeprefix("vmlinuz-"), images[0], root) if images else None
+    versions = [path.name for path in root.glob("lib/modules/*")]
+    images = [path for path in (*root.glob("boot/vmlinuz-*"), *root.glob("lib/modules/*/vmlinuz"))]
+    return Kernel(versions[0], images[0], root) if versions and images else None
 
 
 def fetch(release, directory, mirror):
@@ -107,15 +116,17 @@ def fetch(release, directory, mirror):
     if kernel is None:
         apt = Apt(directory / "apt" / release.suite, mirror, release.suite)
         apt.update()
-        package = apt.download(apt.dependency(META_PACKAGE))
+        image = apt.dependencies(META_PACKAGE, IMAGE)[0]
         partial = root.with_name(f"{root.name}.partial")
         subprocess.run(["rm", "-rf", partial], check=True)
         partial.mkdir(parents=True)
-        subprocess.run(["dpkg-deb", "--extract", package, partial], check=True)
-        package.unlink()
+        for name in (image, *apt.dependencies(image, PARTS)):
+            package = apt.download(name)
+            subprocess.run(["dpkg-deb", "--extract", package, partial], check=True)
+            package.unlink()
         if not (partial / "lib").exists():  # newer packages say usr/lib
             (partial / "lib").symlink_to("usr/lib")
         partial.rename(root)
         kernel = _unpacked(root)
-    assert kernel and kernel.version.startswith(f"{release.version}."), f"{release.suite} has {kernel}"
+    assert kernel and kernel.version.startswith(release.version), f"{release.suite} has {kernel}"
     return kernel

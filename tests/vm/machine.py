@@ -10,7 +10,7 @@ import time
 
 QEMU = "qemu-system-x86_64"
 # /dev/kvm may be there and of no use: emulation works everywhere.
-MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512")
+MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024")
 CLOSED = ("-nodefaults", "-display", "none", "-no-reboot", "-nic", "none")
 # qemu's translations of a program are found again at the same address only: without norandmaps, starting one takes six
 # times as long.

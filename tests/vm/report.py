@@ -25,10 +25,10 @@ def service_case(backend, said):
 
 
 def suite_cases(column, document):
-    """The cases of a report that GoogleTest wrote."""
+    """The cases of a report that GoogleTest or pytest wrote."""
     cases = []
     for case in ElementTree.fromstring(document).iter("testcase"):
-        failures = [failure.get("message", "") for failure in case.iter("failure")]
+        failures = [failure.get("message", "") for failure in (*case.iter("failure"), *case.iter("error"))]
         skipped = case.find("skipped")
         if failures:
             outcome, message = "failed", "\n".join(failures)
@@ -43,7 +43,7 @@ def suite_cases(column, document):
 def cases_of(boot, backends, suites):
     """Everything that should have been tried, so that what is missing fails."""
     cases = []
-    for backend in ["auto", *backends]:
+    for backend in backends:
         said = boot.results.get(f"{backend}.service", f"failed: {boot.failure or 'not tried'}").strip()
         cases.append(service_case(backend, said))
     for column in suites:
