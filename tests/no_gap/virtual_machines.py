@@ -21,7 +21,8 @@ HEAD = """\
 Debian's kernels, as `tests/vm/run --no-gap --write docs/no-gap.md` boots them: with cgroups of version 2 ("unified"), or
 of version 1 with version 2 beside it ("hybrid"). Each thing happens {times} to a machine as above, with {rate} new
 connections a second to 127.0.0.1 and ::1 by turns. qemu emulates the processors, which takes many times as long, so
-whoever waits may wait ten times as long. Of the restart and of the clock the rule is: {nothing} Of the kills: {killed}
+whoever waits may wait ten times as long. Of the restart and of the clock the rule is: {nothing} Of the kills:
+{killed}
 
 Only here may the clock be set; that of IMDS goes on as before. A token that is over counts as failed: by its own claims,
 whatever this machine's clock says, and by what the client is told and that clock. The metrics have to tell how far the
