@@ -10,7 +10,7 @@ import subprocess
 META_PACKAGE = "linux-image-cloud-amd64"
 IMAGE = r"linux-image-\d"
 # Packages of their own since Linux 7.2.
-PARTS = r"linux-(binary|modules)-\d"
+PARTS = r"linux-(base|binary|modules)-\d"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
