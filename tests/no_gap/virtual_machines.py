@@ -40,7 +40,7 @@ def of_kernel(kernel, layouts, notes):
     lines = []
     for layout, rows in layouts.items():
         found = {(row.backend, row.event): row for row in rows}
-        for backend in backends.ALL:
+        for backend in [name for name in backends.ALL if any(row.backend == name for row in rows)]:
             lines.append((f"{layout}, {backend}", [report.cell(found.get((backend, name)), notes) for name in chosen]))
     yield from report.table("Cgroups, backend", chosen, lines)
 
