@@ -93,7 +93,7 @@ void HashQueue::give_up_hasher() {
   }
 }
 
-void HashQueue::finish(std::uint64_t number, bool is_hashed) {
+void HashQueue::finish(std::uint64_t number, bool is_hashed) const {
   if (hooks_.is_wanted(number)) {
     hooks_.finish(number, is_hashed);
   }

@@ -46,7 +46,7 @@ class HashQueue {
   void ask_hasher();
   [[nodiscard]] bool is_hasher_overdue() const;
   void give_up_hasher();
-  void finish(std::uint64_t number, bool is_hashed);
+  void finish(std::uint64_t number, bool is_hashed) const;
 
   asio::io_context& io_;
   std::chrono::milliseconds patience_;
