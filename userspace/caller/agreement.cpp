@@ -43,6 +43,8 @@ std::string describe(const Clues& clues) {
     case Agreement::another_user:
       return "another-user: uid " + std::to_string(clues.uid) + " connected a socket that uid " +
              std::to_string(clues.maker) + " had made";
+    case Agreement::another_socket:
+      return "another-socket: NAT had given the client another port";
     case Agreement::another_cgroup:
       return "another-cgroup: the socket was made in another cgroup than it was connected in";
   }

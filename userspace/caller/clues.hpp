@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "netlink/endpoint.hpp"
+
 namespace msi2imds::caller {
 
 // Whether the client's socket and its connect() tell of the same caller.
@@ -17,6 +19,9 @@ enum class Agreement : std::uint8_t {
   agreed,
   another_user,    // whoever connected the socket is not the user who made it
   another_cgroup,  // nor the same cgroup
+  // NAT had given the client another port, and what was found by that is not its socket. Who it is, a look at
+  // the process tells.
+  another_socket,
 };
 
 // A bool of which any byte may have arrived from another process; a bool of such a byte is undefined.
@@ -53,6 +58,10 @@ struct Clues {
   std::uint32_t program_device = 0;  // as the kernel numbers it: not always what stat() tells
   std::uint32_t group_count = 0;
   std::array<std::uint32_t, kMostKnownGroups> groups{};  // supplementary
+  // Where NAT led the client to us, its connection as our socket has it: only the kernel's memory of
+  // translations tells by which addresses its own socket has it. Else of no family.
+  netlink::Endpoint server_end;
+  netlink::Endpoint client_end;
   Agreement agreement = Agreement::unchecked;
   Flag has_uid;
   Flag has_cgroup_id;
@@ -62,6 +71,9 @@ struct Clues {
   // Nothing that would lead to a process or a user.
   [[nodiscard]] bool are_none() const {
     return pid == 0 && inode == 0 && !has_uid;
+  }
+  [[nodiscard]] bool was_translated() const {
+    return client_end.family != AF_UNSPEC;
   }
   [[nodiscard]] std::optional<uid_t> known_uid() const {
     return has_uid ? std::optional<uid_t>(uid) : std::nullopt;

@@ -16,7 +16,7 @@ Destination destination_of(int socket, const std::vector<std::uint16_t>& legacy_
     return {.dialled = *local, .of_client_socket = *local};
   }
   if (const Result<SocketAddress> original = netlink::original_destination(socket)) {
-    return {.dialled = *original, .of_client_socket = *original};
+    return {.dialled = *original, .of_client_socket = *original, .translated_to = *local};
   }
   return {.dialled = std::nullopt, .of_client_socket = *local};
 }

@@ -15,6 +15,8 @@ struct Destination {
   std::optional<SocketAddress> dialled;
   // By which destination the kernel knows the client's socket.
   SocketAddress of_client_socket;
+  // NAT led the client to this address of ours, and may have changed the client's own, too.
+  std::optional<SocketAddress> translated_to = std::nullopt;
 };
 
 [[nodiscard]] Destination destination_of(int socket, const std::vector<std::uint16_t>& legacy_ports);

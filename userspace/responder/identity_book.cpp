@@ -303,7 +303,9 @@ std::shared_ptr<const caller::Identity> IdentityBook::known_without(const Pendin
   const caller::Caller& caller = lookup.caller_;
   caller::Identity identity;
   identity.is_in_doubt = !lookup.agreement_ || caller::is_in_doubt(*lookup.agreement_);
-  identity.uid = caller.clues.known_uid();
+  if (!caller.clues.was_translated()) {  // whose socket it is, only the supervisor can tell
+    identity.uid = caller.clues.known_uid();
+  }
   const auto user = identity.uid ? users_.find(*identity.uid) : users_.end();
   identity.user = user != users_.end() ? user->second : std::string();
   identity.unknown_because = caller.unknown_because.empty() ? reason : caller.unknown_because;

@@ -10,6 +10,7 @@
 #include "caller/caller.hpp"
 #include "legacy/parse.hpp"
 #include "legacy/render.hpp"
+#include "netlink/endpoint.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -42,6 +43,10 @@ std::shared_ptr<Session> Session::open(StreamSocket socket, const SocketAddress&
   caller::Caller caller = services.sock_diag
                               ? caller::identify(*services.sock_diag, peer, destination.of_client_socket)
                               : caller::Caller();
+  if (destination.translated_to) {
+    caller.clues.server_end = netlink::to_endpoint(*destination.translated_to);
+    caller.clues.client_end = netlink::to_endpoint(peer);
+  }
   return std::make_shared<Session>(std::move(socket), peer, destination, std::move(caller), services);
 }
 

@@ -15,6 +15,7 @@
 #include "base/spawn.hpp"
 #include "imds/upstream_socket.hpp"
 #include "supervisor/supervisor.hpp"
+#include "supervisor/translated_clients.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -115,16 +116,12 @@ admin::Shortcomings Supervisor::shortcomings() const {
 }
 
 // Takes no time: what a rule on users waits for.
-void Supervisor::tell_agreements(const control::Message& question, std::span<const caller::Clues> clues) {
+void Supervisor::tell_agreements(const control::Message& question,
+                                 std::span<const caller::Agreement> agreements) {
   control::Message message;
   message.kind = control::Kind::agreements;
   message.number = question.number;
-  std::vector<caller::Agreement> agreements;
-  agreements.reserve(clues.size());
-  for (const caller::Clues& client : clues) {
-    agreements.push_back(client.agreement);
-  }
-  control::set_records(message, std::span<const caller::Agreement>(agreements));
+  control::set_records(message, agreements);
   (void)responder_->channel().send(message);  // a responder that does not take it is replaced
 }
 
@@ -135,12 +132,15 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
     co_return;
   }
   std::vector<std::optional<SocketAddress>> dialled;
+  std::vector<caller::Agreement> agreements;
   for (caller::Clues& client : *clues) {
+    const bool were_its_own = find_translated_client(client);
     observation_.add_to(client);
     dialled.push_back(client.cookie != 0 ? interception_.dialled_by(client.cookie) : std::nullopt);
+    agreements.push_back(were_its_own ? client.agreement : caller::Agreement::another_socket);
   }
   if (question.value != 0 && responder_) {
-    tell_agreements(question, *clues);
+    tell_agreements(question, agreements);
   }
   const std::uint64_t asked_by = responders_started_;
   std::vector<IdentityService::Caller> callers = co_await identities_.identify(std::move(*clues));

@@ -93,7 +93,7 @@ class Supervisor {
   asio::awaitable<void> answer_about_callers(control::Message question);
   [[nodiscard]] std::vector<control::Remark> remarks(const InterceptionState& state) const;
   [[nodiscard]] admin::Shortcomings shortcomings() const;
-  void tell_agreements(const control::Message& question, std::span<const caller::Clues> clues);
+  void tell_agreements(const control::Message& question, std::span<const caller::Agreement> agreements);
 
   // Another configuration (reload.cpp).
   asio::awaitable<void> reload();
