@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <csignal>
 
 #include "base/run_to_end.hpp"
@@ -183,9 +182,7 @@ TEST_P(RedirectionLifetimeTest, GoesWithAProcessThatIsKilled) {
   EXPECT_EQ(all_rules() != rules_before_, abilities_.uses_nat);
   EXPECT_EQ(::kill(child, SIGKILL), 0);
   EXPECT_EQ(::waitpid(child, nullptr, 0), child);
-  const auto killed = std::chrono::steady_clock::now();
   EXPECT_TRUE(comes_true([this] { return all_rules() == rules_before_; })) << all_rules();
-  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(2));
   EXPECT_TRUE(comes_true([] { return attached_links().empty(); }));
   for (const AttachedLink& link : links) {
     EXPECT_TRUE(comes_true([&link] { return !program_exists(link.program_id); }));
