@@ -92,7 +92,8 @@ def test_nothing_names_a_place_where_it_is_not(sysext_image, tarball, tmp_path):
     subprocess.run(["unsquashfs", "-q", "-n", "-no-xattrs", "-d", tmp_path / "image", sysext_image], check=True)
     with tarfile.open(tarball) as archive:
         archive.extractall(tmp_path / "tarball")
-    wrong = ["grep", "-rIl", "-e", "/usr/sbin/msi2imds", "-e", "/usr/lib/msi2imds/s[ey]", "."]
+    # Documents tell of every system.
+    wrong = ["grep", "-rIl", "--exclude-dir=doc", "-e", "/usr/sbin/msi2imds", "-e", "/usr/lib/msi2imds/s[ey]", "."]
     assert subprocess.run(wrong, cwd=tmp_path, capture_output=True, text=True).stdout == ""
 
 
