@@ -335,7 +335,7 @@ def loopback_down_and_up(cell):
         ip(cell, "link", "set", "lo", "down")
         wait_until(lambda: cell.load.open >= 10, 10, "10 requests wait")
         ip(cell, "link", "set", "lo", "up")
-    cell.settle()
+    cell.settle(count=30)  # until whose packets were lost has sent them again, a second later
 
 
 def ipv6_away_and_back(cell):
