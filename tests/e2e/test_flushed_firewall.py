@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A firewall's rules go all at once, ours among them: nobody waits for an answer that cannot come any more."""
 
+import contextlib
 import os
+import re
 import signal
 
 import pytest
@@ -19,6 +21,10 @@ from waiting import wait_until
 
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 FLUSHES = 10
+
+
+def kernel_version():
+    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def flush(host):
@@ -50,27 +56,35 @@ def stop_supervisor(service):
     os.kill(service.pid, signal.SIGCONT)
 
 
+@pytest.fixture
+def flushed(emulator, host, waiting, stop_supervisor):
+    """A context in which IMDS has yet to answer, and all rules are gone."""
+
+    @contextlib.contextmanager
+    def meanwhile():
+        with emulator.standing_still():
+            waiting.send(request())
+            wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
+            stop_supervisor()
+            flush(host)
+            yield
+
+    return meanwhile
+
+
 @by_rules
-def test_whose_answer_comes_meanwhile_is_served(emulator, service, host, waiting, stop_supervisor, backend):
-    with emulator.standing_still():
-        waiting.send(request())
-        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
-        stop_supervisor()
-        flush(host)
-        if not our_rules(host):
-            pytest.skip("before Linux 5.12, translation goes with the rules")
+@pytest.mark.skipif(kernel_version() < (5, 12), reason="translation goes with the rules")
+def test_whose_answer_comes_meanwhile_is_served(host, waiting, flushed, backend):
+    with flushed():
+        assert our_rules(host), "what keeps NAT alive is there"
     assert_legacy_success(waiting.read_reply(), RESOURCE)
     with pytest.raises(ConnectionRefusedError):
         host.connect()
 
 
 @by_rules
-def test_whose_answer_was_lost_is_told(emulator, service, host, waiting, stop_supervisor, backend):
-    with emulator.standing_still():
-        waiting.send(request())
-        wait_until(emulator.has_unread_requests, 10, "IMDS is asked")
-        stop_supervisor()
-        flush(host)
+def test_whose_answer_was_lost_is_told(service, host, waiting, flushed, backend):
+    with flushed():
         conntrack.forget_all(host)
     wait_until(lambda: not served(host), 10, "the answer was sent, and refused")
     os.kill(service.pid, signal.SIGCONT)
