@@ -14,7 +14,7 @@
 // Coroutines in tests: everything happens on one thread, and what would wait forever fails.
 namespace msi2imds::support {
 
-inline constexpr std::chrono::seconds kPatience{60};
+inline constexpr std::chrono::seconds kPatience{10};
 
 // Lets `io` work until `done()`; false when that takes too long.
 template <typename Predicate>

@@ -16,7 +16,8 @@ using Then = Step::Then;
 using token::Place;
 
 constexpr std::chrono::seconds kRequestTimeout{20};  // longer than any test
-constexpr milliseconds kAtOnce{50};
+// A kernel may keep an acknowledgement back for 40 ms, and what is not acknowledged counts as lost.
+constexpr milliseconds kAtOnce{200};
 constexpr milliseconds kNeverInATest{60'000};
 
 // Connections that have answered once and do not any more, without a sign of it.
