@@ -33,7 +33,9 @@ class SystemdService:
     def __init__(self, machine, unit="msi2imds.service"):
         self.machine = machine
         self.unit = unit
-        self._began = machine.run("date", "+%s").strip()
+        machine.run("journalctl", "--sync")
+        # A time of whole seconds would include what another test has just ended with.
+        self._began = machine.run("journalctl", "--quiet", "--lines=1", "--output=export").split("__CURSOR=")[1].split()[0]
 
     def configure(self, backend, settings=None):
         # The machine of the test may have booted just now.
@@ -85,7 +87,7 @@ class SystemdService:
 
     def journal(self):
         units = [argument for unit in (*UNITS, OBSERVER) for argument in ("-u", unit)]
-        return self.machine.run("journalctl", "--no-pager", f"--since=@{self._began}", *units)
+        return self.machine.run("journalctl", "--no-pager", f"--after-cursor={self._began}", *units)
 
     def wait_for_state(self, state, seconds, unit=None):
         wait_until(lambda: self.state(unit) == state, seconds, f"{unit or self.unit} is {state}")

@@ -34,10 +34,16 @@ def status(service):
 
 def redirects_with(service, backend):
     try:
-        return starts(service, backend) and service.status().returncode == 0
+        return starts(service, backend) and is_served(service)
     finally:
         service.stop()
         service.machine.attempt("systemctl", "reset-failed")
+
+
+def is_served(service):
+    shown = service.status()
+    print(shown.stdout + shown.stderr)
+    return shown.returncode == 0
 
 
 def responder(service):
@@ -87,7 +93,7 @@ def legacy_iptables(service):
 
 def own_port(service):
     """One that systemd does not hold."""
-    return starts(service, "sk_lookup", {"redirect.listen_port": 343}) and service.status().returncode == 0
+    return starts(service, "sk_lookup", {"redirect.listen_port": 343}) and is_served(service)
 
 
 def admin_socket(service):
@@ -183,7 +189,9 @@ def log_directory(service):
 
 
 def observer(service):
-    return starts(service) and not status(service)["remarks"] and "cannot observe who dials" not in service.journal()
+    started = starts(service)
+    print(service.journal())
+    return started and not status(service)["remarks"] and "cannot observe who dials" not in service.journal()
 
 
 def unmounted_cgroup2(service):
