@@ -50,6 +50,15 @@ def test_status_finds_its_connection_behind_a_port_that_the_kernel_has_changed(s
     assert (status["intercepting"], status["reason"]) == (True, "")
 
 
+@pytest.mark.parametrize("backend", ["sk_lookup"])
+def test_status_waits_until_a_lost_packet_is_sent_again(service, host, backend):
+    """As behind a firewall that is just reloaded."""
+    drop_one = "tcp flags & (syn | ack) == syn tcp dport 50342 limit rate 1/day burst 1 packets drop"
+    rules_of_another = f"table ip another {{ chain input {{ type filter hook input priority 0; {drop_one}; }}; }}"
+    assert run_in(host, "nft", rules_of_another).returncode == 0
+    assert service.status_json()["reason"] == ""
+
+
 @every_redirection
 def test_a_killed_supervisor_gives_the_extension_its_callers_back(service, host, backend):
     objects, responder = bpf_objects_of(service.pid), service.responder()

@@ -20,7 +20,8 @@
 namespace msi2imds::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kConnectTime{1000};
+// A firewall that is reloaded may drop the first packet, which Linux sends again after a second.
+constexpr std::chrono::milliseconds kConnectTime{2000};
 constexpr std::chrono::milliseconds kArrivalTime{1000};
 constexpr std::chrono::milliseconds kSelfTestTime{1000};
 constexpr std::chrono::milliseconds kAskAgain{20};
