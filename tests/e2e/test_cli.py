@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The command line: what it prints, and its exit statuses 0 success, 1 failure, 2 usage."""
 
+import json
 import re
-import shutil
 
 import pytest
 
@@ -54,6 +54,23 @@ def test_status_json_when_nothing_runs(new_service):
     service = new_service()
     assert service.status("--json").returncode == 1
     assert service.status_json()["intercepting"] is False
+
+
+def test_status_of_a_user_without_rights_is_not_known(service):
+    ended = service.run_as_stranger("status")
+    assert ended.returncode == 3
+    assert ended.stdout.startswith("not known: not permitted to ask; use sudo")
+    assert_one_clear_line(ended.stdout + ended.stderr)
+    ended = service.run_as_stranger("status", "--json")
+    status = json.loads(ended.stdout)
+    assert ended.returncode == 3
+    assert [status[name] for name in ("intercepting", "observing", "backend")] == [None, None, None]
+
+
+def test_the_extension_is_not_known_to_a_user_without_rights(service):
+    service.waagent.chmod(0o700)
+    assert json.loads(service.run_as_stranger("status", "--json").stdout)["extension"] is None
+    assert "extension" not in service.status_json(), "root sees that there is none"
 
 
 def test_status_waits_only_as_long_as_told(new_service):
@@ -170,12 +187,9 @@ def test_an_error_in_conf_d_names_that_file(msi2imds, new_service):
 
 
 @pytest.mark.parametrize("command", ["run", "verify", "retire", "detach"])
-def test_what_needs_root_says_so(host, new_service, command):
-    service = new_service()
-    # Where everybody may run it.
-    binary = shutil.copy(program("msi2imds"), service.directory)
-    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    ended = run_in(host, *as_nobody, binary, command, "--config", service.config)
-    assert ended.returncode == 1
+def test_what_needs_root_says_so(new_service, command):
+    ended = new_service().run_as_stranger(command)
+    # Whether the answer is yes or no, verify and retire could not see.
+    assert ended.returncode == (3 if command in ("verify", "retire") else 1)
     assert_one_clear_line(ended.stdout + ended.stderr)
     assert f"{command} needs root" in ended.stderr

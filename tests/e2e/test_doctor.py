@@ -363,13 +363,19 @@ def test_the_extension_of_the_agent(new_service, emulator):
 
 def test_without_root(new_service, emulator, host):
     service = new_service()
-    service.config.chmod(0o644)
-    binary = service.directory / "copy"
-    binary.write_bytes(program("msi2imds").read_bytes())
-    binary.chmod(0o755)
     with host.listen("127.0.0.1", 50342):
-        as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
-        ended = run_in(host, *as_nobody, binary, "doctor", "--config", service.config)
-    assert "Doctor is not run by root" in ended.stdout
+        ended = service.run_as_stranger("doctor")
+    assert "unknown  machine    Doctor is not run by root" in ended.stdout
     assert "Somebody listens on 127.0.0.1:50342; it is not known which process." in ended.stdout
-    assert ended.returncode == 0, ended.stdout
+    assert ended.returncode == 3, ended.stdout
+
+
+def test_without_root_beside_a_running_service(service):
+    """What others may not see is unknown: neither that auto takes a worse backend, nor whose the discovery file is."""
+    ended = service.run_as_stranger("doctor")
+    assert ended.returncode == 3, ended.stdout
+    for guess in ("takes listen", "not ours", "is not to be had", "No running caller is known", "when it starts"):
+        assert guess not in ended.stdout
+    document = json.loads(service.run_as_stranger("doctor", "--json").stdout)
+    assert document["worst"] is None
+    assert {finding["check"] for finding in document["findings"] if finding["level"] is None} >= {"machine", "backend", "proxy"}

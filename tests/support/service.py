@@ -80,6 +80,13 @@ class Service:
         """One of the commands, with this configuration."""
         return run_in(self.namespace, program("msi2imds"), *arguments, "--config", self.config)
 
+    def run_as_stranger(self, *arguments):
+        """The same, by a user who may read the configuration and nothing else of ours; responders here are nobody."""
+        self.config.chmod(0o644)
+        binary = shutil.copy(program("msi2imds"), self.directory)  # where everybody may run it
+        as_stranger = ["setpriv", "--reuid=65000", "--regid=65000", "--clear-groups", "--bounding-set=-all"]
+        return run_in(self.namespace, *as_stranger, binary, *arguments, "--config", self.config)
+
     def command(self):
         return [self.program, "run", *self.options, "--config", self.config]
 

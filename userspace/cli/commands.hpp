@@ -10,12 +10,13 @@
 #include "config/config.hpp"
 
 // One function for each subcommand; each returns the exit status: 0 success, 1 failure, 2 usage (wrong
-// options or configuration).
+// options or configuration), 3 not known, since only others may see it.
 namespace msi2imds::cli {
 
 inline constexpr int kGood = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+inline constexpr int kUnknown = 3;
 
 // How long a running msi2imds may take to answer on its admin socket.
 inline constexpr std::chrono::seconds kAskTime{5};
@@ -97,7 +98,7 @@ int retire(const ConfigFile& file, const RetireOptions& options);
 struct DoctorOptions {
   bool json = false;
 };
-// Says what this machine can do and what stands in the way; success: no error was found.
+// Says what this machine can do and what stands in the way; success: no error was found, and all was seen.
 int doctor(const ConfigFile& file, const DoctorOptions& options);
 
 struct DetachOptions {

@@ -7,6 +7,7 @@
 #include "base/command.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/silence.hpp"
 #include "doctor/report.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "waagent/ports.hpp"
@@ -21,17 +22,29 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
   (void)waagent::settle_ports(*config);  // its words are for the log of `run`
   const Result<CallersReport> callers = make_report(*config);
   const usage::Table nobody;
+  const bool may_ask = callers || !is_forbidden(callers.error());
+  const std::optional<bool> is_running = may_ask ? std::optional(callers && callers->running) : std::nullopt;
   SystemCommandRunner commands;
   const doctor::Host host{.config = *config,
                           .plan = supervisor::redirect_plan(*config),
                           .callers = callers ? callers->table : nobody,
-                          .is_running = callers && callers->running,
+                          .knows_callers = may_ask,
+                          .is_running = is_running,
                           .is_root = ::geteuid() == 0,
                           .root = {},
                           .commands = commands};
   const doctor::Findings findings = doctor::examine(host);
   fmt::print("{}", options.json ? doctor::to_json(findings) + "\n" : doctor::to_text(findings));
-  return doctor::worst_of(findings) == doctor::Level::error ? kFailed : kGood;
+  switch (doctor::worst_of(findings)) {
+    case doctor::Level::error:
+      return kFailed;
+    case doctor::Level::unknown:
+      return kUnknown;
+    case doctor::Level::warning:
+    case doctor::Level::ok:
+      break;
+  }
+  return kGood;
 }
 
 }  // namespace msi2imds::cli

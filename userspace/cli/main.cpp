@@ -51,7 +51,9 @@ int dispatch(int argc, char** argv) {
   app.name("msi2imds");
   app.set_version_flag("--version", "msi2imds " MSI2IMDS_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration). See msi2imds(8).");
+  app.footer(
+      "Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration), 3 not known (not "
+      "permitted to see). See msi2imds(8).");
 
   ConfigFile file;
   const auto add_config_option = [&file](CLI::App* command) {

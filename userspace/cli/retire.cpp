@@ -238,7 +238,7 @@ int retire(const ConfigFile& file, const RetireOptions& options) {
     fmt::print(
         stderr,
         "msi2imds: cannot say whether to retire: retire needs root, to see whose connections are open\n");
-    return kFailed;
+    return kUnknown;
   }
   keep_secrets_out_of_core_dumps();
   (void)waagent::settle_ports(*config);

@@ -70,13 +70,18 @@ std::string who_lacks_descriptors(const std::string& admin_socket) {
 
 }  // namespace
 
+bool is_forbidden(const Error& error) {
+  return error.code() == boost::system::errc::permission_denied ||
+         error.code() == boost::system::errc::operation_not_permitted;
+}
+
 std::string explain_silence(const Error& error, const std::string& admin_socket) {
   const auto& code = error.code();
   if (code == boost::system::errc::no_such_file_or_directory ||
       code == boost::system::errc::connection_refused) {
     return "msi2imds is not running (cannot " + error.message() + ")";
   }
-  if (code == boost::system::errc::permission_denied) {
+  if (is_forbidden(error)) {
     return "not permitted to ask; use sudo, or be in the responder's group (cannot " + error.message() + ")";
   }
   return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")" +

@@ -7,6 +7,9 @@
 
 namespace msi2imds::cli {
 
+// Whether it failed since this user may not do it: somebody who may could learn more.
+[[nodiscard]] bool is_forbidden(const Error& error);
+
 // Why nobody has answered on the admin socket, for people, as far as this process may see it.
 [[nodiscard]] std::string explain_silence(const Error& error, const std::string& admin_socket);
 

@@ -43,11 +43,16 @@ std::string describe_confinement(const admin::Status& status) {
   return escape::control_characters(fmt::format("{}", fmt::join(parts, ", ")));
 }
 
+// Null is what is not known.
+json::value if_known(bool is_known, bool value) {
+  return is_known ? json::value(value) : json::value();
+}
+
 void print_json(const StatusReport& report) {
   json::object object;
   object["version"] = MSI2IMDS_VERSION;
-  object["intercepting"] = report.intercepting;
-  object["observing"] = report.observing;
+  object["intercepting"] = if_known(report.is_known, report.intercepting);
+  object["observing"] = if_known(report.is_known, report.observing);
   object["reason"] = report.reason;
   object["not_as_enabled"] = report.not_as_enabled;
   object["backend"] = report.status ? json::value(json::string(report.status->backend)) : json::value();
@@ -59,6 +64,8 @@ void print_json(const StatusReport& report) {
   if (report.extension) {
     object["extension"] = {{"version", report.extension->version},
                            {"state", waagent::to_string(report.extension->state)}};
+  } else if (!report.is_extension_known) {
+    object["extension"] = nullptr;
   }
   if (report.status) {
     const admin::Status& status = *report.status;
@@ -122,7 +129,7 @@ void print_direct_imds(const admin::DirectImds& direct) {
 void print_text(const StatusReport& report) {
   const std::string reason = escape::control_characters(report.reason);
   if (!report.status) {
-    fmt::print("not intercepting: {}\n", reason);
+    fmt::print("{}: {}\n", report.is_known ? "not intercepting" : "not known", reason);
     print_difference(report);
     return;
   }
@@ -202,6 +209,9 @@ int status(const ConfigFile& file, const StatusOptions& options) {
     print_json(report);
   } else {
     print_text(report);
+  }
+  if (!report.is_known) {
+    return kUnknown;
   }
   return report.is_good() ? kGood : kFailed;
 }

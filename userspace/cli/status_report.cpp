@@ -26,13 +26,15 @@ std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket
 
 StatusReport look(const config::Config& config) {
   StatusReport report;
-  // The agent's directory is root's alone: for others, status is silent about the extension.
-  if (auto extension = waagent::find_extension(config.waagent.root); extension) {
+  auto extension = waagent::find_extension(config.waagent.root);
+  report.is_extension_known = extension || !is_forbidden(extension.error());
+  if (extension) {
     report.extension = std::move(*extension);
   }
   const Result<std::string> answer =
       admin::get(config.admin.socket, std::string(admin::kStatusTarget), kStatusTime);
   if (!answer) {
+    report.is_known = !is_forbidden(answer.error());
     report.reason = explain_silence(answer.error(), config.admin.socket);
     return report;
   }

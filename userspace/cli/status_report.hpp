@@ -22,8 +22,10 @@ struct SupervisorProcess {
 struct StatusReport {
   std::optional<admin::Status> status;  // none: nobody answered
   std::optional<waagent::Extension> extension;
+  bool is_extension_known = true;  // else we are not permitted to look
   std::optional<SupervisorProcess> supervisor;
   std::vector<SelfTest> tests;
+  bool is_known = true;  // else we are not permitted to ask, and the next two say nothing
   bool intercepting = false;
   bool observing = false;      // as it was asked to, instead
   std::string reason;          // why not

@@ -145,7 +145,7 @@ int verify(const ConfigFile& file, const VerifyOptions& options) {
     fmt::print(stderr,
                "msi2imds: cannot verify: verify needs root, to ask the extension from a port that only root "
                "may take\n");
-    return kFailed;
+    return kUnknown;
   }
   keep_secrets_out_of_core_dumps();
   (void)waagent::settle_ports(*config);

@@ -19,12 +19,9 @@ bool may_try(std::string_view name, const std::string& wanted, const std::string
   return name != "iptables" || wanted == "iptables" || (wanted == "auto" && taken.empty());
 }
 
-Finding none_works(const Host& host, const std::string& wanted) {
+Finding none_works(const std::string& wanted) {
   const std::string text = wanted == "auto" ? "No backend works on this machine."
                                             : "The backend that was chosen, " + wanted + ", does not work.";
-  if (!host.is_root) {
-    return warning(kBackendsCheck, text, "Run doctor as root: others may not even try.");
-  }
   return error(kBackendsCheck, text,
                wanted == "auto"
                    ? "See the reasons above; a newer kernel, or the nft or iptables command, helps."
@@ -36,6 +33,11 @@ Finding none_works(const Host& host, const std::string& wanted) {
 Backends check_backends(const Host& host,
                         const std::vector<std::unique_ptr<redirect::Redirector>>& redirectors) {
   Backends result;
+  if (!host.is_root) {  // whatever fails for want of rights would look as if the machine lacked it
+    result.findings.push_back(
+        unknown(kBackendsCheck, "Which backends work here is not known: only root may try them."));
+    return result;
+  }
   const std::string& wanted = host.config.redirect.backend;
   for (const auto& redirector : redirectors) {
     const std::string name(redirector->name());
@@ -52,7 +54,7 @@ Backends check_backends(const Host& host,
       result.taken = name;
     }
   }
-  result.findings.push_back(result.taken.empty() ? none_works(host, wanted)
+  result.findings.push_back(result.taken.empty() ? none_works(wanted)
                                                  : ok(kBackendsCheck, "redirect.backend = \"" + wanted +
                                                                           "\" takes " + result.taken + "."));
   return result;

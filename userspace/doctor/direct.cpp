@@ -74,8 +74,8 @@ Finding try_as_refused(const Host& host) {
   const uid_t uid = some_refused_user(host.config);
   const int failure = address ? connect_as(uid, *address) : -1;
   if (failure < 0) {
-    return warning(kDirectCheck, "Whether IMDS itself is closed to refused callers was not tried.",
-                   "Run doctor as root.");
+    return not_seen(host, kDirectCheck, "Whether IMDS itself is closed to refused callers was not tried.",
+                    "Run doctor where it may change to another user.");
   }
   const std::string what = "uid " + std::to_string(uid) + ", whom no rule names, ";
   if (failure == 0) {
@@ -106,7 +106,7 @@ void add_leftovers(const Host& host, Findings& findings) {
 
 Findings check_direct(const Host& host, const Result<migration::Instance>& instance) {
   Findings findings;
-  if (!host.is_running && host.is_root) {
+  if (host.is_running == false && host.is_root) {
     add_leftovers(host, findings);
   }
   if (const auto around = config::way_around(host.config)) {
@@ -114,7 +114,7 @@ Findings check_direct(const Host& host, const Result<migration::Instance>& insta
         kDirectCheck, "Whoever is refused can still ask " + host.config.imds.endpoint.text + " itself.",
         "Set policy.close_imds = true to close it to users whom no rule names."));
   }
-  if (config::closes_imds(host.config) && !host.is_running) {
+  if (config::closes_imds(host.config) && host.is_running == false) {
     findings.push_back(
         ok(kDirectCheck, "IMDS itself will be closed to refused callers while msi2imds runs."));
   } else if (config::closes_imds(host.config) && !host.config.redirect.cgroups.empty()) {

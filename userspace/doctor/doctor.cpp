@@ -40,6 +40,11 @@ bool is_legacy_port(const Host& host, std::uint16_t port) {
   return std::ranges::find(host.config.legacy.ports, port) != host.config.legacy.ports.end();
 }
 
+Finding not_seen(const Host& host, std::string_view check, std::string text, std::string advice_to_root) {
+  return host.is_root ? warning(check, std::move(text), std::move(advice_to_root))
+                      : unknown(check, std::move(text));
+}
+
 Findings examine(const Host& host) {
   const Result<migration::Instance> instance = migration::ask_instance(host.config.imds);
   Findings all;

@@ -12,12 +12,15 @@ namespace {
 constexpr const char* kExtension = "extension";
 constexpr const char* kFile = "discovery";
 
-Finding state_of(const waagent::Extension& extension) {
+Finding state_of(const Host& host, const waagent::Extension& extension) {
   std::string text = "The extension's version " + extension.version + " is " +
                      waagent::to_string(extension.state) + " for the Azure agent.";
-  if (extension.state == waagent::HandlerState::failed_upgrade ||
-      extension.state == waagent::HandlerState::unknown) {
-    return warning(kExtension, std::move(text), "Look at the agent's log, /var/log/waagent.log.");
+  constexpr const char* kAdvice = "Look at the agent's log, /var/log/waagent.log.";
+  if (extension.state == waagent::HandlerState::unknown) {
+    return not_seen(host, kExtension, std::move(text), kAdvice);
+  }
+  if (extension.state == waagent::HandlerState::failed_upgrade) {
+    return warning(kExtension, std::move(text), kAdvice);
   }
   return ok(kExtension, std::move(text));
 }
@@ -43,7 +46,8 @@ void add_process(const Host& host, bool should_run, Findings& findings) {
 }
 
 Finding judge_file(const Host& host, const waagent::DiscoveryFile& file) {
-  const std::string name = std::string(waagent::kDiscoveryFile) + (file.is_ours ? " (ours)" : " (not ours)");
+  const std::string whose = file.is_ours ? " (ours)" : host.is_root ? " (not ours)" : "";
+  const std::string name = waagent::kDiscoveryFile + whose;
   if (!file.port) {
     return warning(kFile, name + " leads to no loopback port of this machine.",
                    "Remove it, so that msi2imds makes it anew, or put the extension's port into its url.");
@@ -61,13 +65,14 @@ Finding discovery_file(const Host& host) {
   places.proc = host.root.proc;
   const auto file = waagent::read_discovery_file(places);
   if (!file) {
-    return warning(
-        kFile, "Cannot read " + std::string(waagent::kDiscoveryFile) + ": " + file.error().message() + ".",
-        host.is_root ? "Remove what is in its place." : "Run doctor as root.");
+    return not_seen(
+        host, kFile,
+        "Cannot read " + std::string(waagent::kDiscoveryFile) + ": " + file.error().message() + ".",
+        "Remove what is in its place.");
   }
   if (!*file) {
     return ok(kFile, std::string(waagent::kDiscoveryFile) + " is not there" +
-                         (host.is_running ? "." : "; msi2imds makes it when it starts."));
+                         (host.is_running == false ? "; msi2imds makes it when it starts." : "."));
   }
   return judge_file(host, **file);
 }
@@ -79,16 +84,17 @@ Findings check_extension(const Host& host) {
   const auto found = waagent::find_extension(host.config.waagent.root);
   bool should_run = false;
   if (!found) {
-    findings.push_back(warning(kExtension,
-                               "Cannot read the extension's files: " + found.error().message() + ".",
-                               host.is_root ? "Look at waagent.root." : "Run doctor as root."));
+    findings.push_back(not_seen(host, kExtension,
+                                "Cannot read the extension's files: " + found.error().message() + ".",
+                                "Look at waagent.root."));
   } else if (*found) {
     const waagent::Extension& extension = **found;
     should_run = extension.state == waagent::HandlerState::enabled;
-    findings.push_back(state_of(extension));
+    findings.push_back(state_of(host, extension));
     for (const std::string& problem : extension.problems) {
-      findings.push_back(warning(kExtension, "Part of its files cannot be understood: " + problem + ".",
-                                 "Look at that file."));
+      findings.push_back(not_seen(host, kExtension,
+                                  "Part of its files cannot be understood: " + problem + ".",
+                                  "Look at that file."));
     }
   } else {
     findings.push_back(ok(kExtension, "The Azure agent has no managed identity extension."));

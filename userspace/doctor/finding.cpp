@@ -13,6 +13,8 @@ std::string_view to_string(Level level) {
       return "ok";
     case Level::warning:
       return "warning";
+    case Level::unknown:
+      return "unknown";
     case Level::error:
       break;
   }
@@ -28,6 +30,13 @@ Finding warning(std::string_view check, std::string text, std::string advice) {
           .level = Level::warning,
           .text = std::move(text),
           .advice = std::move(advice)};
+}
+
+Finding unknown(std::string_view check, std::string text) {
+  return {.check = std::string(check),
+          .level = Level::unknown,
+          .text = std::move(text),
+          .advice = "Run doctor as root: sudo msi2imds doctor."};
 }
 
 Finding error(std::string_view check, std::string text, std::string advice) {

@@ -8,7 +8,8 @@
 
 namespace msi2imds::doctor {
 
-enum class Level : std::uint8_t { ok, warning, error };
+// From good to bad; unknown is what only root may see, and may be either.
+enum class Level : std::uint8_t { ok, warning, unknown, error };
 
 [[nodiscard]] std::string_view to_string(Level level);
 
@@ -25,6 +26,8 @@ using Findings = std::vector<Finding>;
 
 [[nodiscard]] Finding ok(std::string_view check, std::string text);
 [[nodiscard]] Finding warning(std::string_view check, std::string text, std::string advice);
+// For others than root.
+[[nodiscard]] Finding unknown(std::string_view check, std::string text);
 [[nodiscard]] Finding error(std::string_view check, std::string text, std::string advice);
 
 [[nodiscard]] Level worst_of(const Findings& findings);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/command.hpp"
 #include "base/error.hpp"
 #include "config/config.hpp"
+#include "doctor/finding.hpp"
 #include "doctor/root.hpp"
 #include "migration/imds.hpp"
 #include "redirect/redirector.hpp"
@@ -18,13 +20,18 @@ namespace msi2imds::doctor {
 // left.
 struct Host {
   const config::Config& config;
-  redirect::Plan plan;          // what `run` would ask of a backend
-  const usage::Table& callers;  // empty where nothing was recorded
-  bool is_running = false;      // msi2imds
-  bool is_root = true;          // we are
+  redirect::Plan plan;                     // what `run` would ask of a backend
+  const usage::Table& callers;             // empty where nothing was recorded
+  bool knows_callers = true;               // else we may not ask for them
+  std::optional<bool> is_running = false;  // msi2imds; nothing: not known
+  bool is_root = true;                     // we are
   Root root = {};
   CommandRunner& commands;
 };
+
+// What could not be seen: a warning to root, unknown to others.
+[[nodiscard]] Finding not_seen(const Host& host, std::string_view check, std::string text,
+                               std::string advice_to_root);
 
 [[nodiscard]] bool is_legacy_port(const Host& host, std::uint16_t port);
 

@@ -170,6 +170,9 @@ Findings check_identities(const Host& host) {
       findings.push_back(judge_named(name, outcome));
     }
   }
+  if (!host.knows_callers) {
+    findings.push_back(unknown(kIdentitiesCheck, "Which identities callers have named is not known."));
+  }
   if (asked > kMostIdentities) {
     findings.push_back(
         ok(kIdentitiesCheck, "More identities are named by rules and callers; only the first " +

@@ -44,7 +44,7 @@ std::string pack(const Findings& findings) {
 }
 
 Level level_of(std::string_view text) {
-  for (const Level level : {Level::ok, Level::warning}) {
+  for (const Level level : {Level::ok, Level::warning, Level::unknown}) {
     if (text == to_string(level)) {
       return level;
     }

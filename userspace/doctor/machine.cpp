@@ -97,8 +97,9 @@ Finding azure_name(const migration::Instance& instance) {
 Findings check_machine(const Host& host, const Result<migration::Instance>& instance) {
   Findings findings;
   if (!host.is_root) {
-    findings.push_back(warning(kMachineCheck, "Doctor is not run by root, so it cannot see everything.",
-                               "Run it as root: sudo msi2imds doctor."));
+    findings.push_back(unknown(kMachineCheck,
+                               "Doctor is not run by root, so it cannot see everything; the extension may "
+                               "use other ports than those named below."));
   }
   findings.push_back(
       ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));

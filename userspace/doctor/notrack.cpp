@@ -68,6 +68,9 @@ bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& 
 }
 
 Findings check_notrack(const Host& host, const std::string& backend) {
+  if (!host.is_root) {
+    return {unknown(kNotrackCheck, "Firewall rules are not known: only root may read them.")};
+  }
   std::vector<std::uint16_t> ports = host.config.legacy.ports;
   ports.push_back(host.config.redirect.listen_port);
   const std::vector<std::string> rules = split(read_rules(host), "\n");

@@ -103,9 +103,9 @@ std::string describe_holders(const Host& host, const Sockets& sockets, const Tcp
   return describe_process(host.root.proc, found->second.front().pid) + more;
 }
 
-Finding unknown_holder(const std::string& address) {
-  return warning(kPortsCheck, "Somebody listens on " + address + "; it is not known which process.",
-                 "Run doctor as root; a process in a container may stay unseen.");
+Finding unknown_holder(const Host& host, const std::string& address) {
+  return not_seen(host, kPortsCheck, "Somebody listens on " + address + "; it is not known which process.",
+                  "Look into the machine's containers, whose processes may stay unseen.");
 }
 
 Finding on_legacy_port(const Host& host, const Sockets& sockets, const TcpSocket& socket) {
@@ -117,7 +117,7 @@ Finding on_legacy_port(const Host& host, const Sockets& sockets, const TcpSocket
     case Holder::extension:
       return ok(kPortsCheck, "The extension listens on " + address + ".");
     case Holder::unknown:
-      return unknown_holder(address);
+      return unknown_holder(host, address);
     case Holder::somebody:
       break;
   }
@@ -147,7 +147,7 @@ Finding on_listen_port(const Host& host, const Sockets& sockets, const TcpSocket
       return ok(kPortsCheck,
                 "The service manager holds " + address + " (redirect.listen_port) for msi2imds.");
     case Holder::unknown:
-      return unknown_holder(address);
+      return unknown_holder(host, address);
     case Holder::extension:
     case Holder::somebody:
       break;

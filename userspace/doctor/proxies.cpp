@@ -69,7 +69,10 @@ Findings check_proxies(const Host& host) {
           kAdvice));
     }
   }
-  if (findings.empty()) {
+  if (!host.is_root || !host.knows_callers) {
+    findings.push_back(
+        unknown(kProxiesCheck, "Which proxies callers have is not known: only root may see all of them."));
+  } else if (findings.empty()) {
     findings.push_back(
         ok(kProxiesCheck, seen == 0 ? "No running caller is known, so no proxy settings were checked."
                                     : "No caller that still runs sends requests for localhost to a proxy."));

@@ -22,8 +22,14 @@ std::string counted(std::ptrdiff_t number, const char* what) {
 std::string summary(const Findings& findings) {
   const std::ptrdiff_t errors = count(findings, Level::error);
   const std::ptrdiff_t warnings = count(findings, Level::warning);
-  return fmt::format("{}, {}, {} ok", counted(errors, "error"), counted(warnings, "warning"),
-                     count(findings, Level::ok));
+  const std::ptrdiff_t unknown = count(findings, Level::unknown);
+  return fmt::format("{}, {}, {}{} ok", counted(errors, "error"), counted(warnings, "warning"),
+                     unknown == 0 ? "" : fmt::format("{} unknown, ", unknown), count(findings, Level::ok));
+}
+
+// Null is what is not known.
+std::string level_in_json(Level level) {
+  return level == Level::unknown ? "null" : json_string(to_string(level));
 }
 
 }  // namespace
@@ -44,10 +50,10 @@ std::string to_json(const Findings& findings) {
   std::string text;
   for (const Finding& finding : findings) {
     text += fmt::format(R"({}{{"check":{},"level":{},"text":{},"advice":{}}})", text.empty() ? "" : ",",
-                        json_string(finding.check), json_string(to_string(finding.level)),
-                        json_string(finding.text), json_string(finding.advice));
+                        json_string(finding.check), level_in_json(finding.level), json_string(finding.text),
+                        json_string(finding.advice));
   }
-  return fmt::format(R"({{"findings":[{}],"worst":{}}})", text, json_string(to_string(worst_of(findings))));
+  return fmt::format(R"({{"findings":[{}],"worst":{}}})", text, level_in_json(worst_of(findings)));
 }
 
 }  // namespace msi2imds::doctor

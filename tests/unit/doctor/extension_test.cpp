@@ -86,6 +86,20 @@ TEST_F(ExtensionTest, SomebodyElsesDiscoveryFile) {
   EXPECT_EQ(find(check_extension(host()), "(not ours) leads to port 50342.").level, Level::ok);
 }
 
+TEST_F(ExtensionTest, WithoutRootItIsNotSaidWhoseTheDiscoveryFileIs) {
+  is_root = false;
+  write("waagent/ManagedIdentity-Settings", R"({"url":"http://localhost:50342"})");
+  EXPECT_EQ(find(check_extension(host()), "ManagedIdentity-Settings leads to port 50342.").level, Level::ok);
+}
+
+TEST_F(ExtensionTest, WithoutRootWhatCannotBeReadIsUnknown) {
+  is_root = false;
+  write("waagent", "a file in its place");
+  const Findings findings = check_extension(host());
+  EXPECT_EQ(find(findings, "Cannot read the extension's files").level, Level::unknown);
+  EXPECT_EQ(find(findings, "Cannot read ManagedIdentity-Settings").level, Level::unknown);
+}
+
 TEST_F(ExtensionTest, OurDiscoveryFile) {
   write("waagent/x", "");
   waagent::Places places = waagent::places_of(config);

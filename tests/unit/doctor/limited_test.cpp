@@ -13,7 +13,8 @@ namespace {
 constexpr std::chrono::seconds kLong{30};
 
 TEST(LimitedTest, HandsOverWhatWasFound) {
-  Findings findings{ok("a", "fine"), warning("b", std::string(200'000, 'x'), "do"), error("c", "bad\n", "")};
+  Findings findings{ok("a", "fine"), warning("b", std::string(200'000, 'x'), "do"), unknown("d", "unseen"),
+                    error("c", "bad\n", "")};
   EXPECT_EQ(look_limited("x", kLong, [&findings] { return Findings(findings); }), findings);
 }
 

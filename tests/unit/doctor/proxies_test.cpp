@@ -57,6 +57,11 @@ TEST_F(ProxiesTest, NobodyIsKnown) {
   EXPECT_EQ(worst_of(check_proxies(host())), Level::ok);
 }
 
+TEST_F(ProxiesTest, WithoutRootItIsNotKnown) {
+  is_root = false;
+  EXPECT_EQ(find(check_proxies(host()), "Which proxies callers have is not known").level, Level::unknown);
+}
+
 TEST_F(ProxiesTest, NamesTheUnitAndNeverTheValue) {
   add_caller("backup", "http_proxy=http://user:password@proxy");
   const Finding finding = find(check_proxies(host()), "backup.service");

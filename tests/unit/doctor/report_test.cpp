@@ -26,6 +26,17 @@ TEST(ReportTest, JsonHasAllOfIt) {
             R"({"check":"ports","level":"warning","text":"Odd.","advice":"Look."}],"worst":"warning"})");
 }
 
+TEST(ReportTest, WhatIsNotKnownIsNullAndWorseThanAWarning) {
+  const Findings findings{warning("ports", "Odd.", "Look."), unknown("backend", "Unseen.")};
+  EXPECT_EQ(
+      to_json(findings),
+      R"({"findings":[{"check":"ports","level":"warning","text":"Odd.","advice":"Look."},)"
+      R"({"check":"backend","level":null,"text":"Unseen.","advice":"Run doctor as root: sudo msi2imds doctor."}],)"
+      R"("worst":null})");
+  EXPECT_TRUE(to_text(findings).ends_with("0 errors, 1 warning, 1 unknown, 0 ok\n")) << to_text(findings);
+  EXPECT_EQ(worst_of({unknown("a", "b"), error("c", "d", "e")}), Level::error);
+}
+
 TEST(ReportTest, WhatStrangersChoseIsEscaped) {
   const Findings findings{warning("ports", "a\n\x1b[31m\"\xff listens", "\x07")};
   for (const std::string& text : {to_text(findings), to_json(findings)}) {
