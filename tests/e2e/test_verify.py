@@ -113,14 +113,39 @@ def test_both_may_refuse(idle_service, extension):
     assert "both refuse" in reasons(report)
 
 
-def test_without_the_extension_there_is_nothing_to_compare(idle_service):
+@pytest.mark.parametrize("backend", [None, *backends.ALL])
+def test_without_the_extension_there_is_nothing_to_compare(emulator, new_service, backend):
+    """That is good: what such a machine may do next does not depend on an extension. So before the cut-over and after it."""
+    service = new_service(backends.settings(backend) if backend else {})
+    if backend:
+        service.start()
+    code, report = verify(service)
+    assert (code, report["good"], outcomes(report)) == (0, True, ["nothing_to_compare"])
+    assert "the extension is not on this machine; IMDS gives a token" in reasons(report)
+    assert "nothing to compare" in report["summary"]
+    assert "nothing to compare. IMDS answers (1 tried)." in service.run("verify").stdout
+
+
+def test_without_the_extension_imds_has_to_answer(idle_service, host):
+    host.remove_imds_address()
     code, report = verify(idle_service)
     assert (code, outcomes(report)) == (1, ["not_comparable"])
-    assert "Connection refused" in reasons(report)
 
 
-def test_never_compares_msi2imds_with_itself(emulator, new_service):
-    service = new_service({"redirect.backend": "listen"}).start()
+@pytest.mark.parametrize("state", ["Enabled", "Installed", "NotInstalled"])
+def test_an_extension_that_does_not_run_is_missed_while_the_agent_has_it(idle_service, host, state):
+    extension = Extension(host, root=idle_service.waagent)
+    extension.write_files()
+    extension.handler_state.write_text(state)
+    code, report = verify(idle_service)
+    expected = (0, ["nothing_to_compare"]) if state == "NotInstalled" else (1, ["not_comparable"])
+    assert (code, outcomes(report)) == expected
+
+
+def test_never_compares_msi2imds_with_itself(emulator, host, new_service):
+    service = new_service({"redirect.backend": "listen"})
+    Extension(host, root=service.waagent).write_files()
+    service.start()
     code, report = verify(service)
     assert (code, outcomes(report)) == (1, ["not_comparable"])
     assert "end at msi2imds itself" in reasons(report)

@@ -18,6 +18,7 @@
 #include "migration/removal.hpp"
 #include "waagent/discovery_file.hpp"
 #include "waagent/ports.hpp"
+#include "waagent/presence.hpp"
 #include "waagent/process.hpp"
 
 namespace msi2imds::cli {
@@ -121,7 +122,7 @@ Retirement assess(const config::Config& config) {
   Retirement retirement;
   const StatusReport status = look(config);
   const auto processes = waagent::find_processes("/proc");
-  retirement.is_removed = processes.empty() && (!status.extension || !status.extension->is_installed());
+  retirement.is_removed = !waagent::is_present(waagent::places_of(config));
   const Result<CallersReport> callers = make_report(config);
 
   retirement.checks.push_back(check_interception(status));

@@ -15,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/verification.hpp"
 #include "waagent/ports.hpp"
+#include "waagent/presence.hpp"
 #include "waagent/process.hpp"
 
 namespace msi2imds::cli {
@@ -70,6 +71,8 @@ const char* word_for(Comparison::Outcome outcome) {
       return "same";
     case Comparison::Outcome::different:
       return "DIFFERENT";
+    case Comparison::Outcome::nothing_to_compare:
+      return "nothing there";
     case Comparison::Outcome::not_comparable:
       break;
   }
@@ -95,7 +98,8 @@ void print_text(const Verification& verification) {
 
 bool Verification::is_good() const {
   return std::ranges::all_of(comparisons, [](const Comparison& comparison) {
-    return comparison.outcome == Comparison::Outcome::same;
+    return comparison.outcome == Comparison::Outcome::same ||
+           comparison.outcome == Comparison::Outcome::nothing_to_compare;
   });
 }
 
@@ -105,6 +109,10 @@ std::string summary_of(const Verification& verification) {
   };
   const auto different = count(Comparison::Outcome::different);
   const auto missing = count(Comparison::Outcome::not_comparable);
+  if (missing + different == 0 && count(Comparison::Outcome::nothing_to_compare) != 0) {
+    return fmt::format("The extension is not on this machine: nothing to compare. IMDS answers ({} tried).",
+                       verification.comparisons.size());
+  }
   if (different == 0 && missing == 0) {
     return fmt::format("The extension and IMDS give the same tokens ({} compared).",
                        verification.comparisons.size());
@@ -123,9 +131,10 @@ Verification verify_all(const config::Config& config, std::vector<token::TokenRe
     verification.is_guess = std::ranges::none_of(
         table.rows(), [](const usage::Row& row) { return !row.resources.named.empty(); });
   }
-  const std::uint16_t port = extension_port(config);
+  const migration::ExtensionSide extension{.port = extension_port(config),
+                                           .is_present = waagent::is_present(waagent::places_of(config))};
   for (token::TokenRequest& request : requests) {
-    verification.comparisons.push_back(migration::compare(config, port, std::move(request)));
+    verification.comparisons.push_back(migration::compare(config, extension, std::move(request)));
   }
   return verification;
 }

@@ -110,6 +110,13 @@ void advise(const config::Config& config, const token::TokenRequest& request,
   }
 }
 
+// Nobody listens on the extension's port, or nobody but msi2imds.
+bool is_nobody(const Error& error) {
+  return error.code() == boost::system::errc::connection_refused ||
+         error.code() ==
+             boost::system::errc::too_many_symbolic_link_levels;  // ELOOP: we have asked ourselves
+}
+
 bool is_refused(const token::FetchResult& result) {
   return result && std::holds_alternative<token::Refusal>(*result);
 }
@@ -132,17 +139,20 @@ const char* to_string(Comparison::Outcome outcome) {
       return "same";
     case Comparison::Outcome::different:
       return "different";
+    case Comparison::Outcome::nothing_to_compare:
+      return "nothing_to_compare";
     case Comparison::Outcome::not_comparable:
       break;
   }
   return "not_comparable";
 }
 
-Comparison compare(const config::Config& config, std::uint16_t port, token::TokenRequest request) {
+Comparison compare(const config::Config& config, const ExtensionSide& extension,
+                   token::TokenRequest request) {
   Comparison comparison;
   comparison.resource = request.resource;
   comparison.identity = request.identity.value;
-  comparison.port = port;
+  comparison.port = extension.port;
   const bool names_none = request.identity.kind == token::SelectorKind::none;
   token::FetchResult ours = ask_token(config.imds, with_default(request, config.identity));
   if (request.identity.kind == token::SelectorKind::client_id && is_refused(ours)) {
@@ -155,7 +165,14 @@ Comparison compare(const config::Config& config, std::uint16_t port, token::Toke
       ours = std::move(again);
     }
   }
-  const token::FetchResult theirs = ask_extension(config, port, request);
+  const token::FetchResult theirs = ask_extension(config, extension.port, request);
+  if (ours && !theirs && !extension.is_present && is_nobody(theirs.error().error)) {
+    comparison.outcome = Comparison::Outcome::nothing_to_compare;
+    comparison.reasons.push_back(
+        "the extension is not on this machine; IMDS " +
+        (is_refused(ours) ? "refuses: " + describe(std::get<token::Refusal>(*ours)) : "gives a token"));
+    return comparison;
+  }
   if (!ours || !theirs) {
     const Error& error = !theirs ? theirs.error().error : ours.error().error;
     comparison.reasons.push_back(error.message());

@@ -14,9 +14,10 @@ namespace msi2imds::migration {
 // What the extension and IMDS say to one and the same request. Holds no token.
 struct Comparison {
   enum class Outcome {
-    same,            // to a service both tokens are the same caller, or both refuse
-    different,       // an application would notice
-    not_comparable,  // one of them gave no answer
+    same,                // to a service both tokens are the same caller, or both refuse
+    different,           // an application would notice
+    not_comparable,      // one of them gave no answer
+    nothing_to_compare,  // the extension is not on this machine, and IMDS answers
   };
   std::string resource;
   std::string identity;  // empty: none was named
@@ -30,9 +31,15 @@ struct Comparison {
 
 [[nodiscard]] const char* to_string(Comparison::Outcome outcome);
 
+// The extension's port, and whether the extension is on this machine at all.
+struct ExtensionSide {
+  std::uint16_t port = 0;
+  bool is_present = true;
+};
+
 // Asks both, the extension around our own redirection, and IMDS as msi2imds asks it: for identity.default
 // where the request names none.
-[[nodiscard]] Comparison compare(const config::Config& config, std::uint16_t port,
+[[nodiscard]] Comparison compare(const config::Config& config, const ExtensionSide& extension,
                                  token::TokenRequest request);
 
 // The requests that callers have made, as far as they were seen: each resource with each identity of the same
