@@ -2,9 +2,13 @@
 """msi2imds doctor: what stands in the way is found, on machines that really have it."""
 
 import contextlib
+import email.utils
 import json
 import os
+import socketserver
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -139,6 +143,53 @@ def test_the_clock_is_compared_with_that_of_imds(doctor, emulator, skew, text, l
 
 def test_imds_does_not_listen(doctor):
     assert doctor.level("IMDS does not answer") == "error"
+
+
+class TokensAlone(socketserver.StreamRequestHandler):
+    """An IMDS that gives tokens, and answers all else with `answer`: an HTTP status, 200 with nonsense, or None, not at all."""
+
+    answer = None
+    TOKEN = {"access_token": TOKEN_MARK, "expires_in": "3600", "token_type": "Bearer", "client_id": "x"}
+
+    def handle(self):
+        target = self.rfile.readline().split()[1]
+        while self.rfile.readline().strip():
+            pass
+        gives_token = target.startswith(b"/metadata/identity/oauth2/token")
+        if self.answer is None and not gives_token:
+            return
+        now = int(time.time())
+        token = {**self.TOKEN, "expires_on": str(now + 3600), "not_before": str(now), "resource": "https://management.azure.com/"}
+        body = json.dumps(token) if gives_token else "[]"
+        self.wfile.write(
+            f"HTTP/1.1 {200 if gives_token else self.answer} X\r\nDate: {email.utils.formatdate(now, usegmt=True)}\r\n"
+            f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+
+
+@pytest.mark.parametrize("answer", [200, 400, 404, 429, 500, None])
+def test_imds_tells_no_names_and_gives_tokens(doctor, host, answer):
+    handler = type("Handler", (TokensAlone,), {"answer": answer})
+    with socketserver.ThreadingTCPServer(("", 0), handler, bind_and_activate=False) as imds:
+        imds.socket.close()
+        imds.socket = host.listen(IMDS_ADDRESS, 80)
+        serving = threading.Thread(target=imds.serve_forever)
+        serving.start()
+        try:
+            assert_tokens_without_names(doctor, answer)
+        finally:
+            imds.shutdown()
+            serving.join()
+
+
+def assert_tokens_without_names(doctor, answer):
+    assert doctor.level("IMDS answers at") == "ok"
+    finding = doctor.find("IMDS does not tell this machine's names")
+    assert finding["level"] == "warning"
+    assert answer is None or f"status {answer}" in finding["text"]
+    assert doctor.level("IMDS gives a token to callers that name no identity.") == "ok"
+    assert doctor.level("This machine's clock agrees with that of IMDS.") == "ok"
+    assert doctor.run().returncode == 0
 
 
 IMDSD_MARK = 0x7FFF0815

@@ -13,14 +13,13 @@ namespace {
 using std::chrono::seconds;
 
 constexpr const char* kClockCheck = "clock";
-constexpr const char* kUsualResource = "https://management.azure.com/";
 constexpr seconds kUnnoticed{10};
 // Clients refuse tokens with less left, and who checks a token's times forgives no more.
 constexpr seconds kMisleading{300};
 
 std::optional<seconds> ahead_by_token(const config::Imds& imds) {
   token::TokenRequest request;
-  request.resource = kUsualResource;
+  request.resource = migration::kUsualResource;
   const auto asked = std::chrono::system_clock::now();
   const token::FetchResult result = migration::ask_token(imds, request);
   const auto* token = result ? std::get_if<std::shared_ptr<const token::Token>>(&*result) : nullptr;
@@ -54,8 +53,8 @@ Finding judge_clock(std::optional<seconds> ahead) {
       advice);
 }
 
-Findings check_clock(const Host& host, const migration::Instance& instance) {
-  return {judge_clock(instance.clock_ahead ? instance.clock_ahead : ahead_by_token(host.config.imds))};
+Findings check_clock(const Host& host, std::optional<seconds> by_date) {
+  return {judge_clock(by_date ? by_date : ahead_by_token(host.config.imds))};
 }
 
 }  // namespace msi2imds::doctor

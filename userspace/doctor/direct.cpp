@@ -104,7 +104,7 @@ void add_leftovers(const Host& host, Findings& findings) {
 
 }  // namespace
 
-Findings check_direct(const Host& host, const Result<migration::Instance>& instance) {
+Findings check_direct(const Host& host, bool imds_answers) {
   Findings findings;
   if (host.is_running == false && host.is_root) {
     add_leftovers(host, findings);
@@ -122,7 +122,7 @@ Findings check_direct(const Host& host, const Result<migration::Instance>& insta
         ok(kDirectCheck,
            "IMDS itself is to be closed to refused callers in redirect.cgroups alone; msi2imds "
            "status says whether it is."));
-  } else if (config::closes_imds(host.config) && instance) {
+  } else if (config::closes_imds(host.config) && imds_answers) {
     findings.push_back(try_as_refused(host));
   }
   return findings;

@@ -46,23 +46,23 @@ Finding not_seen(const Host& host, std::string_view check, std::string text, std
 }
 
 Findings examine(const Host& host) {
-  const Result<migration::Instance> instance = migration::ask_instance(host.config.imds);
+  const Result<migration::ReachedImds> reached = migration::reach_imds(host.config.imds);
   Findings all;
   const auto look = [&all](const char* check, std::chrono::seconds limit, const auto& check_it) {
     append(all, look_limited(check, limit, check_it));
   };
-  look("machine", kQuick, [&] { return check_machine(host, instance); });
+  look("machine", kQuick, [&] { return check_machine(host, reached); });
   look("unit", kQuick, [&] { return check_units(host); });
   look("user", kQuick, [&] { return check_user_namespace(host); });
   look("policy", kQuick, [&] { return check_policy(host); });
-  look("direct", kQuick, [&] { return check_direct(host, instance); });
+  look("direct", kQuick, [&] { return check_direct(host, bool(reached)); });
   look("backend", kTrying, [&] { return check_redirection(host); });
   look("ports", kQuick, [&] { return check_ports(host); });
   look("reserved", kQuick, [&] { return check_reserved_ports(host); });
   look("extension", kQuick, [&] { return check_extension(host); });
-  look("imds", kQuick, [&] { return check_imds(host, instance); });
-  if (instance) {
-    look("clock", kQuick, [&] { return check_clock(host, *instance); });
+  look("imds", kQuick, [&] { return check_imds(host, reached); });
+  if (reached) {
+    look("clock", kQuick, [&] { return check_clock(host, reached->clock_ahead); });
     look("identity", kAsking, [&] { return check_identities(host); });
   }
   look("proxy", kQuick, [&] { return check_proxies(host); });

@@ -15,7 +15,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kIdentitiesCheck = "identity";
-constexpr const char* kResource = "https://management.azure.com/";
 constexpr std::size_t kMostIdentities = 16;  // IMDS allows 20 requests a second
 constexpr std::string_view kCut = "...";
 constexpr std::string_view kAmbiguous = "Multiple user assigned identities exist";  // IMDS's words
@@ -42,7 +41,7 @@ std::string error_of(const std::string& body) {
 
 Outcome ask(const Host& host, const token::IdentitySelector& identity) {
   token::TokenRequest request;
-  request.resource = kResource;
+  request.resource = migration::kUsualResource;
   request.identity = identity;
   const token::FetchResult result = migration::ask_token(host.config.imds, request);
   if (!result) {

@@ -82,14 +82,21 @@ Finding route(const Host& host) {
 
 }  // namespace
 
-Findings check_imds(const Host& host, const Result<migration::Instance>& instance) {
+Findings check_imds(const Host& host, const Result<migration::ReachedImds>& reached) {
   Findings findings{route(host)};
   const std::string& where = host.config.imds.endpoint.text;
   findings.push_back(
-      instance ? ok(kImdsCheck, "IMDS answers at " + where + ".")
-               : error(kImdsCheck, "IMDS does not answer: " + instance.error().message() + ".",
-                       "This has to be an Azure VM, and no firewall, proxy agent or route may stand "
-                       "between it and IMDS (imds.endpoint)."));
+      reached ? ok(kImdsCheck, "IMDS answers at " + where + ".")
+              : error(kImdsCheck, "IMDS does not answer: " + reached.error().message() + ".",
+                      "This has to be an Azure VM, and no firewall, proxy agent or route may stand "
+                      "between it and IMDS (imds.endpoint)."));
+  if (reached && !reached->instance) {
+    findings.push_back(warning(
+        kImdsCheck,
+        "IMDS does not tell this machine's names: cannot " + reached->instance.error().message() + ".",
+        "Tokens do not need them; msi2imds retire does, to print the command that removes the extension. "
+        "Try again in a minute."));
+  }
   return findings;
 }
 

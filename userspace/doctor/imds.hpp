@@ -7,6 +7,6 @@
 namespace msi2imds::doctor {
 
 // The way to IMDS, and whether it answers.
-[[nodiscard]] Findings check_imds(const Host& host, const Result<migration::Instance>& instance);
+[[nodiscard]] Findings check_imds(const Host& host, const Result<migration::ReachedImds>& reached);
 
 }  // namespace msi2imds::doctor

@@ -94,7 +94,7 @@ Finding azure_name(const migration::Instance& instance) {
 
 }  // namespace
 
-Findings check_machine(const Host& host, const Result<migration::Instance>& instance) {
+Findings check_machine(const Host& host, const Result<migration::ReachedImds>& imds) {
   Findings findings;
   if (!host.is_root) {
     findings.push_back(unknown(kMachineCheck,
@@ -104,8 +104,8 @@ Findings check_machine(const Host& host, const Result<migration::Instance>& inst
   findings.push_back(
       ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));
   findings.push_back(service_manager(host));
-  if (instance) {
-    findings.push_back(azure_name(*instance));
+  if (imds && imds->instance) {
+    findings.push_back(azure_name(*imds->instance));
   }
   return findings;
 }

@@ -7,6 +7,6 @@
 namespace msi2imds::doctor {
 
 // Distribution, kernel, cgroups, service manager, what Azure calls it, and whether we may look at all.
-[[nodiscard]] Findings check_machine(const Host& host, const Result<migration::Instance>& instance);
+[[nodiscard]] Findings check_machine(const Host& host, const Result<migration::ReachedImds>& imds);
 
 }  // namespace msi2imds::doctor

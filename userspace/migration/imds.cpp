@@ -36,29 +36,59 @@ std::string text_of(const json::object& object, std::string_view name) {
   return text != nullptr ? std::string(*text) : std::string();
 }
 
-}  // namespace
-
-Result<Instance> ask_instance(const config::Imds& imds) {
-  const auto asked = std::chrono::system_clock::now();
-  const Result<http::Answer> answer = ask(imds, kInstanceTarget);
-  if (!answer) {
-    return answer.error();
-  }
+Result<Instance> read_instance(const http::Answer& answer) {
   boost::system::error_code ec;
-  const json::value document = json::parse(answer->body, ec);
+  const json::value document = json::parse(answer.body, ec);
   const json::object* root = ec ? nullptr : document.if_object();
   const json::value* found = root != nullptr ? root->if_contains("compute") : nullptr;
   const json::object* compute = found != nullptr ? found->if_object() : nullptr;
-  if (answer->status != 200 || compute == nullptr) {
+  if (answer.status != 200 || compute == nullptr) {
     return Error::from_errno(EPROTO,
-                             "ask IMDS for this machine's names: status " + std::to_string(answer->status));
+                             "ask IMDS for this machine's names: status " + std::to_string(answer.status));
   }
-  return Instance{
-      .subscription = text_of(*compute, "subscriptionId"),
-      .resource_group = text_of(*compute, "resourceGroupName"),
-      .name = text_of(*compute, "name"),
-      .scale_set = text_of(*compute, "vmScaleSetName"),
-      .clock_ahead = clock_ahead(*answer, {.asked = asked, .answered = std::chrono::system_clock::now()})};
+  return Instance{.subscription = text_of(*compute, "subscriptionId"),
+                  .resource_group = text_of(*compute, "resourceGroupName"),
+                  .name = text_of(*compute, "name"),
+                  .scale_set = text_of(*compute, "vmScaleSetName")};
+}
+
+struct TimedAnswer {
+  Result<http::Answer> answer;
+  Asked when;
+};
+
+TimedAnswer ask_timed(const config::Imds& imds, const std::string& target) {
+  const auto asked = std::chrono::system_clock::now();
+  Result<http::Answer> answer = ask(imds, target);
+  return {.answer = std::move(answer),
+          .when = {.asked = asked, .answered = std::chrono::system_clock::now()}};
+}
+
+std::string usual_token_target() {
+  token::TokenRequest request;
+  request.resource = kUsualResource;
+  return imds::token_target(request);
+}
+
+}  // namespace
+
+Result<ReachedImds> reach_imds(const config::Imds& imds) {
+  const TimedAnswer instance = ask_timed(imds, kInstanceTarget);
+  if (instance.answer) {
+    return ReachedImds{.instance = read_instance(*instance.answer),
+                       .clock_ahead = clock_ahead(*instance.answer, instance.when)};
+  }
+  const TimedAnswer token = ask_timed(imds, usual_token_target());
+  if (!token.answer) {
+    return instance.answer.error();
+  }
+  return ReachedImds{.instance = instance.answer.error(),
+                     .clock_ahead = clock_ahead(*token.answer, token.when)};
+}
+
+Result<Instance> ask_instance(const config::Imds& imds) {
+  const Result<http::Answer> answer = ask(imds, kInstanceTarget);
+  return answer ? read_instance(*answer) : answer.error();
 }
 
 token::FetchResult ask_token(const config::Imds& imds, const token::TokenRequest& request) {

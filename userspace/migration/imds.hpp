@@ -13,14 +13,26 @@
 // The questions that commands ask IMDS themselves, once each, without cache and retries. They block.
 namespace msi2imds::migration {
 
+// A resource that every tenant has, for questions that are about no resource in particular.
+inline constexpr const char* kUsualResource = "https://management.azure.com/";
+
 // What Azure calls this machine (/metadata/instance).
 struct Instance {
   std::string subscription;
   std::string resource_group;
   std::string name;
-  std::string scale_set;                                 // empty: it belongs to none
-  std::optional<std::chrono::seconds> clock_ahead = {};  // how far this machine's clock is; negative: behind
+  std::string scale_set;  // empty: it belongs to none
 };
+
+// An IMDS that answers, whatever it says.
+struct ReachedImds {
+  Result<Instance> instance;
+  std::optional<std::chrono::seconds> clock_ahead;  // how far this machine's clock is; negative: behind
+};
+
+// Fails only where IMDS answers neither that question nor one for a token, which it does apart: tokens come
+// also where the names of the machine are refused, or too many have asked for them.
+[[nodiscard]] Result<ReachedImds> reach_imds(const config::Imds& imds);
 
 [[nodiscard]] Result<Instance> ask_instance(const config::Imds& imds);
 

@@ -16,7 +16,6 @@
 namespace msi2imds::migration {
 namespace {
 
-constexpr const char* kUsualResource = "https://management.azure.com/";
 constexpr std::size_t kLongestText = 120;
 
 using TokenPtr = std::shared_ptr<const token::Token>;

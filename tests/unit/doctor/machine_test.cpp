@@ -6,7 +6,7 @@
 namespace msi2imds::doctor {
 namespace {
 
-const Result<migration::Instance> kNoImds = Error::from_errno(ENETUNREACH, "ask IMDS");
+const Result<migration::ReachedImds> kNoImds = Error::from_errno(ENETUNREACH, "ask IMDS");
 
 class MachineTest : public FakeMachine {};
 
@@ -54,7 +54,8 @@ TEST_F(MachineTest, EndsWithoutSystemctl) {
 TEST_F(MachineTest, TellsAzuresNames) {
   const migration::Instance instance{
       .subscription = "s", .resource_group = "group", .name = "web_3", .scale_set = "web"};
-  find(check_machine(host(), instance), "'web_3' in the scale set 'web', resource group 'group'");
+  find(check_machine(host(), migration::ReachedImds{.instance = instance, .clock_ahead = {}}),
+       "'web_3' in the scale set 'web', resource group 'group'");
 }
 
 TEST_F(MachineTest, KnowsLessWithoutRoot) {
