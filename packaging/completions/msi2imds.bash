@@ -41,7 +41,7 @@ _msi2imds() {
     check-config | metrics) words="--config" ;;
     detach) words="--config --purge --unless-held" ;;
     doctor | retire) words="--config --json" ;;
-    flush) words="--config --identity --resource" ;;
+    flush) words="--config --identity --json --resource" ;;
     policy) words="test" ;;
     "policy test") words="--cgroup --config --container --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;
     run) words="--config --observe" ;;

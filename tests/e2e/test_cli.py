@@ -3,6 +3,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -43,6 +44,69 @@ def test_wrong_usage(msi2imds, arguments):
     assert ended.stderr
 
 
+@pytest.mark.parametrize(
+    "words, nearest", [(["statsu"], "status"), (["poliyc", "test"], "policy"), (["policy", "tets"], "test"), (["calers"], "callers")]
+)
+def test_a_mistyped_command_is_told_the_nearest(msi2imds, words, nearest):
+    ended = msi2imds(*words)
+    assert ended.returncode == 2
+    assert_one_clear_line(ended.stderr)
+    assert f"did you mean {nearest}?" in ended.stderr
+
+
+def test_a_word_that_is_near_to_none_is_told_all(msi2imds):
+    ended = msi2imds("da\x1bnce")
+    assert ended.returncode == 2
+    assert_one_clear_line(ended.stderr)
+    assert "\x1b" not in ended.stderr and "there is no command 'da\\x1bnce'" in ended.stderr
+    assert "status" in ended.stderr and "responder" not in ended.stderr
+
+
+def test_help_and_version_as_words(msi2imds):
+    for same in (("help",), ("--help",)), (("help", "status"), ("status", "--help")), (("version",), ("--version",)), (("-V",), ("--version",)):
+        word, option = (msi2imds(*arguments) for arguments in same)
+        assert (word.returncode, word.stdout) == (0, option.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["help", "run"], ["version"], ["status", "--json"], ["check-config"], ["callers"], ["doctor"], ["flush"], ["metrics"],
+     ["policy", "test", "--uid", "0", "--resource", "https://x"], ["retire"], ["verify"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_output_that_cannot_be_written_is_a_failure(service, host, arguments):
+    takes_config = arguments[0] not in ("--help", "help", "version")
+    config = ["--config", service.config] if takes_config else []
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            host.command(program("msi2imds"), *arguments, *config), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert "No space left on device" in ended.stderr
+
+
+@pytest.mark.parametrize("command, doing", [("callers", "show callers"), ("metrics", "show metrics"), ("flush", "flush tokens")])
+def test_a_refused_admin_socket_is_told_with_what_to_do(service, command, doing):
+    ended = service.run_as_nobody(command)
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        f"msi2imds: cannot {doing}: (cannot )?connect to admin socket '{service.admin_socket}': Permission denied; "
+        "use sudo, or be in the responder's group\n",
+        ended.stderr,
+    )
+
+
+def test_a_second_run_says_first_what_it_cannot(service, new_service):
+    second = new_service({"admin.socket": str(service.admin_socket)}).launch()
+    assert second.wait_exit() == 1
+    assert f"cannot start, since another msi2imds is running, which has admin socket '{service.admin_socket}'" in second.log_text()
+
+
+def test_flush_says_in_words_what_it_did(service):
+    assert service.run("flush").stdout == "0 tokens are forgotten; IMDS is asked for new ones\n"
+    assert json.loads(service.run("flush", "--json").stdout) == {"flushed": 0}
+
+
 def test_status_when_nothing_runs(new_service):
     ended = new_service().status()
     assert ended.returncode == 1
@@ -59,7 +123,8 @@ def test_status_json_when_nothing_runs(new_service):
 def test_status_of_a_user_without_rights_is_not_known(service):
     ended = service.run_as_stranger("status")
     assert ended.returncode == 3
-    assert ended.stdout.startswith("not known: not permitted to ask; use sudo")
+    assert ended.stdout.startswith("not known: cannot connect to admin socket ")
+    assert ended.stdout.endswith(": Permission denied; use sudo, or be in the responder's group\n")
     assert_one_clear_line(ended.stdout + ended.stderr)
     ended = service.run_as_stranger("status", "--json")
     status = json.loads(ended.stdout)

@@ -119,7 +119,7 @@ class Service:
 
     def flush(self, *arguments):
         """Forgets tokens; returns how many."""
-        ended = run_in(self.namespace, program("msi2imds"), "flush", "--config", self.config, *arguments)
+        ended = run_in(self.namespace, program("msi2imds"), "flush", "--json", "--config", self.config, *arguments)
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)["flushed"]
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +23,8 @@ struct CallersReport {
   usage::Verdict verdict;
 };
 
-// For a terminal of 100 columns.
-[[nodiscard]] std::string to_text(const CallersReport& report);
+// For a terminal of so many columns; nothing: whatever the length of its names, for programs that read them.
+[[nodiscard]] std::string to_text(const CallersReport& report, std::optional<std::size_t> columns);
 // One line of ASCII.
 [[nodiscard]] std::string to_json(const CallersReport& report);
 // One HTML page that needs nothing else.

@@ -21,12 +21,6 @@ bool nobody_listens(const Error& error) {
          error.code() == boost::system::errc::connection_refused;
 }
 
-Error explain(const Error& error) {
-  return error.code() == boost::system::errc::permission_denied
-             ? error.within("not permitted to ask; use sudo, or be in the responder's group")
-             : error;
-}
-
 // From the process that records, else what the last one has left.
 Result<Document> find_document(const config::Config& config) {
   Result<std::string> answer = admin::get(config.admin.socket, std::string(admin::kCallersTarget), kAskTime);
@@ -34,10 +28,10 @@ Result<Document> find_document(const config::Config& config) {
     return Document{std::move(*answer), true};
   }
   if (!nobody_listens(answer.error())) {
-    return explain(answer.error());
+    return answer.error();
   }
   if (config.callers.state_file.empty()) {
-    return explain(answer.error()).within("msi2imds is not running");
+    return answer.error().within("msi2imds is not running");
   }
   Result<std::string> left = read_state_file(config.callers.state_file);
   if (left) {
@@ -46,7 +40,7 @@ Result<Document> find_document(const config::Config& config) {
   if (left.error().code() == boost::system::errc::no_such_file_or_directory) {
     return left.error().within("msi2imds is not running, and has recorded nothing");
   }
-  return explain(left.error()).within("msi2imds is not running");
+  return left.error().within("msi2imds is not running");
 }
 
 std::string host_name() {

@@ -11,15 +11,38 @@
 namespace msi2imds::cli {
 namespace {
 
-constexpr std::size_t kLineWidth = 100;
+constexpr std::size_t kWhole = std::string::npos;
 constexpr std::string_view kIndent = "    ";
 constexpr std::size_t kColumns = 5;
 using Cells = std::array<std::string, kColumns>;
 constexpr std::array<std::string_view, kColumns> kTitles = {"UNIT", "PROGRAM", "USERS", "REQUESTS",
                                                             "LAST SEEN"};
-constexpr std::array<std::size_t, kColumns> kMostWidth = {30, 24, 14, 10, 14};
+using ColumnWidths = std::array<std::size_t, kColumns>;
+constexpr ColumnWidths kUsualWidths = {30, 24, 14, 10, 14};  // with the blanks in between, 100 columns
+constexpr std::size_t kUsualLine = 100;
+constexpr std::size_t kUnitColumn = 0;
+constexpr std::size_t kProgramColumn = 1;
 constexpr std::size_t kUsersColumn = 2;
 constexpr std::size_t kRequestsColumn = 3;
+
+struct Layout {
+  std::size_t line = kWhole;
+  ColumnWidths most = {kWhole, kWhole, kWhole, kWhole, kWhole};
+};
+
+// The names have what the line leaves to them.
+Layout layout_for(std::optional<std::size_t> columns) {
+  constexpr std::size_t kNarrowest = 80;
+  if (!columns) {
+    return {};
+  }
+  Layout layout{.line = std::max(*columns, kNarrowest), .most = kUsualWidths};
+  const std::size_t names =
+      layout.line - (kUsualLine - kUsualWidths[kUnitColumn] - kUsualWidths[kProgramColumn]);
+  layout.most[kUnitColumn] = (names * 5 + 4) / 9;
+  layout.most[kProgramColumn] = names - layout.most[kUnitColumn];
+  return layout;
+}
 
 // Takes out the middle: what a path begins and ends with tells most.
 std::string fit(std::string text, std::size_t width) {
@@ -36,7 +59,7 @@ std::string name_of(const usage::User& user) {
 }
 
 // "root", or "root +2" for three.
-std::string users_of(const usage::Row& row) {
+std::string users_of(const usage::Row& row, std::size_t width) {
   if (row.users.empty()) {
     return "-";
   }
@@ -44,24 +67,24 @@ std::string users_of(const usage::Row& row) {
   if (row.users.size() > 1) {
     more = fmt::format(" +{}{}", row.users.size() - 1, row.has_more_users ? "..." : "");
   }
-  return fit(name_of(row.users.front()), kMostWidth[kUsersColumn] - more.size()) + more;
+  return fit(name_of(row.users.front()), width == kWhole ? kWhole : width - more.size()) + more;
 }
 
 std::string or_dash(const std::string& text) {
   return text.empty() ? "-" : escape::control_characters(text);
 }
 
-Cells cells_of(const usage::Row& row, std::int64_t now) {
+Cells cells_of(const usage::Row& row, std::int64_t now, const ColumnWidths& most) {
   Cells cells = {row.is_others ? "(other callers)" : or_dash(row.unit.empty() ? row.cgroup : row.unit),
-                 or_dash(row.program.empty() ? row.comm : row.program), users_of(row),
+                 or_dash(row.program.empty() ? row.comm : row.program), users_of(row, most[kUsersColumn]),
                  std::to_string(row.requests), usage::ago(row.last_seen, now)};
   for (std::size_t i = 0; i < kColumns; ++i) {
-    cells[i] = fit(std::move(cells[i]), kMostWidth[i]);
+    cells[i] = fit(std::move(cells[i]), most[i]);
   }
   return cells;
 }
 
-std::string line_of(const Cells& cells, const std::array<std::size_t, kColumns>& widths) {
+std::string line_of(const Cells& cells, const ColumnWidths& widths) {
   std::string line;
   for (std::size_t i = 0; i < kColumns; ++i) {
     line += i == 0 ? "" : "  ";
@@ -73,15 +96,15 @@ std::string line_of(const Cells& cells, const std::array<std::size_t, kColumns>&
 }
 
 // "    token 12, refused 3", broken between items.
-std::string wrapped(const std::vector<std::string>& items) {
+std::string wrapped(const std::vector<std::string>& items, std::size_t width) {
   std::string text;
   std::size_t column = 0;
   for (const std::string& item : items) {
-    const std::string shown = fit(item, kLineWidth - kIndent.size() - 1);
+    const std::string shown = fit(item, width == kWhole ? kWhole : width - kIndent.size() - 1);
     if (column == 0) {
       text += kIndent;
       column = kIndent.size();
-    } else if (column + 3 + shown.size() > kLineWidth) {
+    } else if (width != kWhole && column + 3 + shown.size() > width) {
       text += ",\n";
       text += kIndent;
       column = kIndent.size();
@@ -95,39 +118,42 @@ std::string wrapped(const std::vector<std::string>& items) {
   return text.empty() ? text : text + "\n";
 }
 
-std::string outcomes_of(const usage::Row& row) {
+std::string outcomes_of(const usage::Row& row, std::size_t width) {
   std::vector<std::string> items;
   for (std::size_t i = 0; i < usage::kOutcomes.size(); ++i) {
     if (row.outcomes[i] > 0) {
       items.push_back(fmt::format("{} {}", usage::kOutcomes[i], row.outcomes[i]));
     }
   }
-  return wrapped(items);
+  return wrapped(items, width);
 }
 
-std::string resources_of(const usage::Row& row) {
+std::string resources_of(const usage::Row& row, std::size_t width) {
   std::vector<std::string> items;
   for (const usage::Use& use : row.resources.named) {
-    items.push_back(fmt::format("{} {}", fit(escape::control_characters(use.name), 70), use.requests));
+    items.push_back(
+        fmt::format("{} {}", fit(escape::control_characters(use.name), width == kWhole ? kWhole : width - 30),
+                    use.requests));
   }
   if (row.resources.rest.requests > 0) {
     items.push_back(fmt::format("(other resources) {}", row.resources.rest.requests));
   }
-  return wrapped(items);
+  return wrapped(items, width);
 }
 
 }  // namespace
 
-std::string to_text(const CallersReport& report) {
+std::string to_text(const CallersReport& report, std::optional<std::size_t> columns) {
+  const Layout layout = layout_for(columns);
   const auto rows = report.table.latest_first();
   std::vector<Cells> table;
   Cells titles;
   std::copy(kTitles.begin(), kTitles.end(), titles.begin());
   table.push_back(titles);
   for (const usage::Row* row : rows) {
-    table.push_back(cells_of(*row, report.made));
+    table.push_back(cells_of(*row, report.made, layout.most));
   }
-  std::array<std::size_t, kColumns> widths{};
+  ColumnWidths widths{};
   for (const Cells& cells : table) {
     for (std::size_t i = 0; i < kColumns; ++i) {
       widths[i] = std::max(widths[i], cells[i].size());
@@ -138,9 +164,10 @@ std::string to_text(const CallersReport& report) {
   if (!rows.empty()) {
     text += line_of(table[0], widths);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i]) + resources_of(*rows[i]);
+      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], layout.line) +
+              resources_of(*rows[i], layout.line);
       if (!rows[i]->unknown_because.empty()) {
-        text += wrapped({"not known: " + escape::control_characters(rows[i]->unknown_because)});
+        text += wrapped({"not known: " + escape::control_characters(rows[i]->unknown_because)}, layout.line);
       }
     }
     text += "\n";

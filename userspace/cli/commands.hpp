@@ -53,6 +53,7 @@ int status(const ConfigFile& file, const StatusOptions& options);
 struct FlushOptions {
   std::string resource;  // empty: any
   std::string identity;
+  bool json = false;
 };
 int flush(const ConfigFile& file, const FlushOptions& options);
 

@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/core.h>
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "admin/client.hpp"
 #include "admin/status.hpp"
+#include "base/escape.hpp"
 #include "cli/commands.hpp"
+#include "cli/silence.hpp"
 
 namespace msi2imds::cli {
+namespace {
+
+// Of {"flushed":3}.
+std::optional<std::int64_t> read_flushed(const std::string& answer) {
+  boost::system::error_code ec;
+  const boost::json::value document = boost::json::parse(answer, ec);
+  const boost::json::object* object = ec ? nullptr : document.if_object();
+  const boost::json::value* number = object != nullptr ? object->if_contains("flushed") : nullptr;
+  return number != nullptr && number->is_int64() ? std::optional(number->get_int64()) : std::nullopt;
+}
+
+}  // namespace
+
 int flush(const ConfigFile& file, const FlushOptions& options) {
   const auto config = file.load_or_complain();
   if (!config) {
@@ -19,10 +36,22 @@ int flush(const ConfigFile& file, const FlushOptions& options) {
   const Result<std::string> answer = admin::post(config->admin.socket, std::string(admin::kFlushTarget),
                                                  boost::json::serialize(which), kAskTime);
   if (!answer) {
-    fmt::print(stderr, "msi2imds: cannot flush tokens: {}\n", answer.error().message());
+    fmt::print(stderr, "msi2imds: cannot flush tokens: {}\n",
+               escape::control_characters(explain_silence(answer.error(), config->admin.socket)));
     return kFailed;
   }
-  fmt::print("{}\n", *answer);
+  if (options.json) {
+    fmt::print("{}\n", *answer);
+    return kGood;
+  }
+  const auto flushed = read_flushed(*answer);
+  if (!flushed) {
+    fmt::print(stderr, "msi2imds: cannot understand how many tokens were forgotten: {}\n",
+               escape::control_characters(*answer));
+    return kFailed;
+  }
+  fmt::print("{} {} forgotten; IMDS is asked for new ones\n", *flushed,
+             *flushed == 1 ? "token is" : "tokens are");
   return kGood;
 }
 

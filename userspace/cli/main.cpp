@@ -3,11 +3,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
+#include <vector>
 
+#include "base/escape.hpp"
 #include "cli/commands.hpp"
+#include "config/suggest.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -45,11 +51,61 @@ void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
   command->add_flag("--json", options.json, "Print JSON");
 }
 
+using Words = std::vector<std::string>;
+
+// What people try first, said as an option: "help COMMAND", "version".
+Words words_of(int argc, char** argv) {
+  Words words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  } else if (!words.empty() && words.front() == "version") {
+    words.front() = "--version";
+  }
+  return words;
+}
+
+std::vector<CLI::App*> commands_of(CLI::App* above) {
+  return above->get_subcommands([](CLI::App*) { return true; });
+}
+
+// Without those that are not for people.
+std::vector<std::string> names_of(const std::vector<CLI::App*>& commands) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands) {
+    if (!command->get_group().empty()) {
+      names.push_back(command->get_name());
+    }
+  }
+  return names;
+}
+
+// A sentence on the first word that should be a command and is none; empty: there is no such word.
+std::string name_unknown_command(CLI::App* above, const Words& words) {
+  for (const std::string& word : words) {
+    const std::vector<CLI::App*> commands = commands_of(above);
+    if (word.starts_with('-') || commands.empty()) {
+      return "";
+    }
+    const auto command = std::ranges::find(commands, word, &CLI::App::get_name);
+    if (command == commands.end()) {
+      const std::vector<std::string> names = names_of(commands);
+      const std::vector<std::string_view> known(names.begin(), names.end());
+      const auto meant = config::nearest(word, known);
+      return "there is no command '" + escape::control_characters(word) + "'; " +
+             (meant ? "did you mean " + std::string(*meant) + "?"
+                    : "the commands are " + config::list(known));
+    }
+    above = *command;
+  }
+  return "";
+}
+
 int dispatch(int argc, char** argv) {
   CLI::App app(
       "Answers clients of the retired managed identity VM extension from the Instance Metadata Service.");
   app.name("msi2imds");
-  app.set_version_flag("--version", "msi2imds " MSI2IMDS_VERSION);
+  app.set_version_flag("-V,--version", "msi2imds " MSI2IMDS_VERSION);
   app.require_subcommand(1);
   app.footer(
       "Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration), 3 not known (not "
@@ -86,6 +142,7 @@ int dispatch(int argc, char** argv) {
   flush_command->add_option("--resource", flush_options.resource, "Only tokens for this resource");
   flush_command->add_option("--identity", flush_options.identity,
                             "Only tokens of this identity (client id, object id or resource id)");
+  flush_command->add_flag("--json", flush_options.json, "Print JSON");
   CallersOptions callers_options;
   CLI::App* callers_command =
       app.add_subcommand("callers", "Show who uses the legacy endpoint, and whether it can be retired");
@@ -140,8 +197,14 @@ int dispatch(int argc, char** argv) {
   responder_command->add_option("uid", responder_options.uid);
   responder_command->add_option("gid", responder_options.gid);
 
+  Words words = words_of(argc, argv);
+  if (const std::string unknown = name_unknown_command(&app, words); !unknown.empty()) {
+    (void)std::fprintf(stderr, "msi2imds: %s\n", unknown.c_str());
+    return kUsage;
+  }
+  std::ranges::reverse(words);  // as this parse() has it
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kGood : kUsage;
   }
@@ -199,12 +262,23 @@ void open_missing_stdio() {
   }
 }
 
+// What a command prints is part of what it does: a full disk or a closed pipe is a failure.
+int with_output(int status) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+    return status;
+  }
+  (void)std::fprintf(stderr, "msi2imds: cannot write the output: %s\n",
+                     errno == 0 ? "not all of it was taken" : std::strerror(errno));
+  return status == msi2imds::cli::kGood ? msi2imds::cli::kFailed : status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   open_missing_stdio();
   try {
-    return msi2imds::cli::dispatch(argc, argv);
+    return with_output(msi2imds::cli::dispatch(argc, argv));
   } catch (const std::exception& error) {
     (void)std::fprintf(stderr, "msi2imds: cannot go on: %s\n", error.what());
     return msi2imds::cli::kFailed;

@@ -75,6 +75,10 @@ bool is_forbidden(const Error& error) {
          error.code() == boost::system::errc::operation_not_permitted;
 }
 
+std::string with_advice(const Error& error) {
+  return error.message() + (is_forbidden(error) ? "; use sudo, or be in the responder's group" : "");
+}
+
 std::string explain_silence(const Error& error, const std::string& admin_socket) {
   const auto& code = error.code();
   if (code == boost::system::errc::no_such_file_or_directory ||
@@ -82,7 +86,7 @@ std::string explain_silence(const Error& error, const std::string& admin_socket)
     return "msi2imds is not running (cannot " + error.message() + ")";
   }
   if (is_forbidden(error)) {
-    return "not permitted to ask; use sudo, or be in the responder's group (cannot " + error.message() + ")";
+    return "cannot " + with_advice(error);
   }
   return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")" +
          who_lacks_descriptors(admin_socket);

@@ -9,21 +9,21 @@
 namespace msi2imds::cli {
 namespace {
 
-std::string text_of(usage::Table table, bool running = true) {
+std::string text_of(usage::Table table, bool running = true, std::optional<std::size_t> columns = 100) {
   CallersReport report;
   report.made = usage::kNow;
   report.quiet_days = 30;
   report.running = running;
   report.verdict = usage::judge(table, report.made, report.quiet_days);
   report.table = std::move(table);
-  return to_text(report);
+  return to_text(report, columns);
 }
 
-void expect_narrow_and_printable(const std::string& text) {
+void expect_narrow_and_printable(const std::string& text, std::size_t columns = 100) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const bool is_sentence = line.find(": ") != std::string::npos;  // the terminal wraps those
-    EXPECT_TRUE(is_sentence || line.size() <= 100) << line.size() << ": " << line;
+    EXPECT_TRUE(is_sentence || line.size() <= columns) << line.size() << ": " << line;
     for (const char c : line) {
       ASSERT_TRUE(c >= 0x20 && c < 0x7f) << static_cast<int>(c) << " in " << line;
     }
@@ -87,10 +87,32 @@ TEST(CallersTextTest, LongNamesFitInto100Columns) {
       usage::ask(table, caller, usage::kNow, "https://" + std::to_string(uid) + std::string(300, 'r'));
     }
   }
+  for (const std::size_t columns : {80, 100, 137, 400}) {
+    expect_narrow_and_printable(text_of(table, true, columns), columns);
+  }
   const std::string text = text_of(std::move(table));
-  expect_narrow_and_printable(text);
   EXPECT_NE(text.find("(other callers)"), std::string::npos);
   EXPECT_NE(text.find("(other resources)"), std::string::npos) << text.substr(0, 3000);
+}
+
+// Whoever cuts the table into columns by a program wants the names that he is to find again.
+TEST(CallersTextTest, WithoutATerminalNamesAreWhole) {
+  usage::Table table(usage::kNow - usage::kDay);
+  const std::string unit = std::string(60, 'u') + ".service";
+  const std::string program = "/opt/" + std::string(70, 'p');
+  const std::string resource = "https://" + std::string(150, 'r') + "/";
+  usage::ask(table, usage::a_caller(unit, program), usage::kNow, resource);
+  const std::string text = text_of(std::move(table), true, std::nullopt);
+  EXPECT_NE(text.find(unit + "  " + program + "  "), std::string::npos) << text;
+  EXPECT_NE(text.find(resource + " 1\n"), std::string::npos) << text;
+}
+
+TEST(CallersTextTest, AWideTerminalShowsLongerNames) {
+  usage::Table table(usage::kNow - usage::kDay);
+  const std::string program = "/usr/local/lib/backup/bin/" + std::string(30, 'p');
+  usage::ask(table, usage::a_caller("backup.service", program), usage::kNow, "https://x");
+  EXPECT_EQ(text_of(table, true, 100).find(program), std::string::npos);
+  EXPECT_NE(text_of(table, true, 200).find(program), std::string::npos);
 }
 
 }  // namespace
