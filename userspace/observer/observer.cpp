@@ -14,14 +14,11 @@
 #include <utility>
 
 #include "abi.h"
+#include "base/network_namespace.hpp"
 #include "loader/cgroup.hpp"
 #include "loader/libbpf.hpp"
 #include "loader/port_set.hpp"
 #include "observe.skel.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 namespace msi2imds::observer {
 namespace {
@@ -177,10 +174,8 @@ Result<void> Observer::attach_to(const std::string& cgroup) {
 
 // Until then nothing is recorded.
 Result<void> Observer::learn_namespace(std::uint16_t legacy_port) {
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  if (::getsockopt(udp_.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0) {
-    return put(skeleton_->maps.own_namespace, &cookie, sizeof cookie);
+  if (const auto told = namespace_cookie_of(udp_.get()); told) {
+    return put(skeleton_->maps.own_namespace, &*told, sizeof *told);
   }
   // The programs see this connect(), which sends nothing.
   const SocketAddress address = SocketAddress::ipv4_loopback(legacy_port);
@@ -188,6 +183,7 @@ Result<void> Observer::learn_namespace(std::uint16_t legacy_port) {
     return Error::from_errno(errno, "find out the cookie of this network namespace");
   }
   const std::uint32_t first = 0;
+  std::uint64_t cookie = 0;
   (void)bpf_map__lookup_elem(skeleton_->maps.own_namespace, &first, sizeof first, &cookie, sizeof cookie, 0);
   return cookie != 0 ? Result<void>()
                      : Error::from_errno(ENOENT, "find out the cookie of this network namespace");

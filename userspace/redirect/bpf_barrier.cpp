@@ -15,14 +15,11 @@
 
 #include "abi.h"
 #include "barrier.skel.h"
+#include "base/network_namespace.hpp"
 #include "base/unique_fd.hpp"
 #include "loader/cgroup.hpp"
 #include "loader/pinned_link.hpp"
 #include "redirect/own_namespace.hpp"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 namespace msi2imds::redirect {
 namespace {
@@ -58,10 +55,8 @@ Result<void> put_first(bpf_map* map, const void* value, std::size_t size) {
 // The cookie of this network namespace; kernels before 5.14 tell it to the programs alone, where they see a
 // connect() of ours, which sends nothing.
 Result<void> learn_own_namespace(const barrier_bpf& skeleton, const UniqueFd& udp) {
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  if (::getsockopt(udp.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0) {
-    return put_first(skeleton.maps.own_namespace, &cookie, sizeof cookie);
+  if (const auto told = namespace_cookie_of(udp.get()); told) {
+    return put_first(skeleton.maps.own_namespace, &*told, sizeof *told);
   }
   const Result<UniqueFd> root = loader::open_cgroup("/");
   if (!root) {
@@ -76,6 +71,7 @@ Result<void> learn_own_namespace(const barrier_bpf& skeleton, const UniqueFd& ud
   const SocketAddress nobody = SocketAddress::ipv4_loopback(1);
   (void)::connect(udp.get(), nobody.get(), nobody.size());
   const std::uint32_t first = 0;
+  std::uint64_t cookie = 0;
   (void)bpf_map__lookup_elem(skeleton.maps.own_namespace, &first, sizeof first, &cookie, sizeof cookie, 0);
   return cookie != 0 ? Result<void>()
                      : Error::from_errno(ENOENT, "find out the cookie of this network namespace");

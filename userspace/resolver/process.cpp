@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/directory.hpp"
+#include "base/same_file.hpp"
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "resolver/redact.hpp"
@@ -82,11 +83,11 @@ FileId file_id_of(const std::string& path) {
   return is_there ? FileId{.device = status.st_dev, .inode = status.st_ino} : FileId();
 }
 
-bool is_same_file(const std::string& one, const std::string& other) {
+bool are_names_of_one_file(const std::string& one, const std::string& other) {
   struct stat first {};
   struct stat second {};
   return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+         is_same_file(first, second);
 }
 
 // proc(5): "pid (comm) state ppid ..."; comm may hold anything, parentheses too.
@@ -169,7 +170,7 @@ void read_program(Process& process, const std::string& proc, const std::string& 
   const std::optional<std::string> root = root_of(proc, directory);
   process.program_is_verified = root && process.program.starts_with('/') &&
                                 !process.program.ends_with(kDeleted) &&
-                                is_same_file(exe, *root + process.program);
+                                are_names_of_one_file(exe, *root + process.program);
   process.root = root.value_or("");
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/network_namespace.hpp"
 #include "supervisor/still_accepts.hpp"
 
 namespace msi2imds::supervisor {
@@ -25,26 +26,15 @@ constexpr int kBacklog = 4096;
 constexpr int kReceiveBuffer = 8192;
 constexpr int kSendBuffer = 4096;
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 int int_option(int socket, int level, int name) {
   int value = 0;
   socklen_t size = sizeof value;
   return ::getsockopt(socket, level, name, &value, &size) == 0 ? value : -1;
 }
 
-// 0 where the kernel does not tell (before 5.14).
-std::uint64_t namespace_cookie(int socket) {
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  return ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
 bool is_of_our_namespace(int socket) {
   const UniqueFd own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return !own || namespace_cookie(socket) == namespace_cookie(own.get());
+  return !own || namespace_cookie_of(socket) == namespace_cookie_of(own.get());
 }
 
 // Why an inherited descriptor is of no use, or nullptr.

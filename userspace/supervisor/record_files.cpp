@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/child.hpp"
+#include "base/same_file.hpp"
 #include "base/signals.hpp"
 #include "supervisor/file_error.hpp"
 
@@ -46,7 +47,7 @@ int replace(int file, const std::string& path) {
   if (::fdatasync(file) != 0 || ::fstat(file, &written) != 0 || ::lstat(next.c_str(), &found) != 0) {
     return errno;
   }
-  if (found.st_dev != written.st_dev || found.st_ino != written.st_ino) {
+  if (!is_same_file(found, written)) {
     return ESTALE;
   }
   return std::rename(next.c_str(), path.c_str()) == 0 ? 0 : errno;

@@ -15,6 +15,7 @@
 
 #include "base/command.hpp"
 #include "base/log.hpp"
+#include "base/same_file.hpp"
 #include "base/text.hpp"
 #include "config/endpoint.hpp"
 #include "waagent/note.hpp"
@@ -109,8 +110,7 @@ Result<void> note_linked(const Places& places, const UniqueFd& root, ino_t inode
 
 bool has_both_names(const UniqueFd& root, const struct stat& found) {
   struct stat fresh {};
-  return ::fstatat(root.get(), kFreshName, &fresh, AT_SYMLINK_NOFOLLOW) == 0 &&
-         fresh.st_dev == found.st_dev && fresh.st_ino == found.st_ino;
+  return ::fstatat(root.get(), kFreshName, &fresh, AT_SYMLINK_NOFOLLOW) == 0 && is_same_file(fresh, found);
 }
 
 // Replaces a file of ours. Clients find the old one meanwhile, so the note may be written first.
