@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cerrno>
 #include <functional>
 #include <map>
 #include <span>
@@ -19,11 +18,6 @@
 
 namespace msi2imds::netlink {
 namespace {
-
-Result<UniqueFd> open_netfilter_socket() {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  return socket ? Result<UniqueFd>(std::move(socket)) : Error::from_errno(errno, "open a netfilter socket");
-}
 
 using Read = std::function<std::optional<Forgettable>(std::span<const std::byte>)>;
 

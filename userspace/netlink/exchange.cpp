@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "netlink/exchange.hpp"
 
+#include <linux/netlink.h>
 #include <netlink/msg.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace msi2imds::netlink {
 namespace {
@@ -24,7 +26,20 @@ Result<void> result_of(int err, const char* what) {
   return err == 0 ? Result<void>() : Error::from_errno(err, what);
 }
 
+Result<UniqueFd> open_socket(int protocol, const char* what) {
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  return socket ? Result<UniqueFd>(std::move(socket)) : Error::from_errno(errno, what);
+}
+
 }  // namespace
+
+Result<UniqueFd> open_netfilter_socket() {
+  return open_socket(NETLINK_NETFILTER, "open a netfilter socket");
+}
+
+Result<UniqueFd> open_sock_diag_socket() {
+  return open_socket(NETLINK_SOCK_DIAG, "open a sock_diag socket");
+}
 
 Result<void> list(int socket, std::span<const std::byte> request, const char* what,
                   const std::function<void(const nlmsghdr*)>& take) {

@@ -8,9 +8,13 @@
 #include <span>
 
 #include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 // Questions to the kernel over a netlink socket that nobody else reads from.
 namespace msi2imds::netlink {
+
+[[nodiscard]] Result<UniqueFd> open_netfilter_socket();
+[[nodiscard]] Result<UniqueFd> open_sock_diag_socket();
 
 // Asks for a list, and hands each message of it to `take`. Fails, too, where the kernel could not tell all of
 // it. `what` is what failed then.

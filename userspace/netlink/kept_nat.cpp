@@ -6,9 +6,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -85,13 +83,13 @@ Bytes table_with_rule(const std::string& table) {
 }  // namespace
 
 Result<UniqueFd> keep_nat(const std::string& table) {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  Result<UniqueFd> socket = open_netfilter_socket();
   if (!socket) {
-    return Error::from_errno(errno, "open a netfilter socket");
+    return socket;
   }
   // The first answer tells of the first failure, or that there was none.
-  const Result<void> made = change(socket.get(), table_with_rule(table), "keep NAT");
-  return made ? Result<UniqueFd>(std::move(socket)) : made.error();
+  const Result<void> made = change(socket->get(), table_with_rule(table), "keep NAT");
+  return made ? std::move(socket) : made.error();
 }
 
 }  // namespace msi2imds::netlink

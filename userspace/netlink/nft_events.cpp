@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "netlink/exchange.hpp"
+
 namespace msi2imds::netlink {
 namespace {
 
@@ -76,19 +78,19 @@ bool mentions_table(std::span<const std::byte> datagram, std::string_view table)
 }
 
 Result<NftEvents> NftEvents::open(std::string table) {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  Result<UniqueFd> socket = open_netfilter_socket();
   if (!socket) {
-    return Error::from_errno(errno, "open a netfilter socket");
+    return socket.error();
   }
   const sockaddr_nl anybody{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = 0};
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&anybody), sizeof anybody) != 0) {
+  if (::bind(socket->get(), reinterpret_cast<const sockaddr*>(&anybody), sizeof anybody) != 0) {
     return Error::from_errno(errno, "bind a netfilter socket");
   }
   const int group = NFNLGRP_NFTABLES;
-  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
+  if (::setsockopt(socket->get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
     return Error::from_errno(errno, "listen to changes of nftables");
   }
-  return NftEvents(std::move(socket), std::move(table));
+  return NftEvents(std::move(*socket), std::move(table));
 }
 
 bool NftEvents::changed() {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "netlink/errors.hpp"
+#include "netlink/exchange.hpp"
 
 namespace msi2imds::netlink {
 namespace {
@@ -22,11 +23,11 @@ constexpr int kMostDatagrams = 1024;
 }  // namespace
 
 Result<UniqueFd> SockDiag::open_socket() {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  Result<UniqueFd> socket = open_sock_diag_socket();
   if (!socket) {
-    return Error::from_errno(errno, "open a sock_diag socket");
+    return socket;
   }
-  SockDiag sock_diag(std::move(socket));
+  SockDiag sock_diag(std::move(*socket));
   const auto nobody = SocketAddress::ipv4_loopback(0);
   const auto found = sock_diag.find(nobody, nobody);
   if (!found && found.error().code() != Errc::no_such_socket) {

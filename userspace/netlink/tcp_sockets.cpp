@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <set>
 #include <span>
@@ -77,13 +76,8 @@ Result<void> dump(int socket, int family, __u32 states, std::vector<TcpSocket>& 
               });
 }
 
-Result<UniqueFd> open_sock_diag() {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  return socket ? Result<UniqueFd>(std::move(socket)) : Error::from_errno(errno, "open a sock_diag socket");
-}
-
 Result<std::vector<TcpSocket>> dump_all(__u32 states) {
-  const Result<UniqueFd> socket = open_sock_diag();
+  const Result<UniqueFd> socket = open_sock_diag_socket();
   if (!socket) {
     return socket.error();
   }
@@ -153,7 +147,7 @@ Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint
 
 Result<void> abort_connection(const TcpSocket& socket) {
   const char* const context = "abort a connection";
-  const Result<UniqueFd> diag = open_sock_diag();
+  const Result<UniqueFd> diag = open_sock_diag_socket();
   if (!diag) {
     return diag.error().within(context);
   }
