@@ -155,17 +155,23 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
   return count;
 }
 
-Result<std::vector<CgroupAttachment>> attach_by_links(std::span<const ProgramOfHook> programs, int cgroup) {
+Result<std::vector<CgroupAttachment>> attach_all(std::span<const ProgramOfHook> programs, int cgroup,
+                                                 AttachMethod method, const std::string& pins) {
   std::vector<CgroupAttachment> attachments;
   for (const ProgramOfHook& program : programs) {
-    Result<CgroupAttachment> attachment = CgroupAttachment::attach(program, cgroup, AttachMethod::link);
+    Result<CgroupAttachment> attachment = CgroupAttachment::attach(program, cgroup, method, pins);
     if (!attachment) {
       return attachment.error();
     }
-    if (attachment->outlives_process()) {
-      return Error::from_errno(ENOTSUP, "attach a program by a link");
-    }
     attachments.push_back(std::move(*attachment));
+  }
+  return attachments;
+}
+
+Result<std::vector<CgroupAttachment>> attach_by_links(std::span<const ProgramOfHook> programs, int cgroup) {
+  Result<std::vector<CgroupAttachment>> attachments = attach_all(programs, cgroup, AttachMethod::link);
+  if (attachments && std::ranges::any_of(*attachments, &CgroupAttachment::outlives_process)) {
+    return Error::from_errno(ENOTSUP, "attach a program by a link");
   }
   return attachments;
 }

@@ -99,6 +99,11 @@ std::size_t detach_leftovers(int cgroup, const std::vector<std::uint32_t>& kept,
 // How many programs of ours, of whatever process, are on the hooks of a cgroup.
 [[nodiscard]] std::size_t programs_of_ours(int cgroup);
 
+// Each program as CgroupAttachment::attach() does; where one fails, none stays.
+[[nodiscard]] Result<std::vector<CgroupAttachment>> attach_all(std::span<const ProgramOfHook> programs,
+                                                               int cgroup, AttachMethod method,
+                                                               const std::string& pins = {});
+
 // Each program by a link that goes with this process. ENOTSUP where the kernel has no links (before 5.7);
 // where one fails, none stays.
 [[nodiscard]] Result<std::vector<CgroupAttachment>> attach_by_links(std::span<const ProgramOfHook> programs,

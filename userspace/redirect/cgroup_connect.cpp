@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/cgroup_connect.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "loader/cgroup.hpp"
 #include "loader/cgroup_watch.hpp"
-#include "loader/pinned_link.hpp"
+#include "redirect/connect_leftovers.hpp"
 #include "redirect/guard.hpp"
-#include "redirect/own_namespace.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -27,50 +23,14 @@ std::vector<std::string> cgroups_of(const Plan& plan) {
   return plan.cgroups.empty() ? std::vector<std::string>{"/"} : plan.cgroups;
 }
 
-// What the names of this network namespace's pins begin with; others use the same directory.
-std::string connect_pin_prefix() {
-  return "cgroup_connect_" + std::to_string(own_namespace()) + "_";
-}
-
-// Where the links are pinned: a directory and what the names begin with. Empty: not to be pinned.
-std::string pins_of(const Plan& plan) {
-  return plan.may_outlive_us && !plan.pin_directory.empty() ? plan.pin_directory + "/" + connect_pin_prefix()
-                                                            : std::string();
-}
-
-std::string memory_pin(const std::string& pins) {
-  return pins + "dialled";
-}
-
 using Attachments = std::vector<loader::CgroupAttachment>;
 
 // All programs, or none.
-Result<Attachments> attach_all(const ConnectPrograms& programs, const std::string& cgroup,
-                               loader::AttachMethod method, const std::string& pins = {}) {
+Result<Attachments> attach_to_cgroup(const ConnectPrograms& programs, const std::string& cgroup,
+                                     loader::AttachMethod method, const std::string& pins = {}) {
   const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
-  if (!directory) {
-    return directory.error();
-  }
-  Attachments attachments;
-  for (const loader::ProgramOfHook& program : programs.programs()) {
-    Result<loader::CgroupAttachment> attachment =
-        loader::CgroupAttachment::attach(program, directory->get(), method, pins);
-    if (!attachment) {
-      return attachment.error();
-    }
-    attachments.push_back(std::move(*attachment));
-  }
-  return attachments;
-}
-
-// Does nothing while a link is pinned, since a successor may still use the memory.
-void forget_pinned_memory(const std::string& pins) {
-  const std::filesystem::path path(memory_pin(pins));
-  const std::string directory = path.parent_path().string();
-  if (loader::find_pins(directory, connect_pin_prefix(), BPF_LINK_TYPE_CGROUP).empty()) {
-    (void)::unlink(path.c_str());
-    (void)::rmdir(directory.c_str());  // stays when somebody else uses it
-  }
+  return directory ? loader::attach_all(programs.programs(), directory->get(), method, pins)
+                   : directory.error();
 }
 
 class CgroupConnectRedirection final : public Redirection {
@@ -79,7 +39,7 @@ class CgroupConnectRedirection final : public Redirection {
       : programs_(std::move(programs)),
         method_(method),
         listen_port_(plan.listen_port),
-        pins_(pins_of(plan)) {
+        pins_(connect_pins_of(plan)) {
     for (const std::string& cgroup : cgroups_of(plan)) {
       places_.push_back({.cgroup = cgroup, .attachments = {}});
     }
@@ -225,7 +185,7 @@ class CgroupConnectRedirection final : public Redirection {
   }
 
   Result<void> attach_to(Place& place) {
-    Result<Attachments> attachments = attach_all(programs_, place.cgroup, method_, pins_);
+    Result<Attachments> attachments = attach_to_cgroup(programs_, place.cgroup, method_, pins_);
     if (!attachments) {
       return attachments.error();
     }
@@ -248,7 +208,7 @@ class CgroupConnectRedirection final : public Redirection {
       }
     }
     if (can_stay && has_links) {
-      (void)programs_.keep_memory_pinned(memory_pin(pins_));  // without it, no connection is lost
+      (void)programs_.keep_memory_pinned(pinned_memory(pins_));  // without it, no connection is lost
     }
     return can_stay;
   }
@@ -301,37 +261,11 @@ class CgroupConnectRedirection final : public Redirection {
   std::optional<Guard> guard_;
 };
 
-// Looks at every cgroup: an earlier process may have been configured with others.
-std::vector<std::string> detach_leftovers(const std::vector<std::uint32_t>& kept) {
-  std::vector<std::string> removed;
-  loader::visit_cgroups([&](int directory, const std::string& path) {
-    const std::size_t count = loader::detach_leftovers(directory, kept, was_attached_from_here);
-    if (count > 0) {
-      removed.push_back("cgroup_connect: " + std::to_string(count) + " programs on cgroup '" + path + "'");
-    }
-  });
-  return removed;
-}
-
-// Removes all pins of this network namespace but those in `kept`.
-Result<std::vector<std::string>> unpin_leftovers(const std::vector<std::string>& kept, const Plan& plan) {
-  Result<std::vector<std::string>> removed =
-      loader::remove_pins_but(kept, plan.pin_directory, connect_pin_prefix(), BPF_LINK_TYPE_CGROUP);
-  if (!removed) {
-    return removed.error();
-  }
-  forget_pinned_memory(plan.pin_directory + "/" + connect_pin_prefix());
-  for (std::string& path : *removed) {
-    path.insert(0, "cgroup_connect: the link pinned at ");
-  }
-  return removed;
-}
-
 }  // namespace
 
 Result<ConnectPrograms> CgroupConnectRedirector::load_best(const Plan& plan) const {
-  const std::string pins = pins_of(plan);
-  const std::string memory = pins.empty() ? std::string() : memory_pin(pins);
+  const std::string pins = connect_pins_of(plan);
+  const std::string memory = pins.empty() ? std::string() : pinned_memory(pins);
   if (forced_.variant) {
     return ConnectPrograms::load(*forced_.variant, memory);
   }
@@ -356,7 +290,7 @@ asio::awaitable<Result<void>> CgroupConnectRedirector::probe(const Plan& plan) c
   }
   for (const std::string& cgroup : cgroups_of(plan)) {
     // Programs that are not configured redirect nothing while they are attached.
-    const Result<Attachments> attached = attach_all(*programs, cgroup, forced_.method);
+    const Result<Attachments> attached = attach_to_cgroup(*programs, cgroup, forced_.method);
     if (!attached &&
         (plan.cgroups.empty() || attached.error().code() != boost::system::errc::no_such_file_or_directory)) {
       co_return attached.error();
@@ -388,15 +322,15 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
   if (!attached) {
     co_return attached.error();
   }
-  (void)detach_leftovers(ids);
-  (void)unpin_leftovers(redirection->pinned(), plan);  // what is left redirects to nobody
+  (void)detach_connect_leftovers(ids);
+  (void)unpin_connect_leftovers(redirection->pinned(), plan);  // what is left redirects to nobody
   co_return redirection;
 }
 
 asio::awaitable<Result<std::vector<std::string>>> CgroupConnectRedirector::remove_leftovers(
     const Plan& plan, Removal /*removal*/) const {
-  std::vector<std::string> removed = detach_leftovers({});
-  const Result<std::vector<std::string>> unpinned = unpin_leftovers({}, plan);
+  std::vector<std::string> removed = detach_connect_leftovers({});
+  const Result<std::vector<std::string>> unpinned = unpin_connect_leftovers({}, plan);
   if (!unpinned) {
     co_return unpinned.error();
   }
