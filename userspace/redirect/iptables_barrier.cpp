@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "redirect/errors.hpp"
-#include "redirect/iptables_tool.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
@@ -56,9 +55,13 @@ std::string delete_barrier_marks(const std::vector<std::string>& ours) {
 std::vector<std::string> our_barrier_lines(std::string_view listing) {
   std::vector<std::string> ours;
   for (const std::string_view line : lines_of(listing)) {
-    if (line.find(kBarrierChain) != std::string_view::npos) {
-      ours.emplace_back(line);
+    if (line.find(kBarrierChain) == std::string_view::npos) {
+      continue;
     }
+    // As iptables-save prints it, with its counters: ":MSI2IMDS_BARRIER - [0:0]".
+    const bool is_saved_chain = line.starts_with(':');
+    ours.push_back(is_saved_chain ? fmt::format("-N {}", line.substr(1, line.find(' ') - 1))
+                                  : std::string(line));
   }
   return ours;
 }
@@ -94,32 +97,17 @@ std::string iptables_barrier_removal_text(const std::vector<std::string>& ours) 
 IptablesBarrier::IptablesBarrier(std::shared_ptr<CommandRunner> runner, std::vector<std::string> flavours)
     : runner_(std::move(runner)), flavours_(std::move(flavours)) {}
 
+IptablesPrograms IptablesBarrier::programs_of(const Tool& tool) {
+  return iptables_programs(*tool.family, tool.flavour);
+}
+
 asio::awaitable<Result<std::vector<std::string>>> IptablesBarrier::look(Tool tool) const {
-  std::string program = iptables_programs(*tool.family, tool.flavour).list;
-  std::vector<std::string> arguments = {"-t", "filter", "-S"};
-  const Result<std::string> listing = co_await run_tool(*runner_, std::move(program), std::move(arguments));
+  const Result<std::string> listing =
+      co_await list_iptables_table(*runner_, programs_of(tool), std::string("filter"));
   if (!listing) {
     co_return listing.error();
   }
   co_return our_barrier_lines(*listing);
-}
-
-asio::awaitable<Result<void>> IptablesBarrier::restore(Tool tool, std::string text) const {
-  std::string program = iptables_programs(*tool.family, tool.flavour).restore;
-  std::vector<std::string> arguments = {"--noflush"};
-  const Result<std::string> done =
-      co_await run_tool(*runner_, std::move(program), std::move(arguments), std::move(text));
-  co_return done ? Result<void>() : done.error();
-}
-
-asio::awaitable<Result<bool>> IptablesBarrier::speaks_nftables(Tool tool) const {
-  std::string program = iptables_programs(*tool.family, tool.flavour).list;
-  std::vector<std::string> arguments = {"--version"};
-  const Result<std::string> version = co_await run_tool(*runner_, std::move(program), std::move(arguments));
-  if (!version) {
-    co_return version.error();
-  }
-  co_return version->find("nf_tables") != std::string::npos;
 }
 
 asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const BarrierPlan& plan) {
@@ -128,11 +116,11 @@ asio::awaitable<Result<void>> IptablesBarrier::put_with(Tool tool, const Barrier
     co_return ours.error();
   }
   std::string text = iptables_barrier_text(plan, owner_, *ours);
-  const Result<void> put = co_await restore(tool, std::move(text));
+  const Result<void> put = co_await restore_iptables(*runner_, programs_of(tool), std::move(text));
   if (!put) {
     co_return put;
   }
-  const Result<bool> in_nftables = co_await speaks_nftables(tool);
+  const Result<bool> in_nftables = co_await speaks_nftables(*runner_, programs_of(tool));
   if (in_nftables && *in_nftables) {
     watch_ = std::make_unique<NftWatch>("filter");
   } else {
@@ -194,7 +182,7 @@ asio::awaitable<Result<std::vector<IptablesBarrier::Tool>>> IptablesBarrier::too
   for (const std::string& flavour : flavours_) {
     for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // Tool keeps the pointer
       const Tool tool{.family = family, .flavour = flavour};
-      const Result<bool> in_nftables = co_await speaks_nftables(tool);
+      const Result<bool> in_nftables = co_await speaks_nftables(*runner_, programs_of(tool));
       if (!in_nftables || seen.contains(std::pair(*in_nftables, family->domain))) {
         continue;
       }
@@ -240,7 +228,7 @@ asio::awaitable<Result<void>> IptablesBarrier::remove_with(Tool tool, Whose whos
       co_return Result<void>();
     }
     std::string text = iptables_barrier_removal_text(*ours);
-    removed = co_await restore(tool, std::move(text));
+    removed = co_await restore_iptables(*runner_, programs_of(tool), std::move(text));
     if (removed || is_busy(removed.error())) {
       break;
     }

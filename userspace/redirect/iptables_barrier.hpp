@@ -9,11 +9,12 @@
 #include "base/command.hpp"
 #include "redirect/barrier_rules.hpp"
 #include "redirect/change_watch.hpp"
+#include "redirect/iptables_tool.hpp"
 #include "redirect/nat_family.hpp"
 
 namespace msi2imds::redirect {
 
-// Those lines of `iptables -t filter -S` that are ours, in their order.
+// Those lines of a listing of the filter table that are ours, in their order, as `iptables -S` prints them.
 [[nodiscard]] std::vector<std::string> our_barrier_lines(std::string_view listing);
 
 // What iptables-restore is told, given our lines that are there: a chain to which beginnings of connections
@@ -49,11 +50,10 @@ class IptablesBarrier final : public BarrierRules {
     std::string flavour;
   };
 
+  [[nodiscard]] static IptablesPrograms programs_of(const Tool& tool);
   [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> look(Tool tool) const;
-  [[nodiscard]] asio::awaitable<Result<void>> restore(Tool tool, std::string text) const;
   [[nodiscard]] asio::awaitable<Result<void>> put_with(Tool tool, const BarrierPlan& plan);
   [[nodiscard]] asio::awaitable<Result<void>> remove_with(Tool tool, Whose whose) const;
-  [[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables(Tool tool) const;
   [[nodiscard]] asio::awaitable<Result<std::vector<Tool>>> tools_with_ours() const;
 
   std::shared_ptr<CommandRunner> runner_;

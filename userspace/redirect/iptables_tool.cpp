@@ -87,6 +87,37 @@ asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nfta
       lines.end();
 }
 
+asio::awaitable<Result<std::string>> list_iptables_table(CommandRunner& runner, IptablesPrograms programs,
+                                                         std::string table) {
+  std::vector<std::string> arguments = {"-t", table, "-S"};
+  Result<std::string> listing = co_await run_tool(runner, programs.list, std::move(arguments));
+  if (!listing && listing.error().code() == Errc::tool_failed) {  // too old for -S
+    std::vector<std::string> of_table = {"-t", table};
+    Result<std::string> saved = co_await run_tool(runner, programs.save, std::move(of_table));
+    if (saved) {
+      listing = std::move(saved);
+    }
+  }
+  co_return listing;
+}
+
+asio::awaitable<Result<void>> restore_iptables(CommandRunner& runner, IptablesPrograms programs,
+                                               std::string text) {
+  std::vector<std::string> arguments = {"--noflush"};
+  const Result<std::string> done =
+      co_await run_tool(runner, programs.restore, std::move(arguments), std::move(text));
+  co_return done ? Result<void>() : done.error();
+}
+
+asio::awaitable<Result<bool>> speaks_nftables(CommandRunner& runner, IptablesPrograms programs) {
+  std::vector<std::string> arguments = {"--version"};
+  const Result<std::string> version = co_await run_tool(runner, programs.list, std::move(arguments));
+  if (!version) {
+    co_return version.error();
+  }
+  co_return version->find("nf_tables") != std::string::npos;
+}
+
 Wait real_wait() {
   return sleep_for;
 }
@@ -95,26 +126,11 @@ IptablesTool::IptablesTool(IptablesPrograms programs, std::shared_ptr<CommandRun
     : programs_(std::move(programs)), runner_(std::move(runner)), wait_(std::move(wait)) {}
 
 asio::awaitable<Result<IptablesNat>> IptablesTool::look_once() const {
-  std::vector<std::string> arguments = {"-t", "nat", "-S"};
-  Result<std::string> listing = co_await run_tool(*runner_, programs_.list, std::move(arguments));
-  if (!listing && listing.error().code() == Errc::tool_failed) {  // too old for -S
-    std::vector<std::string> table = {"-t", "nat"};
-    Result<std::string> saved = co_await run_tool(*runner_, programs_.save, std::move(table));
-    if (saved) {
-      listing = std::move(saved);
-    }
-  }
+  const Result<std::string> listing = co_await list_iptables_table(*runner_, programs_, "nat");
   if (!listing) {
     co_return listing.error();
   }
   co_return read_iptables(*listing);
-}
-
-asio::awaitable<Result<void>> IptablesTool::restore_once(std::string text) const {
-  std::vector<std::string> arguments = {"--noflush"};
-  const Result<std::string> done =
-      co_await run_tool(*runner_, programs_.restore, std::move(arguments), std::move(text));
-  co_return done ? Result<void>() : done.error();
 }
 
 asio::awaitable<Result<void>> IptablesTool::change_once(const TextFor& text_for) const {
@@ -126,7 +142,7 @@ asio::awaitable<Result<void>> IptablesTool::change_once(const TextFor& text_for)
   if (text.empty()) {
     co_return Result<void>();
   }
-  co_return co_await restore_once(std::move(text));
+  co_return co_await restore_iptables(*runner_, programs_, std::move(text));
 }
 
 asio::awaitable<Result<IptablesNat>> IptablesTool::look() const {
@@ -134,20 +150,12 @@ asio::awaitable<Result<IptablesNat>> IptablesTool::look() const {
 }
 
 asio::awaitable<Result<void>> IptablesTool::restore(std::string text) const {
-  return persist(wait_, [this, text = std::move(text)] { return restore_once(text); });
+  return persist(wait_,
+                 [this, text = std::move(text)] { return restore_iptables(*runner_, programs_, text); });
 }
 
 asio::awaitable<Result<void>> IptablesTool::change(TextFor text_for) const {
   return persist(wait_, [this, text_for = std::move(text_for)] { return change_once(text_for); });
-}
-
-asio::awaitable<Result<bool>> IptablesTool::speaks_nftables() const {
-  std::vector<std::string> arguments = {"--version"};
-  const Result<std::string> version = co_await run_tool(*runner_, programs_.list, std::move(arguments));
-  if (!version) {
-    co_return version.error();
-  }
-  co_return version->find("nf_tables") != std::string::npos;
 }
 
 }  // namespace msi2imds::redirect

@@ -28,6 +28,18 @@ struct IptablesPrograms {
 [[nodiscard]] asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nftables,
                                                        const NatFamily& family, std::string table);
 
+// The rules of a table, as -S prints them or, where iptables is too old for that, as iptables-save does.
+[[nodiscard]] asio::awaitable<Result<std::string>> list_iptables_table(CommandRunner& runner,
+                                                                       IptablesPrograms programs,
+                                                                       std::string table);
+
+// Does what the text says, which is one transaction for each table that it names.
+[[nodiscard]] asio::awaitable<Result<void>> restore_iptables(CommandRunner& runner, IptablesPrograms programs,
+                                                             std::string text);
+
+// Whether it is an iptables that keeps its rules in nftables.
+[[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables(CommandRunner& runner, IptablesPrograms programs);
+
 using Wait = std::function<asio::awaitable<void>(std::chrono::milliseconds)>;
 
 [[nodiscard]] Wait real_wait();
@@ -48,12 +60,12 @@ class IptablesTool {
 
   [[nodiscard]] asio::awaitable<Result<void>> restore(std::string text) const;
 
-  // Whether it is an iptables that keeps its rules in nftables.
-  [[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables() const;
+  [[nodiscard]] asio::awaitable<Result<bool>> speaks_nftables() const {
+    return redirect::speaks_nftables(*runner_, programs_);
+  }
 
  private:
   [[nodiscard]] asio::awaitable<Result<IptablesNat>> look_once() const;
-  [[nodiscard]] asio::awaitable<Result<void>> restore_once(std::string text) const;
   [[nodiscard]] asio::awaitable<Result<void>> change_once(const TextFor& text_for) const;
 
   IptablesPrograms programs_;

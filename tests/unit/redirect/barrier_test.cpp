@@ -69,6 +69,17 @@ TEST(BarrierTextTest, IptablesReplacesOurJumpsAndLeavesOtherRules) {
   EXPECT_FALSE(is_barrier_of("0123abcd", ours));
 }
 
+// Of an iptables that is too old for -S; the counters change.
+TEST(BarrierTextTest, IptablesReadsWhatIptablesSavePrints) {
+  const std::vector<std::string> ours = our_barrier_lines(
+      "*filter\n:OUTPUT ACCEPT [3:180]\n:MSI2IMDS_BARRIER - [7:420]\n:MSI2IMDS_BARRIER_89abcdef - [0:0]\n"
+      "-A OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j MSI2IMDS_BARRIER\nCOMMIT\n");
+  EXPECT_EQ(ours, (std::vector<std::string>{
+                      "-N MSI2IMDS_BARRIER", "-N MSI2IMDS_BARRIER_89abcdef",
+                      "-A OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j MSI2IMDS_BARRIER"}));
+  EXPECT_TRUE(is_barrier_of("89abcdef", ours));
+}
+
 class RulesBarrierTest : public testing::Test {
  protected:
   [[nodiscard]] std::string raise(Barrier& barrier) const {
