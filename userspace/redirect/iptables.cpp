@@ -12,6 +12,7 @@
 #include "redirect/errors.hpp"
 #include "redirect/iptables_rules.hpp"
 #include "redirect/nat_redirection.hpp"
+#include "redirect/nat_removal.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {

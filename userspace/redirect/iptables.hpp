@@ -10,7 +10,7 @@
 
 #include "base/command.hpp"
 #include "redirect/iptables_tool.hpp"
-#include "redirect/nat_redirection.hpp"
+#include "redirect/nat_removal.hpp"
 #include "redirect/redirector.hpp"
 
 namespace msi2imds::redirect {

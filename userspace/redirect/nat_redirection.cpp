@@ -2,27 +2,16 @@
 #include "redirect/nat_redirection.hpp"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <cerrno>
-#include <chrono>
-#include <functional>
 #include <utility>
 
 #include "base/run_to_end.hpp"
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
-#include "redirect/errors.hpp"
-#include "redirect/open_connections.hpp"
-#include "redirect/tool.hpp"
+#include "redirect/nat_removal.hpp"
 
 namespace msi2imds::redirect {
 namespace {
-
-// Longer than a request may take.
-constexpr std::chrono::seconds kLongestClosing{90};
-constexpr std::chrono::milliseconds kClosingPoll{100};
-constexpr std::chrono::seconds kFinishPatience{60};  // of a process for which nobody waits
 
 // Guards that still remove the rules of redirections that are gone.
 std::vector<Guard>& guards_at_work() {
@@ -40,126 +29,7 @@ bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& add
                      [&address](const Listener& listener) { return listener.address == address; });
 }
 
-asio::awaitable<void> wait_for_connections_to_end(std::uint16_t listen_port) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  const auto deadline = std::chrono::steady_clock::now() + kLongestClosing;
-  while (count_open_connections(listen_port) > 0 && std::chrono::steady_clock::now() < deadline) {
-    timer.expires_after(kClosingPoll);
-    (void)co_await timer.async_wait(kAsTuple);
-  }
-}
-
-using Change = std::function<asio::awaitable<Result<void>>(NatRules&)>;
-
-// Changes all of them. Those which another tool is changing are tried again until the deadline, and do not
-// keep the others waiting.
-asio::awaitable<Result<void>> change_all(std::vector<NatRules*> all, Change change, Deadline deadline) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  Result<void> result;
-  while (true) {
-    std::vector<NatRules*> busy;
-    Result<void> refusal;
-    for (NatRules* rules : all) {
-      const Result<void> changed = co_await change(*rules);
-      if (!changed && is_busy(changed.error())) {
-        busy.push_back(rules);
-        refusal = changed;
-      } else if (!changed) {
-        result = changed;
-      }
-    }
-    if (busy.empty()) {
-      co_return result;
-    }
-    if (std::chrono::steady_clock::now() >= deadline) {
-      co_return refusal;
-    }
-    all = std::move(busy);
-    timer.expires_after(kBetweenAttempts);
-    (void)co_await timer.async_wait(kAsTuple);
-  }
-}
-
-// New connections are no longer redirected. `closing` are the rules of which something is left for those that
-// are open.
-asio::awaitable<Result<void>> stop_redirecting(NatRules& rules, Whose whose,
-                                               std::vector<NatRules*>& closing) {
-  const Result<bool> closed = co_await rules.close(whose);
-  if (!closed && is_busy(closed.error())) {
-    co_return closed.error();
-  }
-  if (!closed) {
-    co_return co_await rules.remove(whose);
-  }
-  if (*closed) {
-    closing.push_back(&rules);
-  }
-  co_return Result<void>();
-}
-
-asio::awaitable<Result<void>> finish(std::vector<NatRules*> closing, Deadline deadline) {
-  const Change finish_one = [](NatRules& rules) { return rules.finish(); };
-  co_return co_await change_all(std::move(closing), finish_one, deadline);
-}
-
-asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
-                                                         std::uint16_t listen_port) {
-  if (!closing.empty()) {
-    co_await wait_for_connections_to_end(listen_port);
-    (void)netlink::forget_ended(listen_port);
-    (void)co_await finish(std::move(closing), deadline_after(kFinishPatience));
-  }
-}
-
-// What is left to do in the guard's process, which has nobody to report a failure to.
-struct Remaining {
-  std::vector<NatRules*> redirecting;
-  std::vector<NatRules*> closing;
-  std::uint16_t listen_port;
-};
-
-// False: another tool is changing rules.
-asio::awaitable<bool> remove_for_a_process_that_is_gone(Remaining& remaining) {
-  std::vector<NatRules*> busy;
-  for (NatRules* rules : remaining.redirecting) {
-    const Result<void> stopped = co_await stop_redirecting(*rules, Whose::ours, remaining.closing);
-    if (!stopped && is_busy(stopped.error())) {
-      busy.push_back(rules);
-    }
-  }
-  remaining.redirecting = std::move(busy);
-  if (!remaining.redirecting.empty()) {
-    co_return false;
-  }
-  co_await finish_once_connections_have_ended(remaining.closing, remaining.listen_port);
-  co_return true;
-}
-
 }  // namespace
-
-// Connections are counted after new ones are redirected no more: one that came between the count and the
-// removal would lose its translation. The kernel translates those that exist only while there is a NAT rule,
-// so one stays until they have ended; removing it is left to a process that may outlive us. What close() left
-// redirects nothing, so that process does no harm if it fails.
-asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
-                                            std::uint16_t listen_port, Deadline deadline) {
-  std::vector<NatRules*> closing;
-  const Change stop = [whose, &closing](NatRules& rules) { return stop_redirecting(rules, whose, closing); };
-  Result<void> stopped = co_await change_all(std::move(all), stop, deadline);
-  (void)netlink::forget_ended(listen_port);
-  if (count_open_connections(listen_port) == 0) {
-    const Result<void> finished = co_await finish(closing, deadline);
-    co_return stopped ? finished : stopped;
-  }
-  std::function<void()> finish_later = [&closing, listen_port] {
-    run_to_end(finish_once_connections_have_ended(closing, listen_port));
-  };
-  const Result<void> detached = co_await run_detached(std::move(finish_later));
-  if (!detached) {
-    (void)co_await finish(closing, deadline);
-  }
-  co_return stopped;
-}
 
 bool are_rules_left_to_guards() {
   collect_ended_guards();
@@ -171,26 +41,6 @@ bool are_rules_left_to_guards() {
   }
   guards_at_work() = std::move(at_work);
   return !guards_at_work().empty();
-}
-
-asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
-                                                         Removal removal, std::uint16_t listen_port,
-                                                         Deadline deadline) {
-  std::vector<std::string> names;
-  std::vector<NatRules*> all;
-  for (const NatLeftover& leftover : leftovers) {
-    names.insert(names.end(), leftover.names.begin(), leftover.names.end());
-    all.push_back(leftover.rules.get());
-  }
-  Result<void> removed;
-  if (removal == Removal::gently) {
-    removed = co_await remove_gently(std::move(all), Whose::anybodys, listen_port, deadline);
-  } else {
-    const Change remove_one = [](NatRules& rules) { return rules.remove(Whose::anybodys); };
-    removed = co_await change_all(std::move(all), remove_one, deadline);
-    (void)netlink::forget_ended(listen_port);
-  }
-  co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
 }
 
 UniqueFd keep_nat() {
@@ -217,13 +67,11 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   const auto families =
       std::make_shared<Families>(Families{.ipv4 = std::move(ipv4), .ipv6 = std::move(ipv6)});
   const auto remaining =
-      std::make_shared<Remaining>(Remaining{.redirecting = {families->ipv4.get(), families->ipv6.get()},
-                                            .closing = {},
-                                            .listen_port = plan.listen_port});
+      std::make_shared<NatRemaining>(NatRemaining{.redirecting = {families->ipv4.get(), families->ipv6.get()},
+                                                  .closing = {},
+                                                  .listen_port = plan.listen_port});
   // The guard is started before the rules are put, so that they never exist without it.
-  Guard::Undo undo = [families, remaining] {
-    return run_to_end(remove_for_a_process_that_is_gone(*remaining));
-  };
+  Guard::Undo undo = [families, remaining] { return run_to_end(go_on_removing(*remaining)); };
   const std::vector<int> none;
   const IfKilled if_killed = plan.may_outlive_us ? IfKilled::leave : IfKilled::undo;
   auto guard = co_await Guard::start(std::move(undo), none, Guard::kPatience, if_killed);

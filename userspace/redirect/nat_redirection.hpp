@@ -26,16 +26,6 @@ namespace msi2imds::redirect {
 // Collects the guards that have ended.
 [[nodiscard]] bool are_rules_left_to_guards();
 
-// Rules that an earlier process has left, and what of them is there.
-struct NatLeftover {
-  std::unique_ptr<NatRules> rules;
-  std::vector<std::string> names;
-};
-
-// Removes them; says what they were.
-[[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
-    const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
-
 // While the handle is open, whoever removes all rules cuts off nobody whose connection is translated. Empty
 // where the kernel is too old for it.
 [[nodiscard]] UniqueFd keep_nat();

@@ -5,6 +5,7 @@
 
 #include "redirect/errors.hpp"
 #include "redirect/nat_redirection.hpp"
+#include "redirect/nat_removal.hpp"
 #include "redirect/nft_rules.hpp"
 #include "redirect/nft_text.hpp"
 #include "redirect/nft_tool.hpp"

@@ -21,6 +21,7 @@
 
 #include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
+#include "redirect/nat_removal.hpp"
 #include "support_cpp/sockets.hpp"
 
 namespace msi2imds::redirect {
