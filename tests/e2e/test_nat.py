@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""NAT gives some clients another port; each is known all the same, and passes for nobody else."""
+"""What NAT brings with it: clients' ports that change, and a kernel that has to track connections."""
 
 import contextlib
+import json
 import re
 
 import pytest
 
 import backends
+from legacy_port import a_token_is_served, ask, assert_refused
 from pausing_client import PausingClient
 from programs import run_in
+from tokens import assert_legacy_success
+from waiting import wait_until
 
 ALLOWED_UID, OTHER_UID = 20001, 20002
 OWN_PORT = 40000
 FIRST, SECOND = 50342, 50343
+NOTRACK = f"table inet exempt {{ chain c {{ type filter hook output priority -300; tcp dport {FIRST} notrack; }}; }}"
 
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 
@@ -58,3 +63,26 @@ def test_nobody_passes_for_the_owner_of_the_port_that_he_was_given(enforcing, ho
         assert allowed.ask() == 200
         lines = enforcing.wait_for_audit(2)
         assert {(line["uid"], line["pid"]) for line in lines} == {(ALLOWED_UID, allowed.pid), (OTHER_UID, other.pid)}
+
+
+@by_rules
+def test_connections_that_are_exempt_from_tracking_are_told(service, host, backend):
+    """No NAT rule is asked about them: they are refused at once, and nobody says that all is well."""
+    run_in(host, "nft", NOTRACK).check_returncode()
+    assert_refused(host)
+    wait_until(lambda: not service.status_json()["intercepting"], 15, "status tells")
+    assert "notrack" in service.status().stdout
+    findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
+    assert any("notrack" in finding["text"] for finding in findings if finding["level"] != "ok")
+    run_in(host, "nft", "delete", "table", "inet", "exempt").check_returncode()
+    wait_until(lambda: service.status_json()["intercepting"], 15, "status tells")
+    assert a_token_is_served(host)
+
+
+def test_auto_serves_connections_that_are_exempt_from_tracking(emulator, new_service, host):
+    """Without BPF, NAT would be next."""
+    run_in(host, "nft", NOTRACK).check_returncode()
+    service = new_service({"redirect.backend": "auto"})
+    service.start(wrapper=["setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin", "--"])
+    assert service.status_json()["backend"] == "listen"
+    assert_legacy_success(ask(host), "https://management.azure.com/")

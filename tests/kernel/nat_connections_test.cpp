@@ -12,6 +12,7 @@
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
 #include "netlink/original_destination.hpp"
+#include "redirect/errors.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -126,6 +127,52 @@ TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {
   EXPECT_TRUE(comes_true([] { return !is_closing(); }));
   EXPECT_TRUE(run_to_end(redirection_->check()));
   EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+}
+
+// Somebody exempts connections from tracking, as long as this exists.
+class Notrack {
+ public:
+  explicit Notrack(const std::string& which) {
+    run_tool("nft", {"-f", "/dev/stdin"},
+             "table inet exempt {\n chain c {\n  type filter hook output priority -300;\n  " + which +
+                 " notrack\n }\n}\n");
+  }
+  Notrack(const Notrack&) = delete;
+  Notrack& operator=(const Notrack&) = delete;
+  ~Notrack() {
+    run_tool("nft", {"delete", "table", "inet", "exempt"});
+  }
+};
+
+const std::string kPortIsExempt = "tcp dport " + std::to_string(kPort);
+
+TEST_P(NatConnectionsTest, AreRefusedAtOnceWhereTheyAreExemptFromTracking) {
+  install();
+  const Notrack notrack(kPortIsExempt);
+  for (const char* address : {"127.0.0.1", "::1"}) {
+    EXPECT_EQ(dial(address, kPort).error, ECONNREFUSED) << address;
+    EXPECT_TRUE(is_ours(address, kSecondPort)) << address;
+  }
+}
+
+// The rules are all there, so there is nothing to put back.
+TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeACheckFail) {
+  for (const std::string& which : {kPortIsExempt, std::string("oif \"lo\"")}) {
+    install();
+    const Notrack notrack(which);
+    const auto repaired = run_to_end(redirection_->repair());
+    ASSERT_FALSE(repaired) << which;
+    EXPECT_EQ(repaired.error().code(), redirect::Errc::untracked) << repaired.error().message();
+    EXPECT_FALSE(run_to_end(redirection_->check())) << which;
+    uninstall();
+  }
+}
+
+TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeAProbeFail) {
+  const Notrack notrack(kPortIsExempt);
+  const auto probed = run_to_end(redirector_->probe(plan_));
+  ASSERT_FALSE(probed);
+  EXPECT_EQ(probed.error().code(), redirect::Errc::untracked) << probed.error().message();
 }
 
 // Its client would wait for ever if the kernel no longer translated the FIN.

@@ -34,4 +34,19 @@ Result<SocketAddress> original_destination(int socket) {
   return original;
 }
 
+// The kernel looks for a connection by both ends of the socket, and knows it only if it tracks it.
+std::optional<bool> is_tracked(int socket) {
+  const Result<SocketAddress> local = SocketAddress::local_of(socket);
+  if (!local) {
+    return std::nullopt;
+  }
+  sockaddr_storage storage{};
+  socklen_t size = local->size();
+  const int level = local->family() == AF_INET6 ? SOL_IPV6 : SOL_IP;
+  if (::getsockopt(socket, level, SO_ORIGINAL_DST, &storage, &size) == 0) {
+    return true;
+  }
+  return errno == ENOENT ? std::optional(false) : std::nullopt;
+}
+
 }  // namespace msi2imds::netlink

@@ -26,6 +26,9 @@ const char* explain(Errc errc) {
       return "the rule was accepted, but connections do not follow it";
     case Errc::incomplete:
       return "not in force";
+    case Errc::untracked:
+      return "another firewall rule exempts them from tracking (notrack), so no NAT rule is asked about "
+             "them; `msi2imds doctor` shows it";
   }
   return "unknown error";
 }

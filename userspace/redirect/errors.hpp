@@ -17,6 +17,7 @@ enum class Errc {
   tool_failed,        // for another reason, which the tool has told
   no_effect,          // accepted, but connections do not follow the rule
   incomplete,         // rules of ours are missing
+  untracked,          // a rule of somebody else keeps NAT from connections
 };
 
 const boost::system::error_category& error_category();

@@ -21,14 +21,19 @@ namespace {
 // How long a probe tries to take back its rule; while it cannot put it, it does not wait.
 constexpr std::chrono::seconds kProbePatience{5};
 
-// Adds a rule that matches no connection, to find out whether the kernel accepts it, and removes it.
-asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family, Deadline deadline) {
+// Adds a rule that matches no connection, to find out whether the kernel accepts it and asks it about the
+// legacy ports, and removes it.
+asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& family, const Plan& plan,
+                                       Deadline deadline) {
   Result<void> added = co_await insist(deadline, [&] { return tool.restore(iptables_probe_text(family)); });
   if (!added) {
     co_return added;
   }
+  const Result<void> tracked = find_all_tracked(plan.legacy_ports, plan.listen_port);
   const Deadline end = std::max(deadline, deadline_after(kProbePatience));
-  co_return co_await insist(end, [&] { return tool.restore(iptables_probe_removal_text()); });
+  const Result<void> removed =
+      co_await insist(end, [&] { return tool.restore(iptables_probe_removal_text()); });
+  co_return tracked ? removed : tracked;
 }
 
 std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& family) {
@@ -54,10 +59,11 @@ IptablesTool IptablesRedirector::tool(const NatFamily& family, const std::string
   return {iptables_programs(family, flavour), options_.runner, options_.wait};
 }
 
-asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour(Deadline deadline) const {
+asio::awaitable<Result<std::string>> IptablesRedirector::find_flavour(const Plan& plan,
+                                                                      Deadline deadline) const {
   std::optional<Error> refusal;
   for (const std::string& flavour : options_.flavours) {
-    const Result<void> tried = co_await try_rule(tool(kIpv4, flavour), kIpv4, deadline);
+    const Result<void> tried = co_await try_rule(tool(kIpv4, flavour), kIpv4, plan, deadline);
     if (tried) {
       co_return flavour;
     }
@@ -76,7 +82,7 @@ asio::awaitable<Result<void>> IptablesRedirector::probe(const Plan& plan) const 
   if (!plan.cgroups.empty()) {
     co_return cannot_choose_callers();
   }
-  const Result<std::string> flavour = co_await find_flavour(Deadline::min());
+  const Result<std::string> flavour = co_await find_flavour(plan, Deadline::min());
   co_return flavour ? Result<void>() : flavour.error();
 }
 
@@ -98,7 +104,7 @@ asio::awaitable<std::unique_ptr<NatRules>> IptablesRedirector::rules_of(const Na
 asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::install(
     const Plan& plan, const std::vector<Listener>& listeners) const {
   const Deadline deadline = deadline_after(plan.patience);
-  const Result<std::string> flavour = co_await find_flavour(deadline);
+  const Result<std::string> flavour = co_await find_flavour(plan, deadline);
   if (!flavour) {
     co_return flavour.error();
   }
@@ -106,7 +112,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> IptablesRedirector::instal
   std::unique_ptr<NatRules> ipv4 = co_await rules_of(kIpv4, *flavour, plan, owner);
   std::unique_ptr<NatRules> ipv6 = co_await rules_of(kIpv6, *flavour, plan, owner);
   Result<std::unique_ptr<Redirection>> redirection = co_await NatRedirection::install(
-      plan, listeners, std::move(ipv4), std::move(ipv6), keep_nat(), deadline);
+      plan, listeners, std::move(ipv4), std::move(ipv6), support_nat(plan), deadline);
   // The host may have switched between legacy iptables and iptables-nft since an earlier process of ours.
   const IptablesTool programs = tool(kIpv4, *flavour);
   const Result<bool> kind = co_await programs.speaks_nftables();

@@ -58,7 +58,7 @@ class IptablesRedirector final : public Redirector {
                                                                     const Plan& plan,
                                                                     const std::string& owner) const;
   [[nodiscard]] IptablesTool tool(const NatFamily& family, const std::string& flavour) const;
-  [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour(Deadline deadline) const;
+  [[nodiscard]] asio::awaitable<Result<std::string>> find_flavour(const Plan& plan, Deadline deadline) const;
 
   IptablesOptions options_;
 };

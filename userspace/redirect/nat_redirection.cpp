@@ -43,23 +43,24 @@ bool are_rules_left_to_guards() {
   return !guards_at_work().empty();
 }
 
-UniqueFd keep_nat() {
+NatSupport support_nat(const Plan& plan) {
   Result<UniqueFd> kept = netlink::keep_nat("msi2imds_nat_" + new_owner());
-  return kept ? std::move(*kept) : UniqueFd();
+  return {.kept_nat = kept ? std::move(*kept) : UniqueFd(),
+          .tracking = TrackingWatch(plan.legacy_ports, plan.listen_port)};
 }
 
 NatRedirection::NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard,
-                               UniqueFd kept_nat)
+                               NatSupport support)
     : legacy_ports_(plan.legacy_ports),
       listen_port_(plan.listen_port),
       patience_(plan.patience),
       families_(std::move(families)),
       guard_(std::move(guard)),
-      kept_nat_(std::move(kept_nat)) {}
+      support_(std::move(support)) {}
 
 asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     const Plan& plan, const std::vector<Listener>& listeners, std::unique_ptr<NatRules> ipv4,
-    std::unique_ptr<NatRules> ipv6, UniqueFd kept_nat, Deadline deadline) {
+    std::unique_ptr<NatRules> ipv6, NatSupport support, Deadline deadline) {
   const auto address = SocketAddress::ipv4_loopback(plan.listen_port);
   if (!listens_on(listeners, address)) {
     co_return Error::from_errno(ENOTCONN, "find the listener on " + address.to_string());
@@ -91,7 +92,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     co_return put.error();
   }
   std::unique_ptr<NatRedirection> redirection(
-      new NatRedirection(plan, families, std::move(*guard), std::move(kept_nat)));
+      new NatRedirection(plan, families, std::move(*guard), std::move(support)));
   co_await redirection->put_ipv6(listeners, deadline);
   redirection->old_connections_.expect();
   redirection->look_after_connections();
@@ -122,7 +123,7 @@ NatRedirection::~NatRedirection() {
 // Nobody has to look after the rules any more.
 void NatRedirection::disown() {
   is_ours_ = false;
-  kept_nat_.reset();
+  support_.kept_nat.reset();
   guard_.dismiss();
 }
 
@@ -152,7 +153,7 @@ asio::awaitable<Result<void>> NatRedirection::check() {
       co_return checked;
     }
   }
-  co_return Result<void>();
+  co_return support_.tracking ? support_.tracking->check() : Result<void>();
 }
 
 asio::awaitable<Result<void>> NatRedirection::repair() {

@@ -14,6 +14,7 @@
 #include "redirect/old_connections.hpp"
 #include "redirect/redirector.hpp"
 #include "redirect/tool.hpp"
+#include "redirect/tracking.hpp"
 
 namespace msi2imds::redirect {
 
@@ -26,9 +27,14 @@ namespace msi2imds::redirect {
 // Collects the guards that have ended.
 [[nodiscard]] bool are_rules_left_to_guards();
 
-// While the handle is open, whoever removes all rules cuts off nobody whose connection is translated. Empty
-// where the kernel is too old for it.
-[[nodiscard]] UniqueFd keep_nat();
+// What a redirection has beside its rules; nothing of it is needed.
+struct NatSupport {
+  UniqueFd kept_nat;  // while open, whoever removes all rules cuts off nobody whose connection is translated
+  std::optional<TrackingWatch> tracking;
+};
+
+// All that the kernel is new enough for.
+[[nodiscard]] NatSupport support_nat(const Plan& plan);
 
 // A redirection by NAT rules, which would outlive this process: a guard removes them should it be killed,
 // unless connections can wait for the next one. The rules carry a mark, and belong to the redirection that
@@ -40,7 +46,7 @@ class NatRedirection final : public Redirection {
                                                                        const std::vector<Listener>& listeners,
                                                                        std::unique_ptr<NatRules> ipv4,
                                                                        std::unique_ptr<NatRules> ipv6,
-                                                                       UniqueFd kept_nat, Deadline deadline);
+                                                                       NatSupport support, Deadline deadline);
   NatRedirection(const NatRedirection&) = delete;
   NatRedirection& operator=(const NatRedirection&) = delete;
   ~NatRedirection() override;
@@ -63,7 +69,7 @@ class NatRedirection final : public Redirection {
     std::unique_ptr<NatRules> ipv6;
   };
 
-  NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard, UniqueFd kept_nat);
+  NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard, NatSupport support);
 
   asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
   void look_after_connections();
@@ -78,7 +84,7 @@ class NatRedirection final : public Redirection {
   Guard guard_;
   LostServers lost_servers_;
   OldConnections old_connections_;
-  UniqueFd kept_nat_;
+  NatSupport support_;
   std::optional<std::string> why_not_ipv6_;
 };
 

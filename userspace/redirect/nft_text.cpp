@@ -30,8 +30,10 @@ constexpr std::string_view kOwnerChain = "owner_";
 
 // Runs after the translation. Where the kernel takes a new SYN for a part of an older connection, it does not
 // ask the rules. Such a SYN is dropped: its client tries again after a second, and OldConnections has made
-// the kernel forget the older connection by then.
+// the kernel forget the older connection by then. One that somebody exempts from tracking is never
+// translated, however often its client tries: it goes its way, and is refused where nobody listens.
 constexpr std::string_view kUntranslatedChain = "untranslated";
+constexpr std::string_view kNotUntracked = "ct state untracked return";
 constexpr std::string_view kUntranslatedHook = "type filter hook output priority";
 
 std::string rule_text(const NatFamily& family, std::string_view address, std::uint16_t port,
@@ -70,10 +72,10 @@ std::vector<Chain> chains_of(std::vector<std::string> rules) {
 std::vector<Chain> chains_of(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                              std::uint16_t listen_port) {
   std::vector<Chain> chains = chains_of(rule_texts(family, ports, listen_port, redirect_to(listen_port)));
-  chains.push_back({.name = kUntranslatedChain,
-                    .hook = kUntranslatedHook,
-                    .priority = 0,
-                    .rules = rule_texts(family, ports, listen_port, "drop")});
+  std::vector<std::string> drops = rule_texts(family, ports, listen_port, "drop");
+  drops.insert(drops.begin(), std::string(kNotUntracked));
+  chains.push_back(
+      {.name = kUntranslatedChain, .hook = kUntranslatedHook, .priority = 0, .rules = std::move(drops)});
   return chains;
 }
 
@@ -92,6 +94,17 @@ std::string replacement_text(const NatFamily& family, std::string_view table,
   return text + nft_mark_text(owner) + "}\n";
 }
 
+// A rule of a listing as we write it: the versions of nft spell some in several ways.
+std::string in_our_spelling(const std::string& listed) {
+  for (const std::string_view ours : {kOnlyBeginnings, kNotUntracked}) {
+    const std::string_view beginning = ours.substr(0, ours.find(' ', ours.find(' ') + 1) + 1);
+    if (listed.starts_with(beginning) && listed.ends_with(" return")) {
+      return std::string(ours);
+    }
+  }
+  return listed;
+}
+
 // What a chain lacks, according to a listing.
 std::optional<std::string> missing_in_chain(const Chain& chain, const std::vector<std::string_view>& lines) {
   const auto place = std::find(lines.begin(), lines.end(), fmt::format("chain {} {{", chain.name));
@@ -102,9 +115,7 @@ std::optional<std::string> missing_in_chain(const Chain& chain, const std::vecto
     return fmt::format("chain {} is not where connections pass", chain.name);
   }
   std::vector<std::string> rules(place + 2, std::find(place, lines.end(), "}"));
-  if (!rules.empty() && rules[0].starts_with("tcp flags") && rules[0].ends_with("return")) {
-    rules[0] = kOnlyBeginnings;  // the versions of nft spell it in several ways
-  }
+  std::ranges::transform(rules, rules.begin(), in_our_spelling);
   for (const std::string& rule : chain.rules) {
     if (std::find(rules.begin(), rules.end(), rule) == rules.end()) {
       return "the rule '" + rule + "' is missing";

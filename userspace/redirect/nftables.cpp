@@ -29,7 +29,10 @@ asio::awaitable<Result<void>> NftablesRedirector::probe(const Plan& plan) const 
   if (!added) {
     co_return added;
   }
-  const Result<void> connected = co_await trial->connect();
+  Result<void> connected = co_await trial->connect();
+  if (connected) {
+    connected = find_all_tracked(plan.legacy_ports, plan.listen_port);
+  }
   const std::string removal = nft_removal_text(kIpv4.nft_name, {kNftProbeTable});
   const Result<void> removed = co_await run_nft(*runner_, removal);
   co_return connected ? removed : connected;
@@ -46,7 +49,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NftablesRedirector::instal
     return std::make_unique<NftRules>(family, plan.legacy_ports, plan.listen_port, owner, runner_,
                                       std::make_unique<NftWatch>(std::string(kNftTable)));
   };
-  return NatRedirection::install(plan, listeners, rules_of(kIpv4), rules_of(kIpv6), keep_nat(),
+  return NatRedirection::install(plan, listeners, rules_of(kIpv4), rules_of(kIpv6), support_nat(plan),
                                  deadline_after(plan.patience));
 }
 

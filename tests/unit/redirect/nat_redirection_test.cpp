@@ -154,7 +154,7 @@ class NatRedirectionTest : public testing::Test {
   }
   asio::awaitable<Result<std::unique_ptr<Redirection>>> start_to_install() {
     return NatRedirection::install(plan_, listeners_, std::make_unique<FakeRules>(ipv4_),
-                                   std::make_unique<FakeRules>(ipv6_), UniqueFd(),
+                                   std::make_unique<FakeRules>(ipv6_), NatSupport(),
                                    deadline_after(plan_.patience));
   }
   void lock_for(int attempts) const {

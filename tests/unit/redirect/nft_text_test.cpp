@@ -70,6 +70,13 @@ TEST(NftTextTest, NoticesWhoseATableIs) {
   EXPECT_TRUE(nft_owners("\tchain owner_of_something {\n").empty());
 }
 
+// A client that is exempt from tracking would otherwise wait for a minute.
+TEST(NftTextTest, DropsNothingThatIsExemptFromTracking) {
+  const std::string listing = golden("listed_by_nft_1.0.6");
+  EXPECT_TRUE(missing_in(replaced(listing, "\t\tct state 0x40 return\n", "")));
+  EXPECT_TRUE(missing_in(replaced(listing, "ct state 0x40 return", "ct state 0x40 drop")));
+}
+
 TEST(NftTextTest, SurvivesDamagedListings) {
   EXPECT_TRUE(missing_in(""));
   EXPECT_TRUE(missing_in("table ip msi2imds {"));
