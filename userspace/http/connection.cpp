@@ -9,13 +9,12 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/verb.hpp>
+#include <boost/beast/http/error.hpp>
 #include <stdexcept>
 #include <utility>
 
 #include "http/framing.hpp"
+#include "http/request_parser.hpp"
 #include "http/response_head.hpp"
 
 namespace msi2imds::http {
@@ -31,6 +30,8 @@ constexpr std::size_t kMostUnreceived = 4096;
 constexpr std::chrono::seconds kLinger{2};
 // In a drain: for the first request of a connection whose client has connected, and so will ask.
 constexpr std::chrono::seconds kDrainGrace{1};
+// Of the head of an answer, in most cases.
+constexpr std::size_t kHeadBytes = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 ReadFailure bad_request(std::string reason) {
@@ -49,23 +50,6 @@ ReadFailure failure_of(boost::system::error_code ec, const Limits& limits) {
   return bad_request("the request is not valid HTTP/1.1: " + ec.message());
 }
 
-void assign(std::string& to, boost::beast::string_view from) {
-  to.assign(from.data(), from.size());
-}
-
-void copy_head(const beast_http::request<beast_http::string_body>& from, Request& to) {
-  to.version = from.version();
-  assign(to.method, from.method_string());
-  assign(to.target, from.target());
-  to.headers.resize(static_cast<std::size_t>(std::distance(from.begin(), from.end())));
-  auto header = to.headers.begin();
-  for (const auto& field : from) {
-    assign(header->name, field.name_string());
-    assign(header->value, field.value());
-    ++header;
-  }
-}
-
 }  // namespace
 
 void release(Request& request) {
@@ -78,25 +62,6 @@ void release(Request& request) {
     std::swap(request, none);  // an assignment would keep the memory
   }
 }
-
-struct Connection::Parser : beast_http::request_parser<beast_http::string_body> {
-  explicit Parser(const Limits& limits) {
-    header_limit(static_cast<std::uint32_t>(limits.header_bytes));
-    body_limit(limits.body_bytes);
-  }
-
-  // Consumes what it can of the first `most` bytes of `input`. "Needs more" is no error behind the head,
-  // which is there as a whole: within it, the request line ends too early.
-  boost::system::error_code feed(std::string& input, std::size_t most = std::string::npos) {
-    boost::system::error_code ec;
-    const std::size_t used = put(asio::buffer(input, most), ec);
-    input.erase(0, used);
-    if (ec != beast_http::error::need_more) {
-      return ec;
-    }
-    return is_header_done() ? boost::system::error_code() : make_error_code(beast_http::error::bad_version);
-  }
-};
 
 void throw_exception_from_error(const ReadFailure& failure, const boost::source_location& /*where*/) {
   throw std::logic_error("unchecked read failure: " + failure.reason);
@@ -240,9 +205,11 @@ asio::awaitable<ReadResult> Connection::read_head() {
   }
 }
 
-asio::awaitable<ReadResult> Connection::read_body(Parser& parser, std::size_t head_bytes) {
-  const auto expect = parser.get()[beast_http::field::expect];
-  if (parser.get().version() >= 11 && boost::beast::iequals(expect, "100-continue") && input_.empty()) {
+asio::awaitable<ReadResult> Connection::read_body(RequestParser& parser, const Request& request,
+                                                  std::size_t head_bytes) {
+  const std::string* expect = request.header("Expect");
+  const bool is_expecting = expect != nullptr && equal_ignoring_case(*expect, "100-continue");
+  if (request.version >= 11 && is_expecting && input_.empty()) {
     const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
     if (ec) {
       co_return receive_failure();
@@ -264,7 +231,7 @@ asio::awaitable<ReadResult> Connection::read_body(Parser& parser, std::size_t he
     if (input_.size() >= limits_.header_bytes) {  // an endless chunk extension or trailer
       co_return bad_request("a chunk's header or trailer is too large");
     }
-    const bool received = co_await receive(head_bytes + parser.get().body().capacity());
+    const bool received = co_await receive(head_bytes + request.body.capacity());
     if (!received) {
       co_return receive_failure();
     }
@@ -297,7 +264,7 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
     co_return head;
   }
 
-  Parser parser(limits_);
+  RequestParser parser(limits_, request);
   std::size_t head_bytes = input_.size();
   const boost::system::error_code ec = parser.feed(input_);
   if (ec) {
@@ -305,7 +272,6 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
     co_return failure_of(ec, limits_);
   }
   head_bytes -= input_.size();
-  copy_head(parser.get(), request);  // before the body: Beast puts trailers among the headers
   // Beast refuses most contradictory lengths, but not each of them in every order.
   if (const char* fault = body_length(request.headers, request.version).fault; fault != nullptr) {
     end_reading();
@@ -313,7 +279,7 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
   }
   ReadResult body;
   if (!parser.is_done()) {
-    body = co_await read_body(parser, 2 * head_bytes);  // the parser has it as well
+    body = co_await read_body(parser, request, 2 * head_bytes);  // each header is two strings
   }
   end_reading();
   if (!body) {
@@ -322,10 +288,9 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
 
   phase_ = Phase::answer;
   served_ = true;
-  request.body = std::move(parser.get().body());
   version_ = request.version;
   head_only_ = request.method == "HEAD";
-  last_ = !parser.get().keep_alive();
+  last_ = !parser.keep_alive();
   co_return ReadResult();
 }
 
@@ -345,6 +310,7 @@ asio::awaitable<bool> Connection::write(const Response& response) {
   expired_ = false;
   last_ = last_ || response.close || (draining_ && input_.empty());
   std::string bytes;
+  bytes.reserve(kHeadBytes + response.body.size());
   append_head(bytes, response, last_, version_);
   if (!head_only_) {
     bytes += response.body;

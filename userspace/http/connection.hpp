@@ -12,6 +12,8 @@
 
 namespace msi2imds::http {
 
+class RequestParser;
+
 // Why there is no next request. With `status` 0 the peer is gone (or idle for too long) and nobody waits for
 // an answer; otherwise the peer is owed this status, and the connection has to be closed after it.
 struct ReadFailure {
@@ -87,7 +89,6 @@ class Connection final : public Expiring {
 
  private:
   enum class Phase { idle, request, answer };
-  struct Parser;
 
   void on_deadline() override;
   asio::awaitable<bool> receive(std::size_t held_elsewhere = 0);
@@ -96,7 +97,8 @@ class Connection final : public Expiring {
   void set_input_bytes(std::size_t bytes);
   bool receive_what_is_there();
   asio::awaitable<ReadResult> read_head();
-  asio::awaitable<ReadResult> read_body(Parser& parser, std::size_t head_bytes);
+  asio::awaitable<ReadResult> read_body(RequestParser& parser, const Request& request,
+                                        std::size_t head_bytes);
   void end_reading();
   asio::awaitable<bool> wait_until_received();
   [[nodiscard]] ReadFailure receive_failure() const;

@@ -49,7 +49,7 @@ struct Answer {
 struct Response {
   unsigned status = 200;
   std::string body;
-  std::string content_type = "application/json; charset=utf-8";
+  std::string_view content_type = "application/json; charset=utf-8";  // a literal
   std::vector<Header> headers;  // besides Content-Type, Content-Length and Connection
   bool close = false;           // the connection cannot go on after this answer
 };
