@@ -4,8 +4,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/task.hpp"
 #include "base/unique_fd.hpp"
 #include "fuzz/journey.hpp"
 #include "fuzz/require.hpp"
@@ -64,7 +63,7 @@ void require_same(const Outcome& one, const Outcome& other) {
 }
 
 // Without answers, which take nothing from what is read.
-asio::awaitable<void> read_all(http::Connection& connection, Outcome& outcome) {
+Task<> read_all(http::Connection& connection, Outcome& outcome) {
   do {
     http::Request request;
     const http::ReadResult read = co_await connection.read(request);
@@ -87,7 +86,7 @@ Outcome read_in_pieces(std::string_view bytes, std::size_t size) {
   const UniqueFd client(ends[1]);
   http::Connection connection(std::move(socket), kLimits, deadlines);
   Outcome outcome;
-  asio::co_spawn(io, read_all(connection, outcome), asio::detached);
+  read_all(connection, outcome).detach();
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, size);
     require(::send(client.get(), piece.data(), piece.size(), MSG_NOSIGNAL) ==

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/asio.hpp"
+#include "base/task.hpp"
 
 // Coroutines in tests: everything happens on one thread, and what would wait forever fails.
 namespace msi2imds::support {
@@ -27,6 +28,24 @@ bool run_until(asio::io_context& io, Predicate done) {
     }
   }
   return true;
+}
+
+template <typename T>
+Task<> store(Task<T> task, std::optional<T>& result, std::exception_ptr& exception) {
+  try {
+    result.emplace(co_await std::move(task));
+  } catch (...) {
+    exception = std::current_exception();
+  }
+}
+
+inline Task<> store(Task<> task, std::optional<bool>& done, std::exception_ptr& exception) {
+  try {
+    co_await std::move(task);
+    done = true;
+  } catch (...) {
+    exception = std::current_exception();
+  }
 }
 
 template <typename T>
@@ -48,6 +67,11 @@ class Started {
   Started(asio::io_context& io, asio::awaitable<T> coroutine) : io_(io) {
     asio::co_spawn(io, store(std::move(coroutine), result_),
                    [this](const std::exception_ptr& exception) { exception_ = exception; });
+    io_.restart();
+    io_.poll();
+  }
+  Started(asio::io_context& io, Task<T> task) : io_(io) {
+    store(std::move(task), result_, exception_).detach();
     io_.restart();
     io_.poll();
   }
@@ -77,6 +101,10 @@ class Started {
 };
 
 // Runs one coroutine to its end.
+template <typename T>
+auto run(asio::io_context& io, Task<T> task) {
+  return Started<T>(io, std::move(task)).get();
+}
 template <typename T>
 auto run(asio::io_context& io, asio::awaitable<T> coroutine) {
   return Started<T>(io, std::move(coroutine)).get();

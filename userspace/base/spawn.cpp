@@ -37,16 +37,6 @@ ContainedFailures& failures() {
   return all;
 }
 
-// Counted first: there may be no memory for the words.
-void note_failure(const char* name, const std::exception_ptr& exception) {
-  ContainedFailures& all = failures();
-  ++all.count;
-  all.when = std::chrono::steady_clock::now();
-  const std::string reason = std::string(name) + ": " + reason_of(exception);
-  all.last = reason;
-  log::error("{}", reason);
-}
-
 void throw_if_failed(const char* name, const std::exception_ptr& exception) {
   if (exception) {
     reserve().reset();
@@ -65,21 +55,14 @@ void spawn(asio::io_context& io, const char* name, asio::awaitable<void> corouti
                  [name](const std::exception_ptr& exception) { throw_if_failed(name, exception); });
 }
 
-void spawn_contained(asio::io_context& io, const char* name,
-                     const std::function<asio::awaitable<void>()>& begin,
-                     const std::function<void()>& at_end) {
-  const auto end = [name](const std::exception_ptr& exception, const std::function<void()>& last) {
-    last();  // first: to log may fail as well
-    if (exception) {
-      note_failure(name, exception);
-    }
-  };
-  try {
-    asio::co_spawn(io, begin(),
-                   [end, last = at_end](const std::exception_ptr& exception) { end(exception, last); });
-  } catch (...) {
-    end(std::current_exception(), at_end);
-  }
+// Counted first: there may be no memory for the words.
+void note_contained_failure(const char* name, const std::exception_ptr& exception) {
+  ContainedFailures& all = failures();
+  ++all.count;
+  all.when = std::chrono::steady_clock::now();
+  const std::string reason = std::string(name) + ": " + reason_of(exception);
+  all.last = reason;
+  log::error("{}", reason);
 }
 
 const ContainedFailures& contained_failures() {

@@ -4,11 +4,12 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
-#include <functional>
+#include <exception>
 #include <memory>
 #include <string>
 
 #include "base/asio.hpp"
+#include "base/task.hpp"
 
 // The ways to start a coroutine that nobody waits for. What goes wrong in one is never lost: a process that
 // goes on without one of its parts serves nobody, while one that ends is replaced. `name` says in the log
@@ -19,12 +20,35 @@ namespace msi2imds {
 // std::runtime_error "NAME: reason".
 void spawn(asio::io_context& io, const char* name, asio::awaitable<void> coroutine);
 
-// For one of many that are independent of each other, such as a client's connection, which `begin` makes: an
-// exception out of it, or because it cannot even begin, is an error in the log and concerns nobody else.
-// `at_end` is called once in any case.
-void spawn_contained(asio::io_context& io, const char* name,
-                     const std::function<asio::awaitable<void>()>& begin,
-                     const std::function<void()>& at_end);
+// Says in the log what went wrong in one of many that are independent of each other.
+void note_contained_failure(const char* name, const std::exception_ptr& exception);
+
+template <typename Begin, typename AtEnd>
+Task<> contain(const char* name, Begin begin, AtEnd at_end) {
+  std::exception_ptr exception;
+  try {
+    co_await begin();
+  } catch (...) {
+    exception = std::current_exception();
+  }
+  at_end();  // first: to log may fail as well
+  if (exception) {
+    note_contained_failure(name, exception);
+  }
+}
+
+// For one of many that are independent of each other, such as a client's connection, whose Task `begin`
+// makes: an exception out of it, or because it cannot even begin, is an error in the log and concerns nobody
+// else. `at_end` is called once in any case, perhaps before this returns.
+template <typename Begin, typename AtEnd>
+void start_contained(const char* name, const Begin& begin, const AtEnd& at_end) {
+  try {
+    contain(name, begin, at_end).detach();
+  } catch (...) {  // there is no memory for it
+    at_end();
+    note_contained_failure(name, std::current_exception());
+  }
+}
 
 // What went wrong in those so far.
 struct ContainedFailures {

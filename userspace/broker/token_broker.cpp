@@ -138,13 +138,23 @@ void TokenBroker::end_waits() {
   }
 }
 
+std::optional<token::FetchResult> TokenBroker::find(const token::TokenRequest& request) {
+  if (!settings_.cache || request.bypass_cache) {
+    return std::nullopt;
+  }
+  const Moment now = clock_.now();
+  const LivingToken* living = cache_.find_fresh(key_of(request), now);
+  if (living == nullptr) {
+    return std::nullopt;
+  }
+  ++counters_.from_cache;
+  return from_cache(*living, now);
+}
+
 asio::awaitable<token::FetchResult> TokenBroker::fetch(token::TokenRequest request) {
-  if (settings_.cache && !request.bypass_cache) {
-    const Moment now = clock_.now();
-    if (const LivingToken* living = cache_.find_fresh(key_of(request), now)) {
-      ++counters_.from_cache;
-      co_return from_cache(*living, now);
-    }
+  std::optional<token::FetchResult> kept = find(request);
+  if (kept) {
+    co_return *std::move(kept);
   }
   const bool joins = flights_.contains(key_of(request));
   const FlightPtr flight = waits_ended_ ? nullptr : find_or_start(request);

@@ -44,6 +44,7 @@ class TokenBroker final : public token::TokenSource {
   TokenBroker& operator=(const TokenBroker&) = delete;
   ~TokenBroker() override;
 
+  std::optional<token::FetchResult> find(const token::TokenRequest& request) override;
   asio::awaitable<token::FetchResult> fetch(token::TokenRequest request) override;
 
   // Fetches a token that nobody asks for yet, behind all who ask; not while is_asking_for() it.

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -142,10 +142,11 @@ bool Connection::may_wait() const {
 }
 
 // False: nothing more will come. `held_elsewhere` is what the request takes besides input_.
-asio::awaitable<bool> Connection::receive(std::size_t held_elsewhere) {
+Task<bool> Connection::receive(std::size_t held_elsewhere) {
   boost::system::error_code ec = asio::error::operation_aborted;
   if (!reads_no_more_) {
-    ec = read_available();
+    // Hardly any client has sent its next request already.
+    ec = served_ && phase_ == Phase::idle ? asio::error::would_block : read_available();
   }
   if (ec == asio::error::would_block && phase_ == Phase::request) {
     set_input_bytes(input_.capacity() + held_elsewhere);
@@ -153,8 +154,8 @@ asio::awaitable<bool> Connection::receive(std::size_t held_elsewhere) {
   // What ends a wait may come between the socket's becoming readable and this going on: it cancels nothing
   // then.
   while (ec == asio::error::would_block && may_wait()) {
-    const auto [failure] = co_await socket_.async_wait(StreamSocket::wait_read, kAsTuple);
-    ec = failure ? failure : read_available();
+    ec = co_await SocketWait(socket_, StreamSocket::wait_read);
+    ec = ec ? ec : read_available();
   }
   if (ec == asio::error::operation_aborted && draining_ && !expired_) {
     ec = read_available();  // a request may have come just before
@@ -178,7 +179,7 @@ ReadFailure Connection::receive_failure() const {
 }
 
 // Receives until input_ begins with a whole head.
-asio::awaitable<ReadResult> Connection::read_head() {
+Task<ReadResult> Connection::read_head() {
   while (true) {
     // RFC 9112, section 2.2: an empty line before a request is skipped.
     while (input_.starts_with("\r\n")) {
@@ -205,13 +206,13 @@ asio::awaitable<ReadResult> Connection::read_head() {
   }
 }
 
-asio::awaitable<ReadResult> Connection::read_body(RequestParser& parser, const Request& request,
-                                                  std::size_t head_bytes) {
+Task<ReadResult> Connection::read_body(RequestParser& parser, const Request& request,
+                                       std::size_t head_bytes) {
   const std::string* expect = request.header("Expect");
   const bool is_expecting = expect != nullptr && equal_ignoring_case(*expect, "100-continue");
   if (request.version >= 11 && is_expecting && input_.empty()) {
-    const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
-    if (ec) {
+    const bool sent = co_await send(kContinue);
+    if (!sent) {
       co_return receive_failure();
     }
   }
@@ -247,7 +248,7 @@ void Connection::end_reading() {
   }
 }
 
-asio::awaitable<ReadResult> Connection::read(Request& request) {
+Task<ReadResult> Connection::read(Request& request) {
   release(request);
   last_ = true;  // unless all of the request is understood
   head_only_ = false;
@@ -295,17 +296,40 @@ asio::awaitable<ReadResult> Connection::read(Request& request) {
 }
 
 // Unless the client has received most of what it was sent. False: it does not.
-asio::awaitable<bool> Connection::wait_until_received() {
+Task<bool> Connection::wait_until_received() {
   int bytes = 0;
   unreceived_ = ::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
   if (unreceived_ <= kMostUnreceived) {
     co_return true;
   }
-  const auto [ec] = co_await socket_.async_wait(StreamSocket::wait_write, kAsTuple);
+  const boost::system::error_code ec = co_await SocketWait(socket_, StreamSocket::wait_write);
   co_return !ec;
 }
 
-asio::awaitable<bool> Connection::write(const Response& response) {
+// With send(2), while sendmsg(2) could send descriptors, which the responder's cage forbids.
+Task<bool> Connection::send(std::string_view bytes) {
+  while (true) {
+    const ssize_t sent =
+        ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    if (bytes.empty()) {
+      co_return true;
+    }
+    if (sent < 0 && errno != EINTR) {
+      if ((errno != EAGAIN && errno != EWOULDBLOCK) || expired_) {
+        co_return false;
+      }
+      const boost::system::error_code ec = co_await SocketWait(socket_, StreamSocket::wait_write);
+      if (ec) {
+        co_return false;
+      }
+    }
+  }
+}
+
+Task<bool> Connection::write(const Response& response) {
   phase_ = Phase::answer;
   expired_ = false;
   last_ = last_ || response.close || (draining_ && input_.empty());
@@ -324,15 +348,16 @@ asio::awaitable<bool> Connection::write(const Response& response) {
     }
   }
   unreceived_ += bytes.size();
-  // In one piece: that is send(2), while sendmsg(2) could send descriptors, which the responder's cage
-  // forbids.
-  const auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(bytes), kAsTuple);
+  const bool sent = co_await send(bytes);
   never_expire();
-  co_return !ec;
+  if (!input_.empty()) {
+    co_await Turn(socket_);  // others come before whoever sends many requests at once
+  }
+  co_return sent;
 }
 
 // Closing with unread input would send a reset, which can overtake the answer: read on for a moment.
-asio::awaitable<void> Connection::finish() {
+Task<void> Connection::finish() {
   boost::system::error_code ec;
   socket_.shutdown(StreamSocket::shutdown_send, ec);
   if (ec) {

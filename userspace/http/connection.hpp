@@ -4,8 +4,10 @@
 #include <boost/system/result.hpp>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "base/asio.hpp"
+#include "base/task.hpp"
 #include "http/deadlines.hpp"
 #include "http/limits.hpp"
 #include "http/message.hpp"
@@ -56,10 +58,10 @@ class Connection final : public Expiring {
 
   // Waits for the next request, whole, and puts it into `request`, whose memory is used again unless it is
   // large.
-  asio::awaitable<ReadResult> read(Request& request);
+  Task<ReadResult> read(Request& request);
 
   // Sends the answer to the request read last. False: the peer is gone.
-  asio::awaitable<bool> write(const Response& response);
+  Task<bool> write(const Response& response);
 
   // Whether the peer has sent more than was read; then closing needs finish() first.
   [[nodiscard]] bool has_unread_input() {
@@ -70,7 +72,7 @@ class Connection final : public Expiring {
   [[nodiscard]] bool has_arrived_input();
 
   // Ends the connection so that the peer still receives the last answer, even if it goes on sending.
-  asio::awaitable<void> finish();
+  Task<void> finish();
 
   // True when the last request or answer said that nothing follows.
   [[nodiscard]] bool is_last() const {
@@ -91,16 +93,16 @@ class Connection final : public Expiring {
   enum class Phase { idle, request, answer };
 
   void on_deadline() override;
-  asio::awaitable<bool> receive(std::size_t held_elsewhere = 0);
+  Task<bool> receive(std::size_t held_elsewhere = 0);
   [[nodiscard]] bool may_wait() const;
   [[nodiscard]] boost::system::error_code read_available();
   void set_input_bytes(std::size_t bytes);
   bool receive_what_is_there();
-  asio::awaitable<ReadResult> read_head();
-  asio::awaitable<ReadResult> read_body(RequestParser& parser, const Request& request,
-                                        std::size_t head_bytes);
+  Task<bool> send(std::string_view bytes);
+  Task<ReadResult> read_head();
+  Task<ReadResult> read_body(RequestParser& parser, const Request& request, std::size_t head_bytes);
   void end_reading();
-  asio::awaitable<bool> wait_until_received();
+  Task<bool> wait_until_received();
   [[nodiscard]] ReadFailure receive_failure() const;
 
   StreamSocket socket_;

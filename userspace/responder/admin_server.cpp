@@ -74,7 +74,7 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
     (void)accepted.socket.release();
     ++connections_;
     const auto begin = [&] { return serve(std::move(socket)); };
-    spawn_contained(io_, "serve an admin connection", begin, [this] { --connections_; });
+    start_contained("serve an admin connection", begin, [this] { --connections_; });
   }
 }
 
@@ -97,7 +97,7 @@ bool AdminServer::make_room() {
   return true;
 }
 
-asio::awaitable<void> AdminServer::serve(StreamSocket socket) {
+Task<> AdminServer::serve(StreamSocket socket) {
   Client client(std::move(socket), limits_, deadlines_);
   http::Connection& connection = client.connection;
   http::Request request;
@@ -158,7 +158,7 @@ std::optional<http::Response> AdminServer::refuse_stranger(const http::Request& 
   return std::nullopt;
 }
 
-asio::awaitable<http::Response> AdminServer::respond(const http::Request& request) {
+Task<http::Response> AdminServer::respond(const http::Request& request) {
   if (scope_ == Scope::metrics_only) {
     std::optional<http::Response> refusal = refuse_stranger(request);
     if (refusal) {
@@ -179,7 +179,7 @@ asio::awaitable<http::Response> AdminServer::respond(const http::Request& reques
   http::Response response;
   if (target == admin::kMetricsTarget) {
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = co_await source_.metrics();
+    response.body = co_await AsioWait(io_, source_.metrics());
     co_return response;
   }
   if (scope_ == Scope::metrics_only) {
@@ -190,7 +190,7 @@ asio::awaitable<http::Response> AdminServer::respond(const http::Request& reques
     co_return response;
   }
   if (target == admin::kStatusTarget) {
-    const admin::Status status = co_await source_.status();
+    const admin::Status status = co_await AsioWait(io_, source_.status());
     response.body = admin::to_json(status);
     co_return response;
   }

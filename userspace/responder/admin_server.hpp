@@ -58,10 +58,10 @@ class AdminServer {
   };
 
   asio::awaitable<void> accept_all(std::uint64_t generation);
-  asio::awaitable<void> serve(StreamSocket socket);
+  Task<> serve(StreamSocket socket);
   bool make_room();
   [[nodiscard]] std::optional<http::Response> refuse_stranger(const http::Request& request) const;
-  asio::awaitable<http::Response> respond(const http::Request& request);
+  Task<http::Response> respond(const http::Request& request);
   [[nodiscard]] http::Response flush(const http::Request& request) const;
 
   asio::io_context& io_;

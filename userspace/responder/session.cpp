@@ -75,7 +75,7 @@ Need Session::need(bool is_choice) const {
 }
 
 // One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
-asio::awaitable<http::Response> Session::respond(http::Request& request) {
+Task<http::Response> Session::respond(http::Request& request) {
   request_.begin();
   auto token_request = legacy::parse(request, services_.settings.rules);
   http::release(request);  // a wait may be long
@@ -96,14 +96,17 @@ asio::awaitable<http::Response> Session::respond(http::Request& request) {
     co_return legacy::not_allowed();
   }
   token_request->asker = holder();
-  const token::FetchResult result = co_await services_.tokens.fetch(std::move(*token_request));
-  request_.origin = result.origin;
+  std::optional<token::FetchResult> result = services_.tokens.find(*token_request);
   if (!result) {
-    co_return fail(result);
+    result = co_await AsioWait(services_.io, services_.tokens.fetch(std::move(*token_request)));
   }
-  const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(*result);
+  request_.origin = result->origin;
+  if (!*result) {
+    co_return fail(*result);
+  }
+  const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(**result);
   request_.outcome = is_token ? Outcome::token : Outcome::refused;
-  co_return render(result);
+  co_return render(*result);
 }
 
 // The answer to a request for which there is neither a token nor a refusal.
@@ -117,11 +120,11 @@ http::Response Session::fail(const token::FetchResult& result) {
 
 // What the rules may go by. Waits for what one of them asks for: a word of the observer's, or a look at the
 // process; nullopt where there is no time left to wait.
-asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
+Task<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
   Need needed = need(request.identity.kind == token::SelectorKind::none);
   if (needed == Need::agreement) {
     look_up_for(needed);
-    co_await services_.callers.wait_for_agreement(lookup_);
+    co_await AsioWait(services_.io, services_.callers.wait_for_agreement(lookup_));
     if (lookup_->was_given_up()) {
       co_return std::nullopt;
     }
@@ -130,7 +133,7 @@ asio::awaitable<std::optional<caller::Identity>> Session::know_caller(const toke
   }
   if (needed == Need::process) {
     look_up_for(needed);
-    co_await services_.callers.wait(lookup_);
+    co_await AsioWait(services_.io, services_.callers.wait(lookup_));
     co_return lookup_->was_given_up() ? std::nullopt : std::optional(*lookup_->identity());
   }
   caller::Identity known;
@@ -189,7 +192,7 @@ void Session::record(unsigned status) {
   }
 }
 
-asio::awaitable<void> Session::run() {
+Task<void> Session::run() {
   http::Request request;
   do {
     services_.shares.set_idle(*this);
@@ -215,7 +218,7 @@ asio::awaitable<void> Session::run() {
     // Records wait until the caller is known; a client that sends many requests has to wait for that, too.
     unrecorded_ = lookup_->identity() == nullptr ? unrecorded_ + 1 : 0;
     if (unrecorded_ >= kMostUnrecorded) {
-      co_await services_.callers.wait(lookup_);
+      co_await AsioWait(services_.io, services_.callers.wait(lookup_));
     }
   } while (!connection_.is_last());
   if (connection_.has_unread_input()) {

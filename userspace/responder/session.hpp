@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ namespace msi2imds::responder {
 
 // What all sessions use.
 struct Services {
+  asio::io_context& io;
   const Settings& settings;
   token::TokenSource& tokens;
   http::Deadlines deadlines;
@@ -43,7 +45,7 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
           caller::Caller caller, Services& services);
 
   // Answers requests until there are no more.
-  asio::awaitable<void> run();
+  Task<void> run();
 
   void close_when_idle() {
     connection_.close_when_idle();
@@ -61,10 +63,10 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   }
 
  private:
-  asio::awaitable<http::Response> respond(http::Request& request);
+  Task<http::Response> respond(http::Request& request);
   [[nodiscard]] http::Response fail(const token::FetchResult& result);
   [[nodiscard]] Need need(bool is_choice) const;
-  asio::awaitable<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
+  Task<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
   void look_up_for(Need needed);
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);

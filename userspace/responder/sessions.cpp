@@ -11,8 +11,8 @@
 namespace msi2imds::responder {
 
 Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenSource& tokens)
-    : io_(io),
-      services_{.settings = settings,
+    : services_{.io = io,
+                .settings = settings,
                 .tokens = tokens,
                 .deadlines = http::Deadlines(io),
                 .sock_diag = {},
@@ -74,7 +74,7 @@ void Sessions::serve(std::shared_ptr<Session> session) {
     session->close_when_idle();
   }
   const auto begin = [&session] { return session->run(); };
-  spawn_contained(io_, "serve a connection", begin, [this, session] {
+  start_contained("serve a connection", begin, [this, session] {
     services_.shares.remove(*session);
     session->SessionHook::unlink();
     --running_;
@@ -83,11 +83,16 @@ void Sessions::serve(std::shared_ptr<Session> session) {
   });
 }
 
-// As long as fewer than `most` are served.
+// As long as fewer than `most` are served. A session may be over before serve() returns; then this loop goes
+// on with whoever has its place, and not a call from within.
 void Sessions::serve_waiting(std::size_t most) {
+  if (std::exchange(is_serving_waiting_, true)) {
+    return;
+  }
   while (services_.shares.queued() > 0 && count() < most) {
     serve(std::static_pointer_cast<Session>(services_.shares.take_next_in_queue()));
   }
+  is_serving_waiting_ = false;
 }
 
 void Sessions::serve_all_waiting() {

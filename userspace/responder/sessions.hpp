@@ -78,7 +78,6 @@ class Sessions {
   void serve(std::shared_ptr<Session> session);
   void serve_waiting(std::size_t most);
 
-  asio::io_context& io_;
   Services services_;
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions_;
   asio::steady_timer ended_;  // never fires: cancelled when a session ends
@@ -86,6 +85,7 @@ class Sessions {
   std::uint64_t accepted_ = 0;
   std::uint64_t turned_away_ = 0;
   bool draining_ = false;
+  bool is_serving_waiting_ = false;
 };
 
 }  // namespace msi2imds::responder

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
+
 #include "base/asio.hpp"
 #include "token/failure.hpp"
 #include "token/token.hpp"
@@ -14,6 +16,11 @@ class TokenSource {
   TokenSource(const TokenSource&) = delete;
   TokenSource& operator=(const TokenSource&) = delete;
   virtual ~TokenSource() = default;
+
+  // What fetch() would give without a wait; nothing: it has to be asked.
+  virtual std::optional<FetchResult> find(const TokenRequest& /*request*/) {
+    return std::nullopt;
+  }
 
   // A token, IMDS's final refusal, or why no answer could be had.
   virtual asio::awaitable<FetchResult> fetch(TokenRequest request) = 0;

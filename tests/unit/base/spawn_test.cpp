@@ -30,6 +30,9 @@ class SpawnTest : public testing::Test {
     co_await wait();
     throw std::bad_alloc();
   }
+  Task<> fail_later() {
+    co_await AsioWait(io_, run_out_of_memory());
+  }
   // What leaves io.run(); empty: it returns.
   std::string run() {
     try {
@@ -72,10 +75,10 @@ TEST_F(SpawnTest, TellsOfExceptionsOfAnyType) {
 TEST_F(SpawnTest, ContainsWhatConcernsNobodyElse) {
   int ended = 0;
   const auto count = [&ended] { ++ended; };
-  spawn_contained(
-      io_, "serve a connection", [this] { return run_out_of_memory(); }, count);
-  spawn_contained(
-      io_, "serve a connection", [] { return end_at_once(); }, count);
+  start_contained(
+      "serve a connection", [this] { return fail_later(); }, count);
+  start_contained(
+      "serve a connection", []() -> Task<> { co_return; }, count);
   const std::string text = run_and_read_the_log();
   EXPECT_TRUE(is_well_);
   EXPECT_EQ(ended, 2);
@@ -85,9 +88,9 @@ TEST_F(SpawnTest, ContainsWhatConcernsNobodyElse) {
 
 TEST_F(SpawnTest, ContainsWhatCannotEvenBegin) {
   int ended = 0;
-  const auto fail = []() -> asio::awaitable<void> { throw std::bad_alloc(); };
+  const auto fail = []() -> Task<> { throw std::bad_alloc(); };
   testing::internal::CaptureStderr();
-  spawn_contained(io_, "serve a connection", fail, [&ended] { ++ended; });
+  start_contained("serve a connection", fail, [&ended] { ++ended; });
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_EQ(ended, 1);
   EXPECT_NE(text.find("serve a connection: std::bad_alloc"), std::string::npos) << text;
@@ -111,9 +114,8 @@ TEST_F(SpawnTest, WhatIsToBeDoneAtTheEndIsCopiedOnce) {
   int copies = 0;
   const std::function<void()> last{Last(copies)};
   copies = 0;
-  spawn_contained(
-      io_, "serve a connection", [] { return end_at_once(); }, last);
-  EXPECT_EQ(run(), "");
+  start_contained(
+      "serve a connection", []() -> Task<> { co_return; }, last);
   EXPECT_EQ(copies, 1);
 }
 
