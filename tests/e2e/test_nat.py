@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What NAT brings with it: clients' ports that change, and a kernel that has to track connections."""
+"""What NAT brings with it: rules of one name for all, clients' ports that change, and a kernel that has to track."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ import re
 import pytest
 
 import backends
+from firewall import our_rules
 from legacy_port import a_token_is_served, ask, assert_refused
 from pausing_client import PausingClient
 from programs import run_in
@@ -20,6 +21,36 @@ FIRST, SECOND = 50342, 50343
 NOTRACK = f"table inet exempt {{ chain c {{ type filter hook output priority -300; tcp dport {FIRST} notrack; }}; }}"
 
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
+
+
+@by_rules
+def test_a_second_instance_steps_back(service, new_service, host, backend):
+    """It has a port and an admin socket of its own, so that only the rules are in its way."""
+    in_force = our_rules(host)
+    second = new_service({**backends.settings(backend), "redirect.listen_port": 343}).launch()
+    assert second.wait_exit(30) == 1
+    assert "another msi2imds has its own in force" in second.log_text()
+    assert our_rules(host) == in_force
+    assert a_token_is_served(host) and a_token_is_served(host, "::1")
+    assert "redirected again" not in service.log_text()
+
+
+@by_rules
+def test_an_instance_takes_the_place_of_one_that_has_ended(service, new_service, host, backend):
+    assert service.stop() == 0
+    second = new_service({**backends.settings(backend), "redirect.listen_port": 343}).start()
+    assert a_token_is_served(host)
+    assert second.stop() == 0
+    wait_until(lambda: our_rules(host) == [], 5, "no rule is left")
+
+
+@by_rules
+def test_sockets_that_are_held_for_another_port_are_no_rival(emulator, new_service, host, held, backend):
+    """What has listened on the port of the rules that were left is the service manager, which serves nobody."""
+    assert held.start(new_service(backends.settings(backend))).stop() == 0
+    second = held.start(new_service({**backends.settings(backend), "redirect.listen_port": 343}))
+    assert a_token_is_served(host)
+    second.detach()
 
 
 def changed_port(host, listen_port=342):

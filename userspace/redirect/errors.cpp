@@ -29,6 +29,9 @@ const char* explain(Errc errc) {
     case Errc::untracked:
       return "another firewall rule exempts them from tracking (notrack), so no NAT rule is asked about "
              "them; `msi2imds doctor` shows it";
+    case Errc::rival:
+      return "another msi2imds has its own in force in this network namespace, and another listen port; one "
+             "of the two has to end";
   }
   return "unknown error";
 }

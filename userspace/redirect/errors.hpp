@@ -18,6 +18,7 @@ enum class Errc {
   no_effect,          // accepted, but connections do not follow the rule
   incomplete,         // rules of ours are missing
   untracked,          // a rule of somebody else keeps NAT from connections
+  rival,              // another process of ours redirects by such rules
 };
 
 const boost::system::error_category& error_category();

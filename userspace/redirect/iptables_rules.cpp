@@ -42,6 +42,15 @@ asio::awaitable<Result<void>> IptablesRules::check() {
   co_return Result<void>();
 }
 
+asio::awaitable<Result<std::optional<std::uint16_t>>> IptablesRules::port_of_others() {
+  const Result<IptablesNat> found = co_await tool_.look();
+  if (!found) {
+    co_return found.error();
+  }
+  const bool is_ours = has_redirecting_chain(owned_by(owner_, *found));
+  co_return is_ours ? std::nullopt : port_of_iptables(*found);
+}
+
 asio::awaitable<Result<bool>> IptablesRules::close(Whose whose) {
   bool has_closed = false;
   TextFor text_for = [this, whose, &has_closed](const IptablesNat& found) {

@@ -20,6 +20,7 @@ class IptablesRules final : public NatRules {
 
   [[nodiscard]] asio::awaitable<Result<void>> put() override;
   [[nodiscard]] asio::awaitable<Result<void>> check() override;
+  [[nodiscard]] asio::awaitable<Result<std::optional<std::uint16_t>>> port_of_others() override;
   [[nodiscard]] asio::awaitable<Result<bool>> close(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<void>> finish() override;
   [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;

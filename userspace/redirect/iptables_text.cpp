@@ -155,6 +155,15 @@ IptablesNat owned_by(std::string_view owner, const IptablesNat& found) {
   return owned;
 }
 
+std::optional<std::uint16_t> port_of_iptables(const IptablesNat& found) {
+  for (const std::string& rule : found.rules) {
+    if (const auto port = number_after(" --to-ports ", rule); port) {
+      return port;
+    }
+  }
+  return std::nullopt;
+}
+
 bool has_redirecting_chain(const IptablesNat& found) {
   return has_chain(found, kChain);
 }

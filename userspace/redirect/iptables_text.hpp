@@ -27,6 +27,9 @@ struct IptablesNat {
 // What of it carries this owner's mark.
 [[nodiscard]] IptablesNat owned_by(std::string_view owner, const IptablesNat& found);
 
+// To which port our rules there lead. Nothing, where there are none.
+[[nodiscard]] std::optional<std::uint16_t> port_of_iptables(const IptablesNat& found);
+
 // Whether there is our chain itself, and not only what was closed.
 [[nodiscard]] bool has_redirecting_chain(const IptablesNat& found);
 

@@ -2,16 +2,23 @@
 #include "redirect/nat_redirection.hpp"
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/run_to_end.hpp"
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
 #include "redirect/nat_removal.hpp"
+#include "redirect/rival.hpp"
 
 namespace msi2imds::redirect {
 namespace {
+
+// One that was killed may be on its way out.
+constexpr std::chrono::milliseconds kRivalPatience{1000};
 
 // Guards that still remove the rules of redirections that are gone.
 std::vector<Guard>& guards_at_work() {
@@ -22,6 +29,23 @@ std::vector<Guard>& guards_at_work() {
 void leave_rules_to(Guard guard) {
   guard.take_over();
   guards_at_work().push_back(std::move(guard));
+}
+
+// Fails where another process serves by rules of ours and does not end soon.
+asio::awaitable<Result<void>> find_no_rival(std::vector<NatRules*> all, std::uint16_t listen_port,
+                                            Deadline deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const Deadline end = std::min(deadline, deadline_after(kRivalPatience));
+  for (NatRules* rules : all) {
+    while (co_await serves_others(*rules, listen_port)) {
+      if (std::chrono::steady_clock::now() >= end) {
+        co_return rival_error();
+      }
+      timer.expires_after(kBetweenAttempts);
+      (void)co_await timer.async_wait(kAsTuple);
+    }
+  }
+  co_return Result<void>();
 }
 
 bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& address) {
@@ -67,10 +91,13 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
   }
   const auto families =
       std::make_shared<Families>(Families{.ipv4 = std::move(ipv4), .ipv6 = std::move(ipv6)});
-  const auto remaining =
-      std::make_shared<NatRemaining>(NatRemaining{.redirecting = {families->ipv4.get(), families->ipv6.get()},
-                                                  .closing = {},
-                                                  .listen_port = plan.listen_port});
+  const std::vector<NatRules*> both = {families->ipv4.get(), families->ipv6.get()};
+  const Result<void> is_free = co_await find_no_rival(both, plan.listen_port, deadline);
+  if (!is_free) {
+    co_return is_free.error();
+  }
+  const auto remaining = std::make_shared<NatRemaining>(
+      NatRemaining{.redirecting = both, .closing = {}, .listen_port = plan.listen_port});
   // The guard is started before the rules are put, so that they never exist without it.
   Guard::Undo undo = [families, remaining] { return run_to_end(go_on_removing(*remaining)); };
   const std::vector<int> none;
@@ -165,6 +192,10 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
     }
     if (is_busy(checked.error())) {
       co_return checked;  // whoever wants to stop or reload must not wait for each program
+    }
+    const bool is_anothers = co_await serves_others(*rules, listen_port_);
+    if (is_anothers) {
+      co_return rival_error();  // two processes that take it from each other would serve nobody
     }
     lost_servers_.expect();
     old_connections_.expect();

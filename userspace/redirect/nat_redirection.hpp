@@ -41,7 +41,8 @@ struct NatSupport {
 // was installed last, whichever process that is: an earlier one, and its guard, find nothing of theirs.
 class NatRedirection final : public Redirection {
  public:
-  // May be destroyed or cancelled halfway: its guard acts then.
+  // May be destroyed or cancelled halfway: its guard acts then. Fails where another process serves by such
+  // rules.
   static asio::awaitable<Result<std::unique_ptr<Redirection>>> install(const Plan& plan,
                                                                        const std::vector<Listener>& listeners,
                                                                        std::unique_ptr<NatRules> ipv4,

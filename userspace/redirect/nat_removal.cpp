@@ -11,6 +11,7 @@
 #include "netlink/conntrack.hpp"
 #include "redirect/guard.hpp"
 #include "redirect/open_connections.hpp"
+#include "redirect/rival.hpp"
 
 namespace msi2imds::redirect {
 namespace {
@@ -139,6 +140,10 @@ asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLe
   std::vector<std::string> names;
   std::vector<NatRules*> all;
   for (const NatLeftover& leftover : leftovers) {
+    const bool is_used = removal == Removal::gently && co_await serves_others(*leftover.rules, listen_port);
+    if (is_used) {
+      continue;
+    }
     names.insert(names.end(), leftover.names.begin(), leftover.names.end());
     all.push_back(leftover.rules.get());
   }

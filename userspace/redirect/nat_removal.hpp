@@ -35,7 +35,7 @@ struct NatLeftover {
   std::vector<std::string> names;
 };
 
-// Removes them; says what they were.
+// Removes them; says what they were. Gently: not those by which another process serves.
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
     const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/asio.hpp"
@@ -24,6 +26,9 @@ class NatRules {
 
   // Whether they are complete, and still ours. Cheap while nothing changes.
   [[nodiscard]] virtual asio::awaitable<Result<void>> check() = 0;
+
+  // To which port the rules under our names lead that are not ours; nothing, where there are none.
+  [[nodiscard]] virtual asio::awaitable<Result<std::optional<std::uint16_t>>> port_of_others() = 0;
 
   // Removes them, in one step, and leaves what the kernel needs to go on translating connections that are
   // under way, but takes no new ones. False: `whose` has no rules, and nothing was done.

@@ -64,6 +64,15 @@ asio::awaitable<Result<void>> NftRules::check() {
   co_return Result<void>();
 }
 
+asio::awaitable<Result<std::optional<std::uint16_t>>> NftRules::port_of_others() {
+  const Result<std::string> listing = co_await list_nft_table(*runner_, family_.nft_name, kNftTable);
+  if (!listing) {
+    co_return listing.error();
+  }
+  const bool is_ours = nft_owners(*listing) == std::vector{owner_};
+  co_return is_ours ? std::nullopt : port_of_nft_table(*listing);
+}
+
 asio::awaitable<Result<bool>> NftRules::run_if_ours(std::string_view table, std::string text) const {
   return run_nft_if_owned(*runner_, family_.nft_name, table, owner_, std::move(text));
 }

@@ -198,6 +198,10 @@ std::vector<std::string> nft_owners(std::string_view listing) {
   return owners;
 }
 
+std::optional<std::uint16_t> port_of_nft_table(std::string_view listing) {
+  return number_after(" redirect to :", listing);
+}
+
 std::optional<std::string> missing_in_nft_table(const NatFamily& family,
                                                 const std::vector<std::uint16_t>& ports,
                                                 std::uint16_t listen_port, std::string_view owner,

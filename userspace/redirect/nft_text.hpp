@@ -47,6 +47,9 @@ inline constexpr std::string_view kNftProbeTable = "msi2imds_probe";
 [[nodiscard]] std::string nft_removal_text(std::string_view family,
                                            const std::vector<std::string_view>& tables);
 
+// To which port the rules of our table lead, according to `nft list table`. Nothing, where there are none.
+[[nodiscard]] std::optional<std::uint16_t> port_of_nft_table(std::string_view listing);
+
 // Whose marks a table carries, according to `nft list table`.
 [[nodiscard]] std::vector<std::string> nft_owners(std::string_view listing);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <initializer_list>
 #include <utility>
 
@@ -84,6 +85,17 @@ asio::awaitable<Result<std::string>> run_tool(CommandRunner& runner, std::string
     co_return failure_of(tool, *result);
   }
   co_return std::move(result->output);
+}
+
+std::optional<std::uint16_t> number_after(std::string_view words, std::string_view text) {
+  const std::size_t found = text.find(words);
+  if (found == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view rest = text.substr(found + words.size());
+  std::uint16_t number = 0;
+  const auto [end, ec] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  return ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
 bool is_busy(const Error& failure) {

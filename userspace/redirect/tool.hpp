@@ -4,6 +4,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -47,6 +49,9 @@ std::invoke_result_t<Attempt> insist(Deadline deadline, Attempt attempt) {
   }
   co_return result;
 }
+
+// The port that stands behind the first such words in a text.
+[[nodiscard]] std::optional<std::uint16_t> number_after(std::string_view words, std::string_view text);
 
 // The lines of a text, each without the white space around it.
 [[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);

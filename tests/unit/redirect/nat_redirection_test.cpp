@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -12,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -22,6 +25,7 @@
 #include "base/run_to_end.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/nat_removal.hpp"
+#include "redirect/rival.hpp"
 #include "support_cpp/sockets.hpp"
 
 namespace msi2imds::redirect {
@@ -45,6 +49,7 @@ struct Table {
   std::atomic<int> closed = 0;
   std::atomic<int> finished = 0;
   std::atomic<int> removed = 0;
+  std::uint16_t others_port = 0;  // to which rules lead that are not ours
   std::function<void()> while_closing = {};
   bool never_answers = false;  // a tool that stands still
 };
@@ -105,6 +110,11 @@ class FakeRules final : public NatRules {
       co_return *table_.read_failure;
     }
     co_return table_.exists&& is_ours() ? Result<void>() : Error(Errc::incomplete, "check");
+  }
+  asio::awaitable<Result<std::optional<std::uint16_t>>> port_of_others() override {
+    co_return table_.exists && !is_ours() && table_.others_port != 0
+        ? std::optional<std::uint16_t>(table_.others_port)
+        : std::nullopt;
   }
   asio::awaitable<Result<bool>> close(Whose whose) override {
     ++table_.closed;
@@ -371,6 +381,83 @@ TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOne) {
   EXPECT_TRUE(run_to_end((*second)->check()));
   EXPECT_TRUE(run_to_end((*second)->remove()));
   EXPECT_FALSE(ipv4_.exists || ipv6_.exists);
+}
+
+// A process that listens on a port of its own.
+class OtherServer {
+ public:
+  OtherServer() {
+    UniqueFd listener = support::listen_on_loopback();
+    port_ = support::address_of(listener).port();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+  }
+  OtherServer(const OtherServer&) = delete;
+  OtherServer& operator=(const OtherServer&) = delete;
+  ~OtherServer() {
+    end();
+  }
+  void end() {
+    if (pid_ > 0) {
+      EXPECT_EQ(::kill(pid_, SIGKILL), 0);
+      EXPECT_EQ(::waitpid(pid_, nullptr, 0), pid_);
+      pid_ = -1;
+    }
+  }
+  [[nodiscard]] std::uint16_t port() const {
+    return port_;
+  }
+
+ private:
+  std::uint16_t port_ = 0;
+  pid_t pid_ = -1;
+};
+
+TEST_F(NatRedirectionTest, StepsBackWhereAnotherProcessServesByItsRules) {
+  OtherServer other;
+  ipv4_.exists = true;
+  ipv4_.others_port = other.port();
+  plan_.patience = std::chrono::milliseconds(0);
+  const auto redirection = install();
+  ASSERT_FALSE(redirection);
+  EXPECT_EQ(redirection.error().code(), Errc::rival);
+  EXPECT_EQ(ipv4_.puts + ipv6_.puts, 0);
+  other.end();
+  EXPECT_TRUE(install()) << "nobody listens there any more";
+}
+
+TEST_F(NatRedirectionTest, TakesNoRulesFromAnotherProcessThatServesByThem) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  OtherServer other;
+  ipv4_.owner = -1;
+  ipv4_.others_port = other.port();
+  EXPECT_EQ(run_to_end((*redirection)->repair()).error().code(), Errc::rival);
+  EXPECT_EQ(ipv4_.puts, 1) << "only when it was installed";
+  other.end();
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+}
+
+TEST_F(NatRedirectionTest, TakesTheRulesOfAnEarlierOneOfThisProcess) {
+  const UniqueFd listener = support::listen_on_loopback();
+  ipv4_.exists = true;
+  ipv4_.others_port = support::address_of(listener).port();
+  EXPECT_TRUE(install());
+}
+
+TEST_F(NatLeftoversTest, OfAProcessThatServesAreItsOwn) {
+  const OtherServer other;
+  ipv4_.exists = ipv6_.exists = true;
+  ipv4_.others_port = other.port();
+  const auto removed = remove_leftovers(Removal::gently, 1);
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(*removed, std::vector<std::string>{"a third"});
+  EXPECT_TRUE(ipv4_.exists);
+  ASSERT_TRUE(remove_leftovers(Removal::at_once, 1)) << "whoever asks for that, wants all of them gone";
+  EXPECT_FALSE(ipv4_.exists);
 }
 
 TEST_F(NatRedirectionTest, LeavesTheRulesToALaterOneAfterItsDestructionToo) {

@@ -70,6 +70,12 @@ TEST(NftTextTest, NoticesWhoseATableIs) {
   EXPECT_TRUE(nft_owners("\tchain owner_of_something {\n").empty());
 }
 
+TEST(NftTextTest, KnowsWhereATableLeads) {
+  EXPECT_EQ(port_of_nft_table(golden("listed_by_nft_1.0.6")), 342);
+  EXPECT_EQ(port_of_nft_table("table ip msi2imds {\n"), std::nullopt);
+  EXPECT_EQ(port_of_nft_table("ip daddr 127.0.0.0/8 tcp dport 50342 redirect to :99999\n"), std::nullopt);
+}
+
 // A client that is exempt from tracking would otherwise wait for a minute.
 TEST(NftTextTest, DropsNothingThatIsExemptFromTracking) {
   const std::string listing = golden("listed_by_nft_1.0.6");
