@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each fault of the machine around a running msi2imds: what callers see, what status and metrics say, and its end."""
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -490,6 +491,20 @@ def test_imds_that_is_away_is_told(emulator, new_service, host):
         callers.wait_for("token", BACK_SECONDS, count=1)
 
 
+def errors_in(service):
+    return [line.split("]: ", 1)[1] for line in service.log_text().splitlines() if " error msi2imds[" in line]
+
+
+def test_what_fails_again_and_again_is_told_once(service):
+    """A responder is started every few seconds, for as long as none can be."""
+    with no_responder_can_be_started_without_descriptors(service):
+        service.wait_for_log("connections are let through", 30)
+        service.wait_for_log("cannot listen on", 30)  # another cause, once the sockets are closed
+    service.wait_ready()
+    told = collections.Counter(errors_in(service))
+    assert set(told.values()) == {1}, told
+
+
 def test_a_port_that_somebody_else_has_taken_is_told(emulator, new_service, host):
     """As any user can where net.ipv4.ip_unprivileged_port_start is 0."""
     free = ("sysctl", "-q", "-w", "net.ipv4.ip_unprivileged_port_start=0")
@@ -502,8 +517,9 @@ def test_a_port_that_somebody_else_has_taken_is_told(emulator, new_service, host
         service = new_service()
         service.launch()
         assert service.wait_exit() == 1
-        assert "another program listens on 127.0.0.1:342" in service.log_text()
-        assert "cannot listen on 127.0.0.1:342: Address already in use" in service.log_text()
+        (told,) = errors_in(service)  # one line says what, where, and what to do
+        assert told.startswith("cannot listen on 127.0.0.1:342 (another program listens there: `msi2imds doctor` says which")
+        assert told.endswith(": Address already in use")
         findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
         texts = [finding["text"] for finding in findings if finding["level"] != "ok"]
         assert any(str(squatter.pid) in text and "127.0.0.1:342" in text for text in texts), texts

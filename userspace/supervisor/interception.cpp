@@ -2,6 +2,7 @@
 #include "supervisor/interception.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,8 +43,11 @@ asio::awaitable<Result<Interception::Way>> Interception::plan_way(redirect::Plan
   if (!choice) {
     co_return choice.error();
   }
+  const bool are_new = refusals_.is_new(fmt::format("{}", fmt::join(choice->refused, "\n")));
   for (const std::string& refused : choice->refused) {
-    log::warn("cannot use {}", refused);
+    if (are_new) {
+      log::warn("cannot use {}", refused);
+    }
   }
   Way way;
   way.plan = std::move(plan);
@@ -126,18 +130,17 @@ asio::awaitable<void> Interception::keep_in_force() {
   }
   const Result<void> checked = co_await check();
   if (checked) {
-    repair_failure_.clear();
+    repair_failure_.forget();
     co_await remove_leftovers();
     co_return;
   }
   const Result<void> repaired = co_await way_.redirection->repair();
   if (repaired) {
     failure_.clear();
-    repair_failure_.clear();
+    repair_failure_.forget();
     log::warn("redirected again what somebody else had removed: {}", checked.error().message());
-  } else if (repair_failure_ != repaired.error().message()) {
-    repair_failure_ = repaired.error().message();
-    log::error("cannot redirect again: {}", repair_failure_);
+  } else if (repair_failure_.is_new(repaired.error().message())) {
+    log::error("cannot redirect again: {}", repaired.error().message());
   }
 }
 
@@ -153,15 +156,14 @@ asio::awaitable<bool> Interception::take_in_new_addresses() {
   }
   const Result<void> gone_over = co_await go_over_to_present_sockets();
   if (gone_over) {
-    address_failure_.clear();
+    address_failure_.forget();
     log::info("serve {}, which this host did not have before", opened.front().to_string());
     co_return true;
   }
   close_old_sockets();
-  if (address_failure_ != gone_over.error().message()) {
-    address_failure_ = gone_over.error().message();
+  if (address_failure_.is_new(gone_over.error().message())) {
     log::error("cannot serve {}, which this host did not have before: {}", opened.front().to_string(),
-               address_failure_);
+               gone_over.error().message());
   }
   co_return false;
 }

@@ -12,6 +12,7 @@
 
 #include "base/async_mutex.hpp"
 #include "base/socket_address.hpp"
+#include "base/told_once.hpp"
 #include "config/config.hpp"
 #include "redirect/redirector.hpp"
 #include "supervisor/leavings.hpp"
@@ -141,8 +142,9 @@ class Interception {
   Result<void> removal_;
   Leavings leavings_;
   bool is_failing_open_ = false;
-  std::string repair_failure_;   // logged once, until it is another one
-  std::string address_failure_;  // the same
+  ToldOnce refusals_;  // of backends
+  ToldOnce repair_failure_;
+  ToldOnce address_failure_;
 };
 
 }  // namespace msi2imds::supervisor

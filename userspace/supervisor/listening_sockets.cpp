@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/log.hpp"
@@ -25,6 +27,10 @@ constexpr int kBacklog = 4096;
 // as these. With smaller buffers a request of 64 KiB takes milliseconds. An answer still passes in one piece.
 constexpr int kReceiveBuffer = 8192;
 constexpr int kSendBuffer = 4096;
+
+constexpr std::string_view kTakenHint =
+    " (another program listens there: `msi2imds doctor` says which; redirect.listen_port may be any port "
+    "below 1024 that is free)";
 
 int int_option(int socket, int level, int name) {
   int value = 0;
@@ -125,11 +131,7 @@ Result<std::vector<redirect::Listener>> ListeningSockets::open(const std::vector
         continue;
       }
       if (!fd && fd.error().code() == boost::system::errc::address_in_use) {
-        log::error(
-            "another program listens on {}: `msi2imds doctor` says which; redirect.listen_port may be any "
-            "port "
-            "below 1024 that is free",
-            address.to_string());
+        return Error(fd.error().code(), "listen on " + address.to_string() + std::string(kTakenHint));
       }
       if (!fd) {
         return fd.error();

@@ -45,8 +45,12 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
     }
     co_await interception_.fail_open("the responder cannot serve; connections are let through");
     co_await closure_.open();
-    log::error("connections are let through: no responder can serve them; next attempt in {} s",
-               wait.count());
+    if (!std::exchange(lets_through_, true)) {
+      log::error(
+          "connections are let through: no responder can serve them; the next attempt is made in {} s, and "
+          "then every few",
+          wait.count());
+    }
     if (!stopping_) {
       back_off_.expires_after(wait);
       (void)co_await back_off_.async_wait(kAsTuple);
@@ -55,10 +59,18 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
   co_return Result<void>();
 }
 
+// Attempts follow one another every few seconds, for as long as it takes.
+void Supervisor::tell_failed_start(const std::string& why) {
+  if (start_failure_.is_new(why)) {
+    log::error("{}", why);
+  }
+}
+
 // One responder, from its start to its end.
 asio::awaitable<Outcome> Supervisor::run_responder() {
   responder_ready_ = false;
   responder_hung_ = false;
+  responder_is_sent_away_ = false;
   const bool is_prepared = co_await prepare_for_responder();
   if (!is_prepared || !start_responder()) {
     co_return Outcome::never_ready;
@@ -71,7 +83,8 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
     co_await follow_responder(responder_->channel());
     following_ = false;
   } else {
-    log::error("cannot hand over to the responder: {}", handed_over.error().message());
+    tell_failed_start("cannot hand over to the responder: " + handed_over.error().message());
+    responder_is_sent_away_ = true;
     responder_->kill();
   }
 
@@ -80,8 +93,10 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   responder_.reset();
   if (stopping_) {
     log::info("responder {} has drained: {}", pid, ending);
-  } else {
+  } else if (responder_ready_ || responder_hung_) {
     log::error("responder {} ended: {}", pid, ending);
+  } else if (!responder_is_sent_away_) {
+    tell_failed_start("the responder ended before it served: " + ending);
   }
   co_return !responder_ready_ ? Outcome::never_ready : responder_hung_ ? Outcome::hung : Outcome::died;
 }
@@ -91,7 +106,7 @@ asio::awaitable<bool> Supervisor::prepare_for_responder() {
   if (mode_ == Mode::serve && !interception_.is_prepared()) {  // failed open before
     const Result<void> prepared = co_await interception_.prepare(config_);
     if (!prepared) {
-      log::error("cannot {}", prepared.error().message());
+      tell_failed_start("cannot " + prepared.error().message());
       co_return false;
     }
   }
@@ -108,7 +123,7 @@ asio::awaitable<bool> Supervisor::prepare_for_responder() {
 bool Supervisor::start_responder() {
   Result<std::unique_ptr<ResponderProcess>> process = ResponderProcess::start(io_, user_, empty_directory_);
   if (!process) {
-    log::error("cannot {}", process.error().message());
+    tell_failed_start("cannot " + process.error().message());
     return false;
   }
   responder_ = std::move(*process);
@@ -312,15 +327,18 @@ asio::awaitable<void> Supervisor::begin_serving() {
       co_return;
     }
     if (!attached) {
-      log::error("cannot redirect connections: {}", attached.error().message());
+      tell_failed_start("cannot redirect connections: " + attached.error().message());
       if (responder_ && ours == responders_started_) {
         responder_ready_ = false;  // counts as a failed start: tried again with back-off
+        responder_is_sent_away_ = true;
         responder_->kill();
       }
       co_return;
     }
     discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
   }
+  start_failure_.forget();
+  lets_through_ = false;
   if (!std::exchange(announced_, true)) {
     service_manager_.notify("READY=1");
     spawn(io_, "feed the service manager's watchdog", feed_service_manager());

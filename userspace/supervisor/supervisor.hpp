@@ -15,6 +15,7 @@
 
 #include "admin/shortcoming.hpp"
 #include "base/async_mutex.hpp"
+#include "base/told_once.hpp"
 #include "config/config.hpp"
 #include "control/redirection.hpp"
 #include "supervisor/admin_socket.hpp"
@@ -86,6 +87,7 @@ class Supervisor {
   void distrust_responder(std::size_t dead_sockets);
   asio::awaitable<void> begin_serving();
   asio::awaitable<void> limit_drain(std::chrono::milliseconds limit);
+  void tell_failed_start(const std::string& why);
 
   // What the responder asks for (answers.cpp).
   void answer(control::Channel& channel, const control::Message& question);
@@ -127,7 +129,10 @@ class Supervisor {
 
   std::unique_ptr<ResponderProcess> responder_;
   std::uint64_t responders_started_ = 0;
-  int starts_in_vain_ = 0;  // of responders, in a row
+  int starts_in_vain_ = 0;               // of responders, in a row
+  ToldOnce start_failure_;               // of responders
+  bool responder_is_sent_away_ = false;  // for a failure that was told
+  bool lets_through_ = false;            // which was told
   bool responder_ready_ = false;
   bool responder_hung_ = false;
   bool following_ = false;  // what the responder says is read

@@ -17,19 +17,18 @@ Result<User> find_user(std::string_view name, const std::string& passwd_file, co
   const std::string text(name);
   const std::optional<User> user = accounts::find_user(name, passwd_file);
   if (user && user->uid == 0) {
-    return Error({}, "responder.user: '" + text + "' is root; choose a user without privileges");
+    return Error({}, "use responder.user: '" + text + "' is root; choose a user without privileges");
   }
   if (user) {
     const std::string missing = accounts::unmapped_ids(*user, proc);
     if (!missing.empty()) {
-      return Error({}, "responder.user: cannot run the responder as '" + text +
-                           "': this user namespace does not have " + missing +
+      return Error({}, "run the responder as '" + text + "': this user namespace does not have " + missing +
                            "; run msi2imds outside of it, or have it map these ids (newuidmap, newgidmap)");
     }
     return *user;
   }
   return Error({},
-               "responder.user: there is no user '" + text + "' in " + passwd_file +
+               "use responder.user: there is no user '" + text + "' in " + passwd_file +
                    "; make it with: useradd --system --user-group --no-create-home --home-dir /nonexistent "
                    "--shell /usr/sbin/nologin " +
                    text);

@@ -109,7 +109,9 @@ TEST_F(ListeningSocketsTest, SaysWhichAddressIsTaken) {
   ListeningSockets sockets({});
   const auto listeners = sockets.open({address});
   ASSERT_FALSE(listeners);
-  EXPECT_EQ(listeners.error().message(), "listen on " + address.to_string() + ": Address already in use");
+  const std::string message = listeners.error().message();
+  EXPECT_TRUE(message.starts_with("listen on " + address.to_string() + " (another program listens there: "));
+  EXPECT_TRUE(message.ends_with(": Address already in use")) << message;
 }
 
 TEST_F(ListeningSocketsTest, UsesAnInheritedSocketOfThatAddress) {
