@@ -323,7 +323,7 @@ class Bench {
     step(io_);  // who the caller is has become known, and is recorded
   }
 
-  asio::io_context io_{1};
+  asio::io_context io_{kOneThread};
   SocketAddress address_;
   Tokens tokens_;
   responder::SupervisorLink link_;

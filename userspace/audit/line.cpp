@@ -28,25 +28,36 @@ void append_number(std::string& out, std::int64_t number, std::size_t digits = 1
   out.append(text.data(), size);
 }
 
-// RFC 3339 in UTC, with microseconds.
-void append_time(std::string& out, system_clock::time_point time) {
-  const auto since_epoch = std::chrono::floor<microseconds>(time.time_since_epoch());
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
-  const std::time_t whole = seconds.count();
+std::string date_of(std::chrono::sys_seconds second) {
+  const std::time_t whole = second.time_since_epoch().count();
   std::tm parts{};
   (void)::gmtime_r(&whole, &parts);
-  append_number(out, parts.tm_year + 1900, 4);
+  std::string date;
+  append_number(date, parts.tm_year + 1900, 4);
   const std::array<std::pair<char, int>, 5> rest = {{{'-', parts.tm_mon + 1},
                                                      {'-', parts.tm_mday},
                                                      {'T', parts.tm_hour},
                                                      {':', parts.tm_min},
                                                      {':', parts.tm_sec}}};
   for (const auto& [separator, number] : rest) {
-    out += separator;
-    append_number(out, number, 2);
+    date += separator;
+    append_number(date, number, 2);
   }
+  return date;
+}
+
+// RFC 3339 in UTC, with microseconds. Lines of the same second have most of it in common.
+void append_time(std::string& out, system_clock::time_point time) {
+  thread_local std::chrono::sys_seconds last_second;
+  thread_local std::string last_date = date_of(last_second);
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  if (second != last_second) {
+    last_date = date_of(second);
+    last_second = second;
+  }
+  out += last_date;
   out += '.';
-  append_number(out, (since_epoch - seconds).count(), 6);
+  append_number(out, std::chrono::floor<microseconds>(time - second).count(), 6);
   out += 'Z';
 }
 

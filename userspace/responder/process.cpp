@@ -41,7 +41,7 @@ std::optional<UniqueFd> take_channel() {
 
 bool run_process(UniqueFd channel, const MakeTokenService& make_tokens, std::optional<Destiny> destiny) {
   log::start({}, kProcessName);
-  asio::io_context io(1);
+  asio::io_context io(kOneThread);
   SupervisorLink link(io, std::move(channel));
   const std::unique_ptr<TokenService> tokens = make_tokens(io, link);
   Responder responder(io, link, *tokens);

@@ -121,5 +121,21 @@ TEST(AuditLineTest, TellsHowManyWereLeftOut) {
             "\n");
 }
 
+// The date is written once for all lines of a second.
+TEST(AuditLineTest, TellsTheTimeOfEachLine) {
+  std::string out;
+  for (const int microseconds : {0, 999'999, 1'000'000, -1, 0}) {
+    append_left_out(out, kTime + std::chrono::microseconds(microseconds - 123), 1, Kind::token, {},
+                    Format::text);
+  }
+  std::string times;
+  for (std::size_t begin = 0; begin < out.size(); begin = out.find('\n', begin) + 1) {
+    times += out.substr(begin, out.find(' ', begin) - begin) + "\n";
+  }
+  EXPECT_EQ(times,
+            "2025-11-25T12:00:00.000000Z\n2025-11-25T12:00:00.999999Z\n2025-11-25T12:00:01.000000Z\n"
+            "2025-11-25T11:59:59.999999Z\n2025-11-25T12:00:00.000000Z\n");
+}
+
 }  // namespace
 }  // namespace msi2imds::audit
