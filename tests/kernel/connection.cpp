@@ -11,9 +11,9 @@
 namespace msi2imds::kernel {
 namespace {
 
-constexpr int kBacklog = 16;
 // connect() can be done before the connection stands in the backlog.
 constexpr int kOnItsWayMilliseconds = 100;
+constexpr int kResentMilliseconds = 10'000;
 constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};
 
 bool passes(const UniqueFd& from, const UniqueFd& to) {
@@ -40,14 +40,34 @@ Dialled dial(const std::string& address, std::uint16_t port) {
   return dialled;
 }
 
-UniqueFd listen_on(const std::string& address, std::uint16_t port) {
+UniqueFd begin_to_dial(const std::string& address, std::uint16_t port) {
+  const auto to = SocketAddress::parse(address, port);
+  EXPECT_TRUE(to) << address;
+  UniqueFd client(::socket(to->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  EXPECT_EQ(::connect(client.get(), to->get(), to->size()), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  return client;
+}
+
+int outcome_of(const UniqueFd& client) {
+  pollfd waited{.fd = client.get(), .events = POLLOUT, .revents = 0};
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::poll(&waited, 1, kResentMilliseconds) == 0) {
+    return ETIMEDOUT;
+  }
+  EXPECT_EQ(::getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &error, &size), 0);
+  return error;
+}
+
+UniqueFd listen_on(const std::string& address, std::uint16_t port, int backlog) {
   const auto on = SocketAddress::parse(address, port);
   EXPECT_TRUE(on) << address;
   UniqueFd fd(::socket(on->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int yes = 1;  // the connections of an earlier test may still be in TIME_WAIT
   EXPECT_EQ(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
   EXPECT_EQ(::bind(fd.get(), on->get(), on->size()), 0) << on->to_string();
-  EXPECT_EQ(::listen(fd.get(), kBacklog), 0);
+  EXPECT_EQ(::listen(fd.get(), backlog), 0);
   return fd;
 }
 

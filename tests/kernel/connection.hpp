@@ -18,7 +18,14 @@ struct Dialled {
 
 [[nodiscard]] Dialled dial(const std::string& address, std::uint16_t port);
 
-[[nodiscard]] UniqueFd listen_on(const std::string& address, std::uint16_t port);
+// Does not wait for an answer.
+[[nodiscard]] UniqueFd begin_to_dial(const std::string& address, std::uint16_t port);
+
+// How that ended, as errno; ETIMEDOUT while it goes on for longer than a lost SYN takes.
+[[nodiscard]] int outcome_of(const UniqueFd& client);
+
+// With a backlog of 0 there is room for one connection: SYNs of others are lost until it is accepted.
+[[nodiscard]] UniqueFd listen_on(const std::string& address, std::uint16_t port, int backlog = 16);
 
 // The connection that waits in a backlog or is about to, if there is one.
 [[nodiscard]] UniqueFd accept_from(int listener);

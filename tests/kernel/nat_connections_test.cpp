@@ -12,6 +12,7 @@
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
 #include "netlink/original_destination.hpp"
+#include "netlink/tcp_sockets.hpp"
 #include "redirect/errors.hpp"
 
 namespace msi2imds::kernel {
@@ -203,6 +204,25 @@ TEST_P(NatConnectionsTest, EndForTheClientOfAProcessThatIsKilled) {
   EXPECT_EQ(::kill(child, SIGKILL), 0);
   EXPECT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_EQ(::recv(client.socket.get(), &answer, 1, 0), 0);
+}
+
+// Its next SYN would reach nobody before the kernel has forgotten it again.
+TEST(UnansweredClientsTest, AreNotMadeKnown) {
+  UniqueFd server = listen_on("127.0.0.1", kPort, 0);
+  Dialled first = dial("127.0.0.1", kPort);
+  UniqueFd client = begin_to_dial("127.0.0.1", kPort);
+  const auto unanswered = netlink::unanswered_clients({kPort});
+  ASSERT_TRUE(unanswered);
+  ASSERT_EQ(unanswered->size(), 1U);
+  EXPECT_EQ(unanswered->front().local, *SocketAddress::local_of(client.get()));
+  EXPECT_TRUE(netlink::unanswered_clients({kOtherPort})->empty());
+  const auto known = netlink::make_known({kPort});
+  ASSERT_TRUE(known) << known.error().message();
+  EXPECT_EQ(*known, 1U) << "the first one";
+  for (UniqueFd* socket : {&client, &first.socket, &server}) {
+    socket->reset();
+  }
+  EXPECT_TRUE(netlink::forget_untranslated({kPort}));
 }
 
 }  // namespace

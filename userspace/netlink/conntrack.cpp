@@ -107,7 +107,7 @@ Result<std::size_t> make_known(const std::vector<std::uint16_t>& ports) {
   std::size_t count = 0;
   for (const TcpSocket& client : *clients) {
     const Endpoint server = to_endpoint(client.remote);
-    if (is_loopback(server)) {
+    if (is_loopback(server) && client.socket.state != TCP_SYN_SENT) {
       const Result<void> known =
           change(socket->get(), request_to_know(to_endpoint(client.local), server), "track it");
       count += known ? 1 : 0;

@@ -25,7 +25,8 @@ namespace msi2imds::netlink {
 
 // Tells the kernel of connections on the loopback to these ports, as their clients' ends are now, so that it
 // understands their end, and gives their addresses to no connection that it translates to one of the ports.
-// Returns how many it did not know. Needs CAP_NET_ADMIN.
+// Clients that nobody has answered are left out: their next SYN is to be translated. Returns how many the
+// kernel did not know. Needs CAP_NET_ADMIN.
 [[nodiscard]] Result<std::size_t> make_known(const std::vector<std::uint16_t>& ports);
 
 // A connection as its server's socket has it.

@@ -29,9 +29,13 @@ struct TcpSocket {
 // The clients' ends of the connections to these ports.
 [[nodiscard]] Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports);
 
-// Those of them that go to the loopback, wait for their server, and have none: neither on the port that was
-// dialled nor on `other_port`. The list is not made in one moment, so a connection that is just being made or
-// ended may be in it once, but not twice.
+// The clients' ends on the loopback whose SYN to one of these ports nobody has answered: it was lost, and
+// will be sent again.
+[[nodiscard]] Result<std::vector<TcpSocket>> unanswered_clients(const std::vector<std::uint16_t>& ports);
+
+// Connections to `ports` that go to the loopback, wait for their server, and have none: neither on the port
+// that was dialled nor on `other_port`. The list is not made in one moment, so a connection that is just
+// being made or ended may be in it once, but not twice.
 [[nodiscard]] Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint16_t>& ports,
                                                                    std::uint16_t other_port);
 
