@@ -44,6 +44,23 @@ TEST_P(RedirectionLifetimeTest, IsInForceOnceInstalled) {
   EXPECT_TRUE(checked) << checked.error().message();
 }
 
+// Whoever served before may go as soon as we are there.
+TEST_P(RedirectionLifetimeTest, IsThereForAClientWhoseSynWasLostBefore) {
+  if (!abilities_.leaves_the_port_free) {
+    return;  // does not apply: the port is ours
+  }
+  UniqueFd earlier = listen_on("127.0.0.1", kPort, 0);
+  const Dialled first = dial("127.0.0.1", kPort);
+  const UniqueFd client = begin_to_dial("127.0.0.1", kPort);
+  const UniqueFd server_of_first = accept_from(earlier.get());
+  ASSERT_TRUE(server_of_first);
+  install();
+  const UniqueFd server = accept_from(earlier.get());  // where install() has waited for it
+  earlier.reset();
+  EXPECT_EQ(outcome_of(client), 0);
+  EXPECT_TRUE(server || listeners_->accept());
+}
+
 TEST_P(RedirectionLifetimeTest, RemovesProgramAndLink) {
   install();
   const auto links = attached_links();

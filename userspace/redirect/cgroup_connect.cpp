@@ -4,15 +4,22 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <functional>
 #include <utility>
 
 #include "loader/cgroup.hpp"
 #include "loader/cgroup_watch.hpp"
+#include "netlink/tcp_sockets.hpp"
 #include "redirect/connect_leftovers.hpp"
 #include "redirect/guard.hpp"
+#include "redirect/open_connections.hpp"
 
 namespace msi2imds::redirect {
 namespace {
+
+// For a SYN that was lost to be sent again, a second later and two seconds after that.
+constexpr std::chrono::seconds kLongestDialling{4};
 
 // From best to worst.
 constexpr std::array kVariants = {
@@ -318,6 +325,12 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
     ids.push_back(loader::id_of(bpf_program__fd(program.program)));
   }
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
+  // A SYN that is sent again passes no program of ours: it is for the way in which its client was redirected.
+  std::function<std::size_t()> count = [&plan] {
+    const auto clients = netlink::unanswered_clients(plan.legacy_ports);
+    return clients ? clients->size() : 0;
+  };
+  co_await wait_for_none(std::move(count), kLongestDialling);
   const Result<void> attached = co_await redirection->attach();
   if (!attached) {
     co_return attached.error();

@@ -18,17 +18,7 @@ namespace {
 
 // Longer than a request may take.
 constexpr std::chrono::seconds kLongestClosing{90};
-constexpr std::chrono::milliseconds kClosingPoll{100};
 constexpr std::chrono::seconds kFinishPatience{60};  // of a process for which nobody waits
-
-asio::awaitable<void> wait_for_connections_to_end(std::uint16_t listen_port) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  const auto deadline = std::chrono::steady_clock::now() + kLongestClosing;
-  while (count_open_connections(listen_port) > 0 && std::chrono::steady_clock::now() < deadline) {
-    timer.expires_after(kClosingPoll);
-    (void)co_await timer.async_wait(kAsTuple);
-  }
-}
 
 using Change = std::function<asio::awaitable<Result<void>>(NatRules&)>;
 
@@ -86,7 +76,8 @@ asio::awaitable<Result<void>> finish(std::vector<NatRules*> closing, Deadline de
 asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
                                                          std::uint16_t listen_port) {
   if (!closing.empty()) {
-    co_await wait_for_connections_to_end(listen_port);
+    std::function<std::size_t()> count = [listen_port] { return count_open_connections(listen_port); };
+    co_await wait_for_none(std::move(count), kLongestClosing);
     (void)netlink::forget_ended(listen_port);
     (void)co_await finish(std::move(closing), deadline_after(kFinishPatience));
   }

@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <netinet/tcp.h>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -14,6 +16,8 @@
 
 namespace msi2imds::redirect {
 namespace {
+
+constexpr std::chrono::milliseconds kPoll{100};
 
 // Takes the next word off `text`.
 std::string_view next_word(std::string_view& text) {
@@ -53,6 +57,15 @@ std::size_t count_open_connections(std::string_view table, std::uint16_t port) {
 std::size_t count_open_connections(std::uint16_t port) {
   return count_open_connections(read_file("/proc/self/net/tcp"), port) +
          count_open_connections(read_file("/proc/self/net/tcp6"), port);
+}
+
+asio::awaitable<void> wait_for_none(std::function<std::size_t()> count, std::chrono::milliseconds longest) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  while (count() > 0 && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_after(kPoll);
+    (void)co_await timer.async_wait(kAsTuple);
+  }
 }
 
 }  // namespace msi2imds::redirect

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
+
+#include "base/asio.hpp"
 
 namespace msi2imds::redirect {
 
@@ -12,5 +16,9 @@ namespace msi2imds::redirect {
 
 // The same, in the text of /proc/net/tcp or /proc/net/tcp6.
 [[nodiscard]] std::size_t count_open_connections(std::string_view table, std::uint16_t port);
+
+// Returns once `count` is 0, or after `longest`.
+[[nodiscard]] asio::awaitable<void> wait_for_none(std::function<std::size_t()> count,
+                                                  std::chrono::milliseconds longest);
 
 }  // namespace msi2imds::redirect

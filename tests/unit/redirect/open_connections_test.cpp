@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <vector>
 
+#include "base/run_to_end.hpp"
 #include "support_cpp/sockets.hpp"
 
 namespace msi2imds::redirect {
@@ -41,6 +43,21 @@ TEST(OpenConnectionsTest, CountsThoseOfThisHost) {
     ASSERT_EQ(::connect(client.get(), address.get(), address.size()), 0);
     EXPECT_EQ(count_open_connections(address.port()), 1U) << loopback;
   }
+}
+
+TEST(OpenConnectionsTest, AreWaitedForUntilThereIsNone) {
+  std::vector<std::size_t> counts = {0, 2, 2};  // from the last to the first
+  const auto count = [&counts] {
+    const std::size_t now = counts.back();
+    counts.pop_back();
+    return now;
+  };
+  run_to_end(wait_for_none(count, std::chrono::hours(1)));
+  EXPECT_TRUE(counts.empty());
+}
+
+TEST(OpenConnectionsTest, AreNotWaitedForForEver) {
+  run_to_end(wait_for_none([] { return 1; }, std::chrono::milliseconds(1)));
 }
 
 }  // namespace
