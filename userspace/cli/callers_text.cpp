@@ -11,7 +11,7 @@
 namespace msi2imds::cli {
 namespace {
 
-constexpr std::size_t kWhole = std::string::npos;
+constexpr std::size_t kWhole = 1 << 20;  // columns: more than any line has
 constexpr std::string_view kIndent = "    ";
 constexpr std::size_t kColumns = 5;
 using Cells = std::array<std::string, kColumns>;
@@ -67,7 +67,7 @@ std::string users_of(const usage::Row& row, std::size_t width) {
   if (row.users.size() > 1) {
     more = fmt::format(" +{}{}", row.users.size() - 1, row.has_more_users ? "..." : "");
   }
-  return fit(name_of(row.users.front()), width == kWhole ? kWhole : width - more.size()) + more;
+  return fit(name_of(row.users.front()), width - more.size()) + more;
 }
 
 std::string or_dash(const std::string& text) {
@@ -100,11 +100,11 @@ std::string wrapped(const std::vector<std::string>& items, std::size_t width) {
   std::string text;
   std::size_t column = 0;
   for (const std::string& item : items) {
-    const std::string shown = fit(item, width == kWhole ? kWhole : width - kIndent.size() - 1);
+    const std::string shown = fit(item, width - kIndent.size() - 1);
     if (column == 0) {
       text += kIndent;
       column = kIndent.size();
-    } else if (width != kWhole && column + 3 + shown.size() > width) {
+    } else if (column + 3 + shown.size() > width) {
       text += ",\n";
       text += kIndent;
       column = kIndent.size();
@@ -132,8 +132,7 @@ std::string resources_of(const usage::Row& row, std::size_t width) {
   std::vector<std::string> items;
   for (const usage::Use& use : row.resources.named) {
     items.push_back(
-        fmt::format("{} {}", fit(escape::control_characters(use.name), width == kWhole ? kWhole : width - 30),
-                    use.requests));
+        fmt::format("{} {}", fit(escape::control_characters(use.name), width - 30), use.requests));
   }
   if (row.resources.rest.requests > 0) {
     items.push_back(fmt::format("(other resources) {}", row.resources.rest.requests));
