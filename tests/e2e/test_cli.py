@@ -216,6 +216,21 @@ def test_run_with_a_bad_file_starts_nothing(new_service, host, settings, key, ex
     assert_refused(host, "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    "user, why", [("nosuch", "there is no such user in /etc/passwd; make it with: useradd "), ("root", "it is root; ")]
+)
+def test_check_config_refuses_a_user_whom_run_refuses_with_the_same_words(new_service, user, why):
+    """An upgrade restarts what passes check-config."""
+    service = new_service({"responder.user": user})
+    ended = service.run("check-config")
+    assert ended.returncode == 2
+    said = ended.stderr.removeprefix("msi2imds: ")
+    assert said.startswith(f"cannot run the responder as '{user}' (responder.user): {why}")
+    service.launch()
+    assert service.wait_exit() == 1
+    assert said in service.log_text()
+
+
 def test_check_config_of_a_missing_file(msi2imds, new_service):
     ended = msi2imds("check-config", "--config", new_service().directory / "absent.toml")
     assert ended.returncode == 2

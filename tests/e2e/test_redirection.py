@@ -183,8 +183,8 @@ def test_a_chosen_service_may_ask_as_soon_as_it_is_started_again(emulator, new_s
 def test_a_backend_that_cannot_choose_callers_says_so(new_service, canary):
     service = new_service({"redirect.backend": "sk_lookup", "redirect.cgroups": [canary]})
     service.launch()
-    assert service.wait_exit() == 1
-    assert "redirect.cgroups" in service.log_text()
+    assert service.wait_exit() == 2
+    assert "redirect.cgroups: sk_lookup, in redirect.backend (" in service.log_text()
 
 
 # detach

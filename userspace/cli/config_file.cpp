@@ -6,6 +6,7 @@
 #include "config/read.hpp"
 #include "config/warnings.hpp"
 #include "config/write.hpp"
+#include "supervisor/user.hpp"
 
 namespace msi2imds::cli {
 
@@ -45,6 +46,12 @@ int check_config(const ConfigFile& file) {
     (void)std::fprintf(stderr, "note: %s\n", note.c_str());
   }
   (void)std::printf("%s", config::to_toml(*config).c_str());
+  // What `run` refuses of a configuration that is right, since this machine does not have it.
+  const Result<supervisor::User> user = supervisor::find_user(config->responder.user);
+  if (!user) {
+    (void)std::fprintf(stderr, "msi2imds: cannot %s\n", user.error().message().c_str());
+    return kUsage;
+  }
   return kGood;
 }
 

@@ -13,6 +13,9 @@ constexpr std::string_view kPorts = "legacy.ports";
 constexpr std::string_view kListenPort = "redirect.listen_port";
 constexpr std::string_view kEndpoint = "imds.endpoint";
 constexpr std::string_view kMetricsPort = "metrics.port";
+constexpr std::string_view kCgroups = "redirect.cgroups";
+constexpr std::string_view kBackend = "redirect.backend";
+constexpr std::string_view kChoosesCallers = "cgroup_connect";
 
 // "legacy.ports (FILE:2:1)"
 std::string describe(std::string_view key, const Origins& origins) {
@@ -78,12 +81,26 @@ void check_metrics_port(const Config& config, const Origins& origins, Problems& 
   }
 }
 
+// Where only some callers are to be redirected, a backend that redirects all of them is none to fall back to.
+void check_cgroups(const Config& config, const Origins& origins, Problems& problems) {
+  const Redirect& redirect = config.redirect;
+  if (redirect.cgroups.empty() || redirect.backend == kAutomatic || redirect.backend == kChoosesCallers ||
+      !problems.is_sound(kCgroups) || !problems.is_sound(kBackend)) {
+    return;
+  }
+  problems.add(origins.find(kCgroups)->second, kCgroups,
+               redirect.backend + ", in " + describe(kBackend, origins) +
+                   ", redirects all callers; expected " + std::string(kChoosesCallers) + " or " +
+                   std::string(kAutomatic) + " there, or []");
+}
+
 }  // namespace
 
 void check(const Config& config, const Origins& origins, Problems& problems) {
   check_endpoint(config, origins, problems);  // first: the other check may put its blame on legacy.ports
   check_listen_port(config, origins, problems);
   check_metrics_port(config, origins, problems);
+  check_cgroups(config, origins, problems);
 }
 
 }  // namespace msi2imds::config

@@ -50,6 +50,18 @@ TEST(CheckTest, AllowsAnotherPortOfTheLoopbackAndOurPortElsewhere) {
   EXPECT_EQ(problems_in("imds.endpoint = 'http://[::ffff:10.0.0.1]:342'"), "");
 }
 
+TEST(CheckTest, RefusesCgroupsWithABackendThatRedirectsAllCallers) {
+  for (const std::string backend : {"sk_lookup", "nftables", "iptables", "listen"}) {
+    EXPECT_EQ(problems_in("[redirect]\nbackend = '" + backend + "'\ncgroups = ['/a.slice']"),
+              "f:3:1: redirect.cgroups: " + backend +
+                  ", in redirect.backend (f:2:1), redirects all callers; expected cgroup_connect or auto "
+                  "there, or []");
+  }
+  for (const std::string backend : {"auto", "cgroup_connect"}) {
+    EXPECT_EQ(problems_in("[redirect]\nbackend = '" + backend + "'\ncgroups = ['/a.slice']"), "");
+  }
+}
+
 TEST(CheckTest, DoesNotCompareAValueThatCouldNotBeRead) {
   EXPECT_EQ(problems_in("legacy.ports = 7\nredirect.listen_port = 50342"),
             "f:1:16: legacy.ports: expected an array of integers, found an integer");

@@ -16,7 +16,7 @@ namespace {
 Config unusual_config() {
   Config config;
   config.legacy = {false, {1, 65535}, {"a.example", "[fe80::1]"}, false};
-  config.redirect = {"listen", 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
+  config.redirect = {"cgroup_connect", 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
   config.imds = {*parse_endpoint("http://[fd00::1]:8080/"),
                  std::chrono::seconds(3),
                  std::chrono::seconds(4),

@@ -41,7 +41,9 @@ TEST_F(FindUserTest, FindsAUserOnALastLineWithoutEnd) {
 TEST_F(FindUserTest, SaysHowToMakeAMissingUser) {
   const auto user = find("msi2imds", "root:x:0:0:root:/root:/bin/bash\n");
   ASSERT_FALSE(user);
-  EXPECT_NE(user.error().message().find("there is no user 'msi2imds'"), std::string::npos);
+  EXPECT_NE(user.error().message().find(
+                "run the responder as 'msi2imds' (responder.user): there is no such user in "),
+            std::string::npos);
   EXPECT_NE(user.error().message().find("useradd --system"), std::string::npos);
   EXPECT_TRUE(user.error().message().ends_with(" msi2imds")) << user.error().message();
 }
