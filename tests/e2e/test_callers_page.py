@@ -90,14 +90,14 @@ def test_shows_who_calls(callers, page, now):
 def test_the_chart_shows_the_numbers_of_its_table(callers, page, now):
     document = plausible(now)
     page.open(callers.page_of(document))
-    assert page.count("#days svg .hit") == 30
+    assert page.count("#days svg .hit") == 35
     assert page.count("#days svg .gap") == 2
-    expected = sum(n for row in document["callers"] for day, n in row["days"] if day > now // DAY - 30)
-    assert tiles(page)["Requests in 30 days"] == f"{expected:,}"
+    expected = sum(n for row in document["callers"] for day, n in row["days"] if day > now // DAY - 35)
+    assert tiles(page)["Requests in 35 days"] == f"{expected:,}"
 
     page.click("#days summary")
     rows = page.evaluate("[...document.querySelectorAll('.days tbody tr')].map(r => [...r.cells].map(c => c.innerText))")
-    assert len(rows) == 30
+    assert len(rows) == 35
     assert sum(int(row[-1].replace(",", "")) for row in rows) == expected
     assert all(sum(int(n.replace(",", "")) for n in row[1:-1]) == int(row[-1].replace(",", "")) for row in rows)
     assert [row[0] for row in rows if "not recorded" in row[0]] != []
@@ -127,14 +127,14 @@ def test_sorts_by_each_column(callers, page, now):
 
 def test_without_callers_the_endpoint_can_be_retired(callers, page, now):
     page.open(callers.page_of(record([], [[now - 40 * DAY, now]])))
-    assert page.text("#verdict").startswith("Can be retired\n\nNo request in the last 30 days")
+    assert page.text("#verdict").startswith("Can be retired\n\nNo request in the last 35 days")
     assert page.text("#days").startswith("No request since ")
     assert tiles(page)["Last request"] == "none"
 
 
 def test_a_short_record_is_no_verdict(callers, page, now):
     page.open(callers.page_of(record([], [[now - 4 * DAY - 60, now]])))
-    assert page.text("#verdict").startswith("Not known yet\n\nRecorded for only 4 of 30 days.")
+    assert page.text("#verdict").startswith("Not known yet\n\nRecorded for only 4 of 35 days.")
 
 
 def test_names_that_callers_chose_are_only_text(callers, page, now):
@@ -188,7 +188,7 @@ def test_json_tells_the_verdict_and_the_callers(callers, now):
     document = json.loads(ended.stdout)
     assert document["verdict"]["kind"] == "in_use"
     assert len(document["callers"]) == 6
-    assert document["quiet_days"] == 30
+    assert document["quiet_days"] == 35
 
 
 def test_the_table_ends_with_the_verdict(callers, now):

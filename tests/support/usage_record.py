@@ -12,7 +12,7 @@ DAY = 86400
 OUTCOMES = ("token", "refused", "denied", "failed", "bad_request", "observed")
 
 
-def caller(unit, program, per_day, resources, last_seen, days=30, unrecorded=(), **more):
+def caller(unit, program, per_day, resources, last_seen, days=35, unrecorded=(), **more):
     """A row; `per_day` gives the requests on the day so many days ago."""
     today = last_seen // DAY
     counts = [(today - ago, per_day(ago)) for ago in reversed(range(days))]

@@ -165,7 +165,7 @@ struct Metrics {
 };
 
 struct Retire {
-  std::uint32_t quiet_days = 30;
+  std::uint32_t quiet_days = 35;
 
   friend bool operator==(const Retire&, const Retire&) = default;
 };

@@ -5,10 +5,14 @@
 #include <array>
 #include <ctime>
 
+#include "usage/coverage.hpp"
+#include "usage/rhythm.hpp"
+
 namespace msi2imds::usage {
 namespace {
 
 constexpr std::size_t kNamedCallers = 5;
+constexpr std::int64_t kWeek = 7;  // days
 constexpr std::int64_t kMinute = 60;
 constexpr std::int64_t kHour = 60 * kMinute;
 
@@ -24,38 +28,40 @@ std::vector<const Row*> callers_since(const Table& table, std::int64_t start) {
   return callers;
 }
 
-// How the time from `start` to `now` was recorded: a short pause counts as recorded, a longer one does not.
-struct Coverage {
-  std::int64_t seconds = 0;
-  std::vector<Period> gaps;
-};
-
-Coverage coverage(const std::vector<Period>& recorded, std::int64_t start, std::int64_t now) {
-  Coverage result;
-  std::int64_t covered_until = start;
-  const auto skip_to = [&](std::int64_t time, std::int64_t tolerated) {
-    if (time - covered_until > tolerated) {
-      result.gaps.push_back({covered_until, time});
-    } else {
-      result.seconds += std::max<std::int64_t>(time - covered_until, 0);
-    }
-    covered_until = std::max(covered_until, time);
-  };
-  for (const Period& period : recorded) {
-    const std::int64_t to = std::min(period.to, now);
-    if (to < start) {
-      continue;
-    }
-    // What was before the first period was never recorded.
-    skip_to(std::min(period.from, now), &period == &recorded.front() ? 0 : kLongestPause);
-    result.seconds += std::max<std::int64_t>(to - covered_until, 0);
-    covered_until = std::max(covered_until, to);
+// " runs about every 31 days, next expected on 2026-08-14"; nothing of a caller that never paused for so
+// long.
+std::string expectation(const Row& row, const std::vector<Period>& recorded, std::int64_t least_days) {
+  const auto rhythm = rhythm_of(row, recorded);
+  if (!rhythm || rhythm->days < least_days) {
+    return "";
   }
-  skip_to(now, covered_until == start ? 0 : kLongestPause);
-  return result;
+  const std::string days = amount(static_cast<std::uint64_t>(rhythm->days), "day");
+  return rhythm->is_regular
+             ? " runs about every " + days + ", next expected on " + day(rhythm->next(row.last_seen))
+             : " has paused for up to " + days + ", and may be back until " +
+                   day(rhythm->latest(row.last_seen));
 }
 
-Verdict in_use(const std::vector<const Row*>& callers, std::int64_t now) {
+std::vector<const Row*> expected_again(const Table& table, std::int64_t now) {
+  std::vector<const Row*> callers = table.latest_first();
+  std::erase_if(callers, [&](const Row* row) {
+    const auto rhythm = rhythm_of(*row, table.recorded());
+    return !rhythm || rhythm->latest(row->last_seen) < now;
+  });
+  return callers;
+}
+
+void name(const std::vector<const Row*>& callers, const auto& describe_it, Verdict& verdict) {
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    if (i == kNamedCallers) {
+      verdict.reasons.push_back("and " + std::to_string(callers.size() - i) + " more");
+      return;
+    }
+    verdict.reasons.push_back(describe(*callers[i]) + describe_it(*callers[i]));
+  }
+}
+
+Verdict in_use(const Table& table, const std::vector<const Row*>& callers, std::int64_t now) {
   const Row& last = *callers.front();
   Verdict verdict{Verdict::Kind::in_use, {}, {}};
   const bool has_others =
@@ -63,14 +69,14 @@ Verdict in_use(const std::vector<const Row*>& callers, std::int64_t now) {
   verdict.text = "still in use: " + std::string(has_others ? "more than " : "") +
                  amount(callers.size() - (has_others ? 1 : 0), "caller") + ", the last one " +
                  describe(last) + " " + ago(last.last_seen, now);
-  for (const Row* row : callers) {
-    if (verdict.reasons.size() == kNamedCallers) {
-      verdict.reasons.push_back("and " + std::to_string(callers.size() - kNamedCallers) + " more");
-      break;
-    }
-    verdict.reasons.push_back(describe(*row) + ": " + amount(row->requests, "request") + ", the last one " +
-                              ago(row->last_seen, now));
-  }
+  name(
+      callers,
+      [&](const Row& row) {
+        const std::string expected = expectation(row, table.recorded(), kWeek);
+        return ": " + amount(row.requests, "request") + ", the last one " + ago(row.last_seen, now) +
+               (expected.empty() ? "" : ";" + expected);
+      },
+      verdict);
   return verdict;
 }
 
@@ -80,7 +86,7 @@ Verdict judge(const Table& table, std::int64_t now, std::int64_t quiet_days) {
   const std::int64_t start = now - quiet_days * kSecondsPerDay;
   const auto callers = callers_since(table, start);
   if (!callers.empty()) {
-    return in_use(callers, now);
+    return in_use(table, callers, now);
   }
 
   Verdict verdict;
@@ -88,7 +94,15 @@ Verdict judge(const Table& table, std::int64_t now, std::int64_t quiet_days) {
   verdict.reasons.push_back(earlier.empty() ? "no request was ever recorded"
                                             : "the last request was " + ago(earlier.front()->last_seen, now) +
                                                   ", by " + describe(*earlier.front()));
+  const std::vector<const Row*> expected = expected_again(table, now);
+  name(
+      expected, [&](const Row& row) { return expectation(row, table.recorded(), 1); }, verdict);
   const Coverage recorded = coverage(table.recorded(), start, now);
+  if (recorded.gaps.empty() && !expected.empty()) {
+    verdict.text = "not known yet: " + amount(expected.size(), "caller") +
+                   (expected.size() == 1 ? " is" : " are") + " expected again";
+    return verdict;
+  }
   if (recorded.gaps.empty()) {
     verdict.kind = Verdict::Kind::can_be_retired;
     verdict.text = "can be retired: no request in the last " +
@@ -131,6 +145,10 @@ std::string ago(std::int64_t time, std::int64_t now) {
     return amount(static_cast<std::uint64_t>(seconds / kHour), "hour") + " ago";
   }
   return amount(static_cast<std::uint64_t>(seconds / kSecondsPerDay), "day") + " ago";
+}
+
+std::string day(std::int64_t time) {
+  return date(time).substr(0, std::string_view("2026-07-14").size());
 }
 
 std::string date(std::int64_t time) {

@@ -25,6 +25,8 @@ struct Verdict {
 
 // "2 hours ago"
 [[nodiscard]] std::string ago(std::int64_t time, std::int64_t now);
+// "2026-07-14"
+[[nodiscard]] std::string day(std::int64_t time);
 // "2026-07-14 09:30 UTC"
 [[nodiscard]] std::string date(std::int64_t time);
 

@@ -109,6 +109,63 @@ TEST(VerdictTest, ARecordThatEndedIsNotKnown) {
             "not known yet: recorded for only 0 of 30 days");
 }
 
+// The table of a caller that asked on each of these days before now, recorded from 92 days ago.
+Table called(const std::vector<std::int64_t>& days_ago) {
+  Table table = recorded_for(92);
+  for (const std::int64_t days : days_ago) {
+    ask(table, a_caller("backup.service"), kNow - days * kDay);
+  }
+  return table;
+}
+
+TEST(VerdictTest, AJobOfEachMonthIsWaitedFor) {
+  const Table table = called({80, 49, 18});
+  EXPECT_EQ(
+      judge(table, kNow, kQuietDays).reasons,
+      std::vector<std::string>{"backup.service (/usr/bin/old): 3 requests, the last one 18 days ago; runs "
+                               "about every 31 days, next expected on 2026-06-09"});
+  const Verdict verdict = judge(table, kNow, 17);
+  EXPECT_EQ(verdict.kind, Verdict::Kind::not_known);
+  EXPECT_EQ(verdict.text, "not known yet: 1 caller is expected again");
+  EXPECT_EQ(verdict.reasons.back(),
+            "backup.service (/usr/bin/old) runs about every 31 days, next expected on 2026-06-09");
+}
+
+TEST(VerdictTest, AJobThatRunsEvery45DaysIsWaitedForLongerThanQuietDays) {
+  const Table table = called({85, 40});
+  EXPECT_EQ(judge(table, kNow, kQuietDays).kind, Verdict::Kind::not_known);
+  EXPECT_EQ(judge(table, kNow, 40).kind, Verdict::Kind::in_use);
+}
+
+TEST(VerdictTest, AJobThatDoesNotComeAgainIsWaitedForNoLongerThanItMayBeLate) {
+  // 28 days, and 7 more.
+  EXPECT_EQ(judge(called({91, 63, 35}), kNow, kQuietDays).kind, Verdict::Kind::not_known);
+  EXPECT_EQ(judge(called({92, 64, 36}), kNow, kQuietDays).kind, Verdict::Kind::can_be_retired);
+}
+
+TEST(VerdictTest, OneRunAndADailyJobAreNoReasonToWait) {
+  EXPECT_EQ(judge(called({40}), kNow, kQuietDays).kind, Verdict::Kind::can_be_retired);
+  EXPECT_EQ(judge(called({34, 33, 32, 31}), kNow, kQuietDays).kind, Verdict::Kind::can_be_retired);
+}
+
+TEST(VerdictTest, AnIrregularPauseIsToldAsSuch) {
+  EXPECT_EQ(judge(called({91, 89, 52, 32}), kNow, kQuietDays).reasons.back(),
+            "backup.service (/usr/bin/old) has paused for up to 37 days, and may be back until 2026-06-10");
+  EXPECT_NE(judge(called({91, 62, 61, 31}), kNow, kQuietDays).reasons.back().find("about every 30 days"),
+            std::string::npos)
+      << "a run that lasted until after midnight";
+}
+
+TEST(VerdictTest, APauseThatWasNotRecordedSaysNothing) {
+  Table table(kNow - 92 * kDay);
+  ask(table, a_caller("backup.service"), kNow - 92 * kDay);
+  for (std::int64_t day = 50; day >= 0; --day) {
+    table.mark_recording(kNow - day * kDay);
+  }
+  ask(table, a_caller("backup.service"), kNow - 32 * kDay);
+  EXPECT_EQ(judge(table, kNow, kQuietDays).kind, Verdict::Kind::can_be_retired);
+}
+
 TEST(VerdictTest, TellsTimesInWords) {
   EXPECT_EQ(ago(kNow + 5, kNow), "just now");
   EXPECT_EQ(ago(kNow - 60, kNow), "1 minute ago");
