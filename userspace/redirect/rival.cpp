@@ -30,10 +30,10 @@ std::set<ino_t> own_inodes() {
 
 }  // namespace
 
-bool does_another_listen_on(std::uint16_t port) {
+Result<bool> does_another_listen_on(std::uint16_t port) {
   const auto listening = netlink::listening_sockets();
   if (!listening) {
-    return false;
+    return listening.error();
   }
   const std::set<ino_t> own = own_inodes();
   return std::ranges::any_of(*listening, [&own, port](const netlink::TcpSocket& socket) {
@@ -46,7 +46,8 @@ asio::awaitable<bool> serves_others(NatRules& rules, std::uint16_t listen_port) 
   if (!port || !port->has_value() || **port == listen_port) {
     co_return false;
   }
-  co_return does_another_listen_on(**port);
+  const Result<bool> is_served = does_another_listen_on(**port);
+  co_return is_served ? *is_served : false;
 }
 
 Error rival_error() {

@@ -17,6 +17,6 @@ namespace msi2imds::redirect {
 [[nodiscard]] Error rival_error();
 
 // Whether a socket listens on that port of the loopback that this process does not have.
-[[nodiscard]] bool does_another_listen_on(std::uint16_t port);
+[[nodiscard]] Result<bool> does_another_listen_on(std::uint16_t port);
 
 }  // namespace msi2imds::redirect

@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "redirect/nat_redirection.hpp"
+#include "redirect/rival.hpp"
 #include "supervisor/redirect_plan.hpp"
 
 namespace msi2imds::supervisor {
@@ -367,7 +368,21 @@ asio::awaitable<bool> Interception::give_back_inheritance(const config::Config& 
   if (!sockets_.are_some_held_by_others()) {
     co_return false;
   }
-  const redirect::Plan plan = redirect_plan(config);
+  co_await let_connections_through(redirect_plan(config));
+  co_return true;
+}
+
+asio::awaitable<bool> Interception::take_back_if_abandoned(const config::Config& config) {
+  const Result<bool> is_held = redirect::does_another_listen_on(config.redirect.listen_port);
+  if (!is_held || *is_held) {
+    co_return false;
+  }
+  log::warn("whoever passed the listening sockets to this process has closed them: nobody would serve");
+  co_await let_connections_through(redirect_plan(config));
+  co_return true;
+}
+
+asio::awaitable<void> Interception::let_connections_through(redirect::Plan plan) {
   const redirect::Leftovers leftovers = co_await redirect::remove_all_leftovers(plan);
   for (const std::string& removed : leftovers.removed) {
     log::warn("connections are let through: removed {}", removed);
@@ -375,7 +390,6 @@ asio::awaitable<bool> Interception::give_back_inheritance(const config::Config& 
   for (const std::string& failure : leftovers.failures) {
     log::error("cannot let connections through: {}", failure);
   }
-  co_return true;
 }
 
 }  // namespace msi2imds::supervisor

@@ -93,6 +93,11 @@ class Interception {
   // Ends it for good, or leaves it to a successor. True: a successor will accept what comes from now on.
   asio::awaitable<bool> stop(bool for_good);
 
+  // After stop() has left the redirection to a successor, and nobody of ours holds its sockets any more:
+  // whoever passed them to us may have closed them, too. Then nobody would serve, and it is removed after
+  // all. True: it was.
+  asio::awaitable<bool> take_back_if_abandoned(const config::Config& config);
+
   // Undoes what an earlier process has handed over to us, who cannot serve: callers must not wait in sockets
   // that the service manager goes on holding. False: nothing was handed over.
   asio::awaitable<bool> give_back_inheritance(const config::Config& config);
@@ -129,6 +134,7 @@ class Interception {
   asio::awaitable<void> look();
   asio::awaitable<void> remove_leftovers();
   asio::awaitable<void> turn_callers_away();
+  static asio::awaitable<void> let_connections_through(redirect::Plan plan);
   void listen_for_alarm();
   asio::awaitable<void> pass_on(std::shared_ptr<asio::posix::stream_descriptor> alarm) const;
 

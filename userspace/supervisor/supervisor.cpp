@@ -152,6 +152,9 @@ asio::awaitable<void> Supervisor::clean_up() {
   } else if (!tokens_stay_) {
     token_memory_.give_up();
   }
+  if (handed_over_ && co_await interception_.take_back_if_abandoned(config_)) {
+    (void)ReservedPorts::take_back(reserved_ports_note(config_));  // what cannot be had stays in its note
+  }
   co_await records_.finish(kLastSave);
   signals_.cancel();
   for (asio::steady_timer* timer : {&watch_timer_, &repair_timer_, &drain_timer_, &service_manager_timer_}) {
@@ -200,6 +203,7 @@ asio::awaitable<void> Supervisor::stop(bool for_good) {
     (void)co_await interception_.give_back_inheritance(config_);
   }
   const bool successor_serves = co_await interception_.stop(is_last);
+  handed_over_ = successor_serves;
   co_await closure_.end(successor_serves);
   if (successor_serves && reserved_ports_) {
     reserved_ports_->keep();

@@ -155,6 +155,7 @@ class Supervisor {
   bool stopping_ = false;
   bool look_at_once_ = false;  // at what is kept in force
   bool tokens_stay_ = false;   // for a successor
+  bool handed_over_ = false;   // the redirection, to a successor
 };
 
 }  // namespace msi2imds::supervisor
