@@ -53,6 +53,21 @@ TEST_F(ConnectionReadTest, PutsARequestTogetherFromSingleBytes) {
   EXPECT_EQ(request_.body, "ab");
 }
 
+TEST_F(ConnectionReadTest, PutsChunksTogetherFromSingleBytes) {
+  for (const std::string_view chunks : {"0\r\n\r\n", "1\r\nx\r\n0\r\nA: b\r\n\r\n"}) {
+    Reading reading(io_, connection_->read(request_));
+    send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (const char byte : chunks) {
+      io_.restart();
+      io_.poll();
+      EXPECT_FALSE(reading.is_done());
+      send({&byte, 1});
+    }
+    ASSERT_TRUE(reading.get());
+    EXPECT_EQ(request_.body, chunks.starts_with('1') ? "x" : "");
+  }
+}
+
 TEST_F(ConnectionReadTest, ReadsTheBodyOfAGet) {
   ASSERT_TRUE(read("GET /a HTTP/1.1\r\nContent-Length: 4\r\n\r\na=bcGET /b HTTP/1.1\r\n\r\n"));
   EXPECT_EQ(request_.body, "a=bc");
