@@ -105,6 +105,8 @@ class Cell:
         self.clock_ahead = 0  # of IMDS's, in seconds
         self.emulator = Emulator(self.host)
         stack.callback(lambda: self.emulator.stop())
+        # As the socket unit: where the first backend listens, whichever comes later.
+        self._held_port = PORT if backend == "listen" else LISTEN_PORT
         self.hold_sockets()
         self.service = self.new_service()
         self.service.configure(self.settings())
@@ -127,9 +129,7 @@ class Cell:
         return directory
 
     def hold_sockets(self):
-        """As the socket unit: where the first backend listens."""
-        port = PORT if self.backend == "listen" else LISTEN_PORT
-        self.held = self._stack.enter_context(HeldSockets(self.host, port))
+        self.held = self._stack.enter_context(HeldSockets(self.host, self._held_port))
 
     def new_service(self):
         service = Service(self.host)

@@ -335,7 +335,7 @@ def loopback_down_and_up(cell):
         ip(cell, "link", "set", "lo", "down")
         wait_until(lambda: cell.load.open >= 10, 10, "10 requests wait")
         ip(cell, "link", "set", "lo", "up")
-    cell.settle(count=30)  # until whose packets were lost has sent them again, a second later
+    cell.settle()  # whose packets were lost sends them again a second later
 
 
 def ipv6_away_and_back(cell):
@@ -366,9 +366,13 @@ def cgroup_away_and_back(cell):
 
 
 def bpffs_away_and_back(cell):
+    """Until what was pinned is pinned again: a process that is killed before takes its programs with it."""
+    pins = cell.bpffs / "pins"
+    was_pinned = pins.exists()
     subprocess.run(["umount", "-l", cell.bpffs], check=True)
     cell.settle()
     subprocess.run(["mount", "-t", "bpf", "bpf", cell.bpffs], check=True)
+    wait_until(lambda: pins.exists() or not was_pinned, 10, "there are pins again")
     cell.settle()
 
 

@@ -29,8 +29,8 @@ A cell says how many requests failed, of how many, and how long the longest took
 allow stands in **bold**. A number in brackets leads to the reason for an exception.
 
 Measured {date} on Linux {kernel} with {cores} cores by `{command}`.
-`tests/run`, as CI calls it, plays all but the kills of the supervisor, in some six minutes; `tests/run --all` plays each thing ten times. It fails where a cell has a failure that neither its rule nor a number allows. Times depend on the
-machine, and no test depends on them.
+`tests/run`, as CI calls it, plays all of it in some six minutes; `tests/run --all` plays each thing ten times. It fails
+where a cell has a failure that neither its rule nor a number allows. Times depend on the machine, and no test depends on them.
 """
 
 
