@@ -211,11 +211,11 @@ TEST(UnansweredClientsTest, AreNotMadeKnown) {
   UniqueFd server = listen_on("127.0.0.1", kPort, 0);
   Dialled first = dial("127.0.0.1", kPort);
   UniqueFd client = begin_to_dial("127.0.0.1", kPort);
-  const auto unanswered = netlink::unanswered_clients({kPort});
+  const auto unanswered = netlink::connections_to({kPort}, netlink::Which::unanswered);
   ASSERT_TRUE(unanswered);
   ASSERT_EQ(unanswered->size(), 1U);
   EXPECT_EQ(unanswered->front().local, *SocketAddress::local_of(client.get()));
-  EXPECT_TRUE(netlink::unanswered_clients({kOtherPort})->empty());
+  EXPECT_TRUE(netlink::connections_to({kOtherPort}, netlink::Which::unanswered)->empty());
   const auto known = netlink::make_known({kPort});
   ASSERT_TRUE(known) << known.error().message();
   EXPECT_EQ(*known, 1U) << "the first one";

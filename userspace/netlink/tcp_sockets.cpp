@@ -91,16 +91,6 @@ Result<std::vector<TcpSocket>> dump_all(__u32 states) {
   return found;
 }
 
-Result<std::vector<TcpSocket>> only_to(const std::vector<std::uint16_t>& ports,
-                                       Result<std::vector<TcpSocket>> found) {
-  if (found) {
-    std::erase_if(*found, [&ports](const TcpSocket& socket) {
-      return std::ranges::find(ports, socket.remote.port()) == ports.end();
-    });
-  }
-  return found;
-}
-
 // Ends of connections that serve somebody, as "who, on which port of ours".
 using Served = std::set<std::tuple<int, std::array<__be32, 4>, __be16, std::uint16_t>>;
 
@@ -122,14 +112,14 @@ Result<std::vector<TcpSocket>> open_sockets() {
   return dump_all(kServingStates);
 }
 
-Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports) {
-  return only_to(ports, connected_sockets());
-}
-
-Result<std::vector<TcpSocket>> unanswered_clients(const std::vector<std::uint16_t>& ports) {
-  Result<std::vector<TcpSocket>> found = only_to(ports, dump_all(1U << TCP_SYN_SENT));
+Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports, Which which) {
+  Result<std::vector<TcpSocket>> found =
+      dump_all(which == Which::unanswered ? 1U << TCP_SYN_SENT : kConnectedStates);
   if (found) {
-    std::erase_if(*found, [](const TcpSocket& socket) { return !is_loopback(to_endpoint(socket.remote)); });
+    std::erase_if(*found, [&ports, which](const TcpSocket& socket) {
+      return std::ranges::find(ports, socket.remote.port()) == ports.end() ||
+             (which == Which::unanswered && !is_loopback(to_endpoint(socket.remote)));
+    });
   }
   return found;
 }

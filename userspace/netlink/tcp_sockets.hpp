@@ -26,14 +26,16 @@ struct TcpSocket {
 // The same, with those that are just being made or closed.
 [[nodiscard]] Result<std::vector<TcpSocket>> open_sockets();
 
+enum class Which {
+  all,
+  unanswered,  // on the loopback, and nobody has answered the SYN: it was lost, and will be sent again
+};
+
 // The clients' ends of the connections to these ports.
-[[nodiscard]] Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports);
+[[nodiscard]] Result<std::vector<TcpSocket>> connections_to(const std::vector<std::uint16_t>& ports,
+                                                            Which which = Which::all);
 
-// The clients' ends on the loopback whose SYN to one of these ports nobody has answered: it was lost, and
-// will be sent again.
-[[nodiscard]] Result<std::vector<TcpSocket>> unanswered_clients(const std::vector<std::uint16_t>& ports);
-
-// Connections to `ports` that go to the loopback, wait for their server, and have none: neither on the port
+// Those of all of them that go to the loopback, wait for their server, and have none: neither on the port
 // that was dialled nor on `other_port`. The list is not made in one moment, so a connection that is just
 // being made or ended may be in it once, but not twice.
 [[nodiscard]] Result<std::vector<TcpSocket>> connections_to_nobody(const std::vector<std::uint16_t>& ports,

@@ -327,7 +327,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> CgroupConnectRedirector::i
   auto redirection = std::make_unique<CgroupConnectRedirection>(std::move(*programs), forced_.method, plan);
   // A SYN that is sent again passes no program of ours: it is for the way in which its client was redirected.
   std::function<std::size_t()> count = [&plan] {
-    const auto clients = netlink::unanswered_clients(plan.legacy_ports);
+    const auto clients = netlink::connections_to(plan.legacy_ports, netlink::Which::unanswered);
     return clients ? clients->size() : 0;
   };
   co_await wait_for_none(std::move(count), kLongestDialling);
