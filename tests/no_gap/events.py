@@ -365,14 +365,25 @@ def cgroup_away_and_back(cell):
     cell.settle()
 
 
+def unmount_bpffs(cell):
+    """Says whether anything was pinned there. It goes, too: a mount namespace that others made meanwhile would keep it."""
+    pins = cell.bpffs / "pins"
+    directory = os.open(pins, os.O_RDONLY) if pins.exists() else None
+    subprocess.run(["umount", "-l", cell.bpffs], check=True)
+    if directory is None:
+        return False
+    for name in os.listdir(directory):
+        os.unlink(name, dir_fd=directory)
+    os.close(directory)
+    return True
+
+
 def bpffs_away_and_back(cell):
     """Until what was pinned is pinned again: a process that is killed before takes its programs with it."""
-    pins = cell.bpffs / "pins"
-    was_pinned = pins.exists()
-    subprocess.run(["umount", "-l", cell.bpffs], check=True)
+    was_pinned = unmount_bpffs(cell)
     cell.settle()
     subprocess.run(["mount", "-t", "bpf", "bpf", cell.bpffs], check=True)
-    wait_until(lambda: pins.exists() or not was_pinned, 10, "there are pins again")
+    wait_until(lambda: (cell.bpffs / "pins").exists() or not was_pinned, 10, "there are pins again")
     cell.settle()
 
 
