@@ -78,6 +78,8 @@ def main():
     for where, text in texts:
         faults += [f"{where}: no such metric: {name}" for name in METRIC.findall(text) if name not in known]
 
+    faults += [f"panel {title!r} shows missing data as a number: {expr}" for title, expr in shown if "or vector(" in expr]
+
     with tempfile.TemporaryDirectory() as directory:
         rules = pathlib.Path(directory) / "rules.json"  # JSON is YAML
         recorded = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(plain)]

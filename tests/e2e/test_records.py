@@ -44,7 +44,9 @@ def test_callers_survive_a_restart(service, host):
     assert service.stop() == 0
     assert (service.callers_state.stat().st_mode & 0o777) == 0o600
     assert requests_of(service) == 1, "from the file"
+    before = int(callers_of(service)["callers"][0]["last_seen"])
     service.start()
+    assert f"\nmsi2imds_last_request_timestamp_seconds {before}\n" in service.run("metrics").stdout
     assert_legacy_success(ask(host), RESOURCE)
     wait_until(lambda: requests_of(service) == 2, 10, "both requests are there")
 

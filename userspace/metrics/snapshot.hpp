@@ -55,8 +55,9 @@ class Snapshot {
       "Token requests by who chose the identity: the client, a rule, the default, IMDS or nobody.");
   Family& would_be_refused = all_.counter("msi2imds_policy_would_refuse_total",
                                           "Requests that the rules would refuse if they were enforced.");
-  Family& last_request = all_.gauge("msi2imds_last_request_timestamp_seconds",
-                                    "When the last request came, 0 before the first.");
+  Family& last_request = all_.gauge(
+      "msi2imds_last_request_timestamp_seconds",
+      "When the last request came, by the table of callers, which outlasts restarts; 0 before the first.");
   Family& callers = all_.gauge("msi2imds_callers", "Callers known by unit and program.");
 
   // By status; "error": no answer.

@@ -79,7 +79,6 @@ void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& l
   ++counters_.by_outcome_and_source[answered.outcome][source];
   counters_.durations[source].observe(answered.duration);
   counters_.would_be_refused += answered.decision && !answered.decision->is_allowed && !enforced ? 1 : 0;
-  counters_.last_request = unix_seconds(answered.time);
   if (answered.choice) {
     ++counters_.by_choice[answered.choice->by];
   }
@@ -134,7 +133,6 @@ void Recorder::record_observed(const PendingIdentity& lookup) {
   RequestRecord seen;
   seen.begin();
   seen.outcome = Outcome::observed;
-  counters_.last_request = unix_seconds(seen.time);
   ++counters_.by_outcome_and_source[seen.outcome][kNoSource];
   keep(seen, lookup, false);
 }
@@ -166,7 +164,7 @@ void Recorder::measure(metrics::Snapshot& now) const {
                     {{"by", policy::to_string(by)}});
   }
   now.would_be_refused = counters_.would_be_refused;
-  now.last_request = counters_.last_request;
+  now.last_request = table_.last_request();
   now.callers = table_.rows().size();
   now.audit_lines.add(audit_.counters().written, {{"outcome", "written"}});
   now.audit_lines.add(audit_.counters().left_out, {{"outcome", "left_out"}});

@@ -80,7 +80,6 @@ class Recorder {
     std::map<std::string_view, Histogram> durations;  // by source
     std::map<policy::ChosenBy, std::uint64_t> by_choice;
     std::uint64_t would_be_refused = 0;
-    std::int64_t last_request = 0;  // Unix seconds
   };
 
   void keep(const RequestRecord& answered, const PendingIdentity& lookup, bool enforced);

@@ -195,4 +195,12 @@ std::vector<const Row*> Table::latest_first() const {
   return rows;
 }
 
+std::int64_t Table::last_request() const {
+  std::int64_t latest = 0;
+  for (const Row& row : rows_) {
+    latest = std::max(latest, row.last_seen);
+  }
+  return latest;
+}
+
 }  // namespace msi2imds::usage

@@ -67,6 +67,8 @@ class Table {
     return recorded_;
   }
   [[nodiscard]] std::vector<const Row*> latest_first() const;
+  // When the last one came, in Unix seconds; 0: none is known.
+  [[nodiscard]] std::int64_t last_request() const;
   [[nodiscard]] const Grants& grants() const {
     return grants_;
   }
