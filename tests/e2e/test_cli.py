@@ -104,7 +104,7 @@ def test_a_second_run_says_first_what_it_cannot(service, new_service):
 
 def test_flush_says_in_words_what_it_did(service):
     assert service.run("flush").stdout == "0 tokens are forgotten; IMDS is asked for new ones\n"
-    assert json.loads(service.run("flush", "--json").stdout) == {"flushed": 0}
+    assert json.loads(service.run("flush", "--json").stdout) == {"schema": 1, "flushed": 0}
 
 
 def test_status_when_nothing_runs(new_service):

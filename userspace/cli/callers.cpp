@@ -11,6 +11,7 @@
 #include "base/escape.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/silence.hpp"
 
 namespace msi2imds::cli {
@@ -52,7 +53,11 @@ int callers(const ConfigFile& file, const CallersOptions& options) {
     const auto written = write_page(options.page, to_page(*report));
     return written ? kGood : complain(written.error());
   }
-  fmt::print("{}", options.json ? to_json(*report) + "\n" : to_text(*report, columns_of_output()));
+  if (options.json) {
+    print_document(to_json(*report));
+  } else {
+    fmt::print("{}", to_text(*report, columns_of_output()));
+  }
   return kGood;
 }
 

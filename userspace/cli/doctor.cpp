@@ -7,6 +7,7 @@
 #include "base/command.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/silence.hpp"
 #include "doctor/report.hpp"
 #include "supervisor/redirect_plan.hpp"
@@ -34,7 +35,11 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
                           .root = {},
                           .commands = commands};
   const doctor::Findings findings = doctor::examine(host);
-  fmt::print("{}", options.json ? doctor::to_json(findings) + "\n" : doctor::to_text(findings));
+  if (options.json) {
+    print_document(doctor::to_json(findings));
+  } else {
+    fmt::print("{}", doctor::to_text(findings));
+  }
   switch (doctor::worst_of(findings)) {
     case doctor::Level::error:
       return kFailed;

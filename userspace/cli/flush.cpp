@@ -11,6 +11,7 @@
 #include "admin/status.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/silence.hpp"
 
 namespace msi2imds::cli {
@@ -40,15 +41,15 @@ int flush(const ConfigFile& file, const FlushOptions& options) {
                escape::control_characters(explain_silence(answer.error(), config->admin.socket)));
     return kFailed;
   }
-  if (options.json) {
-    fmt::print("{}\n", *answer);
-    return kGood;
-  }
   const auto flushed = read_flushed(*answer);
   if (!flushed) {
     fmt::print(stderr, "msi2imds: cannot understand how many tokens were forgotten: {}\n",
                escape::control_characters(*answer));
     return kFailed;
+  }
+  if (options.json) {
+    print_document(*answer);
+    return kGood;
   }
   fmt::print("{} {} forgotten; IMDS is asked for new ones\n", *flushed,
              *flushed == 1 ? "token is" : "tokens are");

@@ -15,6 +15,7 @@
 #include "base/escape.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/settings.hpp"
 #include "resolver/sha256.hpp"
 #include "resolver/unit.hpp"
@@ -154,7 +155,7 @@ void print_json(const config::Config& config, const Verdict& verdict) {
                                {"rule", verdict.decision.rule},
                                {"rules", json::value_from(verdict.lines)},
                                {"outcome", verdict.outcome}};
-  fmt::print("{}\n", json::serialize(object));
+  print_document(json::serialize(object));
 }
 
 // Of identities only where the configuration speaks of them.

@@ -11,6 +11,7 @@
 #include "base/escape.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/status_report.hpp"
 #include "cli/verification.hpp"
 #include "migration/established.hpp"
@@ -225,7 +226,7 @@ void print_json(const Retirement& retirement) {
                                  {"checks", std::move(checks)},
                                  {"endpoint", std::move(endpoint)},
                                  {"commands", std::move(commands)}};
-  fmt::print("{}\n", json::serialize(document));
+  print_document(json::serialize(document));
 }
 
 }  // namespace

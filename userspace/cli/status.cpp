@@ -10,6 +10,7 @@
 #include "base/command.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/status_report.hpp"
 #include "config/read.hpp"
 #include "supervisor/units.hpp"
@@ -105,7 +106,7 @@ void print_json(const StatusReport& report) {
                         {"closed_by", status.direct_imds.closed_by},
                         {"failure", status.direct_imds.failure}}}};
   }
-  fmt::print("{}\n", json::serialize(object));
+  print_document(json::serialize(object));
 }
 
 void print_difference(const StatusReport& report) {

@@ -13,6 +13,7 @@
 #include "base/escape.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/document.hpp"
 #include "cli/verification.hpp"
 #include "waagent/ports.hpp"
 #include "waagent/presence.hpp"
@@ -168,7 +169,7 @@ int verify(const ConfigFile& file, const VerifyOptions& options) {
                                    {"guessed", verification.is_guess},
                                    {"summary", summary_of(verification)},
                                    {"comparisons", std::move(comparisons)}};
-    fmt::print("{}\n", json::serialize(document));
+    print_document(json::serialize(document));
   } else {
     print_text(verification);
   }
