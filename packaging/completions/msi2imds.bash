@@ -36,11 +36,11 @@ _msi2imds() {
   esac
 
   case $command in
-    '') words="callers check-config detach doctor flush metrics policy retire run status verify --version" ;;
+    '') words="callers check-config detach doctor flush health metrics policy retire run status verify --version" ;;
     callers) words="--config --html --json" ;;
     check-config | metrics) words="--config" ;;
     detach) words="--config --purge --unless-held" ;;
-    doctor | retire) words="--config --json" ;;
+    doctor | health | retire) words="--config --json" ;;
     flush) words="--config --identity --json --resource" ;;
     policy) words="test" ;;
     "policy test") words="--cgroup --config --container --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;

@@ -77,6 +77,11 @@ def test_status(extension, new_service, host):
     assert_printed_as_documented("status", stopped, service.status("--json"), service.run_as_stranger("status", "--json"))
 
 
+def test_health(new_service, service):
+    stopped = new_service({"admin.socket": "/nonexistent"}).run("health", "--json")
+    assert_printed_as_documented("health", stopped, service.run("health", "--json"), service.run_as_stranger("health", "--json"))
+
+
 def test_doctor(service):
     assert_printed_as_documented("doctor", service.run("doctor", "--json"), service.run_as_stranger("doctor", "--json"))
 

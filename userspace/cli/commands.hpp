@@ -50,6 +50,12 @@ struct StatusOptions {
 };
 int status(const ConfigFile& file, const StatusOptions& options);
 
+struct HealthOptions {
+  bool json = false;
+};
+// Says in one line whether all is as it should be, for alerts and load balancers; success: it is.
+int health(const ConfigFile& file, const HealthOptions& options);
+
 struct FlushOptions {
   std::string resource;  // empty: any
   std::string identity;

@@ -133,6 +133,11 @@ int dispatch(int argc, char** argv) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0, kMaxWaitSeconds));
   status_command->add_flag("--json", status_options.json, "Print JSON");
+  HealthOptions health_options;
+  CLI::App* health_command =
+      app.add_subcommand("health", "Say in one line whether all is as it should be; exit 0 when it is");
+  add_config_option(health_command);
+  health_command->add_flag("--json", health_options.json, "Print JSON");
   CLI::App* check_command =
       app.add_subcommand("check-config", "Check the configuration and print it with all defaults");
   add_config_option(check_command);
@@ -213,6 +218,9 @@ int dispatch(int argc, char** argv) {
   }
   if (*responder_command) {
     return run_responder(responder_options);
+  }
+  if (*health_command) {
+    return health(file, health_options);
   }
   if (*flush_command) {
     return flush(file, flush_options);

@@ -7,13 +7,10 @@
 #include <thread>
 
 #include "admin/status.hpp"
-#include "base/command.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
 #include "cli/status_report.hpp"
-#include "config/read.hpp"
-#include "supervisor/units.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -21,7 +18,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::chrono::milliseconds kWaitAgain{50};
-constexpr std::chrono::milliseconds kSystemdPatience{2000};
 
 json::value to_json(const SelfTest& test) {
   return {{"address", test.dialled.to_string()}, {"arrived", test.arrived}, {"failure", test.failure}};
@@ -180,18 +176,6 @@ void print_text(const StatusReport& report) {
   print_direct_imds(status.direct_imds);
 }
 
-// systemd's units know no other configuration than the default one.
-StatusReport look_at_all(const config::Config& config, bool is_of_units) {
-  StatusReport report = look(config);
-  if (is_of_units) {
-    SystemCommandRunner runner(kSystemdPatience);
-    if (const auto units = supervisor::ask_about_units(runner)) {
-      report.not_as_enabled = compare_with_enabled(report, *units);
-    }
-  }
-  return report;
-}
-
 }  // namespace
 
 int status(const ConfigFile& file, const StatusOptions& options) {
@@ -199,12 +183,11 @@ int status(const ConfigFile& file, const StatusOptions& options) {
   if (!config) {
     return kUsage;
   }
-  const bool is_of_units = !file.path || *file.path == config::kDefaultFile;
   const auto deadline = std::chrono::steady_clock::now() + options.wait;
-  StatusReport report = look_at_all(*config, is_of_units);
+  StatusReport report = look_at_all(file, *config);
   while (!report.is_good() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kWaitAgain);
-    report = look_at_all(*config, is_of_units);
+    report = look_at_all(file, *config);
   }
   if (options.json) {
     print_json(report);

@@ -5,13 +5,16 @@
 #include <chrono>
 
 #include "admin/client.hpp"
+#include "base/command.hpp"
 #include "cli/silence.hpp"
+#include "config/read.hpp"
 #include "supervisor/running_process.hpp"
 
 namespace msi2imds::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kStatusTime{2000};
+constexpr std::chrono::milliseconds kSystemdPatience{2000};
 
 std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket) {
   const auto running = supervisor::RunningProcess::find(admin_socket);
@@ -64,6 +67,17 @@ StatusReport look(const config::Config& config) {
     report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
   }
   report.intercepting = report.reason.empty();
+  return report;
+}
+
+StatusReport look_at_all(const ConfigFile& file, const config::Config& config) {
+  StatusReport report = look(config);
+  if (!file.path || *file.path == config::kDefaultFile) {
+    SystemCommandRunner runner(kSystemdPatience);
+    if (const auto units = supervisor::ask_about_units(runner)) {
+      report.not_as_enabled = compare_with_enabled(report, *units);
+    }
+  }
   return report;
 }
 

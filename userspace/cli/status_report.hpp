@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "admin/status.hpp"
+#include "cli/commands.hpp"
 #include "cli/self_test.hpp"
 #include "config/config.hpp"
 #include "supervisor/units.hpp"
@@ -39,6 +40,9 @@ struct StatusReport {
 
 // Asks the running msi2imds, and dials the legacy ports as a client would.
 [[nodiscard]] StatusReport look(const config::Config& config);
+
+// The same, and what systemd is to have at boot, whose units know the default configuration alone.
+[[nodiscard]] StatusReport look_at_all(const ConfigFile& file, const config::Config& config);
 
 // What is in force against what systemd is to have at boot: a sentence on the difference, with what to do;
 // empty: none.

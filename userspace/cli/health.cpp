@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+
+#include "base/escape.hpp"
+#include "cli/commands.hpp"
+#include "cli/document.hpp"
+#include "cli/status_report.hpp"
+#include "migration/imds.hpp"
+
+namespace msi2imds::cli {
+namespace {
+
+namespace json = boost::json;
+
+// The last request to IMDS tells, or where there was none yet, one of our own.
+std::string problem_with_imds(const config::Imds& imds, const admin::Status& status) {
+  if (!status.imds_last_failure.empty()) {
+    return "the last request to IMDS failed: " + status.imds_last_failure;
+  }
+  if (status.imds_requests != 0) {
+    return "";
+  }
+  const auto reached = migration::reach_imds(imds);
+  return reached ? "" : "IMDS does not answer: cannot " + reached.error().message();
+}
+
+std::vector<std::string> problems_of(const config::Config& config, const StatusReport& report) {
+  std::vector<std::string> problems = {report.observing ? "" : report.reason, report.not_as_enabled};
+  if (report.status) {
+    const admin::Status& status = *report.status;
+    if (status.direct_imds.state == "not_closed") {
+      problems.push_back("IMDS is not closed to callers that are refused: " + status.direct_imds.failure);
+    }
+    if (!status.shortcomings.empty()) {
+      problems.push_back(fmt::format("not as it should be, and msi2imds status says why: {}",
+                                     fmt::join(status.shortcomings, ", ")));
+    }
+    problems.push_back(problem_with_imds(config.imds, status));
+  }
+  std::erase(problems, "");
+  return problems;
+}
+
+std::string summary_of(const StatusReport& report, const std::vector<std::string>& problems) {
+  if (!problems.empty()) {
+    return fmt::format("{}: {}", report.is_known ? "not healthy" : "not known", fmt::join(problems, "; "));
+  }
+  return report.observing ? "healthy: observing" : "healthy: intercepting with " + report.status->backend;
+}
+
+}  // namespace
+
+int health(const ConfigFile& file, const HealthOptions& options) {
+  const auto config = file.load_or_complain();
+  if (!config) {
+    return kUsage;
+  }
+  const StatusReport report = look_at_all(file, *config);
+  const std::vector<std::string> problems = problems_of(*config, report);
+  const std::string summary = summary_of(report, problems);
+  if (options.json) {
+    const json::value healthy = report.is_known ? json::value(problems.empty()) : json::value();
+    print_document(json::serialize(
+        json::object{{"healthy", healthy}, {"summary", summary}, {"problems", json::value_from(problems)}}));
+  } else {
+    fmt::print("{}\n", escape::control_characters(summary));
+  }
+  if (!report.is_known) {
+    return kUnknown;
+  }
+  return problems.empty() ? kGood : kFailed;
+}
+
+}  // namespace msi2imds::cli
