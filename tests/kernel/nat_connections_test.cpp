@@ -14,6 +14,7 @@
 #include "netlink/original_destination.hpp"
 #include "netlink/tcp_sockets.hpp"
 #include "redirect/errors.hpp"
+#include "redirect/tracking.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -130,26 +131,32 @@ TEST_P(NatConnectionsTest, GoThroughNewRulesWhileOldOnesClose) {
   EXPECT_TRUE(is_ours("127.0.0.1", kPort));
 }
 
-// Somebody exempts connections from tracking, as long as this exists.
-class Notrack {
+// Somebody's rule for what is sent, as long as this exists.
+class ForeignRule {
  public:
-  explicit Notrack(const std::string& which) {
+  ForeignRule(const std::string& priority, const std::string& rule) {
     run_tool("nft", {"-f", "/dev/stdin"},
-             "table inet exempt {\n chain c {\n  type filter hook output priority -300;\n  " + which +
-                 " notrack\n }\n}\n");
+             "table inet foreign {\n chain c {\n  type filter hook output priority " + priority + ";\n  " +
+                 rule + "\n }\n}\n");
   }
-  Notrack(const Notrack&) = delete;
-  Notrack& operator=(const Notrack&) = delete;
-  ~Notrack() {
-    run_tool("nft", {"delete", "table", "inet", "exempt"});
+  ForeignRule(const ForeignRule&) = delete;
+  ForeignRule& operator=(const ForeignRule&) = delete;
+  ~ForeignRule() {
+    run_tool("nft", {"delete", "table", "inet", "foreign"});
   }
 };
 
-const std::string kPortIsExempt = "tcp dport " + std::to_string(kPort);
+// It exempts connections from tracking.
+class Notrack : public ForeignRule {
+ public:
+  explicit Notrack(const std::string& which) : ForeignRule("-300", which + " notrack") {}
+};
+
+const std::string kToPort = "tcp dport " + std::to_string(kPort);
 
 TEST_P(NatConnectionsTest, AreRefusedAtOnceWhereTheyAreExemptFromTracking) {
   install();
-  const Notrack notrack(kPortIsExempt);
+  const Notrack notrack(kToPort);
   for (const char* address : {"127.0.0.1", "::1"}) {
     EXPECT_EQ(dial(address, kPort).error, ECONNREFUSED) << address;
     EXPECT_TRUE(is_ours(address, kSecondPort)) << address;
@@ -158,7 +165,7 @@ TEST_P(NatConnectionsTest, AreRefusedAtOnceWhereTheyAreExemptFromTracking) {
 
 // The rules are all there, so there is nothing to put back.
 TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeACheckFail) {
-  for (const std::string& which : {kPortIsExempt, std::string("oif \"lo\"")}) {
+  for (const std::string& which : {kToPort, std::string("oif \"lo\"")}) {
     install();
     const Notrack notrack(which);
     const auto repaired = run_to_end(redirection_->repair());
@@ -170,10 +177,21 @@ TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeACheckFail) {
 }
 
 TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeAProbeFail) {
-  const Notrack notrack(kPortIsExempt);
+  const Notrack notrack(kToPort);
   const auto probed = run_to_end(redirector_->probe(plan_));
   ASSERT_FALSE(probed);
   EXPECT_EQ(probed.error().code(), redirect::Errc::untracked) << probed.error().message();
+}
+
+TEST_P(NatConnectionsTest, ThatAFilterRefusesAreNotTakenForExempt) {
+  install();
+  for (const std::string verdict : {"drop", "reject", "reject with tcp reset"}) {
+    const ForeignRule filter("0", kToPort + " " + verdict);
+    EXPECT_TRUE(redirect::find_all_tracked({kPort}, plan_.listen_port)) << verdict;
+    EXPECT_TRUE(run_to_end(redirection_->check())) << verdict;
+    EXPECT_TRUE(run_to_end(redirector_->probe(plan_))) << verdict;
+    EXPECT_TRUE(is_ours("127.0.0.1", kPort)) << "it sees another port";
+  }
 }
 
 // Its client would wait for ever if the kernel no longer translated the FIN.

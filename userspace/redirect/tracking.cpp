@@ -2,6 +2,7 @@
 #include "redirect/tracking.hpp"
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -17,6 +18,7 @@ namespace msi2imds::redirect {
 namespace {
 
 constexpr std::chrono::seconds kBetweenLooks{5};
+constexpr int kLongestDial = 20;  // milliseconds
 
 // Another one each time, since the kernel remembers a connection for some seconds.
 std::string unused_address() {
@@ -34,6 +36,12 @@ UniqueFd make_brief_socket(const SocketAddress& address) {
   return ::bind(socket.get(), address.get(), address.size()) == 0 ? std::move(socket) : UniqueFd();
 }
 
+// On the loopback it is by then, unless the machine is busy or a filter drops it.
+bool is_connected(int socket) {
+  pollfd written{.fd = socket, .events = POLLOUT, .revents = 0};
+  return ::poll(&written, 1, kLongestDial) == 1 && written.revents == POLLOUT;
+}
+
 }  // namespace
 
 std::optional<bool> is_tracked(std::uint16_t port, std::uint16_t listen_port) {
@@ -44,11 +52,11 @@ std::optional<bool> is_tracked(std::uint16_t port, std::uint16_t listen_port) {
     return std::nullopt;
   }
   const auto dialled = SocketAddress::local_of(listener.get());
-  // The kernel has looked at all rules when connect() returns, however long the connection takes.
   if (!dialled || (::connect(client.get(), dialled->get(), dialled->size()) != 0 && errno != EINPROGRESS)) {
     return std::nullopt;
   }
-  return netlink::is_tracked(client.get());
+  // Of one that a filter refuses, which sees other ports than those of a redirected one, nothing is tracked.
+  return is_connected(client.get()) ? netlink::is_tracked(client.get()) : std::nullopt;
 }
 
 Result<void> find_all_tracked(const std::vector<std::uint16_t>& ports, std::uint16_t listen_port) {
