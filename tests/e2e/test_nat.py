@@ -4,6 +4,7 @@
 import contextlib
 import json
 import re
+import sys
 
 import pytest
 
@@ -19,6 +20,10 @@ ALLOWED_UID, OTHER_UID = 20001, 20002
 OWN_PORT = 40000
 FIRST, SECOND = 50342, 50343
 NOTRACK = f"table inet exempt {{ chain c {{ type filter hook output priority -300; tcp dport {FIRST} notrack; }}; }}"
+OWNER_RULE = (
+    "table inet guard { chain c { type filter hook output priority 0; "
+    f"tcp dport {FIRST} meta skuid != {ALLOWED_UID} reject; }}; }}"
+)
 
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 
@@ -117,3 +122,30 @@ def test_auto_serves_connections_that_are_exempt_from_tracking(emulator, new_ser
     service.start(wrapper=["setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin", "--"])
     assert service.status_json()["backend"] == "listen"
     assert_legacy_success(ask(host), "https://management.azure.com/")
+
+
+def connects_as(host, uid):
+    """Whether a user's connection to the first legacy port is accepted."""
+    dial = f"import socket; socket.create_connection(('127.0.0.1', {FIRST}), 20)"
+    user = ("setpriv", f"--reuid={uid}", "--regid=65534", "--clear-groups")
+    return run_in(host, *user, sys.executable, "-c", dial).returncode == 0
+
+
+@pytest.mark.parametrize("backend", [*backends.REDIRECTING, "listen"])
+@pytest.mark.parametrize(
+    "tool, rule",
+    [
+        ("nft", OWNER_RULE),
+        ("iptables", f"-A OUTPUT -p tcp --dport {FIRST} -m owner ! --uid-owner {ALLOWED_UID} -j REJECT"),
+    ],
+    ids=["nft", "iptables"],
+)
+def test_a_filter_on_a_legacy_port_binds_or_is_named(service, host, backend, tool, rule):
+    run_in(host, tool, *([rule] if tool == "nft" else rule.split())).check_returncode()
+    assert connects_as(host, ALLOWED_UID)
+    binds = not connects_as(host, OTHER_UID)
+    assert binds == (backend in ("sk_lookup", "listen"))
+    findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
+    assert [f["level"] for f in findings if str(ALLOWED_UID) in f["text"]] == ["ok" if binds else "warning"]
+    named = [remark for remark in service.status_json()["remarks"] if str(ALLOWED_UID) in remark]
+    assert len(named) == (0 if binds else 1)

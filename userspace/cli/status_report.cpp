@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "cli/status_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
 #include "admin/client.hpp"
 #include "base/command.hpp"
+#include "base/run_to_end.hpp"
 #include "cli/silence.hpp"
 #include "config/read.hpp"
+#include "redirect/foreign_rules.hpp"
+#include "redirect/redirector.hpp"
 #include "supervisor/running_process.hpp"
 
 namespace msi2imds::cli {
@@ -15,6 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kStatusTime{2000};
 constexpr std::chrono::milliseconds kSystemdPatience{2000};
+constexpr std::chrono::milliseconds kFirewallPatience{2000};
 
 std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket) {
   const auto running = supervisor::RunningProcess::find(admin_socket);
@@ -23,6 +29,21 @@ std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket
     return std::nullopt;
   }
   return SupervisorProcess{.pid = running->pid(), .capabilities = supervisor::names_of(*capabilities)};
+}
+
+// Only root may read rules: for others, status is silent about them.
+void add_filters(const config::Config& config, admin::Status& status) {
+  if (!status.redirecting || redirect::do_filters_bind(status.backend)) {
+    return;
+  }
+  SystemCommandRunner runner(kFirewallPatience);
+  const std::string rule = run_to_end(redirect::find_filter(runner, status.legacy_ports));
+  if (!rule.empty()) {
+    status.remarks.push_back(
+        fmt::format("a firewall rule for a legacy port does not bind, since it sees "
+                    "connections to port {} with {}: {}",
+                    config.redirect.listen_port, status.backend, rule));
+  }
 }
 
 }  // namespace
@@ -53,6 +74,7 @@ StatusReport look(const config::Config& config) {
     report.reason = "msi2imds only observes";
     return report;
   }
+  add_filters(config, *report.status);
   const SelfTestPlan plan{.ports = report.status->legacy_ports,
                           .listen_port = config.redirect.listen_port,
                           .with_ipv6 = report.status->covers_ipv6,

@@ -7,13 +7,13 @@
 #include "doctor/clock.hpp"
 #include "doctor/direct.hpp"
 #include "doctor/extension.hpp"
+#include "doctor/firewall.hpp"
 #include "doctor/identities.hpp"
 #include "doctor/imds.hpp"
 #include "doctor/kernel_settings.hpp"
 #include "doctor/limited.hpp"
 #include "doctor/machine.hpp"
 #include "doctor/neighbours.hpp"
-#include "doctor/notrack.hpp"
 #include "doctor/policy.hpp"
 #include "doctor/ports.hpp"
 #include "doctor/proxies.hpp"
@@ -29,7 +29,7 @@ constexpr std::chrono::seconds kAsking{60};  // IMDS, once for each identity
 
 Findings check_redirection(const Host& host) {
   Backends backends = check_backends(host);
-  append(backends.findings, check_notrack(host, backends.taken));
+  append(backends.findings, check_firewall(host, backends.taken));
   append(backends.findings, check_port_of_extension(host, backends.taken));
   return std::move(backends.findings);
 }

@@ -45,6 +45,12 @@ std::vector<std::unique_ptr<Redirector>> all_redirectors() {
   return all;
 }
 
+bool do_filters_bind(std::string_view backend) {
+  return std::ranges::any_of(all_redirectors(), [backend](const auto& redirector) {
+    return redirector->name() == backend && redirector->keeps_port();
+  });
+}
+
 asio::awaitable<Result<Choice>> choose(std::string backend, const Plan& plan) {
   Choice choice;
   for (auto& redirector : all_redirectors()) {

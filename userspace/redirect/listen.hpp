@@ -12,6 +12,9 @@ class ListenRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "listen";
   }
+  [[nodiscard]] bool keeps_port() const override {
+    return true;
+  }
   [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
   [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(

@@ -126,6 +126,11 @@ class Redirector {
   // Tries whether this kernel, with our privileges, can carry out the plan; leaves nothing behind.
   [[nodiscard]] virtual asio::awaitable<Result<void>> probe(const Plan& plan) const = 0;
 
+  // Whether filter rules see connections go to the port that was dialled, so that those of others bind.
+  [[nodiscard]] virtual bool keeps_port() const {
+    return false;
+  }
+
   // The addresses on which sockets have to listen before install().
   [[nodiscard]] virtual std::vector<SocketAddress> listen_addresses(const Plan& plan) const = 0;
 
@@ -149,6 +154,9 @@ class Redirector {
 
 // All of them, in the order in which "auto" tries them.
 std::vector<std::unique_ptr<Redirector>> all_redirectors();
+
+// Whether filter rules for the legacy ports bind with that backend.
+[[nodiscard]] bool do_filters_bind(std::string_view backend);
 
 struct Choice {
   std::unique_ptr<Redirector> redirector;

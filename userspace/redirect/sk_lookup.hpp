@@ -13,6 +13,9 @@ class SkLookupRedirector final : public Redirector {
   [[nodiscard]] std::string_view name() const override {
     return "sk_lookup";
   }
+  [[nodiscard]] bool keeps_port() const override {
+    return true;
+  }
   [[nodiscard]] asio::awaitable<Result<void>> probe(const Plan& plan) const override;
   [[nodiscard]] std::vector<SocketAddress> listen_addresses(const Plan& plan) const override;
   [[nodiscard]] asio::awaitable<Result<std::unique_ptr<Redirection>>> install(

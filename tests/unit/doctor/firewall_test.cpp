@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/firewall.hpp"
+
+#include "unit/doctor/fake_machine.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+class FirewallTest : public FakeMachine {};
+
+TEST_F(FirewallTest, WithoutToolsThereIsNothingToSay) {
+  EXPECT_EQ(check_firewall(host(), "nftables"), Findings());
+}
+
+TEST_F(FirewallTest, WarnsOnlyWhereTheBackendMinds) {
+  commands.outputs["nft"] = "table inet x {\n\tchain c {\n\t\toif \"lo\" notrack\n\t}\n}\n";
+  EXPECT_EQ(find(check_firewall(host(), "nftables"), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_firewall(host(), "iptables"), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_firewall(host(), ""), "(oif \"lo\" notrack)").level, Level::warning);
+  EXPECT_EQ(find(check_firewall(host(), "sk_lookup"), "(oif \"lo\" notrack)").level, Level::ok);
+}
+
+TEST_F(FirewallTest, AsksIptablesWhereItHasARawTable) {
+  commands.outputs["iptables"] = "-A OUTPUT -o lo -j CT --notrack\n";
+  EXPECT_EQ(check_firewall(host(), "iptables"), Findings());
+  write("proc/net/ip_tables_names", "nat\nraw\n");
+  EXPECT_EQ(find(check_firewall(host(), "iptables"), "-j CT --notrack").level, Level::warning);
+}
+
+// iptables makes the table by looking at it.
+TEST_F(FirewallTest, AsksIptablesForNoTableThatIsNotThere) {
+  write("proc/net/ip_tables_names", "nat\n");
+  (void)check_firewall(host(), "iptables");
+  EXPECT_EQ(commands.calls, std::vector<std::string>{"nft ruleset"});
+}
+
+constexpr const char* kFilter =
+    "table inet x {\n\tchain c {\n\t\ttype filter hook output priority filter; policy accept;\n"
+    "\t\ttcp dport 50342 meta skuid != 1000 reject\n\t}\n}\n";
+
+TEST_F(FirewallTest, SaysWithWhichBackendsAFilterBinds) {
+  commands.outputs["nft"] = kFilter;
+  for (const char* backend : {"nftables", "iptables", "cgroup_connect", ""}) {
+    const Finding found =
+        find(check_firewall(host(), backend), "(tcp dport 50342 meta skuid != 1000 reject)");
+    EXPECT_EQ(found.level, Level::warning) << backend;
+    EXPECT_NE(found.advice.find("port 342"), std::string::npos);
+  }
+  for (const char* backend : {"sk_lookup", "listen"}) {
+    EXPECT_EQ(find(check_firewall(host(), backend), "(tcp dport 50342").level, Level::ok) << backend;
+  }
+}
+
+}  // namespace
+}  // namespace msi2imds::doctor

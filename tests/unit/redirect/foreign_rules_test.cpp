@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/foreign_rules.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+
+#include "base/run_to_end.hpp"
+#include "support_cpp/temporary_directory.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+bool untracks(std::string_view rule) {
+  return untracks_loopback(rule, {50342, 342});
+}
+
+TEST(UntracksLoopbackTest, RulesForTheLoopbackDo) {
+  for (const char* rule : {
+           "\t\tiif \"lo\" notrack",
+           "\t\toifname { \"lo\", \"eth0\" } counter packets 0 bytes 0 notrack",
+           "notrack",
+           "ip daddr 127.0.0.0/8 notrack",
+           "oif \"lo\" tcp dport { 80, 50342 } notrack",
+           "-A OUTPUT -o lo -j CT --notrack",
+           "-A OUTPUT -o lo -j NOTRACK",
+           "-A PREROUTING -p tcp -m tcp --dport 342 -j NOTRACK",
+       }) {
+    EXPECT_TRUE(untracks(rule)) << rule;
+  }
+}
+
+TEST(UntracksLoopbackTest, OtherRulesDoNot) {
+  for (const char* rule : {
+           "iif \"eth0\" notrack",
+           "iif \"lo\" accept",
+           "udp dport 53 notrack",
+           "-A OUTPUT -o lo -p udp -j NOTRACK",
+           "oif \"lo\" tcp dport 80 notrack",
+           "-A PREROUTING -i eth0 -j CT --notrack",
+           "-P OUTPUT ACCEPT",
+           "oifname != \"lo\" notrack",
+           "ip daddr 10.0.0.0/8 notrack",
+       }) {
+    EXPECT_FALSE(untracks(rule)) << rule;
+  }
+}
+
+bool filters(std::string_view rule) {
+  return filters_loopback(rule, {50342, 50343});
+}
+
+TEST(FiltersLoopbackTest, RulesThatRefuseALegacyPortDo) {
+  for (const char* rule : {
+           "tcp dport 50342 meta skuid != 1000 reject",
+           "meta skuid 1000 tcp dport { 80, 50343 } counter packets 0 bytes 0 drop",
+           "tcp dport 50000-51000 reject with tcp reset",
+           "ip daddr 127.0.0.1 tcp dport 50342 jump guarded",
+           "oif \"lo\" tcp dport 50342 drop",
+           "iifname != \"eth0\" tcp dport 50342 drop",
+           "fib daddr type local tcp dport 50342 drop",
+           "-A OUTPUT -p tcp -m tcp --dport 50342 -m owner ! --uid-owner 1000 -j REJECT",
+           "-A INPUT ! -i eth0 -p tcp -m multiport --dports 80,50000:51000 -j DROP",
+           "-A OUTPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 50342 -j GUARDED",
+       }) {
+    EXPECT_TRUE(filters(rule)) << rule;
+  }
+}
+
+TEST(FiltersLoopbackTest, OtherRulesDoNot) {
+  for (const char* rule : {
+           "tcp dport 80 drop",
+           "tcp dport 50342 accept",
+           "tcp sport 50342 drop",
+           "udp dport 50342 drop",
+           "iifname \"eth0\" tcp dport 50342 drop",
+           "iifname != \"lo\" tcp dport 50342 drop",
+           "ip daddr 10.0.0.4 tcp dport 50342 drop",
+           "meta skuid 50342 tcp dport 80 drop",
+           "type filter hook input priority filter; policy drop;",
+           "-A OUTPUT -p tcp -m tcp --dport 50342 -j ACCEPT",
+           "-A INPUT ! -i lo -p tcp -m tcp --dport 50342 -j DROP",
+           "-P INPUT DROP",
+           "",
+           "-j",
+       }) {
+    EXPECT_FALSE(filters(rule)) << rule;
+  }
+}
+
+// Each prints what the test says.
+class Tools final : public CommandRunner {
+ public:
+  asio::awaitable<Result<CommandResult>> run(std::string program, std::vector<std::string> arguments,
+                                             std::string /*input*/) override {
+    const auto found = outputs.find(program + (program == "nft" ? "" : " " + arguments[3]));
+    if (found == outputs.end()) {
+      co_return Error::from_errno(ENOENT, "run " + program);
+    }
+    co_return CommandResult{.exit_status = 0, .output = found->second, .error = {}};
+  }
+  std::map<std::string, std::string> outputs;
+};
+
+class ForeignRulesTest : public testing::Test {
+ protected:
+  [[nodiscard]] std::vector<std::string> rules() {
+    return run_to_end(foreign_rules(tools_, directory_.path()));
+  }
+  support::TemporaryDirectory directory_;
+  Tools tools_;
+};
+
+TEST_F(ForeignRulesTest, AreNeitherOursNorNatNorForwarding) {
+  tools_.outputs["nft"] =
+      "table ip msi2imds {\n\tchain untranslated {\n\t\ttype filter hook output priority 0; policy "
+      "accept;\n\t\ttcp dport 50342 drop\n\t}\n}\n"
+      "table inet others {\n\tchain a {\n\t\ttype nat hook output priority 0;\n\t\ttcp dport 50342 jump "
+      "x\n\t}\n"
+      "\tchain b {\n\t\ttype filter hook forward priority 0;\n\t\ttcp dport 50342 drop\n\t}\n"
+      "\tchain c {\n\t\ttcp dport 50342 reject\n\t}\n}\n";
+  const std::vector<std::string> found = rules();
+  EXPECT_EQ(std::ranges::count_if(found, filters), 1);
+  EXPECT_EQ(run_to_end(find_filter(tools_, {50342}, directory_.path())), "tcp dport 50342 reject");
+}
+
+TEST_F(ForeignRulesTest, OfIptablesAreReadWhereThereIsATable) {
+  tools_.outputs["ip6tables filter"] =
+      "-N MSI2IMDS_BARRIER\n-A FORWARD -p tcp -m tcp --dport 50342 -j DROP\n"
+      "-A OUTPUT -p tcp -m tcp --dport 50342 -j REJECT\n";
+  EXPECT_TRUE(rules().empty());
+  std::filesystem::create_directories(directory_.path() / "net");
+  std::ofstream(directory_.path() / "net" / "ip6_tables_names") << "mangle\nfilter\n";
+  EXPECT_EQ(rules(), std::vector<std::string>{"-A OUTPUT -p tcp -m tcp --dport 50342 -j REJECT"});
+}
+
+}  // namespace
+}  // namespace msi2imds::redirect

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "doctor/firewall.hpp"
+
+#include <algorithm>
+
+#include "base/run_to_end.hpp"
+#include "redirect/foreign_rules.hpp"
+#include "redirect/redirector.hpp"
+
+namespace msi2imds::doctor {
+namespace {
+
+constexpr const char* kFirewallCheck = "firewall";
+
+void add_notrack(const std::string& rule, const std::string& backend, Findings& findings) {
+  const std::string text = "A rule keeps loopback connections from being tracked (" + rule + ")";
+  if (backend.empty() || backend == "nftables" || backend == "iptables") {
+    findings.push_back(warning(kFirewallCheck, text + ": nftables and iptables cannot redirect them.",
+                               "Take the legacy ports out of that rule, or choose another backend."));
+  } else {
+    findings.push_back(ok(kFirewallCheck, text + ", which concerns only nftables and iptables."));
+  }
+}
+
+void add_filter(const std::string& rule, const std::string& backend, std::uint16_t listen_port,
+                Findings& findings) {
+  const std::string text = "A rule is to keep somebody from a legacy port (" + rule + ")";
+  if (redirect::do_filters_bind(backend)) {
+    findings.push_back(ok(kFirewallCheck, text + ", and does with " + backend + "."));
+  } else {
+    const std::string port = std::to_string(listen_port);
+    findings.push_back(warning(kFirewallCheck,
+                               text +
+                                   ", and only does with sk_lookup and listen: with the other backends, "
+                                   "it sees connections to port " +
+                                   port + ".",
+                               "Say so in the configuration ([[allow]]), write the same rule for port " +
+                                   port + ", or set redirect.backend to sk_lookup or listen."));
+  }
+}
+
+}  // namespace
+
+Findings check_firewall(const Host& host, const std::string& backend) {
+  if (!host.is_root) {
+    return {unknown(kFirewallCheck, "Firewall rules are not known: only root may read them.")};
+  }
+  std::vector<std::uint16_t> ports = host.config.legacy.ports;
+  const std::vector<std::string> rules = run_to_end(redirect::foreign_rules(host.commands, host.root.proc));
+  const auto first = [&rules, &ports](const auto& concerns) {
+    const auto found =
+        std::ranges::find_if(rules, [&](const std::string& rule) { return concerns(rule, ports); });
+    return found != rules.end() ? *found : std::string();
+  };
+  Findings findings;
+  const std::string filter = first(redirect::filters_loopback);
+  if (!filter.empty()) {
+    add_filter(filter, backend, host.config.redirect.listen_port, findings);
+  }
+  ports.push_back(host.config.redirect.listen_port);
+  const std::string notrack = first(redirect::untracks_loopback);
+  if (!notrack.empty()) {
+    add_notrack(notrack, backend, findings);
+  }
+  return findings;
+}
+
+}  // namespace msi2imds::doctor

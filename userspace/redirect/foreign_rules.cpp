@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "redirect/foreign_rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
+#include "base/text.hpp"
+#include "redirect/nft_text.hpp"
+#include "redirect/tool.hpp"
+
+namespace msi2imds::redirect {
+namespace {
+
+using Words = std::vector<std::string_view>;
+
+Words words_of(std::string_view rule) {
+  constexpr std::string_view kSeparators = " \t\n\",{}";
+  Words words;
+  while (!rule.empty()) {
+    const std::size_t end = std::min(rule.find_first_of(kSeparators), rule.size());
+    if (end > 0) {
+      words.push_back(rule.substr(0, end));
+    }
+    rule.remove_prefix(std::min(end + 1, rule.size()));
+  }
+  return words;
+}
+
+bool has_any(const Words& words, std::initializer_list<std::string_view> looked_for) {
+  return std::ranges::find_first_of(words, looked_for) != words.end();
+}
+
+// Whether a rule is limited to something else than what `is_ours` is true of: by one of these words, with
+// what stands behind it. A rule without such a word is for all.
+template <typename IsOurs>
+bool is_limited_to_others(const Words& words, std::initializer_list<std::string_view> keys, IsOurs is_ours) {
+  for (std::size_t at = 0; at + 1 < words.size(); ++at) {
+    if (std::ranges::find(keys, words[at]) == keys.end() || words[at + 1] == "type") {
+      continue;
+    }
+    const bool negated_before = at > 0 && words[at - 1] == "!";
+    const bool negated_behind = words[at + 1] == "!=";
+    const auto first = words.begin() + static_cast<std::ptrdiff_t>(at) + (negated_behind ? 2 : 1);
+    const bool names_ours = std::any_of(first, words.end(), is_ours);
+    if (names_ours == (negated_before || negated_behind)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool may_be_loopback(const Words& words) {
+  const auto is_device = [](std::string_view word) { return word == "lo"; };
+  const auto is_address = [](std::string_view word) {
+    return word.starts_with("127.") || word.starts_with("::1") || word.starts_with("0.0.0.0/0") ||
+           word.starts_with('@');
+  };
+  const bool is_for_udp = has_any(words, {"udp"}) && !has_any(words, {"tcp"});
+  return !is_for_udp &&
+         !is_limited_to_others(words, {"iif", "iifname", "oif", "oifname", "-i", "-o"}, is_device) &&
+         !is_limited_to_others(words, {"daddr", "saddr", "-d", "-s"}, is_address);
+}
+
+// A port, or several: "50342", "50000-51000", "50000:51000".
+bool includes(std::string_view word, std::uint16_t port) {
+  const std::size_t dash = word.find_first_of("-:");
+  const auto first = parse_number<std::uint16_t>(word.substr(0, dash));
+  const auto last =
+      dash == std::string_view::npos ? first : parse_number<std::uint16_t>(word.substr(dash + 1));
+  return first && last && *first <= port && port <= *last;
+}
+
+bool names_port(const Words& words, const std::vector<std::uint16_t>& ports) {
+  const std::array keys = {std::string_view("dport"), std::string_view("--dport"),
+                           std::string_view("--dports")};
+  const auto key = std::ranges::find_first_of(words, keys);
+  return std::any_of(key, words.end(), [&ports](std::string_view word) {
+    return std::ranges::any_of(ports, [word](std::uint16_t port) { return includes(word, port); });
+  });
+}
+
+// Whatever it leads to may refuse, too.
+bool may_refuse(const Words& words) {
+  if (has_any(words, {"drop", "reject", "jump", "goto", "-g"})) {
+    return true;
+  }
+  const auto key = std::ranges::find(words, std::string_view("-j"));
+  const std::initializer_list<std::string_view> harmless = {
+      "ACCEPT", "RETURN", "LOG", "NFLOG", "TRACE", "AUDIT", "MARK", "CONNMARK", "CT", "NOTRACK", "TCPMSS"};
+  return key != words.end() && key + 1 != words.end() &&
+         std::ranges::find(harmless, *(key + 1)) == harmless.end();
+}
+
+// Of `nft list ruleset`, those in chains that a local connection passes.
+void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
+  bool is_ours = false;
+  bool is_passed_over = false;
+  for (const std::string_view line : lines_of(listing)) {
+    const Words words = words_of(line);
+    if (words.empty()) {
+      continue;
+    }
+    if (words[0] == "table") {
+      is_ours = words.back() == kNftTable;
+    } else if (words[0] == "chain") {
+      is_passed_over = false;
+    } else if (words[0] == "type") {
+      is_passed_over = has_any(words, {"nat", "forward"});
+    } else if (!is_ours && !is_passed_over) {
+      rules.emplace_back(line);
+    }
+  }
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+asio::awaitable<std::string> output_of(CommandRunner& runner, std::string program,
+                                       std::vector<std::string> arguments) {
+  const Result<std::string> output = co_await run_tool(runner, std::move(program), std::move(arguments));
+  co_return output ? *output : std::string();
+}
+
+}  // namespace
+
+// iptables is asked only for tables that are there, since asking makes them.
+asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner, std::string proc) {
+  std::vector<std::string> rules;
+  std::vector<std::string> arguments = {"list", "ruleset"};
+  const std::string listing = co_await output_of(runner, "nft", std::move(arguments));
+  add_nft_rules(listing, rules);
+  for (const std::string family : {"ip", "ip6"}) {
+    const std::string names = read_file(proc + "/net/" + family + "_tables_names");
+    for (const std::string table : {"raw", "filter"}) {
+      const bool is_in_nft = listing.find("table " + family + " " + table + " {") != std::string::npos;
+      if (!is_in_nft && !has_any(words_of(names), {table})) {
+        continue;
+      }
+      std::vector<std::string> list = {"-w", "5", "-t", table, "-S"};
+      const std::string listed = co_await output_of(runner, family + "tables", std::move(list));
+      for (const std::string_view line : lines_of(listed)) {
+        const Words words = words_of(line);
+        if (line.find("MSI2IMDS") == std::string_view::npos && !has_any(words, {"FORWARD"})) {
+          rules.emplace_back(line);
+        }
+      }
+    }
+  }
+  co_return rules;
+}
+
+bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports) {
+  const Words words = words_of(rule);
+  const bool is_for_all_ports = rule.find("port") == std::string_view::npos;
+  return has_any(words, {"notrack", "--notrack", "NOTRACK"}) && may_be_loopback(words) &&
+         (is_for_all_ports || names_port(words, ports));
+}
+
+bool filters_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports) {
+  const Words words = words_of(rule);
+  return may_refuse(words) && may_be_loopback(words) && names_port(words, ports);
+}
+
+asio::awaitable<std::string> find_filter(CommandRunner& runner, std::vector<std::uint16_t> ports,
+                                         std::string proc) {
+  const std::vector<std::string> rules = co_await foreign_rules(runner, std::move(proc));
+  const auto found = std::ranges::find_if(
+      rules, [&ports](const std::string& rule) { return filters_loopback(rule, ports); });
+  co_return found != rules.end() ? *found : std::string();
+}
+
+}  // namespace msi2imds::redirect

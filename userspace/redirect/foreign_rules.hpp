@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/asio.hpp"
+#include "base/command.hpp"
+
+// Firewall rules of others that change what our redirection means, or that lose their meaning by it. Sets and
+// variables that have a name are not looked into.
+namespace msi2imds::redirect {
+
+// The rules that connections over the loopback may meet before they arrive, but for ours and those of NAT, as
+// nft and iptables print them. Leaves out what it may not read.
+[[nodiscard]] asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner,
+                                                                      std::string proc = "/proc");
+
+// Whether a rule exempts connections to one of the ports from tracking, without which NAT cannot redirect
+// them.
+[[nodiscard]] bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports);
+
+// Whether a rule names one of the ports and keeps somebody from it.
+[[nodiscard]] bool filters_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports);
+
+// The first such rule; empty: there is none.
+[[nodiscard]] asio::awaitable<std::string> find_filter(CommandRunner& runner,
+                                                       std::vector<std::uint16_t> ports,
+                                                       std::string proc = "/proc");
+
+}  // namespace msi2imds::redirect
