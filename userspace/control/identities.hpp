@@ -38,6 +38,13 @@ void set_records(Message& message, std::span<const Record> records) {
   message.body.assign(reinterpret_cast<const char*>(records.data()), records.size_bytes());
 }
 
+// At most kMostInMessage of them.
+template <typename Record>
+void add_record(Message& message, const Record& record) {
+  static_assert(std::is_trivially_copyable_v<Record> && kMostInMessage * sizeof(Record) <= kMostBody);
+  message.body.append(reinterpret_cast<const char*>(&record), sizeof record);
+}
+
 // Nothing, if these are not at most kMostInMessage records.
 template <typename Record>
 [[nodiscard]] std::optional<std::vector<Record>> get_records(const Message& message) {

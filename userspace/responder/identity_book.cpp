@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <iterator>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -152,22 +151,24 @@ void IdentityBook::flush_soon() {
 void IdentityBook::flush() {
   for (const std::uint32_t owner : std::exchange(to_ask_, {})) {
     OfOwner& of_owner = owners_[owner];
-    std::deque<User> some;
-    while (!of_owner.unasked.empty() && of_owner.asked + some.size() < kMostAsked) {
-      some.push_back(of_owner.unasked.front());
-      of_owner.unasked.pop_front();
-    }
-    of_owner.asked += some.size();
-    for (const User user : some) {
-      OfUser& of_user = users_asked_[user];
+    std::list<User> all = std::exchange(of_owner.unasked, {});
+    for (; !all.empty() && of_owner.asked < kMostAsked; all.pop_front()) {
+      ++of_owner.asked;
+      OfUser& of_user = users_asked_[all.front()];
       of_user.is_asked = true;
       std::vector<Pending> pending = take_some(of_user.pending);
       of_owner.pending -= pending.size();
-      ask(user, std::move(pending));
+      ask(all.front(), std::move(pending));
     }
-    if (of_owner.asked == 0 && of_owner.pending == 0) {
-      owners_.erase(owner);
-    }
+    of_owner.unasked.splice(of_owner.unasked.begin(), all);
+    forget_if_done(owner);
+  }
+}
+
+void IdentityBook::forget_if_done(std::uint32_t owner) {
+  const auto of_owner = owners_.find(owner);
+  if (of_owner != owners_.end() && of_owner->second.asked == 0 && of_owner->second.pending == 0) {
+    owners_.erase(of_owner);
   }
 }
 
@@ -182,12 +183,19 @@ void IdentityBook::may_be_asked_again(User user) {
   } else {
     of_owner.unasked.push_back(user);
   }
-  to_ask_.insert(owner);
-  flush_soon();
+  if (of_owner.unasked.empty()) {
+    forget_if_done(owner);
+  } else {
+    to_ask_.insert(owner);
+    flush_soon();
+  }
 }
 
 // As many as a message holds.
 std::vector<IdentityBook::Pending> IdentityBook::take_some(std::vector<Pending>& pending) {
+  if (pending.size() <= control::kMostInMessage) {
+    return std::exchange(pending, {});
+  }
   const auto end =
       pending.begin() + static_cast<std::ptrdiff_t>(std::min(control::kMostInMessage, pending.size()));
   std::vector<Pending> some(std::make_move_iterator(pending.begin()), std::make_move_iterator(end));
@@ -196,32 +204,43 @@ std::vector<IdentityBook::Pending> IdentityBook::take_some(std::vector<Pending>&
 }
 
 void IdentityBook::ask(User user, std::vector<Pending> pending) {
-  const std::uint64_t number = ++last_question_;
-  Question& question = questions_.try_emplace(number, io_, user).first->second;
-  std::vector<caller::Clues> clues;
-  bool wants_agreements = false;
-  for (Pending& one : pending) {
-    clues.push_back(one.lookup->caller_.clues);
-    clues.back().is_fresh = one.need == Need::process;
-    wants_agreements = wants_agreements || one.need == Need::agreement;
-    question.lookups.push_back(std::move(one.lookup));
-  }
   control::Message message;
   message.kind = control::Kind::ask_identities;
-  message.number = number;
-  message.value = wants_agreements ? 1 : 0;
-  control::set_records(message, std::span<const caller::Clues>(clues));
+  message.number = ++last_question_;
+  for (const Pending& one : pending) {
+    caller::Clues clues = one.lookup->caller_.clues;
+    clues.is_fresh = one.need == Need::process;
+    message.value = one.need == Need::agreement ? 1 : message.value;
+    control::add_record(message, clues);
+  }
+  Question question{.user = user, .asked = std::chrono::steady_clock::now(), .lookups = std::move(pending)};
+  questions_.emplace(message.number, std::move(question));
   const Result<void> sent = tell_(message);
   if (!sent) {
-    end_question(number, sent.error().message());
-    return;
+    // Later: flush() is in the middle of what this changes.
+    asio::post(io_, [this, number = message.number, failure = sent.error().message()] {
+      end_question(number, failure);
+    });
+  } else if (!is_timed_) {
+    end_late_questions();
   }
-  question.too_late.expires_after(kCallersTime);
-  question.too_late.async_wait([this, number](const boost::system::error_code& ec) {
-    if (!ec) {
-      end_question(number, "it did not answer");
-    }
-  });
+}
+
+// The oldest come first. One timer for all: it would cost each of them more than its answer.
+void IdentityBook::end_late_questions() {
+  const auto now = std::chrono::steady_clock::now();
+  while (!questions_.empty() && questions_.begin()->second.asked + kCallersTime <= now) {
+    end_question(questions_.begin()->first, "it did not answer");
+  }
+  is_timed_ = !questions_.empty();
+  if (is_timed_) {
+    too_late_.expires_at(questions_.begin()->second.asked + kCallersTime);
+    too_late_.async_wait([this](const boost::system::error_code& ec) {
+      if (!ec) {
+        end_late_questions();
+      }
+    });
+  }
 }
 
 void IdentityBook::end_question(std::uint64_t number, const std::string& failure) {
@@ -229,9 +248,9 @@ void IdentityBook::end_question(std::uint64_t number, const std::string& failure
   if (!question) {
     return;
   }
-  for (const PendingIdentityPtr& lookup : question.mapped().lookups) {
-    lookup->finish(known_without(*lookup, "the supervisor could not identify the caller: " + failure),
-                   std::nullopt);
+  for (const Pending& one : question.mapped().lookups) {
+    one.lookup->finish(known_without(*one.lookup, "the supervisor could not identify the caller: " + failure),
+                       std::nullopt);
   }
   may_be_asked_again(question.mapped().user);
 }
@@ -242,9 +261,9 @@ void IdentityBook::take_agreements(const control::Message& message) {
   if (question == questions_.end() || !agreements || agreements->size() != question->second.lookups.size()) {
     return;  // it answers no question
   }
-  const std::vector<PendingIdentityPtr> asked = question->second.lookups;
+  const std::vector<Pending> asked = question->second.lookups;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    asked[i]->set_agreement((*agreements)[i]);
+    asked[i].lookup->set_agreement((*agreements)[i]);
   }
 }
 
@@ -258,11 +277,11 @@ void IdentityBook::take_answers(const control::Message& message) {
     end_question(message.number, "malformed answer");
     return;
   }
-  const std::vector<PendingIdentityPtr> lookups = std::move(question->second.lookups);
+  const std::vector<Pending> lookups = std::move(question->second.lookups);
   const User user = question->second.user;
   questions_.erase(question);
   for (std::size_t i = 0; i < lookups.size(); ++i) {
-    finish(*lookups[i], (*answers)[i]);
+    finish(*lookups[i].lookup, (*answers)[i]);
   }
   may_be_asked_again(user);
 }

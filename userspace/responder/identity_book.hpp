@@ -4,9 +4,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
+#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -87,7 +88,7 @@ class IdentityBook {
   // Sends to the supervisor.
   using Tell = std::function<Result<void>(const control::Message& message)>;
 
-  explicit IdentityBook(asio::io_context& io) : io_(io) {}
+  explicit IdentityBook(asio::io_context& io) : io_(io), too_late_(io) {}
 
   // Before that, nothing is known but what sock_diag tells.
   void ask_with(Tell tell) {
@@ -135,15 +136,14 @@ class IdentityBook {
     bool is_asked = false;  // a question about some of his is under way
   };
   struct OfOwner {
-    std::deque<User> unasked;  // his uids of which something is pending, and no question under way
-    std::size_t asked = 0;     // questions under way
-    std::size_t pending = 0;   // of all his uids
+    std::list<User> unasked;  // his uids of which something is pending, and no question under way
+    std::size_t asked = 0;    // questions under way
+    std::size_t pending = 0;  // of all his uids
   };
   struct Question {
-    Question(asio::io_context& io, User asked_about) : user(asked_about), too_late(io) {}
     User user;
-    std::vector<PendingIdentityPtr> lookups;
-    asio::steady_timer too_late;
+    std::chrono::steady_clock::time_point asked;
+    std::vector<Pending> lookups;
   };
 
   void flush_soon();
@@ -151,6 +151,8 @@ class IdentityBook {
   std::vector<Pending> take_some(std::vector<Pending>& pending);
   void ask(User user, std::vector<Pending> pending);
   void may_be_asked_again(User user);
+  void forget_if_done(std::uint32_t owner);
+  void end_late_questions();
   void end_question(std::uint64_t number, const std::string& failure);
   void give_up(PendingIdentity& lookup) const;
   void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
@@ -168,6 +170,8 @@ class IdentityBook {
   // as much throughput (docs/benchmarks.md).
   std::map<std::uint64_t, Question> questions_;
   std::uint64_t last_question_ = 0;
+  asio::steady_timer too_late_;  // for the oldest question
+  bool is_timed_ = false;
   Unfinished unfinished_;  // those of users_asked_ and questions_
   bool gave_up_ = false;
   bool is_flush_posted_ = false;

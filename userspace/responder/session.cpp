@@ -193,7 +193,7 @@ void Session::record(unsigned status) {
 }
 
 Task<void> Session::run() {
-  http::Request request;
+  http::Request request = std::move(services_.spare_request);
   do {
     services_.shares.set_idle(*this);
     const http::ReadResult read = co_await connection_.read(request);
@@ -221,6 +221,7 @@ Task<void> Session::run() {
       co_await AsioWait(services_.io, services_.callers.wait(lookup_));
     }
   } while (!connection_.is_last());
+  services_.spare_request = std::move(request);
   if (connection_.has_unread_input()) {
     co_await connection_.finish();
   }

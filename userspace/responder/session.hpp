@@ -31,6 +31,7 @@ struct Services {
   Recorder recorder;
   Shares shares;
   Warnings warnings;
+  http::Request spare_request = {};  // memory for whoever's request comes next
 };
 
 using SessionHook =
