@@ -75,15 +75,15 @@ std::string usual_token_target() {
 Result<ReachedImds> reach_imds(const config::Imds& imds) {
   const TimedAnswer instance = ask_timed(imds, kInstanceTarget);
   if (instance.answer) {
-    return ReachedImds{.instance = read_instance(*instance.answer),
-                       .clock_ahead = clock_ahead(*instance.answer, instance.when)};
+    return ReachedImds{.clock_ahead = clock_ahead(*instance.answer, instance.when),
+                       .instance = read_instance(*instance.answer)};
   }
   const TimedAnswer token = ask_timed(imds, usual_token_target());
   if (!token.answer) {
     return instance.answer.error();
   }
-  return ReachedImds{.instance = instance.answer.error(),
-                     .clock_ahead = clock_ahead(*token.answer, token.when)};
+  return ReachedImds{.clock_ahead = clock_ahead(*token.answer, token.when),
+                     .instance = instance.answer.error()};
 }
 
 Result<Instance> ask_instance(const config::Imds& imds) {

@@ -26,8 +26,8 @@ struct Instance {
 
 // An IMDS that answers, whatever it says.
 struct ReachedImds {
-  Result<Instance> instance;
   std::optional<std::chrono::seconds> clock_ahead;  // how far this machine's clock is; negative: behind
+  Result<Instance> instance;
 };
 
 // Fails only where IMDS answers neither that question nor one for a token, which it does apart: tokens come

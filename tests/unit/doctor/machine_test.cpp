@@ -54,7 +54,7 @@ TEST_F(MachineTest, EndsWithoutSystemctl) {
 TEST_F(MachineTest, TellsAzuresNames) {
   const migration::Instance instance{
       .subscription = "s", .resource_group = "group", .name = "web_3", .scale_set = "web"};
-  find(check_machine(host(), migration::ReachedImds{.instance = instance, .clock_ahead = {}}),
+  find(check_machine(host(), migration::ReachedImds{.clock_ahead = {}, .instance = instance}),
        "'web_3' in the scale set 'web', resource group 'group'");
 }
 
