@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/escape.hpp"
 #include "base/run_to_end.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/commands.hpp"
 #include "redirect/redirector.hpp"
+#include "redirect/saved_rules.hpp"
 #include "supervisor/redirect_plan.hpp"
 #include "supervisor/reserved_ports.hpp"
 #include "supervisor/running_process.hpp"
@@ -85,6 +87,11 @@ int detach(const ConfigFile& file, const DetachOptions& options) {
   }
   for (const std::string& removed : leftovers.removed) {
     fmt::print("removed {}\n", removed);
+  }
+  for (const std::string& saved : redirect::files_with_our_rules()) {
+    fmt::print(
+        "take our rules out of {}, where they were saved: loaded again, they would lead callers to nobody\n",
+        escape::control_characters(saved));
   }
   for (const std::string& failure : leftovers.failures) {
     fmt::print(stderr, "msi2imds: detach: {}\n", failure);

@@ -6,6 +6,7 @@
 #include "base/run_to_end.hpp"
 #include "redirect/foreign_rules.hpp"
 #include "redirect/redirector.hpp"
+#include "redirect/saved_rules.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -61,6 +62,11 @@ Findings check_firewall(const Host& host, const std::string& backend) {
   const std::string notrack = first(redirect::untracks_loopback);
   if (!notrack.empty()) {
     add_notrack(notrack, backend, findings);
+  }
+  for (const std::string& file : redirect::files_with_our_rules(host.root.etc)) {
+    findings.push_back(warning(kFirewallCheck,
+                               file + " holds rules of msi2imds, which were saved while they were in force.",
+                               "Take them out: loaded without msi2imds, they lead callers to nobody."));
   }
   return findings;
 }

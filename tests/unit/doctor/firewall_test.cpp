@@ -51,5 +51,11 @@ TEST_F(FirewallTest, SaysWithWhichBackendsAFilterBinds) {
   }
 }
 
+TEST_F(FirewallTest, NamesFilesInWhichOurRulesWereSaved) {
+  write("etc/iptables/rules.v4", "*nat\n:MSI2IMDS - [0:0]\nCOMMIT\n");
+  EXPECT_EQ(find(check_firewall(host(), "sk_lookup"), "/iptables/rules.v4 holds rules").level,
+            Level::warning);
+}
+
 }  // namespace
 }  // namespace msi2imds::doctor
