@@ -24,8 +24,11 @@ struct Dialled {
 // How that ended, as errno; ETIMEDOUT while it goes on for longer than a lost SYN takes.
 [[nodiscard]] int outcome_of(const UniqueFd& client);
 
+inline constexpr int kListenBacklog = 16;
+
 // With a backlog of 0 there is room for one connection: SYNs of others are lost until it is accepted.
-[[nodiscard]] UniqueFd listen_on(const std::string& address, std::uint16_t port, int backlog = 16);
+[[nodiscard]] UniqueFd listen_on(const std::string& address, std::uint16_t port,
+                                 int backlog = kListenBacklog);
 
 // The connection that waits in a backlog or is about to, if there is one.
 [[nodiscard]] UniqueFd accept_from(int listener);

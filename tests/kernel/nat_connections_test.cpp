@@ -78,6 +78,22 @@ TEST_P(NatConnectionsTest, StayWhenTheRulesGo) {
   EXPECT_TRUE(comes_true([] { return !is_closing(); }));
 }
 
+// The kernel goes on translating the SYN that its client sends again.
+TEST_P(NatConnectionsTest, AreMadeWhenTheRulesGoBeforeALostSynIsSentAgain) {
+  install();
+  std::vector<Dialled> others;
+  for (int count = 0; count <= kListenBacklog; ++count) {
+    others.push_back(dial("127.0.0.1", kPort));
+  }
+  const UniqueFd client = begin_to_dial("127.0.0.1", kPort);
+  others.clear();
+  while (listeners_->accept()) {
+  }
+  uninstall();
+  EXPECT_EQ(outcome_of(client), 0);
+  EXPECT_TRUE(is_alive(client, listeners_->accept()));
+}
+
 TEST_P(NatConnectionsTest, StayWhenAllRulesAreFlushed) {
   if (!netlink::keep_nat("msi2imds_test")) {
     GTEST_SKIP() << "before Linux 5.12, NAT goes with its last rule";

@@ -163,8 +163,9 @@ asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_but
       }
     }
   }
+  const NatPorts ports = ports_of(plan);
   Result<std::vector<std::string>> removed =
-      co_await redirect::remove(all.leftovers, removal, plan.listen_port, deadline);
+      co_await redirect::remove(all.leftovers, removal, ports, deadline);
   if (removed && failure) {
     co_return *failure;
   }

@@ -67,6 +67,10 @@ bool are_rules_left_to_guards() {
   return !guards_at_work().empty();
 }
 
+NatPorts ports_of(const Plan& plan) {
+  return {.legacy = plan.legacy_ports, .listen = plan.listen_port};
+}
+
 NatSupport support_nat(const Plan& plan) {
   Result<UniqueFd> kept = netlink::keep_nat("msi2imds_nat_" + new_owner());
   return {.kept_nat = kept ? std::move(*kept) : UniqueFd(),
@@ -75,8 +79,7 @@ NatSupport support_nat(const Plan& plan) {
 
 NatRedirection::NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard,
                                NatSupport support)
-    : legacy_ports_(plan.legacy_ports),
-      listen_port_(plan.listen_port),
+    : ports_(ports_of(plan)),
       patience_(plan.patience),
       families_(std::move(families)),
       guard_(std::move(guard)),
@@ -97,7 +100,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
     co_return is_free.error();
   }
   const auto remaining = std::make_shared<NatRemaining>(
-      NatRemaining{.redirecting = both, .closing = {}, .listen_port = plan.listen_port});
+      NatRemaining{.redirecting = both, .closing = {}, .ports = ports_of(plan)});
   // The guard is started before the rules are put, so that they never exist without it.
   Guard::Undo undo = [families, remaining] { return run_to_end(go_on_removing(*remaining)); };
   const std::vector<int> none;
@@ -127,7 +130,7 @@ asio::awaitable<Result<std::unique_ptr<Redirection>>> NatRedirection::install(
 }
 
 asio::awaitable<void> NatRedirection::put_ipv6(const std::vector<Listener>& listeners, Deadline deadline) {
-  if (!listens_on(listeners, SocketAddress::ipv6_loopback(listen_port_))) {
+  if (!listens_on(listeners, SocketAddress::ipv6_loopback(ports_.listen))) {
     why_not_ipv6_ = "nobody listens there";
   } else {
     const Result<void> put = co_await insist(deadline, [this] { return families_->ipv6->put(); });
@@ -159,7 +162,7 @@ asio::awaitable<Result<void>> NatRedirection::remove() {
     co_return Result<void>();
   }
   const Result<void> removed =
-      co_await remove_gently(in_force(), Whose::ours, listen_port_, deadline_after(patience_));
+      co_await remove_gently(in_force(), Whose::ours, ports_, deadline_after(patience_));
   if (removed) {
     disown();
   }
@@ -168,8 +171,8 @@ asio::awaitable<Result<void>> NatRedirection::remove() {
 
 // Repairs connections during which rules were put or removed.
 void NatRedirection::look_after_connections() {
-  lost_servers_.end_waiting(legacy_ports_, listen_port_);
-  old_connections_.forget(legacy_ports_);
+  lost_servers_.end_waiting(ports_.legacy, ports_.listen);
+  old_connections_.forget(ports_.legacy);
 }
 
 asio::awaitable<Result<void>> NatRedirection::check() {
@@ -193,7 +196,7 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
     if (is_busy(checked.error())) {
       co_return checked;  // whoever wants to stop or reload must not wait for each program
     }
-    const bool is_anothers = co_await serves_others(*rules, listen_port_);
+    const bool is_anothers = co_await serves_others(*rules, ports_.listen);
     if (is_anothers) {
       co_return rival_error();  // two processes that take it from each other would serve nobody
     }

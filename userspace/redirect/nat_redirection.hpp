@@ -12,16 +12,12 @@
 #include "redirect/lost_servers.hpp"
 #include "redirect/nat_rules.hpp"
 #include "redirect/old_connections.hpp"
+#include "redirect/open_connections.hpp"
 #include "redirect/redirector.hpp"
 #include "redirect/tool.hpp"
 #include "redirect/tracking.hpp"
 
 namespace msi2imds::redirect {
-
-// Removes the rules of a redirection that has ended. New connections are no longer redirected when it
-// returns; what open connections need is removed once they have ended.
-[[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
-                                                          std::uint16_t listen_port, Deadline deadline);
 
 // Whether the rules of a redirection that is gone are still its guard's to remove, as far as that is known.
 // Collects the guards that have ended.
@@ -32,6 +28,8 @@ struct NatSupport {
   UniqueFd kept_nat;  // while open, whoever removes all rules cuts off nobody whose connection is translated
   std::optional<TrackingWatch> tracking;
 };
+
+[[nodiscard]] NatPorts ports_of(const Plan& plan);
 
 // All that the kernel is new enough for.
 [[nodiscard]] NatSupport support_nat(const Plan& plan);
@@ -78,8 +76,7 @@ class NatRedirection final : public Redirection {
   [[nodiscard]] std::vector<NatRules*> in_force() const;
 
   bool is_ours_ = true;  // to remove
-  std::vector<std::uint16_t> legacy_ports_;
-  std::uint16_t listen_port_;
+  NatPorts ports_;
   std::chrono::milliseconds patience_;
   std::shared_ptr<Families> families_;
   Guard guard_;

@@ -74,11 +74,11 @@ asio::awaitable<Result<void>> finish(std::vector<NatRules*> closing, Deadline de
 }
 
 asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> closing,
-                                                         std::uint16_t listen_port) {
+                                                         const NatPorts& ports) {
   if (!closing.empty()) {
-    std::function<std::size_t()> count = [listen_port] { return count_open_connections(listen_port); };
+    std::function<std::size_t()> count = [&ports] { return count_who_need_nat(ports); };
     co_await wait_for_none(std::move(count), kLongestClosing);
-    (void)netlink::forget_ended(listen_port);
+    (void)netlink::forget_ended(ports.listen);
     (void)co_await finish(std::move(closing), deadline_after(kFinishPatience));
   }
 }
@@ -89,18 +89,18 @@ asio::awaitable<void> finish_once_connections_have_ended(std::vector<NatRules*> 
 // removal would lose its translation. The kernel translates those that exist only while there is a NAT rule,
 // so one stays until they have ended; removing it is left to a process that may outlive us. What close() left
 // redirects nothing, so that process does no harm if it fails.
-asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
-                                            std::uint16_t listen_port, Deadline deadline) {
+asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose, const NatPorts& ports,
+                                            Deadline deadline) {
   std::vector<NatRules*> closing;
   const Change stop = [whose, &closing](NatRules& rules) { return stop_redirecting(rules, whose, closing); };
   Result<void> stopped = co_await change_all(std::move(all), stop, deadline);
-  (void)netlink::forget_ended(listen_port);
-  if (count_open_connections(listen_port) == 0) {
+  (void)netlink::forget_ended(ports.listen);
+  if (count_who_need_nat(ports) == 0) {
     const Result<void> finished = co_await finish(closing, deadline);
     co_return stopped ? finished : stopped;
   }
-  std::function<void()> finish_later = [&closing, listen_port] {
-    run_to_end(finish_once_connections_have_ended(closing, listen_port));
+  std::function<void()> finish_later = [&closing, &ports] {
+    run_to_end(finish_once_connections_have_ended(closing, ports));
   };
   const Result<void> detached = co_await run_detached(std::move(finish_later));
   if (!detached) {
@@ -121,17 +121,17 @@ asio::awaitable<bool> go_on_removing(NatRemaining& remaining) {
   if (!remaining.redirecting.empty()) {
     co_return false;
   }
-  co_await finish_once_connections_have_ended(remaining.closing, remaining.listen_port);
+  co_await finish_once_connections_have_ended(remaining.closing, remaining.ports);
   co_return true;
 }
 
 asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLeftover>& leftovers,
-                                                         Removal removal, std::uint16_t listen_port,
+                                                         Removal removal, const NatPorts& ports,
                                                          Deadline deadline) {
   std::vector<std::string> names;
   std::vector<NatRules*> all;
   for (const NatLeftover& leftover : leftovers) {
-    const bool is_used = removal == Removal::gently && co_await serves_others(*leftover.rules, listen_port);
+    const bool is_used = removal == Removal::gently && co_await serves_others(*leftover.rules, ports.listen);
     if (is_used) {
       continue;
     }
@@ -140,11 +140,11 @@ asio::awaitable<Result<std::vector<std::string>>> remove(const std::vector<NatLe
   }
   Result<void> removed;
   if (removal == Removal::gently) {
-    removed = co_await remove_gently(std::move(all), Whose::anybodys, listen_port, deadline);
+    removed = co_await remove_gently(std::move(all), Whose::anybodys, ports, deadline);
   } else {
     const Change remove_one = [](NatRules& rules) { return rules.remove(Whose::anybodys); };
     removed = co_await change_all(std::move(all), remove_one, deadline);
-    (void)netlink::forget_ended(listen_port);
+    (void)netlink::forget_ended(ports.listen);
   }
   co_return removed ? Result<std::vector<std::string>>(std::move(names)) : removed.error();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "redirect/nat_rules.hpp"
+#include "redirect/open_connections.hpp"
 #include "redirect/redirector.hpp"
 #include "redirect/tool.hpp"
 
@@ -17,13 +17,13 @@ namespace msi2imds::redirect {
 // Removes the rules of a redirection that has ended. New connections are no longer redirected when it
 // returns; what open connections need is removed once they have ended.
 [[nodiscard]] asio::awaitable<Result<void>> remove_gently(std::vector<NatRules*> all, Whose whose,
-                                                          std::uint16_t listen_port, Deadline deadline);
+                                                          const NatPorts& ports, Deadline deadline);
 
 // What is left to do in a guard's process, which has nobody to report a failure to.
 struct NatRemaining {
   std::vector<NatRules*> redirecting;
   std::vector<NatRules*> closing;
-  std::uint16_t listen_port = 0;
+  NatPorts ports;
 };
 
 // Does it. False: another tool is changing rules, and it is to be called again.
@@ -37,6 +37,6 @@ struct NatLeftover {
 
 // Removes them; says what they were. Gently: not those by which another process serves.
 [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> remove(
-    const std::vector<NatLeftover>& leftovers, Removal removal, std::uint16_t listen_port, Deadline deadline);
+    const std::vector<NatLeftover>& leftovers, Removal removal, const NatPorts& ports, Deadline deadline);
 
 }  // namespace msi2imds::redirect

@@ -73,7 +73,8 @@ asio::awaitable<Result<std::vector<std::string>>> NftablesRedirector::remove_lef
       leftovers.push_back(std::move(leftover));
     }
   }
-  co_return co_await redirect::remove(leftovers, removal, plan.listen_port, deadline_after(plan.patience));
+  const NatPorts ports = ports_of(plan);
+  co_return co_await redirect::remove(leftovers, removal, ports, deadline_after(plan.patience));
 }
 
 }  // namespace msi2imds::redirect

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "netlink/tcp_sockets.hpp"
 #include "redirect/tool.hpp"
 
 namespace msi2imds::redirect {
@@ -57,6 +58,12 @@ std::size_t count_open_connections(std::string_view table, std::uint16_t port) {
 std::size_t count_open_connections(std::uint16_t port) {
   return count_open_connections(read_file("/proc/self/net/tcp"), port) +
          count_open_connections(read_file("/proc/self/net/tcp6"), port);
+}
+
+// In this order: whoever is connected between the two is counted.
+std::size_t count_who_need_nat(const NatPorts& ports) {
+  const auto unanswered = netlink::connections_to(ports.legacy, netlink::Which::unanswered);
+  return (unanswered ? unanswered->size() : 0) + count_open_connections(ports.listen);
 }
 
 asio::awaitable<void> wait_for_none(std::function<std::size_t()> count, std::chrono::milliseconds longest) {

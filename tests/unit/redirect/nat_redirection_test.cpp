@@ -258,7 +258,8 @@ class NatLeftoversTest : public NatRedirectionTest {
     std::vector<NatLeftover> leftovers;
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv4_), .names = {"one", "another"}});
     leftovers.push_back({.rules = std::make_unique<FakeRules>(ipv6_), .names = {"a third"}});
-    return run_to_end(remove(leftovers, removal, listen_port, Deadline::min()));
+    const NatPorts ports{.legacy = plan_.legacy_ports, .listen = listen_port};
+    return run_to_end(remove(leftovers, removal, ports, Deadline::min()));
   }
 };
 
