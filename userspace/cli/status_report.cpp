@@ -37,7 +37,8 @@ void add_filters(const config::Config& config, admin::Status& status) {
     return;
   }
   SystemCommandRunner runner(kFirewallPatience);
-  const std::string rule = run_to_end(redirect::find_filter(runner, status.legacy_ports));
+  const std::string rule = redirect::first_of(run_to_end(redirect::foreign_rules(runner)),
+                                              redirect::filters_loopback, status.legacy_ports);
   if (!rule.empty()) {
     status.remarks.push_back(
         fmt::format("a firewall rule for a legacy port does not bind, since it sees "

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "doctor/firewall.hpp"
 
-#include <algorithm>
-
 #include "base/run_to_end.hpp"
 #include "redirect/foreign_rules.hpp"
 #include "redirect/redirector.hpp"
@@ -48,18 +46,13 @@ Findings check_firewall(const Host& host, const std::string& backend) {
   }
   std::vector<std::uint16_t> ports = host.config.legacy.ports;
   const std::vector<std::string> rules = run_to_end(redirect::foreign_rules(host.commands, host.root.proc));
-  const auto first = [&rules, &ports](const auto& concerns) {
-    const auto found =
-        std::ranges::find_if(rules, [&](const std::string& rule) { return concerns(rule, ports); });
-    return found != rules.end() ? *found : std::string();
-  };
   Findings findings;
-  const std::string filter = first(redirect::filters_loopback);
+  const std::string filter = redirect::first_of(rules, redirect::filters_loopback, ports);
   if (!filter.empty()) {
     add_filter(filter, backend, host.config.redirect.listen_port, findings);
   }
   ports.push_back(host.config.redirect.listen_port);
-  const std::string notrack = first(redirect::untracks_loopback);
+  const std::string notrack = redirect::first_of(rules, redirect::untracks_loopback, ports);
   if (!notrack.empty()) {
     add_notrack(notrack, backend, findings);
   }

@@ -5,7 +5,6 @@
 #include <array>
 #include <fstream>
 #include <initializer_list>
-#include <optional>
 #include <utility>
 
 #include "base/text.hpp"
@@ -34,19 +33,28 @@ bool has_any(const Words& words, std::initializer_list<std::string_view> looked_
   return std::ranges::find_first_of(words, looked_for) != words.end();
 }
 
-// Whether a rule is limited to something else than what `is_ours` is true of: by one of these words, with
-// what stands behind it. A rule without such a word is for all.
-template <typename IsOurs>
-bool is_limited_to_others(const Words& words, std::initializer_list<std::string_view> keys, IsOurs is_ours) {
+bool is_loopback_device(std::string_view word) {
+  return word == "lo";
+}
+
+// Or a set that has a name.
+bool is_loopback_address(std::string_view word) {
+  return word.starts_with("127.") || word.starts_with("::1") || word.starts_with("0.0.0.0/0") ||
+         word.starts_with('@');
+}
+
+// Whether a rule is limited to something else than the loopback: by one of these words, with what stands
+// behind it. A rule without such a word is for all.
+bool is_for_others(const Words& words, std::initializer_list<std::string_view> keys,
+                   bool (*is_loopback)(std::string_view)) {
   for (std::size_t at = 0; at + 1 < words.size(); ++at) {
     if (std::ranges::find(keys, words[at]) == keys.end() || words[at + 1] == "type") {
       continue;
     }
-    const bool negated_before = at > 0 && words[at - 1] == "!";
-    const bool negated_behind = words[at + 1] == "!=";
-    const auto first = words.begin() + static_cast<std::ptrdiff_t>(at) + (negated_behind ? 2 : 1);
-    const bool names_ours = std::any_of(first, words.end(), is_ours);
-    if (names_ours == (negated_before || negated_behind)) {
+    const bool is_negated = words[at + 1] == "!=" || (at > 0 && words[at - 1] == "!");
+    const bool names_it =
+        std::any_of(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end(), is_loopback);
+    if (names_it == is_negated) {
       return true;
     }
   }
@@ -54,15 +62,10 @@ bool is_limited_to_others(const Words& words, std::initializer_list<std::string_
 }
 
 bool may_be_loopback(const Words& words) {
-  const auto is_device = [](std::string_view word) { return word == "lo"; };
-  const auto is_address = [](std::string_view word) {
-    return word.starts_with("127.") || word.starts_with("::1") || word.starts_with("0.0.0.0/0") ||
-           word.starts_with('@');
-  };
   const bool is_for_udp = has_any(words, {"udp"}) && !has_any(words, {"tcp"});
   return !is_for_udp &&
-         !is_limited_to_others(words, {"iif", "iifname", "oif", "oifname", "-i", "-o"}, is_device) &&
-         !is_limited_to_others(words, {"daddr", "saddr", "-d", "-s"}, is_address);
+         !is_for_others(words, {"iif", "iifname", "oif", "oifname", "-i", "-o"}, is_loopback_device) &&
+         !is_for_others(words, {"daddr", "saddr", "-d", "-s"}, is_loopback_address);
 }
 
 // A port, or several: "50342", "50000-51000", "50000:51000".
@@ -74,7 +77,7 @@ bool includes(std::string_view word, std::uint16_t port) {
   return first && last && *first <= port && port <= *last;
 }
 
-bool names_port(const Words& words, const std::vector<std::uint16_t>& ports) {
+bool names_port(const Words& words, const Ports& ports) {
   const std::array keys = {std::string_view("dport"), std::string_view("--dport"),
                            std::string_view("--dports")};
   const auto key = std::ranges::find_first_of(words, keys);
@@ -121,58 +124,66 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-asio::awaitable<std::string> output_of(CommandRunner& runner, std::string program,
-                                       std::vector<std::string> arguments) {
-  const Result<std::string> output = co_await run_tool(runner, std::move(program), std::move(arguments));
-  co_return output ? *output : std::string();
+// iptables is asked only for tables that are there, since asking makes them.
+std::vector<std::pair<std::string, std::string>> tables_of_iptables(std::string_view ruleset,
+                                                                    const std::string& proc) {
+  std::vector<std::pair<std::string, std::string>> tables;
+  for (const std::string family : {"ip", "ip6"}) {
+    const std::string names = read_file(proc + "/net/" + family + "_tables_names");
+    const Words legacy = words_of(names);
+    for (const std::string table : {"raw", "filter"}) {
+      if (has_any(legacy, {table}) ||
+          ruleset.find("table " + family + " " + table + " {") != std::string_view::npos) {
+        tables.emplace_back(family, table);
+      }
+    }
+  }
+  return tables;
+}
+
+void add_iptables_rules(std::string_view listing, std::vector<std::string>& rules) {
+  for (const std::string_view line : lines_of(listing)) {
+    if (line.find("MSI2IMDS") == std::string_view::npos && !has_any(words_of(line), {"FORWARD"})) {
+      rules.emplace_back(line);
+    }
+  }
 }
 
 }  // namespace
 
-// iptables is asked only for tables that are there, since asking makes them.
 asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner, std::string proc) {
   std::vector<std::string> rules;
   std::vector<std::string> arguments = {"list", "ruleset"};
-  const std::string listing = co_await output_of(runner, "nft", std::move(arguments));
-  add_nft_rules(listing, rules);
-  for (const std::string family : {"ip", "ip6"}) {
-    const std::string names = read_file(proc + "/net/" + family + "_tables_names");
-    for (const std::string table : {"raw", "filter"}) {
-      const bool is_in_nft = listing.find("table " + family + " " + table + " {") != std::string::npos;
-      if (!is_in_nft && !has_any(words_of(names), {table})) {
-        continue;
-      }
-      std::vector<std::string> list = {"-w", "5", "-t", table, "-S"};
-      const std::string listed = co_await output_of(runner, family + "tables", std::move(list));
-      for (const std::string_view line : lines_of(listed)) {
-        const Words words = words_of(line);
-        if (line.find("MSI2IMDS") == std::string_view::npos && !has_any(words, {"FORWARD"})) {
-          rules.emplace_back(line);
-        }
-      }
+  const Result<std::string> nft = co_await run_tool(runner, "nft", std::move(arguments));
+  const std::string ruleset = nft ? *nft : std::string();
+  add_nft_rules(ruleset, rules);
+  for (const auto& [family, table] : tables_of_iptables(ruleset, proc)) {
+    std::vector<std::string> list = {"-w", "5", "-t", table, "-S"};
+    const auto listed = co_await run_tool(runner, family + "tables", std::move(list));
+    if (listed) {
+      add_iptables_rules(*listed, rules);
     }
   }
   co_return rules;
 }
 
-bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports) {
+bool untracks_loopback(std::string_view rule, const Ports& ports) {
   const Words words = words_of(rule);
   const bool is_for_all_ports = rule.find("port") == std::string_view::npos;
   return has_any(words, {"notrack", "--notrack", "NOTRACK"}) && may_be_loopback(words) &&
          (is_for_all_ports || names_port(words, ports));
 }
 
-bool filters_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports) {
+bool filters_loopback(std::string_view rule, const Ports& ports) {
   const Words words = words_of(rule);
   return may_refuse(words) && may_be_loopback(words) && names_port(words, ports);
 }
 
-asio::awaitable<std::string> find_filter(CommandRunner& runner, std::vector<std::uint16_t> ports,
-                                         std::string proc) {
-  const std::vector<std::string> rules = co_await foreign_rules(runner, std::move(proc));
-  const auto found = std::ranges::find_if(
-      rules, [&ports](const std::string& rule) { return filters_loopback(rule, ports); });
-  co_return found != rules.end() ? *found : std::string();
+std::string first_of(const std::vector<std::string>& rules, bool (*concerns)(std::string_view, const Ports&),
+                     const Ports& ports) {
+  const auto found =
+      std::ranges::find_if(rules, [&](const std::string& rule) { return concerns(rule, ports); });
+  return found != rules.end() ? *found : std::string();
 }
 
 }  // namespace msi2imds::redirect

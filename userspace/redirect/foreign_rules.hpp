@@ -13,6 +13,8 @@
 // variables that have a name are not looked into.
 namespace msi2imds::redirect {
 
+using Ports = std::vector<std::uint16_t>;
+
 // The rules that connections over the loopback may meet before they arrive, but for ours and those of NAT, as
 // nft and iptables print them. Leaves out what it may not read.
 [[nodiscard]] asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner,
@@ -20,14 +22,13 @@ namespace msi2imds::redirect {
 
 // Whether a rule exempts connections to one of the ports from tracking, without which NAT cannot redirect
 // them.
-[[nodiscard]] bool untracks_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports);
+[[nodiscard]] bool untracks_loopback(std::string_view rule, const Ports& ports);
 
 // Whether a rule names one of the ports and keeps somebody from it.
-[[nodiscard]] bool filters_loopback(std::string_view rule, const std::vector<std::uint16_t>& ports);
+[[nodiscard]] bool filters_loopback(std::string_view rule, const Ports& ports);
 
-// The first such rule; empty: there is none.
-[[nodiscard]] asio::awaitable<std::string> find_filter(CommandRunner& runner,
-                                                       std::vector<std::uint16_t> ports,
-                                                       std::string proc = "/proc");
+// The first of which that is true; empty: there is none.
+[[nodiscard]] std::string first_of(const std::vector<std::string>& rules,
+                                   bool (*concerns)(std::string_view, const Ports&), const Ports& ports);
 
 }  // namespace msi2imds::redirect
