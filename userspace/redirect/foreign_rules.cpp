@@ -5,6 +5,7 @@
 #include <array>
 #include <fstream>
 #include <initializer_list>
+#include <iterator>
 #include <utility>
 
 #include "base/text.hpp"
