@@ -68,10 +68,7 @@ void throw_exception_from_error(const ReadFailure& failure, const boost::source_
 }
 
 Connection::Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines)
-    : Expiring(deadlines), socket_(std::move(socket)), limits_(limits) {
-  boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-}
+    : Expiring(deadlines), socket_(std::move(socket)), limits_(limits) {}
 
 void Connection::on_deadline() {
   expired_ = true;
@@ -110,10 +107,12 @@ void Connection::close() {
 // costs.
 boost::system::error_code Connection::read_available() {
   thread_local std::array<char, kReadChunk> chunk;
-  boost::system::error_code ec;
-  const std::size_t count = socket_.read_some(asio::buffer(chunk), ec);
-  input_.append(chunk.data(), ec ? 0 : count);
-  return ec;
+  const ssize_t count = ::recv(socket_.native_handle(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+  if (count > 0) {
+    input_.append(chunk.data(), static_cast<std::size_t>(count));
+    return {};
+  }
+  return count == 0 ? asio::error::eof : boost::system::error_code(errno, boost::system::system_category());
 }
 
 bool Connection::has_arrived_input() {
