@@ -2,9 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <exception>
 #include <optional>
 #include <utility>
 
@@ -14,30 +11,18 @@ namespace asio = boost::asio;
 
 // Runs `task` on an event loop of its own and returns what it returns. For code that has no event loop: a
 // command of the command line, a process that was forked, a test.
+void run_to_end(asio::awaitable<void> task);
+
 template <typename T>
-T run_to_end(asio::awaitable<T> task) {
-  asio::io_context io(1);
-  std::optional<T> value;
-  const auto keep_value = [&value, &task]() -> asio::awaitable<void> {
-    value.emplace(co_await std::move(task));
-  };
-  asio::co_spawn(io, keep_value(), [](const std::exception_ptr& exception) {
-    if (exception) {
-      std::rethrow_exception(exception);
-    }
-  });
-  io.run();
-  return std::move(*value);
+asio::awaitable<void> keep_value(asio::awaitable<T> task, std::optional<T>& value) {
+  value.emplace(co_await std::move(task));
 }
 
-inline void run_to_end(asio::awaitable<void> task) {
-  asio::io_context io(1);
-  asio::co_spawn(io, std::move(task), [](const std::exception_ptr& exception) {
-    if (exception) {
-      std::rethrow_exception(exception);
-    }
-  });
-  io.run();
+template <typename T>
+T run_to_end(asio::awaitable<T> task) {
+  std::optional<T> value;
+  run_to_end(keep_value(std::move(task), value));
+  return std::move(*value);
 }
 
 }  // namespace msi2imds

@@ -73,15 +73,17 @@ Duty::~Duty() {
   stop();
 }
 
+asio::awaitable<void> Duty::until_stopped(asio::awaitable<void> coroutine, std::shared_ptr<State> state) {
+  co_await std::move(coroutine);
+  if (!state->is_stopped) {
+    throw std::runtime_error("has ended though nobody stopped it");
+  }
+}
+
 void Duty::start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine) {
   stop();
   state_ = std::make_shared<State>();
-  asio::co_spawn(io, std::move(coroutine), [name, state = state_](const std::exception_ptr& exception) {
-    throw_if_failed(name, exception);
-    if (!state->is_stopped) {
-      throw std::runtime_error(std::string(name) + ": has ended though nobody stopped it");
-    }
-  });
+  spawn(io, name, until_stopped(std::move(coroutine), state_));
 }
 
 void Duty::stop() noexcept {

@@ -76,6 +76,8 @@ class Duty {
 
  private:
   struct State;
+  static asio::awaitable<void> until_stopped(asio::awaitable<void> coroutine, std::shared_ptr<State> state);
+
   std::shared_ptr<State> state_;
 };
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <cstdio>
-#include <exception>
 
 #include "base/log.hpp"
 #include "base/run_to_end.hpp"
@@ -94,10 +92,8 @@ int run(const ConfigFile& file, const RunOptions& options) {
   supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_descriptors(),
                                     options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
   int exit_code = kFailed;
-  asio::co_spawn(io, supervisor.run(), [&](const std::exception_ptr& exception, const Result<void>& result) {
-    if (exception) {
-      std::rethrow_exception(exception);
-    }
+  const auto supervise = [&]() -> asio::awaitable<void> {
+    const Result<void> result = co_await supervisor.run();
     if (result) {
       exit_code = kGood;
       log::info("stopped");
@@ -105,7 +101,8 @@ int run(const ConfigFile& file, const RunOptions& options) {
       log::error("cannot {}", result.error().message());
     }
     io.stop();
-  });
+  };
+  spawn(io, "supervise", supervise());
   return run_event_loop(io) ? exit_code : kFailed;
 }
 
