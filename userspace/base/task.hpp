@@ -81,12 +81,14 @@ struct TaskValue<void> {
 template <typename T = void>
 class [[nodiscard]] Task {
  public:
+  // NOLINTNEXTLINE(readability-identifier-naming): the compiler knows it by this name
   struct promise_type : TaskFrame, TaskValue<T> {
     struct Over {
       [[nodiscard]] bool await_ready() const noexcept {
         return false;
       }
-      std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> over) const noexcept {
+      [[nodiscard]] std::coroutine_handle<> await_suspend(
+          std::coroutine_handle<promise_type> over) const noexcept {
         if (TaskFrame* const waiter = over.promise().waiter; waiter != nullptr) {
           return waiter->self;
         }
