@@ -202,7 +202,9 @@ TEST_P(NatConnectionsTest, ThatAreExemptFromTrackingMakeAProbeFail) {
 TEST_P(NatConnectionsTest, ThatAFilterRefusesAreNotTakenForExempt) {
   install();
   for (const std::string verdict : {"drop", "reject", "reject with tcp reset"}) {
-    const ForeignRule filter("0", kToPort + " " + verdict);
+    std::string rule = kToPort;
+    rule.append(" ").append(verdict);
+    const ForeignRule filter("0", rule);
     EXPECT_TRUE(redirect::find_all_tracked({kPort}, plan_.listen_port)) << verdict;
     EXPECT_TRUE(run_to_end(redirection_->check())) << verdict;
     EXPECT_TRUE(run_to_end(redirector_->probe(plan_))) << verdict;

@@ -19,8 +19,8 @@ inline constexpr std::chrono::seconds kPatience{10};
 
 // Lets `io` work until `done()`; false when that takes too long.
 template <typename Predicate>
-bool run_until(asio::io_context& io, Predicate done) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+bool run_until(asio::io_context& io, Predicate done, std::chrono::seconds patience = kPatience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!done()) {
     io.restart();
     if (io.run_one_until(deadline) == 0) {
@@ -84,8 +84,9 @@ class Started {
   }
 
   // What the coroutine returned, once it has.
-  Value get() {
-    if (!run_until(io_, [this] { return is_done(); })) {
+  Value get(std::chrono::seconds patience = kPatience) {
+    if (!run_until(
+            io_, [this] { return is_done(); }, patience)) {
       throw std::runtime_error("the coroutine still waits");
     }
     if (exception_) {
@@ -106,8 +107,8 @@ auto run(asio::io_context& io, Task<T> task) {
   return Started<T>(io, std::move(task)).get();
 }
 template <typename T>
-auto run(asio::io_context& io, asio::awaitable<T> coroutine) {
-  return Started<T>(io, std::move(coroutine)).get();
+auto run(asio::io_context& io, asio::awaitable<T> coroutine, std::chrono::seconds patience = kPatience) {
+  return Started<T>(io, std::move(coroutine)).get(patience);
 }
 
 }  // namespace msi2imds::support

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/foreign_rules.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <fstream>
@@ -130,11 +132,11 @@ std::vector<std::pair<std::string, std::string>> tables_of_iptables(std::string_
                                                                     const std::string& proc) {
   std::vector<std::pair<std::string, std::string>> tables;
   for (const std::string family : {"ip", "ip6"}) {
-    const std::string names = read_file(proc + "/net/" + family + "_tables_names");
+    const std::string names = read_file(fmt::format("{}/net/{}_tables_names", proc, family));
     const Words legacy = words_of(names);
     for (const std::string table : {"raw", "filter"}) {
       if (has_any(legacy, {table}) ||
-          ruleset.find("table " + family + " " + table + " {") != std::string_view::npos) {
+          ruleset.find(fmt::format("table {} {} {{", family, table)) != std::string_view::npos) {
         tables.emplace_back(family, table);
       }
     }
