@@ -123,13 +123,21 @@ def test_without_the_extension_there_is_nothing_to_compare(emulator, new_service
     assert (code, report["good"], outcomes(report)) == (0, True, ["nothing_to_compare"])
     assert "the extension is not on this machine; IMDS gives a token" in reasons(report)
     assert "nothing to compare" in report["summary"]
-    assert "nothing to compare. IMDS answers (1 tried)." in service.run("verify").stdout
+    assert "nothing to compare. IMDS gives tokens (1 tried)." in service.run("verify").stdout
 
 
 def test_without_the_extension_imds_has_to_answer(idle_service, host):
     host.remove_imds_address()
     code, report = verify(idle_service)
     assert (code, outcomes(report)) == (1, ["not_comparable"])
+    assert "50342" not in reasons(report), "IMDS is what is missing here, and not the extension"
+
+
+def test_without_the_extension_imds_has_to_give_a_token(idle_service):
+    unknown = ("--resource", RESOURCE, "--identity", "00000000-0000-0000-0000-000000000000")
+    code, report = verify(idle_service, *unknown)
+    assert (code, report["good"]) == (1, False)
+    assert report["summary"] == "The extension is not on this machine, and IMDS gives no token (1 tried)."
 
 
 @pytest.mark.parametrize("state", ["Enabled", "Installed", "NotInstalled"])

@@ -45,7 +45,12 @@ Result<void> write_page(const std::string& path, std::string_view page) {
   if (path == "-") {
     return write_all(STDOUT_FILENO, page, "write standard output");
   }
-  // A new file beside it takes its place: a link there is not followed, and nobody sees half a page.
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return Error(
+        {}, "write '" + path + "': it is there, and not an ordinary file; expected - for standard output");
+  }
+  // A new file beside it takes its place: nobody sees half a page.
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) {

@@ -113,8 +113,8 @@ Check check_discovery_file(const config::Config& config) {
   return {true, fmt::format("{} leads older clients to port {}", name, *port), {}};
 }
 
-Check check_last_answer(const StatusReport& status) {
-  const std::string failure = status.status ? status.status->imds_last_failure : "";
+Check check_last_answer(const admin::Status& status) {
+  const std::string& failure = status.imds_last_failure;
   return failure.empty() ? Check{true, "the last request to IMDS was answered", {}}
                          : Check{false, "the last request to IMDS failed: " + failure, "msi2imds doctor"};
 }
@@ -131,7 +131,9 @@ Retirement assess(const config::Config& config) {
     const usage::Table nothing;
     retirement.checks.push_back(check_imds(
         config, migration::requests_in_use(callers ? callers->table : nothing, 8, config.identity.default_)));
-    retirement.checks.push_back(check_last_answer(status));
+    if (status.status && status.status->imds_requests != 0) {
+      retirement.checks.push_back(check_last_answer(*status.status));
+    }
   } else {
     retirement.checks.push_back(check_tokens(config));
     retirement.checks.push_back(check_established(processes));

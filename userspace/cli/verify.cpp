@@ -95,10 +95,23 @@ void print_text(const Verification& verification) {
   fmt::print("{}\n", summary_of(verification));
 }
 
+// Whether there is nothing to compare, and IMDS refuses all that was tried: one request may be wrong by
+// itself.
+bool is_without_tokens(const Verification& verification) {
+  bool is_alone = false;
+  for (const Comparison& comparison : verification.comparisons) {
+    if (comparison.imds_gives_token) {
+      return false;
+    }
+    is_alone = is_alone || comparison.outcome == Comparison::Outcome::nothing_to_compare;
+  }
+  return is_alone;
+}
+
 }  // namespace
 
 bool Verification::is_good() const {
-  return std::ranges::all_of(comparisons, [](const Comparison& comparison) {
+  return !is_without_tokens(*this) && std::ranges::all_of(comparisons, [](const Comparison& comparison) {
     return comparison.outcome == Comparison::Outcome::same ||
            comparison.outcome == Comparison::Outcome::nothing_to_compare;
   });
@@ -110,9 +123,14 @@ std::string summary_of(const Verification& verification) {
   };
   const auto different = count(Comparison::Outcome::different);
   const auto missing = count(Comparison::Outcome::not_comparable);
-  if (missing + different == 0 && count(Comparison::Outcome::nothing_to_compare) != 0) {
-    return fmt::format("The extension is not on this machine: nothing to compare. IMDS answers ({} tried).",
+  if (is_without_tokens(verification)) {
+    return fmt::format("The extension is not on this machine, and IMDS gives no token ({} tried).",
                        verification.comparisons.size());
+  }
+  if (missing + different == 0 && count(Comparison::Outcome::nothing_to_compare) != 0) {
+    return fmt::format(
+        "The extension is not on this machine: nothing to compare. IMDS gives tokens ({} tried).",
+        verification.comparisons.size());
   }
   if (different == 0 && missing == 0) {
     return fmt::format("The extension and IMDS give the same tokens ({} compared).",

@@ -81,7 +81,8 @@ Findings check_reserved_ports(const Host& host) {
   findings.push_back(warning(
       kKernelSettingsCheck, "The kernel may give an outgoing connection a legacy port (" + missing + ").",
       host.is_running == true
-          ? "Somebody has changed net.ipv4.ip_local_reserved_ports: reload msi2imds (SIGHUP)."
+          ? "An observer reserves none. Where msi2imds serves, somebody has changed "
+            "net.ipv4.ip_local_reserved_ports: reload it (SIGHUP)."
           : "Not needed if msi2imds is going to run, which reserves them; otherwise add them to "
             "net.ipv4.ip_local_reserved_ports."));
   return findings;

@@ -167,13 +167,16 @@ Comparison compare(const config::Config& config, const ExtensionSide& extension,
   const token::FetchResult theirs = ask_extension(config, extension.port, request);
   if (ours && !theirs && !extension.is_present && is_nobody(theirs.error().error)) {
     comparison.outcome = Comparison::Outcome::nothing_to_compare;
+    comparison.imds_gives_token = !is_refused(ours);
     comparison.reasons.push_back(
         "the extension is not on this machine; IMDS " +
         (is_refused(ours) ? "refuses: " + describe(std::get<token::Refusal>(*ours)) : "gives a token"));
     return comparison;
   }
   if (!ours || !theirs) {
-    const Error& error = !theirs ? theirs.error().error : ours.error().error;
+    // Whether IMDS answers matters more than why an extension that is not there does not.
+    const Error& error =
+        !theirs && (ours || extension.is_present) ? theirs.error().error : ours.error().error;
     comparison.reasons.push_back(error.message());
     return comparison;
   }

@@ -178,7 +178,7 @@ bool untracks_loopback(std::string_view rule, const Ports& ports) {
 }
 
 bool filters_loopback(std::string_view rule, const Ports& ports) {
-  const Words words = words_of(rule);
+  const Words words = words_of(rule.substr(0, rule.find(" comment \"")));
   return may_refuse(words) && may_be_loopback(words) && names_port(words, ports);
 }
 

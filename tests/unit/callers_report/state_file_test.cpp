@@ -51,14 +51,24 @@ TEST_F(StateFileTest, WhatIsNoFileIsAnErrorAndNoWait) {
   expect_error(directory_.file("absent"), ENOENT);
 }
 
-TEST_F(StateFileTest, APageReplacesWhatWasThere) {
+// A device such as /dev/full, and a link such as /dev/stdout, would be gone for all.
+TEST_F(StateFileTest, APageReplacesNothingButAFile) {
   const std::string other = file_with("other");
-  const std::string page = directory_.file("page.html");
-  std::filesystem::create_symlink(other, page);
-  ASSERT_TRUE(write_page(page, "<html>"));
-  EXPECT_FALSE(std::filesystem::is_symlink(page));
-  EXPECT_EQ(*read_state_file(page), "<html>");
+  std::filesystem::create_symlink(other, directory_.file("link"));
+  ASSERT_EQ(::mkfifo(directory_.file("fifo").c_str(), 0600), 0);
+  for (const char* name : {"link", "fifo"}) {
+    const auto written = write_page(directory_.file(name), "<html>");
+    ASSERT_FALSE(written) << name;
+    EXPECT_NE(written.error().message().find("not an ordinary file; expected - "), std::string::npos) << name;
+    EXPECT_FALSE(std::filesystem::is_regular_file(std::filesystem::symlink_status(directory_.file(name))));
+  }
   EXPECT_EQ(*read_state_file(other), "other");
+}
+
+TEST_F(StateFileTest, APageReplacesWhatWasThere) {
+  const std::string page = file_with("other");
+  ASSERT_TRUE(write_page(page, "<html>"));
+  EXPECT_EQ(*read_state_file(page), "<html>");
   EXPECT_EQ(std::filesystem::status(page).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }

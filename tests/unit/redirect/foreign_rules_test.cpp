@@ -74,6 +74,7 @@ TEST(FiltersLoopbackTest, OtherRulesDoNot) {
   for (const char* rule : {
            "tcp dport 80 drop",
            "tcp dport 50342 accept",
+           "tcp dport 50342 accept comment \"do not drop\"",
            "tcp sport 50342 drop",
            "udp dport 50342 drop",
            "iifname \"eth0\" tcp dport 50342 drop",
