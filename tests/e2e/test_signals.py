@@ -11,7 +11,7 @@ import backends
 from firewall import our_rules
 from kernel_state import bpf_objects, bpf_objects_of, descendants_of, is_running, name_of
 from legacy_port import a_token_is_served, assert_refused
-from raw_http import request, token_target
+from raw_http import RESOURCE, RawConnection, request, token_target
 from tokens import assert_legacy_success
 from waiting import wait_until
 
@@ -94,3 +94,18 @@ def test_a_dead_supervisor_takes_its_responder_along(service):
     os.kill(service.pid, signal.SIGKILL)
     service.process.wait()
     wait_until(lambda: not is_running(responder), 5, "the responder leaves")
+
+
+def test_a_stop_serves_all_who_have_connected(emulator, host, new_service):
+    """Also those for whom there was no place yet."""
+    service = new_service({"redirect.backend": "listen", "responder.max_connections": 4}).start()
+    emulator.set_faults({"kind": "delay", "ms": 500})
+    with contextlib.ExitStack() as stack:
+        with service.accepting_paused():
+            waiting = [stack.enter_context(RawConnection(host.connect())) for _ in range(40)]
+            for connection in waiting:
+                connection.send(request())
+            service.process.send_signal(signal.SIGTERM)
+            service.wait_for_log("stop: drain")
+        for connection in waiting:
+            assert_legacy_success(connection.read_reply(), RESOURCE)

@@ -31,7 +31,11 @@ Task<> contain(const char* name, Begin begin, AtEnd at_end) {
   } catch (...) {
     exception = std::current_exception();
   }
-  at_end();  // first: to log may fail as well
+  try {
+    at_end();  // first: to log may fail as well
+  } catch (...) {
+    exception = std::current_exception();
+  }
   if (exception) {
     note_contained_failure(name, exception);
   }

@@ -27,6 +27,8 @@ constexpr std::size_t kReadChunk = 4096;
 constexpr std::size_t kMostKept = 2048;
 // Of answers that the client has not received: the kernel would keep megabytes of them.
 constexpr std::size_t kMostUnreceived = 4096;
+// A chunk for each byte of a body takes six.
+constexpr std::size_t kMostForAByte = 8;
 constexpr std::chrono::seconds kLinger{2};
 // In a drain: for the first request of a connection whose client has connected, and so will ask.
 constexpr std::chrono::seconds kDrainGrace{1};
@@ -110,6 +112,7 @@ boost::system::error_code Connection::read_available() {
   const ssize_t count = ::recv(socket_.native_handle(), chunk.data(), chunk.size(), MSG_DONTWAIT);
   if (count > 0) {
     input_.append(chunk.data(), static_cast<std::size_t>(count));
+    received_ += static_cast<std::size_t>(count);
     return {};
   }
   return count == 0 ? asio::error::eof : boost::system::error_code(errno, boost::system::system_category());
@@ -145,7 +148,11 @@ Task<bool> Connection::receive(std::size_t held_elsewhere) {
   boost::system::error_code ec = asio::error::operation_aborted;
   if (!reads_no_more_) {
     // Hardly any client has sent its next request already.
-    ec = served_ && phase_ == Phase::idle ? asio::error::would_block : read_available();
+    const bool has_just_answered = served_ && phase_ == Phase::idle && !draining_;
+    ec = has_just_answered ? asio::error::would_block : read_available();
+  }
+  if (!ec && received_at_once_++ > 0) {
+    co_await Turn(socket_);  // others come before whoever sends more than one piece without a pause
   }
   if (ec == asio::error::would_block && phase_ == Phase::request) {
     set_input_bytes(input_.capacity() + held_elsewhere);
@@ -177,12 +184,21 @@ ReadFailure Connection::receive_failure() const {
   return {};
 }
 
+// RFC 9112, section 2.2: an empty line before a request is skipped.
+void Connection::skip_empty_lines() {
+  std::size_t skipped = 0;
+  while (std::string_view(input_).substr(skipped).starts_with("\r\n")) {
+    skipped += 2;
+  }
+  input_.erase(0, skipped);
+}
+
 // Receives until input_ begins with a whole head.
 Task<ReadResult> Connection::read_head() {
   while (true) {
-    // RFC 9112, section 2.2: an empty line before a request is skipped.
-    while (input_.starts_with("\r\n")) {
-      input_.erase(0, 2);
+    skip_empty_lines();
+    if (received_ - input_.size() > limits_.header_bytes) {
+      co_return failure_of(beast_http::error::header_limit, limits_);
     }
     if (!input_.empty() && phase_ == Phase::idle) {
       phase_ = Phase::request;
@@ -216,6 +232,7 @@ Task<ReadResult> Connection::read_body(RequestParser& parser, const Request& req
     }
   }
   parser.eager(true);
+  const std::size_t most_received = 2 * limits_.header_bytes + kMostForAByte * limits_.body_bytes;
   while (true) {
     const std::size_t had = input_.size();
     const boost::system::error_code ec = parser.feed(input_, limits_.header_bytes);
@@ -228,7 +245,8 @@ Task<ReadResult> Connection::read_body(RequestParser& parser, const Request& req
     if (input_.size() < had) {
       continue;
     }
-    if (input_.size() >= limits_.header_bytes) {  // an endless chunk extension or trailer
+    // An endless chunk extension or trailer, or chunks without end that hold next to nothing.
+    if (input_.size() >= limits_.header_bytes || received_ > most_received) {
       co_return bad_request("a chunk's header or trailer is too large");
     }
     const bool received = co_await receive(head_bytes + request.body.capacity());
@@ -253,6 +271,8 @@ Task<ReadResult> Connection::read(Request& request) {
   head_only_ = false;
   phase_ = Phase::idle;
   expired_ = false;
+  received_ = input_.size();
+  received_at_once_ = 0;
   if (draining_ && served_ && !receive_what_is_there()) {
     co_return ReadFailure();
   }

@@ -98,6 +98,7 @@ class Connection final : public Expiring {
   [[nodiscard]] boost::system::error_code read_available();
   void set_input_bytes(std::size_t bytes);
   bool receive_what_is_there();
+  void skip_empty_lines();
   Task<bool> send(std::string_view bytes);
   Task<ReadResult> read_head();
   Task<ReadResult> read_body(RequestParser& parser, const Request& request, std::size_t head_bytes);
@@ -108,8 +109,10 @@ class Connection final : public Expiring {
   StreamSocket socket_;
   const Limits& limits_;
   InputAccount* account_ = nullptr;
-  std::string input_;           // received and not yet parsed
-  std::size_t unreceived_ = 0;  // at most so many bytes of answers
+  std::string input_;              // received and not yet parsed
+  std::size_t received_ = 0;       // bytes of this request, and of empty lines before it
+  unsigned received_at_once_ = 0;  // how often bytes were there without a wait
+  std::size_t unreceived_ = 0;     // at most so many bytes of answers
   Phase phase_ = Phase::idle;
   bool expired_ = false;
   bool draining_ = false;

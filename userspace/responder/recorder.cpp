@@ -72,28 +72,30 @@ void RequestRecord::begin() {
   outcome = Outcome::bad_request;
   origin.reset();
   decision.reset();
+  enforced = false;
 }
 
-void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced) {
+void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& lookup) {
   const std::string_view source = answered.origin ? token::to_string(*answered.origin) : kNoSource;
   ++counters_.by_outcome_and_source[answered.outcome][source];
   counters_.durations[source].observe(answered.duration);
-  counters_.would_be_refused += answered.decision && !answered.decision->is_allowed && !enforced ? 1 : 0;
+  counters_.would_be_refused +=
+      answered.decision && !answered.decision->is_allowed && !answered.enforced ? 1 : 0;
   if (answered.choice) {
     ++counters_.by_choice[answered.choice->by];
   }
   if (lookup->identity() != nullptr) {
-    keep(answered, *lookup, enforced);
+    keep(answered, *lookup);
   } else {
-    lookup->then([this, answered, enforced, weak = std::weak_ptr(lookup)] {
+    lookup->then([this, answered, weak = std::weak_ptr(lookup)] {
       if (const auto known = weak.lock()) {
-        keep(answered, *known, enforced);
+        keep(answered, *known);
       }
     });
   }
 }
 
-void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup, bool enforced) {
+void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup) {
   const std::optional<SocketAddress>& dialled = lookup.dialled() ? lookup.dialled() : answered.dialled;
   ++counters_.by_port[dialled ? dialled->port() : std::uint16_t{0}];
   const std::shared_ptr<const caller::Identity>& caller = lookup.shared_identity();
@@ -109,7 +111,7 @@ void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup
                 .outcome = outcome,
                 .source = answered.origin ? token::to_string(*answered.origin) : std::string_view(),
                 .duration = answered.duration,
-                .policy = policy_text(answered.decision, enforced),
+                .policy = policy_text(answered.decision, answered.enforced),
                 .rule = answered.decision ? std::string_view(answered.decision->rule) : std::string_view(),
                 .kind = kind_of(answered.outcome)},
                caller);
@@ -134,7 +136,7 @@ void Recorder::record_observed(const PendingIdentity& lookup) {
   seen.begin();
   seen.outcome = Outcome::observed;
   ++counters_.by_outcome_and_source[seen.outcome][kNoSource];
-  keep(seen, lookup, false);
+  keep(seen, lookup);
 }
 
 // Every series that may come is there from the start, so that its first increase is seen.

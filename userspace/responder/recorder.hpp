@@ -37,6 +37,7 @@ struct RequestRecord {
   Outcome outcome = Outcome::bad_request;
   std::optional<token::Origin> origin;  // of the answer; nothing: nobody was asked
   std::optional<policy::Decision> decision;
+  bool enforced = false;                 // the decision
   std::optional<SocketAddress> dialled;  // as far as the accepted socket tells
 
   void begin();
@@ -48,7 +49,7 @@ class Recorder {
   explicit Recorder(asio::io_context& io) : io_(io) {}
 
   // Records the request as soon as its caller is known, which may be at once.
-  void record(const RequestRecord& answered, const PendingIdentityPtr& lookup, bool enforced);
+  void record(const RequestRecord& answered, const PendingIdentityPtr& lookup);
 
   // The caller's command line has become known, perhaps after its request was recorded.
   void record_command_line(const caller::Identity& caller);
@@ -82,7 +83,7 @@ class Recorder {
     std::uint64_t would_be_refused = 0;
   };
 
-  void keep(const RequestRecord& answered, const PendingIdentity& lookup, bool enforced);
+  void keep(const RequestRecord& answered, const PendingIdentity& lookup);
   void flush_soon();
 
   asio::io_context& io_;

@@ -197,12 +197,12 @@ void Responder::prefetch() {
 }
 
 asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::milliseconds limit) {
+  sessions_.close_when_idle();  // first: from here on everybody is served who is accepted
   for (const auto& listener : listeners_) {
     listener->close(backlog);
   }
   listeners_.clear();
   tokens_.prefetch({});
-  sessions_.close_when_idle();
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();

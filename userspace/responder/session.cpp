@@ -173,14 +173,15 @@ bool Session::judge(const caller::Identity& known, const token::TokenRequest& re
     return true;
   }
   request_.decision = policy.decide(known, request);
-  return request_.decision->is_allowed || !policy.enforces();
+  request_.enforced = policy.enforces();
+  return request_.decision->is_allowed || !request_.enforced;
 }
 
 // What became of a request; after the answer, which it must not delay.
 void Session::record(unsigned status) {
   request_.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
                                                                             request_.began);
-  services_.recorder.record(request_, lookup_, services_.settings.policy.enforces());
+  services_.recorder.record(request_, lookup_);
   if (log::enabled(log::Level::debug)) {
     lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *request_.dialled,
                    choice = request_.choice.value_or(policy::Choice())] {

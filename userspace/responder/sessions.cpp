@@ -86,13 +86,20 @@ void Sessions::serve(std::shared_ptr<Session> session) {
 // As long as fewer than `most` are served. A session may be over before serve() returns; then this loop goes
 // on with whoever has its place, and not a call from within.
 void Sessions::serve_waiting(std::size_t most) {
-  if (std::exchange(is_serving_waiting_, true)) {
+  if (is_serving_waiting_) {
     return;
   }
+  struct Serving {
+    bool& is;
+    ~Serving() {
+      is = false;
+    }
+  };
+  is_serving_waiting_ = true;
+  const Serving serving{is_serving_waiting_};
   while (services_.shares.queued() > 0 && count() < most) {
     serve(std::static_pointer_cast<Session>(services_.shares.take_next_in_queue()));
   }
-  is_serving_waiting_ = false;
 }
 
 void Sessions::serve_all_waiting() {

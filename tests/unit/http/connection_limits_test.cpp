@@ -32,6 +32,44 @@ TEST_F(ConnectionLimitsTest, RefusesAHeadWithoutEnd) {
   EXPECT_EQ(status_of("GET /" + std::string(limits_.header_bytes, 'x')), 431U);
 }
 
+TEST_F(ConnectionLimitsTest, SkipsEmptyLinesUpToTheLimitOfAHead) {
+  std::string lines;
+  for (std::size_t i = 0; i < limits_.header_bytes / 2; ++i) {
+    lines += "\r\n";
+  }
+  EXPECT_EQ(status_of(lines + head_of(100)), 200U);
+  EXPECT_EQ(status_of(lines + "\r\n"), 431U);
+}
+
+TEST_F(ConnectionLimitsTest, TakesAChunkForEachByte) {
+  limits_.header_bytes = 500;
+  limits_.body_bytes = 1000;
+  std::string chunks;
+  for (std::size_t i = 0; i < limits_.body_bytes; ++i) {
+    chunks += "1\r\nx\r\n";
+  }
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n"), 200U);
+}
+
+TEST_F(ConnectionLimitsTest, RefusesChunksThatHoldNextToNothing) {
+  limits_.header_bytes = 500;
+  limits_.body_bytes = 1000;
+  std::string chunks;
+  for (int i = 0; i < 30; ++i) {
+    chunks += "1;" + std::string(400, 'x') + "\r\nx\r\n";
+  }
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks), 400U);
+}
+
+// Whoever sends much without a pause keeps nobody else waiting.
+TEST_F(ConnectionLimitsTest, LargeRequestsAreReadByTurns) {
+  send(with_body(limits_.body_bytes));
+  Task<ReadResult> reading = connection_->read(request_);
+  EXPECT_FALSE(reading.await_ready());
+  EXPECT_TRUE(support::run(io_, std::move(reading)));
+  EXPECT_EQ(request_.body.size(), limits_.body_bytes);
+}
+
 TEST_F(ConnectionLimitsTest, CountsNotWhatFollowsTheHead) {
   limits_.header_bytes = 100;
   EXPECT_EQ(status_of(head_of(100) + head_of(100)), 200U);
