@@ -89,14 +89,8 @@ void Sessions::serve_waiting(std::size_t most) {
   if (is_serving_waiting_) {
     return;
   }
-  struct Serving {
-    bool& is;
-    ~Serving() {
-      is = false;
-    }
-  };
   is_serving_waiting_ = true;
-  const Serving serving{is_serving_waiting_};
+  const std::unique_ptr<bool, void (*)(bool*)> serving(&is_serving_waiting_, [](bool* is) { *is = false; });
   while (services_.shares.queued() > 0 && count() < most) {
     serve(std::static_pointer_cast<Session>(services_.shares.take_next_in_queue()));
   }
