@@ -221,7 +221,7 @@ std::string redact_after(std::string_view option, std::string_view argument) {
   const bool is_user = std::find(kUserOptions.begin(), kUserOptions.end(), option) != kUserOptions.end();
   const std::size_t colon = argument.find(':');
   if (is_user && colon != std::string_view::npos) {
-    return std::string(argument.substr(0, colon + 1)).append(kRedacted);
+    return redact_argument(argument.substr(0, colon + 1)).append(kRedacted);
   }
   return redact_argument(argument);
 }

@@ -66,6 +66,7 @@ TEST(RedactTest, TakesTheUserOutOfAUrl) {
     EXPECT_EQ(redact_one(argument), expected);
   }
   EXPECT_EQ(redact({"curl", "-u", "bob:hunter2"}).back(), "bob:[redacted]");
+  EXPECT_EQ(redact({"-U", "--passwd=hunter2:x"}).back(), "--passwd=[redacted][redacted]");
 }
 
 TEST(RedactTest, TakesWhatLooksLikeAToken) {
