@@ -115,6 +115,18 @@ def test_one_user_with_all_connections(way, size, service, host, row):
     assert service.responder() == responder
 
 
+@pytest.mark.parametrize("way", ["lines", "chunks"])
+def test_one_user_who_sends_without_end(way, service, host, row):
+    attack = f"40 connections: {way} without end"
+    responder = service.responder()
+    neighbour(host, 1)  # the token that everybody has
+    with attacking(host, way, 4, 10):
+        add_rows_of_neighbour(row, attack, host)
+        add_rows_of_memory(row, attack, service)
+    add_row_of_memory_afterwards(row, attack, service)
+    assert service.responder() == responder, "it was taken for hung"
+
+
 @contextlib.contextmanager
 def stopped(pid):
     os.kill(pid, signal.SIGSTOP)

@@ -6,6 +6,8 @@ Prints "ready" once all his processes have what they want, and ends with stdin.
   bodies     the same, with all but the last bytes of a request of 64 KiB on each
   unread     the same, with requests whose answers nobody reads
   slow       the same, with a request for a token that nobody has, and 64 KiB more
+  lines      sends empty lines on EACH connections in each process, without a pause or an end
+  chunks     the same, with a request whose chunks have a byte and thousands of bytes of extensions
   orphans    dials EACH times, asks for that token, and is gone
   resources  asks EACH times for tokens for resources of 0xff, of 64 KiB and of as many bytes as are taken, then again
              and again
@@ -68,6 +70,28 @@ def hold(port, count, opening, become_ready):
         time.sleep(0.05)
 
 
+def pour(port, count, opening, stream, become_ready):
+    """Sends on `count` connections whatever is taken; one that is closed is dialled again."""
+    poll = select.epoll()
+    held = {}
+    become_ready()
+    while True:
+        while len(held) < count:
+            with contextlib.suppress(OSError):
+                connection = dial(port)
+                connection.sendall(opening)
+                connection.setblocking(False)
+                held[connection.fileno()] = connection
+                poll.register(connection.fileno(), select.EPOLLOUT)
+        for number, _ in poll.poll(1):
+            try:
+                held[number].send(stream)
+            except BlockingIOError:
+                pass
+            except OSError:
+                held.pop(number).close()
+
+
 def ask_and_leave(port, count):
     for _ in range(count):
         with dial(port) as connection:
@@ -117,6 +141,11 @@ def attack(way, port, number, each, become_ready):
         hold(port, each, [request() * 200], become_ready)
     elif way == "slow":
         hold(port, each, [SLOW, bytes(WHOLE)], become_ready)
+    elif way == "lines":
+        pour(port, each, b"", b"\r\n" * WHOLE, become_ready)
+    elif way == "chunks":
+        opening = request("POST", "/oauth2/token", ["Transfer-Encoding: chunked"])
+        pour(port, each, opening, b"1;" + b"x" * 8000 + b"\r\nx\r\n", become_ready)
     elif way == "orphans":
         ask_and_leave(port, each)
         become_ready()
