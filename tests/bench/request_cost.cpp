@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// request_cost new|kept COUNT: lets a responder answer COUNT requests for a token that it has, over a new
-// connection each or all over one, after some that warm it up. Client, supervisor and responder take turns on
-// one thread, so that the responder does the same each time: callgrind counts what it does within
-// answer_measured() (tests/bench/instructions), and this program prints how often that allocates.
+// request_cost new|kept COUNT [WHAT MANY]: lets a responder answer COUNT requests for a token that it has,
+// over a new connection each or all over one, after some that warm it up; it holds so many resources' or
+// identities' tokens, idle connections, or callers that have asked, if that is WHAT. Client, supervisor and
+// responder take turns on one thread, so that the responder does the same each time: callgrind counts what it
+// does within answer_measured() (tests/bench/instructions), and this program prints how often that allocates.
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,9 +75,11 @@ namespace {
 constexpr int kWarmUp = 100;
 constexpr int kBacklog = 16;
 constexpr std::size_t kTokenBytes = 1700;
-constexpr std::uint64_t kCaller = 1;  // the number of his identity
+constexpr std::size_t kOtherTokenBytes = 600;  // so that 10,000 have room
+constexpr std::uint64_t kCaller = 1;           // the number of his identity
+constexpr std::string_view kResource = "https%3A%2F%2Fmanagement.azure.com%2F";
 constexpr std::string_view kHead =
-    "GET /oauth2/token?resource=https%3A%2F%2Fmanagement.azure.com%2F HTTP/1.1\r\n"
+    " HTTP/1.1\r\n"
     "Host: localhost:50342\r\n"
     "User-Agent: python-requests/2.28.1\r\n"
     "Accept-Encoding: gzip, deflate\r\n"
@@ -99,7 +103,9 @@ class Issuer final : public token::Upstream {
   asio::awaitable<token::FetchResult> fetch(token::TokenRequest request,
                                             std::shared_ptr<token::Quota> /*quota*/) override {
     token::Token token;
-    token.access_token.assign(kTokenBytes, 'x');
+    const bool is_measured = request.resource == "https://management.azure.com/" &&
+                             request.identity.kind == token::SelectorKind::none;
+    token.access_token.assign(is_measured ? kTokenBytes : kOtherTokenBytes, 'x');
     token.token_type = "Bearer";
     token.resource = request.resource;
     token.client_id = "5e29463d-71da-4fe0-8e69-999b57db23b0";
@@ -138,7 +144,7 @@ class Tokens final : public responder::TokenService {
   responder::Settings settings_;
 };
 
-caller::Identity make_identity() {
+caller::Identity make_identity(std::uint64_t number) {
   caller::Identity caller;
   caller.uid = 1000;
   caller.user = "backup";
@@ -149,7 +155,7 @@ caller::Identity make_identity() {
   caller.program_is_verified = true;
   caller.command_line = "/usr/bin/python3 /opt/backup/upload.py --container nightly --keep 30";
   caller.cgroup = "/system.slice/backup.service";
-  caller.unit = "backup.service";
+  caller.unit = number == kCaller ? "backup.service" : "backup-" + std::to_string(number) + ".service";
   return caller;
 }
 
@@ -165,11 +171,13 @@ class Supervisor {
     message.kind = kind;
     expect(channel_.send(message, descriptor).has_value(), "tell the responder");
   }
-  void introduce(const caller::Identity& caller) {
+  // Whoever asks from now on is this caller.
+  void introduce(std::uint64_t number) {
+    caller_ = number;
     control::Message message;
     message.kind = control::Kind::identity;
-    message.number = kCaller;
-    message.body = caller::serialize(caller);
+    message.number = number;
+    message.body = caller::serialize(make_identity(number));
     expect(channel_.send(message).has_value(), "tell the responder of the caller");
   }
   void work() {
@@ -188,7 +196,7 @@ class Supervisor {
         const auto clues = control::get_records<caller::Clues>(received->message);
         std::vector<control::IdentityAnswer> answers(clues.value().size());
         for (control::IdentityAnswer& one : answers) {
-          one.identity = kCaller;
+          one.identity = caller_;
         }
         control::Message message;
         message.kind = control::Kind::identities;
@@ -201,6 +209,7 @@ class Supervisor {
 
   asio::io_context io_{1};
   control::Channel channel_;
+  std::uint64_t caller_ = kCaller;
 };
 
 class Client {
@@ -257,24 +266,44 @@ class Bench {
   Bench() : Bench(make_listener(), control::Channel::make_pair().value()) {}
 
   void over_new_connections(int count, Step step) {
-    static const std::string request = std::string(kHead) + "Connection: close\r\n\r\n";
+    static const std::string request = make_request(kResource, "close");
     for (int i = 0; i < count; ++i) {
-      {
-        Client client(address_);
-        ask(client, request, step);
-      }
-      step(io_);
+      ask_over_new_connection(request, step);
     }
   }
 
   void over_one_connection(int count, Step step) {
-    static const std::string request = std::string(kHead) + "Connection: keep-alive\r\n\r\n";
+    static const std::string request = make_request(kResource, "keep-alive");
     if (!kept_) {
       kept_ = std::make_unique<Client>(address_);
     }
     for (int i = 0; i < count; ++i) {
       ask(*kept_, request, step);
     }
+  }
+
+  // False: nobody knows what that would be.
+  bool hold(std::string_view what, int many) {
+    for (int i = 0; i < many; ++i) {
+      const std::string number = std::to_string(i);
+      if (what == "resources") {
+        ask_over_new_connection(make_request("https%3A%2F%2F" + number + ".example", "close"),
+                                answer_uncounted);
+      } else if (what == "identities") {
+        ask_over_new_connection(make_request(std::string(kResource) + "&client_id=" + number, "close"),
+                                answer_uncounted);
+      } else if (what == "connections") {
+        idle_.push_back(std::make_unique<Client>(address_));
+        ask(*idle_.back(), make_request(kResource, "keep-alive"), answer_uncounted);
+      } else if (what == "callers") {
+        supervisor_.introduce(kCaller + 1 + static_cast<std::uint64_t>(i));
+        over_new_connections(1, answer_uncounted);
+      } else {
+        return false;
+      }
+    }
+    supervisor_.introduce(kCaller);
+    return true;
   }
 
  private:
@@ -292,11 +321,16 @@ class Bench {
     supervisor_.send(control::Kind::configure, configuration.get());
     supervisor_.send(control::Kind::sock_diag, sock_diag.get());
     supervisor_.send(control::Kind::audit_file, audit.get());
-    supervisor_.introduce(make_identity());
+    supervisor_.introduce(kCaller);
     supervisor_.send(control::Kind::add_listener, listener.get());
     supervisor_.send(control::Kind::serve);
     supervisor_.work();
     answer_uncounted(io_);
+  }
+
+  static std::string make_request(std::string_view resource, std::string_view connection) {
+    return "GET /oauth2/token?resource=" + std::string(resource) + std::string(kHead) +
+           "Connection: " + std::string(connection) + "\r\n\r\n";
   }
 
   static constexpr int kSockDiag = 4;  // NETLINK_SOCK_DIAG
@@ -312,6 +346,14 @@ class Bench {
   asio::awaitable<void> serve() {
     const Result<void> ended = co_await responder_.run();
     expect(ended.has_value(), "keep the responder running");
+  }
+
+  void ask_over_new_connection(std::string_view request, Step step) {
+    {
+      Client client(address_);
+      ask(client, request, step);
+    }
+    step(io_);
   }
 
   void ask(Client& client, std::string_view request, Step step) {
@@ -330,17 +372,30 @@ class Bench {
   Supervisor supervisor_;
   responder::Responder responder_;
   std::unique_ptr<Client> kept_;
+  std::vector<std::unique_ptr<Client>> idle_;
 };
 
+void allow_many_descriptors() {
+  ::rlimit limit{};
+  expect(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "ask for the limit of descriptors");
+  limit.rlim_cur = limit.rlim_max;
+  expect(::setrlimit(RLIMIT_NOFILE, &limit) == 0, "raise the limit of descriptors");
+}
+
 int run(std::span<char*> arguments) {
-  const std::string_view kind = arguments.size() == 3 ? arguments[1] : "";
-  const int count = arguments.size() == 3 ? std::atoi(arguments[2]) : 0;
-  if ((kind != "new" && kind != "kept") || count <= 0) {
-    (void)std::fprintf(stderr, "usage: request_cost new|kept COUNT\n");
+  const bool is_complete = arguments.size() == 3 || arguments.size() == 5;
+  const std::string_view kind = is_complete ? arguments[1] : "";
+  const int count = is_complete ? std::atoi(arguments[2]) : 0;
+  const std::string_view what = arguments.size() == 5 ? arguments[3] : "resources";
+  const int many = arguments.size() == 5 ? std::atoi(arguments[4]) : 0;
+  allow_many_descriptors();
+  auto* const bench = new Bench;  // the process ends with it
+  if ((kind != "new" && kind != "kept") || count <= 0 || many < 0 || !bench->hold(what, many)) {
+    (void)std::fprintf(
+        stderr, "usage: request_cost new|kept COUNT [resources|identities|connections|callers MANY]\n");
     return 2;
   }
   const auto ask = kind == "new" ? &Bench::over_new_connections : &Bench::over_one_connection;
-  auto* const bench = new Bench;  // the process ends with it
   (bench->*ask)(kWarmUp, answer_uncounted);
   (bench->*ask)(count, answer_measured);
   (void)std::printf("%llu\n", static_cast<unsigned long long>(allocations));
