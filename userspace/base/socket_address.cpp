@@ -12,36 +12,16 @@
 #include "base/text.hpp"
 
 namespace msi2imds {
-namespace {
-
-// The views into the storage that the socket interface was designed around.
-const sockaddr_in& ipv4(const sockaddr_storage& storage) {
-  return reinterpret_cast<const sockaddr_in&>(storage);
-}
-
-const sockaddr_in6& ipv6(const sockaddr_storage& storage) {
-  return reinterpret_cast<const sockaddr_in6&>(storage);
-}
-
-}  // namespace
-
 Result<SocketAddress> SocketAddress::parse(std::string_view address, std::uint16_t port) {
   const std::string text(address);
   if (text.find('\0') != std::string::npos) {  // inet_pton would stop there
     return Error::from_errno(EINVAL, "read an address with a NUL in it");
   }
-  sockaddr_storage storage{};
-  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
-  if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    return from_sockaddr(storage, sizeof(sockaddr_in));
-  }
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
-  if (::inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    return from_sockaddr(storage, sizeof(sockaddr_in6));
+  in6_addr bytes{};
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (::inet_pton(family, text.c_str(), &bytes) == 1) {
+      return from_network(family, &bytes, htons(port));
+    }
   }
   return Error::from_errno(EINVAL, "read address '" + text + "'");
 }
@@ -62,70 +42,61 @@ Result<SocketAddress> SocketAddress::parse(std::string_view address_and_port) {
 
 SocketAddress SocketAddress::from_sockaddr(const sockaddr_storage& address, socklen_t size) {
   SocketAddress result;
-  result.storage_ = address;
-  result.size_ = size;
+  result.size_ = std::min<socklen_t>(size, sizeof result.storage_);
+  std::memcpy(&result.storage_, &address, result.size_);
   return result;
 }
 
 SocketAddress SocketAddress::from_network(int family, const void* address, std::uint16_t port) {
-  sockaddr_storage storage{};
   if (family == AF_INET6) {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
+    sockaddr_in6 v6{};
     v6.sin6_family = AF_INET6;
     v6.sin6_port = port;
     std::memcpy(&v6.sin6_addr, address, sizeof v6.sin6_addr);
-    return from_sockaddr(storage, sizeof v6);
+    return SocketAddress(v6);
   }
-  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+  sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = port;
   std::memcpy(&v4.sin_addr, address, sizeof v4.sin_addr);
-  return from_sockaddr(storage, sizeof v4);
+  return SocketAddress(v4);
 }
 
 Result<SocketAddress> SocketAddress::local_of(int socket) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+  SocketAddress result;
+  socklen_t size = sizeof result.storage_;
+  if (::getsockname(socket, &result.storage_.any, &size) != 0) {
     return Error::from_errno(errno, "get a socket's address");
   }
-  return from_sockaddr(storage, size);
+  result.size_ = std::min<socklen_t>(size, sizeof result.storage_);
+  return result;
 }
 
 SocketAddress SocketAddress::ipv4_loopback(std::uint16_t port) {
-  sockaddr_storage storage{};
-  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return from_sockaddr(storage, sizeof(sockaddr_in));
+  const in_addr loopback{htonl(INADDR_LOOPBACK)};
+  return from_network(AF_INET, &loopback, htons(port));
 }
 
 SocketAddress SocketAddress::ipv6_loopback(std::uint16_t port) {
-  sockaddr_storage storage{};
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  v6.sin6_addr = in6addr_loopback;
-  return from_sockaddr(storage, sizeof(sockaddr_in6));
+  return from_network(AF_INET6, &in6addr_loopback, htons(port));
 }
 
 const sockaddr* SocketAddress::get() const {
-  return reinterpret_cast<const sockaddr*>(&storage_);
+  return &storage_.any;
 }
 
 std::uint16_t SocketAddress::port() const {
-  return ntohs(family() == AF_INET6 ? ipv6(storage_).sin6_port : ipv4(storage_).sin_port);
+  return ntohs(family() == AF_INET6 ? storage_.v6.sin6_port : storage_.v4.sin_port);
 }
 
 std::string SocketAddress::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (family() == AF_INET6) {
-    (void)::inet_ntop(AF_INET6, &ipv6(storage_).sin6_addr, text.data(), text.size());
+    (void)::inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text.data(), text.size());
     return "[" + std::string(text.data()) + "]:" + std::to_string(port());
   }
   if (family() == AF_INET) {
-    (void)::inet_ntop(AF_INET, &ipv4(storage_).sin_addr, text.data(), text.size());
+    (void)::inet_ntop(AF_INET, &storage_.v4.sin_addr, text.data(), text.size());
     return std::string(text.data()) + ":" + std::to_string(port());
   }
   return "(no internet address)";
@@ -136,9 +107,9 @@ bool operator==(const SocketAddress& a, const SocketAddress& b) {
     return false;
   }
   if (a.family() == AF_INET6) {
-    return std::memcmp(&ipv6(a.storage_).sin6_addr, &ipv6(b.storage_).sin6_addr, sizeof(in6_addr)) == 0;
+    return std::memcmp(&a.storage_.v6.sin6_addr, &b.storage_.v6.sin6_addr, sizeof(in6_addr)) == 0;
   }
-  return ipv4(a.storage_).sin_addr.s_addr == ipv4(b.storage_).sin_addr.s_addr;
+  return a.storage_.v4.sin_addr.s_addr == b.storage_.v4.sin_addr.s_addr;
 }
 
 }  // namespace msi2imds

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -20,6 +21,7 @@ class SocketAddress {
   static Result<SocketAddress> parse(std::string_view address, std::uint16_t port);
   // The inverse of to_string().
   static Result<SocketAddress> parse(std::string_view address_and_port);
+  // Of an address of another family, nothing but the family stays.
   static SocketAddress from_sockaddr(const sockaddr_storage& address, socklen_t size);
   // As the kernel's structures spell it: `address` has 4 bytes, or 16 for AF_INET6, and the port is in
   // network order.
@@ -33,7 +35,7 @@ class SocketAddress {
     return size_;
   }
   [[nodiscard]] int family() const {
-    return storage_.ss_family;
+    return storage_.any.sa_family;
   }
   [[nodiscard]] std::uint16_t port() const;
 
@@ -43,7 +45,17 @@ class SocketAddress {
   friend bool operator==(const SocketAddress& a, const SocketAddress& b);
 
  private:
-  sockaddr_storage storage_{};
+  // As the kernel has it. A sockaddr_storage would be four times as large, and each connection has several.
+  union Storage {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  };
+
+  explicit SocketAddress(const sockaddr_in& address) : storage_{.v4 = address}, size_(sizeof address) {}
+  explicit SocketAddress(const sockaddr_in6& address) : storage_{.v6 = address}, size_(sizeof address) {}
+
+  Storage storage_{.v6 = {}};
   socklen_t size_ = 0;
 };
 
