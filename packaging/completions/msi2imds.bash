@@ -38,7 +38,8 @@ _msi2imds() {
   case $command in
     '') words="callers check-config detach doctor flush health metrics policy retire run status verify --version" ;;
     callers) words="--config --html --json" ;;
-    check-config | metrics) words="--config" ;;
+    check-config) words="--config --origin" ;;
+    metrics) words="--config" ;;
     detach) words="--config --purge --unless-held" ;;
     doctor | health | retire) words="--config --json" ;;
     flush) words="--config --identity --json --resource" ;;

@@ -224,11 +224,45 @@ def test_check_config_refuses_a_user_whom_run_refuses_with_the_same_words(new_se
     service = new_service({"responder.user": user})
     ended = service.run("check-config")
     assert ended.returncode == 2
-    said = ended.stderr.removeprefix("msi2imds: ")
+    place, said = ended.stderr.split(": responder.user: ")
+    line = 1 + service.config.read_text().splitlines().index(f'user = "{user}"')
+    assert place == f"{service.config}:{line}:1"
     assert said.startswith(f"cannot run the responder as '{user}' (responder.user): {why}")
     service.launch()
     assert service.wait_exit() == 1
     assert said in service.log_text()
+
+
+def test_check_config_says_where_each_value_comes_from(new_service):
+    service = new_service()
+    service.config.write_text(
+        "metrics.port = 9100\nidentity.default = 'none'\nimds.endpoint = 'http://127.0.0.1:7'\n"
+        "[[allow]]\nname = 'a --password=secret'\nuid = 0\n"
+        f"sha256 = '{'a' * 64}'\n[responder]\nuser = 'nobody'\n[[identity.rule]]\nuid = 5\nclient_id = '{'b' * 8}-0000-0000-0000-{'c' * 12}'\n"
+    )
+    drop_in = service.directory / "conf.d" / "9.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text("\n[imds]\nendpoint = 'http://127.0.0.1:8'\n")
+    ended = service.run("check-config", "--origin")
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    for line in (
+        f"metrics.port = 9100  # {service.config}:1",
+        f'responder.user = "nobody"  # {service.config}:9',
+        f'imds.endpoint = "http://127.0.0.1:8"  # {drop_in}:3',
+        'log.level = "info"  # default',
+        f'origin = "{service.config}:4"',
+        'sha256 = [ "' + 64 * "a" + '" ]',
+    ):
+        assert line in lines
+    assert "secret" not in ended.stdout
+    # Each key once, and nothing that would not be understood again.
+    service.config.write_text(ended.stdout)
+    drop_in.unlink()
+    again = service.run("check-config", "--origin")
+    assert again.returncode == 0, again.stderr
+    for keys in zip(lines, again.stdout.splitlines(), strict=True):
+        assert len({key.partition(" =")[0] for key in keys}) == 1
 
 
 def test_check_config_of_a_missing_file(msi2imds, new_service):

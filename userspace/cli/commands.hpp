@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "config/sourced.hpp"
 
 // One function for each subcommand; each returns the exit status: 0 success, 1 failure, 2 usage (wrong
 // options or configuration), 3 not known, since only others may see it.
@@ -25,6 +26,7 @@ inline constexpr std::chrono::seconds kAskTime{5};
 struct ConfigFile {
   std::optional<std::filesystem::path> path;
 
+  [[nodiscard]] Result<config::Sourced> load_sourced() const;
   [[nodiscard]] Result<config::Config> load() const;
 
   // The configuration, or nothing after its errors were printed.
@@ -42,7 +44,11 @@ struct ResponderOptions {
   std::optional<std::uint32_t> gid;
 };
 int run_responder(const ResponderOptions& options);
-int check_config(const ConfigFile& file);
+
+struct CheckOptions {
+  bool origin = false;  // say of each key where its value comes from
+};
+int check_config(const ConfigFile& file, const CheckOptions& options);
 
 struct StatusOptions {
   std::chrono::seconds wait{0};  // for interception to begin

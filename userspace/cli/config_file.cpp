@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
+#include <utility>
 
+#include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "config/closure.hpp"
 #include "config/read.hpp"
 #include "config/warnings.hpp"
 #include "config/write.hpp"
+#include "resolver/redact.hpp"
 #include "supervisor/user.hpp"
 
 namespace msi2imds::cli {
 
+Result<config::Sourced> ConfigFile::load_sourced() const {
+  return path ? config::load_sourced(*path, config::Missing::is_an_error)
+              : config::load_sourced(config::kDefaultFile, config::Missing::is_fine);
+}
+
 Result<config::Config> ConfigFile::load() const {
-  return path ? config::load(*path) : config::load_if_present(config::kDefaultFile);
+  Result<config::Sourced> sourced = load_sourced();
+  if (!sourced) {
+    return sourced.error();
+  }
+  return std::move(sourced->config);
 }
 
 std::optional<config::Config> ConfigFile::load_or_complain() const {
@@ -29,27 +41,48 @@ void warn(const config::Warning& warning) {
   (void)std::fprintf(stderr, "warning: %s\n", config::to_string(warning).c_str());
 }
 
+// A value that may hold a secret is left out as a whole, so that what is printed stays TOML.
+std::string redact_value(const std::string& value) {
+  return resolver::redact({value}).front() == value ? value : '"' + std::string(resolver::kRedacted) + '"';
+}
+
+// What `run` refuses of a configuration that is right, since this machine does not have it.
+Result<void> check_machine(const config::Sourced& sourced) {
+  constexpr std::string_view kUser = "responder.user";
+  const Result<supervisor::User> user = supervisor::find_user(sourced.config.responder.user);
+  if (user) {
+    return {};
+  }
+  const auto origin = sourced.origins.find(kUser);
+  const std::string place =
+      origin == sourced.origins.end() ? "the default" : config::to_string(origin->second);
+  return Error({}, escape::control_characters(place + ": " + std::string(kUser) + ": cannot " +
+                                              user.error().message()));
+}
+
 }  // namespace
 
-int check_config(const ConfigFile& file) {
-  const auto config = file.load_or_complain();
-  if (!config) {
+int check_config(const ConfigFile& file, const CheckOptions& options) {
+  const Result<config::Sourced> sourced = file.load_sourced();
+  if (!sourced) {
+    (void)std::fprintf(stderr, "%s\n", sourced.error().message().c_str());
     return kUsage;
   }
-  for (const config::Warning& warning : config::warnings_of(*config)) {
+  const config::Config& config = sourced->config;
+  for (const config::Warning& warning : config::warnings_of(config)) {
     warn(warning);
   }
-  if (const auto around = config::way_around(*config)) {
+  if (const auto around = config::way_around(config)) {
     warn(*around);
   }
-  for (const std::string& note : config::notes_on_closure(*config)) {
+  for (const std::string& note : config::notes_on_closure(config)) {
     (void)std::fprintf(stderr, "note: %s\n", note.c_str());
   }
-  (void)std::printf("%s", config::to_toml(*config).c_str());
-  // What `run` refuses of a configuration that is right, since this machine does not have it.
-  const Result<supervisor::User> user = supervisor::find_user(config->responder.user);
-  if (!user) {
-    (void)std::fprintf(stderr, "msi2imds: cannot %s\n", user.error().message().c_str());
+  const std::string text = options.origin ? config::to_toml(*sourced, redact_value) : config::to_toml(config);
+  (void)std::printf("%s", text.c_str());
+  const Result<void> checked = check_machine(*sourced);
+  if (!checked) {
+    (void)std::fprintf(stderr, "%s\n", checked.error().message().c_str());
     return kUsage;
   }
   return kGood;

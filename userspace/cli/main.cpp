@@ -141,6 +141,9 @@ int dispatch(int argc, char** argv) {
   CLI::App* check_command =
       app.add_subcommand("check-config", "Check the configuration and print it with all defaults");
   add_config_option(check_command);
+  CheckOptions check_options;
+  check_command->add_flag("--origin", check_options.origin,
+                          "Say behind each value where it comes from: default, or FILE:LINE");
   FlushOptions flush_options;
   CLI::App* flush_command = app.add_subcommand("flush", "Forget tokens, so that IMDS is asked for new ones");
   add_config_option(flush_command);
@@ -247,7 +250,7 @@ int dispatch(int argc, char** argv) {
     return policy_test(file, policy_options);
   }
   if (*check_command) {
-    return check_config(file);
+    return check_config(file, check_options);
   }
   status_options.wait = std::chrono::seconds(wait_seconds);
   return status(file, status_options);

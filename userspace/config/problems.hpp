@@ -18,7 +18,7 @@ struct Origin {
   Position position;
 };
 
-// Where each key was last set.
+// Where each key was last set; a key that is not there has its default.
 using Origins = std::map<std::string, Origin, std::less<>>;
 
 // "FILE:LINE:COLUMN", or FILE alone without a line.

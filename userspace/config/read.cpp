@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -44,8 +45,6 @@ Result<std::string> read_start(const std::filesystem::path& file) {
   }
   return text;
 }
-
-enum class Missing { is_an_error, is_fine };
 
 void read_file(const std::filesystem::path& file, Missing missing, Reader& reader) {
   const auto text = read_start(file);
@@ -85,7 +84,22 @@ std::vector<std::filesystem::path> list_drop_ins(const std::filesystem::path& di
   return files;
 }
 
-Result<Config> load(const std::filesystem::path& file, Missing missing) {
+Result<Config> without_origins(Result<Sourced> sourced) {
+  if (!sourced) {
+    return sourced.error();
+  }
+  return std::move(sourced->config);
+}
+
+}  // namespace
+
+Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
+  Reader reader;
+  reader.read(toml_text, file_name);
+  return without_origins(reader.finish());
+}
+
+Result<Sourced> load_sourced(const std::filesystem::path& file, Missing missing) {
   Reader reader;
   read_file(file, missing, reader);
   for (const std::filesystem::path& drop_in : list_drop_ins(file.parent_path() / "conf.d", reader)) {
@@ -94,20 +108,12 @@ Result<Config> load(const std::filesystem::path& file, Missing missing) {
   return reader.finish();
 }
 
-}  // namespace
-
-Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
-  Reader reader;
-  reader.read(toml_text, file_name);
-  return reader.finish();
-}
-
 Result<Config> load(const std::filesystem::path& file) {
-  return load(file, Missing::is_an_error);
+  return without_origins(load_sourced(file, Missing::is_an_error));
 }
 
 Result<Config> load_if_present(const std::filesystem::path& file) {
-  return load(file, Missing::is_fine);
+  return without_origins(load_sourced(file, Missing::is_fine));
 }
 
 }  // namespace msi2imds::config

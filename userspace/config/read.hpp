@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "config/config.hpp"
+#include "config/sourced.hpp"
 
 // Reading a configuration. An Error names every problem found, one a line:
 // `FILE:LINE:COLUMN: KEY: what is wrong; what would be right`.
@@ -23,5 +25,10 @@ inline constexpr std::string_view kDefaultFile = "/etc/msi2imds/msi2imds.toml";
 
 // The same for a file that nobody asked for by name (kDefaultFile): without it the defaults and conf.d hold.
 [[nodiscard]] Result<Config> load_if_present(const std::filesystem::path& file);
+
+enum class Missing : std::uint8_t { is_an_error, is_fine };
+
+// What load() or load_if_present() reads, with the origins.
+[[nodiscard]] Result<Sourced> load_sourced(const std::filesystem::path& file, Missing missing);
 
 }  // namespace msi2imds::config

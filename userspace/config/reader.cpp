@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "config/check.hpp"
 #include "config/keys.hpp"
@@ -80,12 +81,12 @@ void Reader::cannot_read(const std::string& file_name, std::string_view why) {
   problems_.add_file({file_name, {}}, why);
 }
 
-Result<Config> Reader::finish() {
+Result<Sourced> Reader::finish() {
   check(config_, origins_, problems_);
   if (!problems_.empty()) {
     return problems_.to_error();
   }
-  return config_;
+  return Sourced{.config = std::move(config_), .origins = std::move(origins_)};
 }
 
 }  // namespace msi2imds::config

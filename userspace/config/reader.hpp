@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "config/document.hpp"
 #include "config/problems.hpp"
+#include "config/sourced.hpp"
 
 namespace msi2imds::config {
 
@@ -19,7 +20,7 @@ class Reader {
   // What stands in `file_name` is unknown.
   void cannot_read(const std::string& file_name, std::string_view why);
 
-  [[nodiscard]] Result<Config> finish();
+  [[nodiscard]] Result<Sourced> finish();
 
  private:
   void read_member(std::string_view table, const Member& member, const std::string& file_name);
