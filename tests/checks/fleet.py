@@ -78,7 +78,7 @@ def main():
     for where, text in texts:
         faults += [f"{where}: no such metric: {name}" for name in METRIC.findall(text) if name not in known]
 
-    faults += [f"panel {title!r} shows missing data as a number: {expr}" for title, expr in shown if "or vector(" in expr]
+    faults += [f"{where} takes missing data for a number: {text}" for where, text in texts if "or vector(" in text]
 
     with tempfile.TemporaryDirectory() as directory:
         rules = pathlib.Path(directory) / "rules.json"  # JSON is YAML

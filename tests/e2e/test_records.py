@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import subprocess
 import pytest
 
 from callers import Callers
+from extension import Extension
 from kernel_state import children_of
 from legacy_port import ask, another_server
 from named_client import ClientScripts, NamedClient
@@ -49,6 +51,35 @@ def test_callers_survive_a_restart(service, host):
     assert f"\nmsi2imds_last_request_timestamp_seconds {before}\n" in service.run("metrics").stdout
     assert_legacy_success(ask(host), RESOURCE)
     wait_until(lambda: requests_of(service) == 2, 10, "both requests are there")
+
+
+def true_series(service, metric):
+    """The label values whose series of the metric is 1."""
+    return re.findall(rf'^{metric}{{\w+="(\w+)"}} 1$', service.run("metrics").stdout, re.MULTILINE)
+
+
+def test_metrics_tell_how_far_the_machine_is(emulator, new_service, host):
+    """Stage, the extension's state as it is now, the verdict, and when each caller last asked."""
+    service = new_service()
+    with Extension(host, root=service.waagent) as extension:
+        service.options = ["--observe"]
+        service.start()
+        assert true_series(service, "msi2imds_stage") == ["observe"]
+        assert true_series(service, "msi2imds_extension_state") == ["Enabled"]
+        assert true_series(service, "msi2imds_endpoint_verdict") == ["not_known"]
+        assert service.stop() == 0
+        service.options = []
+        service.start()
+        assert true_series(service, "msi2imds_stage") == ["cut_over"]
+        extension.uninstall()
+    assert true_series(service, "msi2imds_stage") == ["retired"]
+    assert true_series(service, "msi2imds_extension_state") in (["none"], ["NotInstalled"])
+    assert_legacy_success(ask(host), RESOURCE)
+    wait_until(lambda: requests_of(service) == 1, 10, "the request is counted")
+    assert true_series(service, "msi2imds_endpoint_verdict") == ["in_use"]
+    [caller] = callers_of(service)["callers"]
+    series = f'msi2imds_caller_last_request_timestamp_seconds{{unit="{caller.get("unit", "")}",program="{caller["program"]}"}}'
+    assert f"\n{series} {caller['last_seen']}\n" in service.run("metrics").stdout
 
 
 def tokens_in_table(service):

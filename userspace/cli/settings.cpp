@@ -79,6 +79,7 @@ responder::Settings responder_settings(const config::Config& config) {
   settings.audit.format =
       config.audit.format == config::AuditFormat::json ? audit::Format::json : audit::Format::text;
   settings.audit.max_rate = config.audit.max_rate;
+  settings.quiet_days = config.retire.quiet_days;
   settings.max_connections =
       std::min<std::size_t>(config.responder.max_connections, supervisor::connections_within_limit());
   settings.spare_connections = supervisor::spare_connections(settings.max_connections);

@@ -14,8 +14,9 @@ namespace {
 // What stands in the text first, one a line; each remark follows on a line of its own.
 template <typename Report>
 auto texts_of(Report& report) {
-  return std::array{&report.backend, &report.failure, &report.direct_imds, &report.closed_by,
-                    &report.not_closed_because};
+  return std::array{
+      &report.backend,  &report.failure, &report.direct_imds, &report.closed_by, &report.not_closed_because,
+      &report.extension};
 }
 
 std::string on_one_line(std::string text) {

@@ -32,6 +32,7 @@ struct RedirectionReport {
   std::string direct_imds;
   std::string closed_by;
   std::string not_closed_because;
+  std::string extension;  // its state (admin/extension_state.hpp)
   std::vector<Remark> remarks;
 
   friend bool operator==(const RedirectionReport&, const RedirectionReport&) = default;

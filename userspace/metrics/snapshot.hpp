@@ -59,6 +59,15 @@ class Snapshot {
       "msi2imds_last_request_timestamp_seconds",
       "When the last request came, by the table of callers, which outlasts restarts; 0 before the first.");
   Family& callers = all_.gauge("msi2imds_callers", "Callers known by unit and program.");
+  // By unit and program.
+  Family& caller_last_requests = all_.gauge(
+      "msi2imds_caller_last_request_timestamp_seconds",
+      "When the ten callers that asked last did so, and the last of all others; 0: there are none.");
+  Family& verdicts =
+      all_.gauge("msi2imds_endpoint_verdict", "Whether the legacy endpoint can be retired.");  // by kind
+  Family& extension_states =
+      all_.gauge("msi2imds_extension_state", "The managed identity extension's state.");  // by state
+  Family& stages = all_.gauge("msi2imds_stage", "How far the migration is.");             // by stage
 
   // By status; "error": no answer.
   Family& upstream_requests =

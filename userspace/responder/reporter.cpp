@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "control/redirection.hpp"
+#include "responder/fleet_series.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -39,12 +40,18 @@ void describe_redirection(const control::RedirectionReport& report, admin::Statu
 
 }  // namespace
 
-Reporter::Reporter(SupervisorLink& link, TokenService& tokens, Sessions& sessions,
+Reporter::Reporter(SupervisorLink& link, TokenService& tokens, const Settings& settings, Sessions& sessions,
                    const UsageFile& usage_file, const std::vector<std::shared_ptr<Listener>>& listeners)
-    : link_(link), tokens_(tokens), sessions_(sessions), usage_file_(usage_file), listeners_(listeners) {}
+    : link_(link),
+      tokens_(tokens),
+      settings_(settings),
+      sessions_(sessions),
+      usage_file_(usage_file),
+      listeners_(listeners) {}
 
 asio::awaitable<admin::Status> Reporter::status() {
   admin::Status status;
+  extension_.clear();
   describe_responder(status);
   const Result<control::Received> answer = co_await link_.ask(control::Kind::ask_redirection);
   if (!answer) {
@@ -58,6 +65,7 @@ asio::awaitable<admin::Status> Reporter::status() {
   }
   responders_started_ = report->responders_started;
   sockets_replaced_ = report->sockets_replaced;
+  extension_ = report->extension;
   describe_redirection(*report, status);
   for (const control::Remark& remark : report->remarks) {
     add_remark(status, remark.shortcoming, remark.text);
@@ -127,7 +135,13 @@ asio::awaitable<std::string> Reporter::measure() {
   now.accepted = sessions_.accepted();
   now.gave_way = sessions_.gave_way();
   now.warnings_left_out = sessions_.warnings().left_out();
+  const usage::Table& table = sessions_.recorder().table();
   sessions_.recorder().measure(now);
+  measure_callers(table, now);
+  measure_verdict(table, unix_seconds(std::chrono::system_clock::now()), settings_.quiet_days, now);
+  if (!extension_.empty()) {
+    measure_stage(known, extension_, now);
+  }
   co_return now.text();
 }
 

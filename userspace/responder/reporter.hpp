@@ -14,6 +14,7 @@
 #include "responder/cage.hpp"
 #include "responder/listener.hpp"
 #include "responder/sessions.hpp"
+#include "responder/settings.hpp"
 #include "responder/supervisor_link.hpp"
 #include "responder/token_service.hpp"
 #include "responder/usage_file.hpp"
@@ -24,8 +25,8 @@ namespace msi2imds::responder {
 class Reporter {
  public:
   // Everything referred to must outlive it.
-  Reporter(SupervisorLink& link, TokenService& tokens, Sessions& sessions, const UsageFile& usage_file,
-           const std::vector<std::shared_ptr<Listener>>& listeners);
+  Reporter(SupervisorLink& link, TokenService& tokens, const Settings& settings, Sessions& sessions,
+           const UsageFile& usage_file, const std::vector<std::shared_ptr<Listener>>& listeners);
 
   // What the status is to say of our confinement.
   void tell_of_cage(Cage cage) {
@@ -43,6 +44,7 @@ class Reporter {
 
   SupervisorLink& link_;
   TokenService& tokens_;
+  const Settings& settings_;
   Sessions& sessions_;
   const UsageFile& usage_file_;
   const std::vector<std::shared_ptr<Listener>>& listeners_;
@@ -52,6 +54,7 @@ class Reporter {
   // As the supervisor says.
   std::uint64_t responders_started_ = 0;
   std::uint64_t sockets_replaced_ = 0;
+  std::string extension_;  // its state; empty: the supervisor has not said
 };
 
 }  // namespace msi2imds::responder

@@ -53,7 +53,7 @@ Responder::Responder(asio::io_context& io, SupervisorLink& link, TokenService& t
       admin_(io, admin_source_, Scope::everything),
       metrics_(io, admin_source_, Scope::metrics_only),
       usage_file_(io, link, sessions_.recorder()),
-      reporter_(link, tokens, sessions_, usage_file_, listeners_) {
+      reporter_(link, tokens, settings_, sessions_, usage_file_, listeners_) {
   sessions_.callers().ask_with([this](const control::Message& question) { return link_.tell(question); });
 }
 

@@ -25,6 +25,7 @@ struct Settings {
   policy::IdentityChoice identities;
   policy::Policy policy;
   audit::Settings audit;
+  std::int64_t quiet_days = 35;  // until the endpoint may be called unused
 };
 
 }  // namespace msi2imds::responder

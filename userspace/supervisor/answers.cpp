@@ -5,23 +5,36 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "admin/extension_state.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "imds/upstream_socket.hpp"
 #include "supervisor/supervisor.hpp"
 #include "supervisor/translated_clients.hpp"
+#include "waagent/extension.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
 
 // How long a stop waits until those are known who have called before it.
 constexpr std::chrono::milliseconds kLastObserved{2000};
+
+// By the Azure agent's files.
+std::string_view state_of_extension(const std::filesystem::path& root) {
+  const auto found = waagent::find_extension(root);
+  if (found && !*found) {
+    return admin::kNoExtension;
+  }
+  return waagent::to_string(found ? (*found)->state : waagent::HandlerState::unknown);
+}
 
 }  // namespace
 
@@ -69,6 +82,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   report.direct_imds = direct.state;
   report.closed_by = direct.closed_by;
   report.not_closed_because = direct.failure;
+  report.extension = state_of_extension(config_.waagent.root);
   report.remarks = remarks(state);
   if (responder_ && asked_by == responders_started_) {
     control::Message message = control::format(report);

@@ -19,6 +19,7 @@ RedirectionReport full_report() {
           .direct_imds = "not_closed",
           .closed_by = "nftables",
           .not_closed_because = "no\troom",
+          .extension = "Enabled",
           .remarks = {{.shortcoming = "", .text = "a remark"},
                       {.shortcoming = "audit", .text = "with a\ttab"},
                       {.shortcoming = "log", .text = ""}}};
@@ -61,10 +62,10 @@ TEST(RedirectionReportTest, RemarksThatDoNotFitAreLeftOut) {
 }
 
 TEST(RedirectionReportTest, AnythingElseIsRefused) {
-  ASSERT_TRUE(parse_redirection(with_text("0\n\n\n\n\n\n")));
+  ASSERT_TRUE(parse_redirection(with_text("0\n\n\n\n\n\n\n")));
   for (const char* const text :
-       {"", "0", "0\n", "0\n\n\n\n\n", "0\n\n\n\n\n\nno tab\n", "0\n\n\n\n\n\nlog\tno end", "\n\n\n\n\n\n",
-        "-1\n\n\n\n\n\n", "1x\n\n\n\n\n\n", "18446744073709551616\n\n\n\n\n\n"}) {
+       {"", "0", "0\n", "0\n\n\n\n\n\n", "0\n\n\n\n\n\n\nno tab\n", "0\n\n\n\n\n\n\nlog\tno end",
+        "\n\n\n\n\n\n\n", "-1\n\n\n\n\n\n\n", "1x\n\n\n\n\n\n\n", "18446744073709551616\n\n\n\n\n\n\n"}) {
     EXPECT_FALSE(parse_redirection(with_text(text))) << text;
   }
   for (const std::int32_t value : {-1, 4}) {
