@@ -1,4 +1,4 @@
-# Run with -P: joins HTML, STYLE and SCRIPT into one page and writes it as a C++ constant to OUTPUT. The page's own
+# Run with -P: joins HTML, STYLE and SCRIPTS into one page and writes it as a C++ constant to OUTPUT. The page's own
 # policy lets the browser run exactly this style and this script, by their hashes.
 cmake_minimum_required(VERSION 3.25)
 
@@ -23,7 +23,12 @@ endfunction()
 
 file(READ "${HTML}" page)
 file(READ "${STYLE}" style)
-file(READ "${SCRIPT}" script)
+set(script "\"use strict\";\n(() => {\n")
+foreach(part ${SCRIPTS})
+  file(READ "${part}" text)
+  string(APPEND script "${text}")
+endforeach()
+string(APPEND script "})();\n")
 base64_hash("${style}" style_hash)
 base64_hash("${script}" script_hash)
 string(REPLACE "@STYLE_HASH@" "${style_hash}" page "${page}")

@@ -18,7 +18,7 @@ _msi2imds() {
 
   COMPREPLY=()
   case $previous in
-    --config | --html | --program)
+    --config | --html | --merge | --program)
       compopt -o default # readline's own file names
       return
       ;;
@@ -37,7 +37,7 @@ _msi2imds() {
 
   case $command in
     '') words="callers check-config detach doctor flush health metrics policy retire run status verify --version" ;;
-    callers) words="--config --html --json" ;;
+    callers) words="--config --csv --html --json --merge" ;;
     check-config) words="--config --origin" ;;
     metrics) words="--config" ;;
     detach) words="--config --purge --unless-held" ;;

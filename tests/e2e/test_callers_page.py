@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """msi2imds callers: what a person sees of who calls, in a terminal and in a browser without a network."""
 
+import csv
+import io
 import json
 import re
 import time
@@ -90,14 +92,15 @@ def test_shows_who_calls(callers, page, now):
 def test_the_chart_shows_the_numbers_of_its_table(callers, page, now):
     document = plausible(now)
     page.open(callers.page_of(document))
-    assert page.count("#days svg .hit") == 35
-    assert page.count("#days svg .gap") == 2
-    expected = sum(n for row in document["callers"] for day, n in row["days"] if day > now // DAY - 35)
-    assert tiles(page)["Requests in 35 days"] == f"{expected:,}"
+    assert page.count("#days svg .hit") == 92
+    # Of the 92 days: two in between, and those before the first one.
+    assert page.count("#days svg .gap") == 2 + 92 - 46
+    expected = sum(n for row in document["callers"] for day, n in row["days"] if day > now // DAY - 92)
+    assert tiles(page)["Requests in 92 days"] == f"{expected:,}"
 
     page.click("#days summary")
     rows = page.evaluate("[...document.querySelectorAll('.days tbody tr')].map(r => [...r.cells].map(c => c.innerText))")
-    assert len(rows) == 35
+    assert len(rows) == 92
     assert sum(int(row[-1].replace(",", "")) for row in rows) == expected
     assert all(sum(int(n.replace(",", "")) for n in row[1:-1]) == int(row[-1].replace(",", "")) for row in rows)
     assert [row[0] for row in rows if "not recorded" in row[0]] != []
@@ -105,7 +108,7 @@ def test_the_chart_shows_the_numbers_of_its_table(callers, page, now):
 
 def test_a_day_tells_its_callers(callers, page, now):
     page.open(callers.page_of(plausible(now)))
-    page.hover("#days svg .hit:last-of-type")
+    page.hover("#days svg .hit")
     tip = page.text(".tooltip")
     assert "invoice-sync.service" in tip and "requests" in tip
     page.hover("h1")
@@ -183,6 +186,46 @@ def test_fits_every_screen(callers, page, width, now):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_monthly_job_is_seen_beside_one_that_asks_all_day(callers, page, now):
+    monthly = caller("billing.service", "/usr/bin/bill", lambda ago: 1 if ago % 31 == 2 else 0, {"https://x": 100}, now - 2 * DAY, days=90)
+    daily = caller("sync.service", "/usr/bin/sync", lambda ago: 40_000, {"https://x": 100}, now, days=92)
+    page.open(callers.page_of(record([monthly, daily], [[now - 91 * DAY, now]])))
+    heights = page.evaluate("[...document.querySelectorAll('#days svg .series-1')].map(bar => bar.getBoundingClientRect().height)")
+    assert len(heights) == 3 and min(heights) >= 2
+    (row,) = [text for text in page.texts(".callers tbody tr") if "billing.service" in text]
+    assert "3 of 92 days, up to 31 days apart" in row
+    page.resize(360, 700)
+    assert page.count(".callers .sparkline") == 2
+
+
+def test_numbers_have_separators_everywhere(callers, page, now):
+    busy = caller("sync.service", "/usr/bin/sync", lambda ago: 40_000, {"https://x": 100}, now, days=92)
+    page.open(callers.page_of(record([busy], [[now - 91 * DAY, now]])))
+    page.click("#days summary")
+    page.click(".callers summary")
+    assert "3,680,000 requests" in page.text("#verdict")
+    # Years have four digits.
+    assert [number for number in re.findall(r"\d{4,}", page.text()) if not number.startswith("20")] == ["4711"], "a process"
+
+
+def test_days_that_were_not_recorded_are_shown_as_such(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    assert page.count(".callers tr:first-child .sparkline .gap") == page.count("#days svg .gap")
+    page.hover("#days svg .hit:last-of-type")
+    assert "not recorded" in page.text(".tooltip")
+
+
+def test_prints_without_what_only_a_screen_needs(callers, page, now):
+    page.open(callers.page_of(plausible(now)))
+    page.print_style(True)
+    try:
+        shown = "getComputedStyle(document.querySelector('.callers summary')).display"
+        assert page.evaluate(shown) == "none"
+        assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") == "none"
+    finally:
+        page.print_style(False)
+
+
 def test_json_tells_the_verdict_and_the_callers(callers, now):
     ended = callers.run(plausible(now), "--json")
     document = json.loads(ended.stdout)
@@ -216,6 +259,15 @@ def test_a_document_that_cannot_be_read_is_an_error(callers, document, complaint
     assert ended.stdout == ""
     assert complaint in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_csv_is_a_table_of_callers(callers, now):
+    ended = callers.run(plausible(now), "--csv")
+    assert ended.returncode == 0
+    lines = list(csv.DictReader(io.StringIO(ended.stdout), strict=True))
+    assert len(lines) == 6
+    assert lines[0]["unit"] == "invoice-sync.service" and lines[0]["users"] == "svc"
+    assert lines[0]["verdict"] == "in_use" and lines[0]["last_seen"].endswith("Z")
 
 
 def test_json_and_a_page_at_once_is_wrong_usage(callers, now):

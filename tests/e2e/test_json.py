@@ -3,11 +3,13 @@
 
 import json
 import re
+import time
 
 import pytest
 
 import backends
 from extension import Extension
+from fleet_reports import report
 from legacy_port import ask
 from programs import CHECKOUT, program, run_in
 from usage_record import caller, record
@@ -63,7 +65,7 @@ def test_the_page_has_each_command(bare_host):
         return run_in(bare_host, program("msi2imds"), *command.split(), "--help").stdout
 
     commands = re.findall(r"^  ([a-z-]+) ", help_on("").split("Subcommands:")[1], re.MULTILINE)
-    assert set(DOCUMENTED) == {name for name in [*commands, "policy test"] if "--json" in help_on(name)}
+    assert set(DOCUMENTED) - {"callers --merge"} == {name for name in [*commands, "policy test"] if "--json" in help_on(name)}
 
 
 def test_status(extension, new_service, host):
@@ -92,7 +94,7 @@ def test_verify_and_retire(extension, new_service):
     assert_printed_as_documented("retire", service.run("retire", "--json"))
 
 
-def test_callers(new_service):
+def test_callers(extension, new_service):
     service = new_service()
     now = 1_800_000_000
     other = {"name": "", "requests": 3, "last_seen": now}
@@ -108,7 +110,25 @@ def test_callers(new_service):
         {**grant, kind: "x", "program_is_verified": True, "last_used": now} for kind in ("client_id", "object_id", "msi_res_id")
     ]
     service.callers_state.write_text(json.dumps(document))
-    assert_printed_as_documented("callers", service.run("callers", "--json"))
+    stopped = service.run("callers", "--json")
+    named = new_service({"waagent.root": str(extension.root)}).start().run("callers", "--json")
+    assert_printed_as_documented("callers", stopped, named)
+
+
+def test_callers_merge(bare_host, tmp_path):
+    now = int(time.time())
+    other = {"name": "", "requests": 3, "last_seen": now}
+    row = caller("a.service", "/a", lambda ago: 1, {"https://x": 100}, now, other_resources=other, other_identities=other,
+                 identities=[{"name": "x", "requests": 1, "last_seen": now}])  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(report(now, "a", [row])))
+    (tmp_path / "b.json").write_text(json.dumps(report(now, "b", recorded=[], stage=None, extension=None, group=None)))
+    (tmp_path / "c.json").write_text("nothing")
+    documented_of_callers = {
+        path: kinds for path, kinds in DOCUMENTED["callers"].items()
+        if path.startswith("callers[]") and path not in ("callers[].pid", "callers[].users[]", "callers[].users[].uid", "callers[].users[].user")
+    }  # fmt: skip
+    DOCUMENTED["callers --merge"].update(documented_of_callers)
+    assert_printed_as_documented("callers --merge", run_in(bare_host, program("msi2imds"), "callers", "--merge", tmp_path, "--json"))
 
 
 def test_policy_test(new_service):

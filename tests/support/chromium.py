@@ -132,6 +132,10 @@ class Page:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
 
+    def print_style(self, is_printed):
+        """As on paper, or as on a screen."""
+        self._call("Emulation.setEmulatedMedia", media="print" if is_printed else "")
+
     def prefer(self, scheme):
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 

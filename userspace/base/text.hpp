@@ -49,6 +49,17 @@ template <std::integral Number>
   return ec == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
+// "1,234,567"
+[[nodiscard]] inline std::string with_separators(std::uint64_t number) {
+  constexpr std::size_t kGroup = 3;
+  std::string text = std::to_string(number);
+  for (std::size_t place = text.size(); place > kGroup;) {
+    place -= kGroup;
+    text.insert(place, 1, ',');
+  }
+  return text;
+}
+
 // The value of one hexadecimal digit of either case.
 [[nodiscard]] constexpr std::optional<unsigned> hex_digit(char c) {
   if (c >= '0' && c <= '9') {

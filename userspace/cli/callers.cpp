@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
+#include "cli/fleet.hpp"
 #include "cli/silence.hpp"
 
 namespace msi2imds::cli {
@@ -38,27 +40,57 @@ int complain(const Error& error) {
   return kFailed;
 }
 
+// A report of this machine or of many, in the form that was asked for; `text` makes the one for people.
+template <typename Report>
+int show(const Report& report, const CallersOptions& options, auto text) {
+  if (!options.page.empty()) {
+    const auto written = write_page(options.page, to_page(report));
+    return written ? kGood : complain(written.error());
+  }
+  if (options.json) {
+    print_document(to_json(report));
+  } else {
+    fmt::print("{}", options.csv ? to_csv(report) : text(report));
+  }
+  return kGood;
+}
+
+// What was left out is named, whatever the form: nobody is to take a part for the whole.
+int show_fleet(const CallersOptions& options) {
+  const Fleet fleet =
+      merge_reports(options.merge, std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+  bool is_whole = true;
+  for (const LeftOut& report : fleet.left_out) {
+    fmt::print(stderr, "msi2imds: left out {}: {}\n", escape::control_characters(report.file),
+               escape::control_characters(report.reason));
+    is_whole = is_whole && !report.is_missed;
+  }
+  if (fleet.machines.empty()) {
+    fmt::print(stderr, "msi2imds: cannot show callers: there is no report of a machine\n");
+    return kFailed;
+  }
+  const int status = show(fleet, options, [](const Fleet& whole) { return to_text(whole); });
+  return is_whole ? status : kFailed;
+}
+
 }  // namespace
 
 int callers(const ConfigFile& file, const CallersOptions& options) {
+  if (!options.merge.empty()) {
+    return show_fleet(options);
+  }
   const auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
   }
-  const Result<CallersReport> report = make_report(*config);
+  Result<CallersReport> report = make_report(*config);
   if (!report) {
     return complain(report.error());
   }
-  if (!options.page.empty()) {
-    const auto written = write_page(options.page, to_page(*report));
-    return written ? kGood : complain(written.error());
+  if (options.json || options.csv || !options.page.empty()) {  // people know where they are
+    report->machine = look_at_machine(*config);
   }
-  if (options.json) {
-    print_document(to_json(*report));
-  } else {
-    fmt::print("{}", to_text(*report, columns_of_output()));
-  }
-  return kGood;
+  return show(*report, options, [](const CallersReport& one) { return to_text(one, columns_of_output()); });
 }
 
 }  // namespace msi2imds::cli

@@ -2,8 +2,28 @@
 #include "cli/callers_report.hpp"
 
 #include "base/json.hpp"
+#include "usage/document.hpp"
 
 namespace msi2imds::cli {
+
+void append_known(std::string& out, std::string_view name, std::string_view text) {
+  if (!text.empty()) {
+    usage::append_member(out, name, text);
+    return;
+  }
+  out += ",\"";
+  out += name;
+  out += "\":null";
+}
+
+void append_names(std::string& out, const Machine& machine) {
+  append_known(out, "subscription", machine.subscription);
+  append_known(out, "resource_group", machine.resource_group);
+  append_known(out, "vm", machine.vm);
+  append_known(out, "scale_set", machine.scale_set);
+  append_known(out, "stage", machine.stage);
+  append_known(out, "extension", machine.extension);
+}
 
 std::string to_json(const CallersReport& report) {
   std::string out = "{\"host\":";
@@ -12,6 +32,9 @@ std::string to_json(const CallersReport& report) {
   out += ",\"quiet_days\":" + std::to_string(report.quiet_days);
   out += ",\"running\":";
   out += report.running ? "true" : "false";
+  std::string machine;
+  append_names(machine, report.machine);
+  out += ",\"machine\":{" + machine.substr(1) + "}";
   out += ",\"verdict\":{\"kind\":";
   append_json_string(out, usage::to_string(report.verdict.kind));
   out += ",\"text\":";
@@ -26,11 +49,15 @@ std::string to_json(const CallersReport& report) {
   return out;
 }
 
-std::string to_page(const CallersReport& report) {
+std::string page_of(std::string_view json) {
   constexpr std::string_view kPlace = "@REPORT@";
   std::string page(kCallersPage);
   // Nothing in the JSON can end the element it stands in: it has no "<".
-  return page.replace(page.find(kPlace), kPlace.size(), to_json(report));
+  return page.replace(page.find(kPlace), kPlace.size(), json);
+}
+
+std::string to_page(const CallersReport& report) {
+  return page_of(to_json(report));
 }
 
 }  // namespace msi2imds::cli

@@ -14,8 +14,29 @@
 // What `msi2imds callers` shows, in its three forms. Names that callers chose are escaped for each.
 namespace msi2imds::cli {
 
+// The stages of a machine's migration (docs/MIGRATION.md), and what keeps it from them.
+namespace stage {
+inline constexpr std::string_view kObserving = "observing";
+inline constexpr std::string_view kRedirecting = "redirecting";
+inline constexpr std::string_view kRetired = "retired";  // it redirects, and the extension is gone
+inline constexpr std::string_view kNotRedirecting = "not_redirecting";  // although it is to
+inline constexpr std::string_view kStopped = "stopped";
+}  // namespace stage
+
+// What Azure calls a machine, and how far it is. What is empty is not known.
+struct Machine {
+  std::string subscription;
+  std::string resource_group;
+  std::string vm;
+  std::string scale_set;  // empty as well: it belongs to none
+  std::string stage;
+  std::string extension;  // the Azure agent's state of it, or kAbsent
+};
+inline constexpr std::string_view kAbsent = "absent";
+
 struct CallersReport {
   std::string host;
+  Machine machine;
   std::int64_t made = 0;
   std::int64_t quiet_days = 0;
   bool running = true;  // else read from the state file
@@ -30,8 +51,22 @@ struct CallersReport {
 // One HTML page that needs nothing else.
 [[nodiscard]] std::string to_page(const CallersReport& report);
 
+// A line for each caller below the names of the columns, for spreadsheets.
+[[nodiscard]] std::string to_csv(const CallersReport& report);
+
 // From the process that records, else from what the last one has left.
 [[nodiscard]] Result<CallersReport> make_report(const config::Config& config);
+
+// Asks IMDS for the machine's names, for at most two seconds, and looks how far it is.
+[[nodiscard]] Machine look_at_machine(const config::Config& config);
+
+// A member of a JSON object with a comma in front; what is empty is null.
+void append_known(std::string& out, std::string_view name, std::string_view text);
+// The members of a machine, each with a comma in front.
+void append_names(std::string& out, const Machine& machine);
+
+// The page that shows a report, a machine's or a fleet's.
+[[nodiscard]] std::string page_of(std::string_view json);
 
 // The page with @REPORT@ where the JSON belongs.
 extern const std::string_view kCallersPage;

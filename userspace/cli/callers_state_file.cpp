@@ -10,6 +10,7 @@
 #include "base/descriptors.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/callers_report.hpp"
+#include "cli/report_files.hpp"
 
 namespace msi2imds::cli {
 Result<std::string> read_state_file(const std::string& path) {
@@ -25,20 +26,7 @@ Result<std::string> read_state_file(const std::string& path) {
   if (!S_ISREG(status.st_mode)) {
     return Error::from_errno(EINVAL, "read '" + path + "', which is not a regular file");
   }
-  std::string text(usage::kMaxJson + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t count = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (count < 0 && errno != EINTR) {
-      return Error::from_errno(errno, "read '" + path + "'");
-    }
-    if (count == 0) {
-      text.resize(size);
-      return text;
-    }
-    size += count < 0 ? 0 : static_cast<std::size_t>(count);
-  }
-  return Error::from_errno(EFBIG, "read '" + path + "'");
+  return read_all(fd.get(), path, usage::kMaxJson);
 }
 
 Result<void> write_page(const std::string& path, std::string_view page) {

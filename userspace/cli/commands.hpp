@@ -89,7 +89,9 @@ int policy_test(const ConfigFile& file, const PolicyTestOptions& options);
 int metrics(const ConfigFile& file);
 
 struct CallersOptions {
+  std::vector<std::string> merge;  // reports of many machines to show as one; empty: this machine
   bool json = false;
+  bool csv = false;
   std::string page;  // where to write it; "-" is stdout, empty: nowhere
 };
 int callers(const ConfigFile& file, const CallersOptions& options);

@@ -155,11 +155,21 @@ int dispatch(int argc, char** argv) {
   CLI::App* callers_command =
       app.add_subcommand("callers", "Show who uses the legacy endpoint, and whether it can be retired");
   add_config_option(callers_command);
+  callers_command
+      ->add_option("--merge", callers_options.merge,
+                   "Show many machines as one: what callers --json has printed on each; a directory: its "
+                   ".json files")
+      ->type_name("FILE")
+      ->expected(1, CLI::detail::expected_max_vector_size);
   CLI::Option* callers_json = callers_command->add_flag("--json", callers_options.json, "Print JSON");
+  CLI::Option* callers_csv =
+      callers_command->add_flag("--csv", callers_options.csv, "Print a table for spreadsheets")
+          ->excludes(callers_json);
   callers_command
       ->add_option("--html", callers_options.page, "Write one self-contained page to FILE, - for stdout")
       ->type_name("FILE")
-      ->excludes(callers_json);
+      ->excludes(callers_json)
+      ->excludes(callers_csv);
   VerifyOptions verify_options;
   CLI::App* verify_command = app.add_subcommand(
       "verify",

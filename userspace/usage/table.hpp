@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -57,6 +58,8 @@ class Table {
   [[nodiscard]] std::string to_json() const;
   // Errc::damaged says where; Errc::newer_version is no damage.
   [[nodiscard]] static Result<Table> parse(std::string_view text);
+  // The same of a document that is JSON, whatever else it has.
+  [[nodiscard]] static Result<Table> parse_json(const boost::json::value& document);
 
   // In no order; at most one of them stands for others.
   [[nodiscard]] const std::vector<Row>& rows() const {

@@ -60,11 +60,14 @@ json::value parse_document(std::string_view text) {
   if (ec) {
     throw Damage{"document is no JSON: " + ec.message()};
   }
+  return document;
+}
+
+void check_format(const json::value& document) {
   const json::string* format = member(document, "format", "document").if_string();
   if (format == nullptr || std::string_view(*format) != kFormat) {
     throw Damage{"document is of another format"};
   }
-  return document;
 }
 
 }  // namespace
@@ -99,7 +102,15 @@ std::string Table::to_json() const {
 
 Result<Table> Table::parse(std::string_view text) {
   try {
-    const json::value document = parse_document(text);
+    return parse_json(parse_document(text));
+  } catch (const Damage& damage) {
+    return Error(Errc::damaged, damage.what);
+  }
+}
+
+Result<Table> Table::parse_json(const json::value& document) {
+  try {
+    check_format(document);
     const std::int64_t version = parse_number(member(document, "version", "document"), kMaxTime, "version");
     if (version > kVersion) {
       return Error(Errc::newer_version, "read format " + std::to_string(version) + " of callers");

@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/text.hpp"
 #include "usage/coverage.hpp"
 #include "usage/rhythm.hpp"
 
@@ -17,7 +18,7 @@ constexpr std::int64_t kMinute = 60;
 constexpr std::int64_t kHour = 60 * kMinute;
 
 std::string amount(std::uint64_t number, const std::string& noun) {
-  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+  return with_separators(number) + " " + noun + (number == 1 ? "" : "s");
 }
 
 std::vector<const Row*> callers_since(const Table& table, std::int64_t start) {
