@@ -18,7 +18,7 @@ _msi2imds() {
 
   COMPREPLY=()
   case $previous in
-    --config | --html | --merge | --program)
+    --config | --html | --merge | --output | --program)
       compopt -o default # readline's own file names
       return
       ;;
@@ -36,7 +36,7 @@ _msi2imds() {
   esac
 
   case $command in
-    '') words="callers check-config detach doctor flush health metrics policy retire run status verify --version" ;;
+    '') words="callers check-config detach doctor flush health metrics policy retire run status support verify --version" ;;
     callers) words="--config --csv --html --json --merge" ;;
     check-config) words="--config --origin" ;;
     metrics) words="--config" ;;
@@ -47,6 +47,7 @@ _msi2imds() {
     "policy test") words="--cgroup --config --container --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;
     run) words="--config --observe" ;;
     status) words="--config --json --wait" ;;
+    support) words="--config --output" ;;
     verify) words="--config --identity --json --resource" ;;
     *) return ;;
   esac

@@ -71,7 +71,7 @@ def test_help_and_version_as_words(msi2imds):
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["help", "run"], ["version"], ["status", "--json"], ["check-config"], ["callers"], ["doctor"], ["flush"], ["metrics"],
-     ["policy", "test", "--uid", "0", "--resource", "https://x"], ["retire"], ["verify"]],
+     ["policy", "test", "--uid", "0", "--resource", "https://x"], ["retire"], ["support", "--output", "-"], ["verify"]],
     ids=" ".join,
 )  # fmt: skip
 def test_output_that_cannot_be_written_is_a_failure(service, host, arguments):

@@ -54,7 +54,8 @@ struct Stdio {
     std::string language = "LC_ALL=C";
     const std::array<char*, 2> environment = {language.data(), nullptr};
     for (const char* directory : kDirectories) {
-      (void)::execve((directory + program).c_str(), arguments.data(), environment.data());
+      const std::string path = program.starts_with('/') ? program : directory + program;
+      (void)::execve(path.c_str(), arguments.data(), environment.data());
       if (errno != ENOENT) {
         reason = errno;
       }

@@ -25,9 +25,10 @@ class CommandRunner {
   CommandRunner& operator=(const CommandRunner&) = delete;
   virtual ~CommandRunner() = default;
 
-  // Runs `program` (looked for in the system's directories) with `input` on stdin and waits for its end.
-  // Fails with ENOENT when there is no such program, with ETIMEDOUT when it was killed because it took too
-  // long, and with EMSGSIZE when it wrote more than anybody should read. Cancelled, it kills the program.
+  // Runs `program` (a path, or a name to look for in the system's directories) with `input` on stdin and
+  // waits for its end. Fails with ENOENT when there is no such program, with ETIMEDOUT when it was killed
+  // because it took too long, and with EMSGSIZE when it wrote more than anybody should read. Cancelled, it
+  // kills the program.
   [[nodiscard]] virtual asio::awaitable<Result<CommandResult>> run(std::string program,
                                                                    std::vector<std::string> arguments,
                                                                    std::string input) = 0;

@@ -116,6 +116,12 @@ struct DoctorOptions {
 // Says what this machine can do and what stands in the way; success: no error was found, and all was seen.
 int doctor(const ConfigFile& file, const DoctorOptions& options);
 
+struct SupportOptions {
+  std::string output;  // "-" is stdout, empty: a new file in the current directory
+};
+// Gathers what is needed to find a fault from afar, without secrets, in one archive.
+int support(const ConfigFile& file, const SupportOptions& options);
+
 struct DetachOptions {
   bool unless_held = false;  // leave all as it is while somebody listens for the next process
   bool purge = false;        // take back the discovery file as well

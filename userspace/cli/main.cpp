@@ -193,6 +193,14 @@ int dispatch(int argc, char** argv) {
       "doctor", "Say what this machine can do and what stands in the way; exit 1 on an error");
   add_config_option(doctor_command);
   doctor_command->add_flag("--json", doctor_options.json, "Print JSON");
+  SupportOptions support_options;
+  CLI::App* support_command =
+      app.add_subcommand("support", "Gather what is needed to find a fault, without secrets, in one archive");
+  add_config_option(support_command);
+  support_command
+      ->add_option("--output", support_options.output,
+                   "The new file, - for stdout (default: msi2imds-support-HOST-TIME.tar)")
+      ->type_name("FILE");
   DetachOptions detach_options;
   CLI::App* detach_command =
       app.add_subcommand("detach", "Stop msi2imds, and remove whatever of it is in the kernel");
@@ -249,6 +257,9 @@ int dispatch(int argc, char** argv) {
   }
   if (*doctor_command) {
     return doctor(file, doctor_options);
+  }
+  if (*support_command) {
+    return support(file, support_options);
   }
   if (*detach_command) {
     return detach(file, detach_options);

@@ -50,6 +50,12 @@ TEST(SystemCommandRunnerTest, PassesArgumentsAsTheyAre) {
   EXPECT_EQ(result->output, "a b $HOME * ; \n");
 }
 
+TEST(SystemCommandRunnerTest, StartsAProgramByItsPath) {
+  const auto result = run_to_end(SystemCommandRunner().run("/proc/self/exe", {"--gtest_list_tests"}, {}));
+  ASSERT_TRUE(result);
+  EXPECT_NE(result->output.find("StartsAProgramByItsPath"), std::string::npos);
+}
+
 TEST(SystemCommandRunnerTest, GivesTheProgramNothingOfOurEnvironment) {
   ::setenv("LD_DEBUG_OUTPUT", "/nowhere", 1);
   const auto result = run_to_end(SystemCommandRunner().run("env", {}, {}));
