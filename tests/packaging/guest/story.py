@@ -147,6 +147,13 @@ def ask():
     return claims.get("answered_by", "msi2imds")
 
 
+def check_health(status, beginning):
+    """What `msi2imds health` ends with, and what its one line begins with."""
+    ended = subprocess.run(["msi2imds", "health"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    is_told = ended.returncode == status and ended.stdout.startswith(beginning) and ended.stdout.count("\n") == 1
+    check(is_told, f"expected {status} and {beginning!r}, health said {ended.returncode}: {ended.stdout}{ended.stderr}")
+
+
 class Clients:
     """Ask for tokens in connections of their own, from entry to exit."""
 
@@ -280,6 +287,7 @@ def comes_up(package, old, _):
     check(states("is-enabled") == ["enabled", "enabled", "disabled"], f"enabled: {states('is-enabled')}")
     wait_for_service()
     check(ask() == "msi2imds", "the legacy client gets no token")
+    check_health(0, "healthy: intercepting with ")
 
 
 def came_from_the_signed_repository(_, old, __):
@@ -347,6 +355,39 @@ def configuration_that_is_not_understood_is_no_outage(package, _, new):
     wait_for_service()
 
 
+def health_tells_what_is_wrong(*_):
+    """Each of the main faults, and that it is over."""
+    healthy = (0, "healthy: intercepting with ")
+    check(ask() == "msi2imds", "the legacy client gets no token")
+    check_health(*healthy)
+    run("systemctl", "kill", "--signal=SIGKILL", "msi2imds.service")
+    wait_for_service()
+    check_health(*healthy)
+    run("systemctl", "stop", *UNITS)
+    check_health(1, "not healthy: msi2imds is not running (")
+    run("systemctl", "start", OBSERVER)  # it steps aside, since serving is enabled
+    check_health(1, "not healthy: msi2imds is not running (")
+    run("systemctl", "start", "msi2imds")
+    wait_for_service()
+    run("nft", "add table ip story; add chain ip story out { type nat hook output priority -150; };"
+        f" add rule ip story out tcp dport {EXTENSION_PORT} redirect to :9")  # fmt: skip
+    try:
+        check_health(1, "not healthy: ")
+    finally:
+        run("nft", "delete", "table", "ip", "story")
+    wait_for_service()
+    SITE.write_text("[imds]\ndeadline = 1\n")
+    run("systemctl", "reload", "msi2imds")
+    with without_imds():
+        run("msi2imds", "flush")
+        check(ask() == "nobody", "somebody gave a token without IMDS")
+        check_health(1, "not healthy: the last request to IMDS failed: ")
+    SITE.unlink()
+    run("systemctl", "reload", "msi2imds")
+    wait_until(lambda: ask() == "msi2imds", "IMDS answers again")
+    check_health(*healthy)
+
+
 def removal_detaches_everything(package, *_):
     package.remove()
     check(not processes(), "msi2imds still runs")
@@ -373,6 +414,7 @@ def installing_starts_and_enables_nothing(package, old, _):
         package.install(old)
         check(states("is-active") == ["inactive"] * 3, "a unit was started")
         check(states("is-enabled") == ["disabled"] * 3, "a unit was enabled")
+        check_health(1, "not healthy: msi2imds is not running (")
         run("systemctl", "preset", *UNITS, OBSERVER)
         check(states("is-enabled") == ["disabled"] * 3, "the preset enables a unit")
         traces = [trace for trace in kernel_traces() if not trace.startswith("listener")]
@@ -385,8 +427,10 @@ def starting_takes_over_and_stopping_gives_back(*_):
         run("systemctl", "start", "msi2imds")
         wait_for_service()
         check(ask() == "msi2imds", "the extension is still asked")
+        check_health(0, "healthy: intercepting with ")
         run("systemctl", "stop", *UNITS)
         check(ask() == "extension", "the extension is not asked any more")
+        check_health(1, "not healthy: msi2imds is not running (")
 
 
 def enabling_and_starting_serves(*_):
@@ -403,6 +447,8 @@ def upgrade_restarts_the_observer_alone(package, _, new):
     package.install(new)
     check(states("is-active") == ["inactive", "inactive", "active"], f"active: {states('is-active')}")
     check(shown(OBSERVER, "MainPID") != pid, "the old version still observes")
+    wait_until(lambda: '"observing":true' in output_of("msi2imds", "status", "--json"), "the observer answers")
+    check_health(0, "healthy: observing")
 
 
 def purge_of_a_running_service_leaves_nothing(package, *_):
@@ -425,7 +471,7 @@ STEPS = {
     "apt": [
         comes_up, came_from_the_signed_repository, tampered_repository_is_refused, restart_loses_nothing,
         upgrade_loses_nothing, downgrade_loses_nothing, configuration_that_is_not_understood_is_no_outage,
-        removal_detaches_everything, purge_leaves_nothing, installing_starts_and_enables_nothing,
+        health_tells_what_is_wrong, removal_detaches_everything, purge_leaves_nothing, installing_starts_and_enables_nothing,
         starting_takes_over_and_stopping_gives_back, upgrade_restarts_the_observer_alone,
         purge_of_a_running_service_leaves_nothing,
     ],
