@@ -9,7 +9,7 @@ from programs import CHECKOUT
 
 PACKAGES = CHECKOUT / "build" / "packages"
 DOCUMENTS = {
-    **{name: f"docs/{name}" for name in ("MIGRATION.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")},
+    **{name: f"docs/{name}" for name in ("FLEET.md", "MIGRATION.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")},
     **{f"examples/{name}": f"packaging/fleet/{name}" for name in ("alerts.yml", "grafana-dashboard.json")},
 }
 # How each prints one file; no two versions lie side by side.
