@@ -18,30 +18,28 @@ using Cells = std::array<std::string, kColumns>;
 constexpr std::array<std::string_view, kColumns> kTitles = {"UNIT", "PROGRAM", "USERS", "REQUESTS",
                                                             "LAST SEEN"};
 using ColumnWidths = std::array<std::size_t, kColumns>;
-constexpr ColumnWidths kUsualWidths = {30, 24, 14, 10, 14};  // with the blanks in between, 100 columns
-constexpr std::size_t kUsualLine = 100;
+constexpr std::size_t kNarrowest = 80;
+constexpr std::size_t kBlanks = 2 * (kColumns - 1);  // between columns
+constexpr std::size_t kMostForUsers = 14;
 constexpr std::size_t kUnitColumn = 0;
 constexpr std::size_t kProgramColumn = 1;
 constexpr std::size_t kUsersColumn = 2;
 constexpr std::size_t kRequestsColumn = 3;
 
-struct Layout {
-  std::size_t line = kWhole;
-  ColumnWidths most = {kWhole, kWhole, kWhole, kWhole, kWhole};
-};
-
-// The names have what the line leaves to them.
-Layout layout_for(std::optional<std::size_t> columns) {
-  constexpr std::size_t kNarrowest = 80;
-  if (!columns) {
-    return {};
+// What the other columns leave of the line goes to the names: five parts of nine to units, and what one of
+// the two does not need to the other.
+void fit_names(ColumnWidths& widths, std::size_t line) {
+  std::size_t room = line - kBlanks;
+  for (std::size_t i = kUsersColumn; i < kColumns; ++i) {
+    room -= widths[i];
   }
-  Layout layout{.line = std::max(*columns, kNarrowest), .most = kUsualWidths};
-  const std::size_t names =
-      layout.line - (kUsualLine - kUsualWidths[kUnitColumn] - kUsualWidths[kProgramColumn]);
-  layout.most[kUnitColumn] = (names * 5 + 4) / 9;
-  layout.most[kProgramColumn] = names - layout.most[kUnitColumn];
-  return layout;
+  std::size_t& unit = widths[kUnitColumn];
+  std::size_t& program = widths[kProgramColumn];
+  if (unit + program > room) {
+    const std::size_t share = (room * 5 + 4) / 9;
+    unit = std::min(unit, std::max(share, room - std::min(program, room)));
+    program = room - unit;
+  }
 }
 
 // Takes out the middle: what a path begins and ends with tells most.
@@ -74,22 +72,19 @@ std::string or_dash(const std::string& text) {
   return text.empty() ? "-" : escape::control_characters(text);
 }
 
-Cells cells_of(const usage::Row& row, std::int64_t now, const ColumnWidths& most) {
-  Cells cells = {row.is_others ? "(other callers)" : or_dash(row.unit.empty() ? row.cgroup : row.unit),
-                 or_dash(row.program.empty() ? row.comm : row.program), users_of(row, most[kUsersColumn]),
-                 std::to_string(row.requests), usage::ago(row.last_seen, now)};
-  for (std::size_t i = 0; i < kColumns; ++i) {
-    cells[i] = fit(std::move(cells[i]), most[i]);
-  }
-  return cells;
+Cells cells_of(const usage::Row& row, std::int64_t now, std::size_t most_for_users) {
+  return {row.is_others ? "(other callers)" : or_dash(row.unit.empty() ? row.cgroup : row.unit),
+          or_dash(row.program.empty() ? row.comm : row.program), users_of(row, most_for_users),
+          std::to_string(row.requests), usage::ago(row.last_seen, now)};
 }
 
 std::string line_of(const Cells& cells, const ColumnWidths& widths) {
   std::string line;
   for (std::size_t i = 0; i < kColumns; ++i) {
     line += i == 0 ? "" : "  ";
-    line += i == kRequestsColumn ? fmt::format("{:>{}}", cells[i], widths[i])
-                                 : fmt::format("{:<{}}", cells[i], widths[i]);
+    const std::string cell = fit(cells[i], widths[i]);
+    line += i == kRequestsColumn ? fmt::format("{:>{}}", cell, widths[i])
+                                 : fmt::format("{:<{}}", cell, widths[i]);
   }
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
@@ -143,14 +138,14 @@ std::string resources_of(const usage::Row& row, std::size_t width) {
 }  // namespace
 
 std::string to_text(const CallersReport& report, std::optional<std::size_t> columns) {
-  const Layout layout = layout_for(columns);
+  const std::size_t line = columns ? std::max(*columns, kNarrowest) : kWhole;
   const auto rows = report.table.latest_first();
   std::vector<Cells> table;
   Cells titles;
   std::copy(kTitles.begin(), kTitles.end(), titles.begin());
   table.push_back(titles);
   for (const usage::Row* row : rows) {
-    table.push_back(cells_of(*row, report.made, layout.most));
+    table.push_back(cells_of(*row, report.made, columns ? kMostForUsers : kWhole));
   }
   ColumnWidths widths{};
   for (const Cells& cells : table) {
@@ -158,15 +153,15 @@ std::string to_text(const CallersReport& report, std::optional<std::size_t> colu
       widths[i] = std::max(widths[i], cells[i].size());
     }
   }
+  fit_names(widths, line);
 
   std::string text;
   if (!rows.empty()) {
     text += line_of(table[0], widths);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], layout.line) +
-              resources_of(*rows[i], layout.line);
+      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], line) + resources_of(*rows[i], line);
       if (!rows[i]->unknown_because.empty()) {
-        text += wrapped({"not known: " + escape::control_characters(rows[i]->unknown_because)}, layout.line);
+        text += wrapped({"not known: " + escape::control_characters(rows[i]->unknown_because)}, line);
       }
     }
     text += "\n";

@@ -112,9 +112,30 @@ TEST(CallersTextTest, WithoutATerminalNamesAreWhole) {
   EXPECT_NE(text.find(resource + " 1\n"), std::string::npos) << text;
 }
 
+// 80 columns have room for it: nothing is kept free for longer users or numbers than there are.
+TEST(CallersTextTest, NamesHaveWhatTheOtherColumnsDoNotNeed) {
+  usage::Table table(usage::kNow - usage::kDay);
+  usage::ask(table, usage::a_caller("azure-backup-agent.service", "/usr/lib/backup/agent"), usage::kNow,
+             "https://x");
+  EXPECT_NE(to_text(report_of(std::move(table)), 80)
+                .find("azure-backup-agent.service  /usr/lib/backup/agent  app           1  just now\n"),
+            std::string::npos);
+}
+
+TEST(CallersTextTest, WhatOneNameDoesNotNeedIsTheOthers) {
+  const std::string longest(42, 'n');
+  for (const bool is_unit_long : {true, false}) {
+    usage::Table table(usage::kNow - usage::kDay);
+    usage::ask(table, usage::a_caller(is_unit_long ? longest : "u", is_unit_long ? "/p" : longest),
+               usage::kNow, "https://x");
+    EXPECT_NE(to_text(report_of(std::move(table)), 80).find(longest + "  "), std::string::npos)
+        << is_unit_long;
+  }
+}
+
 TEST(CallersTextTest, AWideTerminalShowsLongerNames) {
   usage::Table table(usage::kNow - usage::kDay);
-  const std::string program = "/usr/local/lib/backup/bin/" + std::string(30, 'p');
+  const std::string program = "/usr/local/lib/backup/bin/" + std::string(50, 'p');
   usage::ask(table, usage::a_caller("backup.service", program), usage::kNow, "https://x");
   const CallersReport report = report_of(std::move(table));
   const std::string cell = "  " + program + "  ";  // the verdict names it as well
