@@ -430,3 +430,20 @@ def test_without_root_beside_a_running_service(service):
     document = json.loads(service.run_as_stranger("doctor", "--json").stdout)
     assert document["worst"] is None
     assert {finding["check"] for finding in document["findings"] if finding["level"] is None} >= {"machine", "backend", "proxy"}
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_our_rules_without_a_server_are_named(emulator, new_service, host, backend):
+    """As after a firewall's saved rules were loaded: callers are refused, and doctor says by what."""
+    text = "and nobody listens on port 342, where they lead: callers are refused"
+    service = new_service({"redirect.backend": backend}).start()
+    save, load = {"nftables": (["nft", "list", "ruleset"], ["nft", "-f", "-"]),
+                  "iptables": (["iptables-save"], ["iptables-restore"])}[backend]  # fmt: skip
+    rules = run_in(host, *save).stdout
+    doctor = Doctor(service)
+    assert not [finding for finding in doctor.findings() if text in finding["text"]]
+    assert service.stop() == 0
+    subprocess.run(host.command(*load), input=rules, text=True, check=True)
+    assert doctor.level(text) == "error"
+    assert service.run("detach").returncode == 0
+    assert not [finding for finding in doctor.findings() if text in finding["text"]]

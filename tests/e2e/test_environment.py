@@ -532,6 +532,19 @@ def test_a_port_that_somebody_else_has_taken_is_told(emulator, new_service, host
         squatter.stdout.close()
 
 
+@pytest.mark.parametrize("who", ["supervisor", "responder"])
+def test_which_process_hangs_is_told(service, who):
+    """By status, health and doctor, each with the process that does not answer."""
+    os.kill(service.pid if who == "supervisor" else service.responder(), signal.SIGSTOP)
+    try:
+        said = {command: service.run(command).stdout for command in ("status", "health", "doctor")}
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
+    for command, text in said.items():
+        assert f"si2imds runs, but its {who} does not answer" in text, f"{command}: {text}"
+    assert "msi2imds makes it when it starts" not in said["doctor"]
+
+
 def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
     named = re.findall(r'^msi2imds_shortcoming\{what="(\w+)"\} 0$', service.run("metrics").stdout, re.MULTILINE)
     documented = re.findall(r"^\| `(\w+)` \|", (CHECKOUT / "docs" / "monitoring.md").read_text(), re.MULTILINE)

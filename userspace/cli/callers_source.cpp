@@ -7,6 +7,7 @@
 #include "admin/status.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/silence.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -15,11 +16,6 @@ struct Document {
   std::string json;
   bool running = true;
 };
-
-bool nobody_listens(const Error& error) {
-  return error.code() == boost::system::errc::no_such_file_or_directory ||
-         error.code() == boost::system::errc::connection_refused;
-}
 
 // From the process that records, else what the last one has left.
 Result<Document> find_document(const config::Config& config) {

@@ -4,6 +4,10 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <chrono>
+
+#include "admin/client.hpp"
+#include "admin/status.hpp"
 #include "base/command.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
@@ -14,6 +18,18 @@
 #include "waagent/ports.hpp"
 
 namespace msi2imds::cli {
+namespace {
+
+// Why a msi2imds that runs does not say how it is; empty: it does, or none runs, or we may not ask.
+std::string silence_of(const std::string& admin_socket) {
+  constexpr std::chrono::seconds kPatience{2};
+  const auto status = admin::get(admin_socket, std::string(admin::kStatusTarget), kPatience);
+  return status || is_forbidden(status.error()) || nobody_listens(status.error())
+             ? std::string()
+             : explain_silence(status.error(), admin_socket);
+}
+
+}  // namespace
 
 int doctor(const ConfigFile& file, const DoctorOptions& options) {
   auto config = file.load_or_complain();
@@ -24,13 +40,16 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
   const Result<CallersReport> callers = make_report(*config);
   const usage::Table nobody;
   const bool may_ask = callers || !is_forbidden(callers.error());
-  const std::optional<bool> is_running = may_ask ? std::optional(callers && callers->running) : std::nullopt;
+  const std::string silence = silence_of(config->admin.socket);
+  const std::optional<bool> is_running =
+      may_ask ? std::optional((callers && callers->running) || !silence.empty()) : std::nullopt;
   SystemCommandRunner commands;
   const doctor::Host host{.config = *config,
                           .plan = supervisor::redirect_plan(*config),
                           .callers = callers ? callers->table : nobody,
                           .knows_callers = may_ask,
                           .is_running = is_running,
+                          .silence = silence,
                           .is_root = ::geteuid() == 0,
                           .root = {},
                           .commands = commands};

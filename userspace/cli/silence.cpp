@@ -4,12 +4,15 @@
 #include <fmt/core.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <vector>
 
+#include "admin/client.hpp"
+#include "admin/status.hpp"
 #include "supervisor/running_process.hpp"
 
 namespace msi2imds::cli {
@@ -68,6 +71,12 @@ std::string who_lacks_descriptors(const std::string& admin_socket) {
   return "";
 }
 
+// To a question that it does not pass on to the supervisor.
+bool does_responder_answer(const std::string& admin_socket) {
+  constexpr std::chrono::milliseconds kPatience{1000};
+  return admin::get(admin_socket, std::string(admin::kArrivedTarget) + "127.0.0.1:1", kPatience).has_value();
+}
+
 }  // namespace
 
 bool is_forbidden(const Error& error) {
@@ -75,18 +84,24 @@ bool is_forbidden(const Error& error) {
          error.code() == boost::system::errc::operation_not_permitted;
 }
 
+bool nobody_listens(const Error& error) {
+  return error.code() == boost::system::errc::no_such_file_or_directory ||
+         error.code() == boost::system::errc::connection_refused;
+}
+
 std::string with_advice(const Error& error) {
   return error.message() + (is_forbidden(error) ? "; use sudo, or be in the responder's group" : "");
 }
 
 std::string explain_silence(const Error& error, const std::string& admin_socket) {
-  const auto& code = error.code();
-  if (code == boost::system::errc::no_such_file_or_directory ||
-      code == boost::system::errc::connection_refused) {
+  if (nobody_listens(error)) {
     return "msi2imds is not running (cannot " + error.message() + ")";
   }
   if (is_forbidden(error)) {
     return "cannot " + with_advice(error);
+  }
+  if (does_responder_answer(admin_socket)) {
+    return "msi2imds runs, but its supervisor does not answer its responder";
   }
   return "msi2imds runs, but its responder does not answer (cannot " + error.message() + ")" +
          who_lacks_descriptors(admin_socket);

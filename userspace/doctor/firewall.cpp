@@ -3,7 +3,9 @@
 
 #include "base/run_to_end.hpp"
 #include "redirect/foreign_rules.hpp"
+#include "redirect/loaded_rules.hpp"
 #include "redirect/redirector.hpp"
+#include "redirect/rival.hpp"
 #include "redirect/saved_rules.hpp"
 
 namespace msi2imds::doctor {
@@ -38,6 +40,22 @@ void add_filter(const std::string& rule, const std::string& backend, std::uint16
   }
 }
 
+// Where the service manager holds the sockets, connections wait in them.
+void add_ours_without_server(const Host& host, Findings& findings) {
+  const Result<bool> is_served = redirect::does_another_listen_on(host.config.redirect.listen_port);
+  if (!is_served || *is_served) {
+    return;
+  }
+  const std::string place = run_to_end(redirect::where_ours_are_loaded(host.commands, host.root.proc));
+  if (!place.empty()) {
+    findings.push_back(error(kFirewallCheck,
+                             "Rules of msi2imds are loaded (" + place + "), and nobody listens on port " +
+                                 std::to_string(host.config.redirect.listen_port) +
+                                 ", where they lead: callers are refused.",
+                             "Either start msi2imds, or take them away: msi2imds detach."));
+  }
+}
+
 }  // namespace
 
 Findings check_firewall(const Host& host, const std::string& backend) {
@@ -56,6 +74,7 @@ Findings check_firewall(const Host& host, const std::string& backend) {
   if (!notrack.empty()) {
     add_notrack(notrack, backend, findings);
   }
+  add_ours_without_server(host, findings);
   for (const std::string& file : redirect::files_with_our_rules(host.root.etc)) {
     findings.push_back(warning(kFirewallCheck,
                                file + " holds rules of msi2imds, which were saved while they were in force.",

@@ -24,6 +24,7 @@ struct Host {
   const usage::Table& callers;             // empty where nothing was recorded
   bool knows_callers = true;               // else we may not ask for them
   std::optional<bool> is_running = false;  // msi2imds; nothing: not known
+  std::string silence = {};                // why it does not say how it is, though it runs; empty: it does
   bool is_root = true;                     // we are
   Root root = {};
   CommandRunner& commands;

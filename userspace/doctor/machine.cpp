@@ -104,6 +104,10 @@ Findings check_machine(const Host& host, const Result<migration::ReachedImds>& i
   findings.push_back(
       ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));
   findings.push_back(service_manager(host));
+  if (!host.silence.empty()) {
+    findings.push_back(error(kMachineCheck, "M" + host.silence.substr(1) + ".",
+                             "Its log may say why; systemctl restart msi2imds replaces it."));
+  }
   if (imds && imds->instance) {
     findings.push_back(azure_name(*imds->instance));
   }

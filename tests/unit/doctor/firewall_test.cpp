@@ -31,7 +31,11 @@ TEST_F(FirewallTest, AsksIptablesWhereItHasARawTable) {
 TEST_F(FirewallTest, AsksIptablesForNoTableThatIsNotThere) {
   write("proc/net/ip_tables_names", "nat\n");
   (void)check_firewall(host(), "iptables");
-  EXPECT_EQ(commands.calls, std::vector<std::string>{"nft ruleset"});
+  EXPECT_EQ(std::ranges::count(commands.calls, "iptables -S"), 1);  // for rules of ours, in the nat table
+  write("proc/net/ip_tables_names", "");
+  commands.calls.clear();
+  (void)check_firewall(host(), "iptables");
+  EXPECT_EQ(std::ranges::count(commands.calls, "iptables -S"), 0);
 }
 
 constexpr const char* kFilter =
@@ -49,6 +53,22 @@ TEST_F(FirewallTest, SaysWithWhichBackendsAFilterBinds) {
   for (const char* backend : {"sk_lookup", "listen"}) {
     EXPECT_EQ(find(check_firewall(host(), backend), "(tcp dport 50342").level, Level::ok) << backend;
   }
+}
+
+// In the tests' own network namespace, nobody listens on that port.
+TEST_F(FirewallTest, NamesOurRulesThatLeadToNobody) {
+  constexpr const char* kText = "and nobody listens on port 1, where they lead";
+  config.redirect.listen_port = 1;
+  commands.outputs["nft"] = "table ip msi2imds {\n\tchain output {\n\t}\n}\n";
+  EXPECT_EQ(find(check_firewall(host(), "nftables"), kText).level, Level::error);
+  commands.outputs["nft"] = "table ip6 nat {\n\tchain MSI2IMDS {\n\t}\n}\n";
+  EXPECT_EQ(find(check_firewall(host(), "nftables"), kText).level, Level::error);
+  commands.outputs["nft"] = "table ip msi2imds_closing {\n}\ntable inet msi2imds_nat_12345678 {\n}\n";
+  EXPECT_EQ(check_firewall(host(), "nftables"), Findings());
+  commands.outputs["ip6tables"] = "-P OUTPUT ACCEPT\n-N MSI2IMDS\n";
+  write("proc/net/ip6_tables_names", "nat\n");
+  EXPECT_NE(find(check_firewall(host(), "nftables"), kText).text.find("ip6tables, chain MSI2IMDS"),
+            std::string::npos);
 }
 
 TEST_F(FirewallTest, NamesFilesInWhichOurRulesWereSaved) {
