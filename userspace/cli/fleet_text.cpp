@@ -11,18 +11,18 @@
 namespace msi2imds::cli {
 namespace {
 
-using Cells = std::vector<std::string>;
+using Fields = std::vector<std::string>;
 
 // Columns as wide as their longest cell, numbers (`right` names their columns) to the right.
-std::string lay_out(const std::vector<Cells>& rows, const std::vector<std::size_t>& right) {
+std::string lay_out(const std::vector<Fields>& rows, const std::vector<std::size_t>& right) {
   std::vector<std::size_t> widths(rows.front().size());
-  for (const Cells& cells : rows) {
+  for (const Fields& cells : rows) {
     for (std::size_t i = 0; i < cells.size(); ++i) {
       widths[i] = std::max(widths[i], cells[i].size());
     }
   }
   std::string text;
-  for (const Cells& cells : rows) {
+  for (const Fields& cells : rows) {
     std::string line;
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const bool is_right = std::ranges::find(right, i) != right.end();
@@ -44,7 +44,7 @@ std::string day_of(std::int64_t time) {
   return time == 0 ? "-" : usage::day(time);
 }
 
-Cells cells_of(const FleetCaller& caller, std::int64_t now) {
+Fields cells_of(const FleetCaller& caller, std::int64_t now) {
   const usage::Row& row = caller.row;
   return {row.is_others ? "(other callers)" : shown(row.unit.empty() ? row.cgroup : row.unit),
           shown(row.program.empty() ? row.comm : row.program),
@@ -55,7 +55,7 @@ Cells cells_of(const FleetCaller& caller, std::int64_t now) {
           with_separators(row.requests)};
 }
 
-Cells cells_of(const FleetMachine& machine, std::int64_t now) {
+Fields cells_of(const FleetMachine& machine, std::int64_t now) {
   const bool is_named = !machine.machine.vm.empty();
   return {shown(is_named ? machine.machine.vm : machine.host),
           shown(machine.machine.resource_group),
@@ -71,14 +71,14 @@ Cells cells_of(const FleetMachine& machine, std::int64_t now) {
 std::string to_text(const Fleet& fleet) {
   std::string text;
   if (!fleet.callers.empty()) {
-    std::vector<Cells> rows{{"UNIT", "PROGRAM", "MACHINES", "SINCE", "LAST SEEN", "DAYS", "REQUESTS"}};
+    std::vector<Fields> rows{{"UNIT", "PROGRAM", "MACHINES", "SINCE", "LAST SEEN", "DAYS", "REQUESTS"}};
     for (const FleetCaller& caller : fleet.callers) {
       rows.push_back(cells_of(caller, fleet.made));
     }
     text += lay_out(rows, {2, 5, 6});
   }
   if (!fleet.machines.empty()) {
-    std::vector<Cells> rows{
+    std::vector<Fields> rows{
         {"MACHINE", "RESOURCE GROUP", "STAGE", "EXTENSION", "VERDICT", "LAST REQUEST", "NEXT"}};
     for (const FleetMachine& machine : fleet.machines) {
       rows.push_back(cells_of(machine, fleet.made));
