@@ -29,7 +29,8 @@ UniqueFd open_process(pid_t pid) {
 }
 
 // The process still runs, so its number still means it; the clues tell that it dialled just now.
-SerializedIdentity KnownCallers::find(const caller::Clues& question) {
+SerializedIdentity KnownCallers::find(const caller::Clues& question,
+                                      std::chrono::steady_clock::time_point now) {
   const auto known = question.pid == 0 || question.is_fresh ? known_.end() : known_.find(question.pid);
   if (known == known_.end()) {
     return nullptr;
@@ -39,12 +40,13 @@ SerializedIdentity KnownCallers::find(const caller::Clues& question) {
   same.inode = question.inode;
   same.cookie = question.cookie;
   const bool is_valid = same == question && known->second.started <= question.dialled_at &&
-                        std::chrono::steady_clock::now() - known->second.read < kKnownAge &&
-                        still_runs(known->second.process);
+                        now - known->second.read < kKnownAge &&
+                        (known->second.seen == now || still_runs(known->second.process));
   if (!is_valid) {
     known_.erase(known);
     return nullptr;
   }
+  known->second.seen = now;
   return known->second.identity;
 }
 
@@ -60,6 +62,7 @@ void KnownCallers::keep(const caller::Clues& question, SerializedIdentity identi
                           .identity = std::move(identity),
                           .started = started,
                           .read = std::chrono::steady_clock::now(),
+                          .seen = {},
                           .process = std::move(process)};
 }
 

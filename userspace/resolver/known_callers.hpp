@@ -24,8 +24,10 @@ using SerializedIdentity = std::shared_ptr<const std::string>;
 // that, an exec may go unnoticed where no rule depends on the program.
 class KnownCallers {
  public:
-  // Nothing, if that process is not known, has ended, or was asked about with other clues.
-  [[nodiscard]] SerializedIdentity find(const caller::Clues& question);
+  // Nothing, if that process is not known, has ended, or was asked about with other clues. Whether it still
+  // runs is looked at once for all questions with the same `now`, by which they have all been asked.
+  [[nodiscard]] SerializedIdentity find(const caller::Clues& question,
+                                        std::chrono::steady_clock::time_point now);
 
   // `process` was opened before its details were read, so that they are its own if it still runs; without it
   // nothing is kept. It has run since `started` (0: unknown), on the clock of caller::Clues::dialled_at.
@@ -38,6 +40,7 @@ class KnownCallers {
     SerializedIdentity identity;
     std::int64_t started = 0;
     std::chrono::steady_clock::time_point read;
+    std::chrono::steady_clock::time_point seen;  // running
     UniqueFd process;
   };
 

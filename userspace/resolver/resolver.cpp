@@ -41,8 +41,9 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   const auto together = std::make_shared<Together>(io_);
   together->identities.resize(questions.size());
   drop_what_is_over(hanging_);
+  const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    together->identities[i] = known_.find(questions[i]);
+    together->identities[i] = known_.find(questions[i], now);
     if (!together->identities[i]) {
       begin(questions[i], together, i);
     }
