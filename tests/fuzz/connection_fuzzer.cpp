@@ -87,10 +87,8 @@ Outcome read_in_pieces(std::string_view bytes, std::size_t size) {
   http::Deadlines deadlines{io};
   std::array<int, 2> ends{};
   require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
-  StreamSocket socket(io);
-  socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
   const UniqueFd client(ends[1]);
-  http::Connection connection(std::move(socket), kLimits, deadlines);
+  http::Connection connection(WaitSet::of(io), UniqueFd(ends[0]), kLimits, deadlines);
   Outcome outcome;
   read_all(connection, outcome).detach();
   while (!bytes.empty()) {

@@ -2,6 +2,7 @@
 #include "base/spawn.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -47,6 +48,7 @@ void throw_if_failed(const char* name, const std::exception_ptr& exception) {
 }  // namespace
 
 struct Duty::State {
+  void end() const;
   bool is_stopped = false;
 };
 
@@ -73,17 +75,44 @@ Duty::~Duty() {
   stop();
 }
 
-asio::awaitable<void> Duty::until_stopped(asio::awaitable<void> coroutine, std::shared_ptr<State> state) {
-  co_await std::move(coroutine);
-  if (!state->is_stopped) {
+void Duty::State::end() const {
+  if (!is_stopped) {
     throw std::runtime_error("has ended though nobody stopped it");
   }
 }
 
-void Duty::start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine) {
+std::shared_ptr<Duty::State> Duty::restart() {
   stop();
   state_ = std::make_shared<State>();
-  spawn(io, name, until_stopped(std::move(coroutine), state_));
+  return state_;
+}
+
+asio::awaitable<void> Duty::until_stopped(asio::awaitable<void> coroutine, std::shared_ptr<State> state) {
+  co_await std::move(coroutine);
+  state->end();
+}
+
+// Its exception leaves io.run() as that of a coroutine of Asio's does.
+Task<> Duty::until_stopped(asio::io_context& io, const char* name, Task<> task,
+                           std::shared_ptr<State> state) {
+  std::exception_ptr exception;
+  try {
+    co_await std::move(task);
+    state->end();
+  } catch (...) {
+    exception = std::current_exception();
+  }
+  if (exception) {
+    asio::post(io, [name, exception] { throw_if_failed(name, exception); });
+  }
+}
+
+void Duty::start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine) {
+  spawn(io, name, until_stopped(std::move(coroutine), restart()));
+}
+
+void Duty::start(asio::io_context& io, const char* name, Task<> task) {
+  until_stopped(io, name, std::move(task), restart()).detach();
 }
 
 void Duty::stop() noexcept {

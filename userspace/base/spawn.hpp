@@ -73,6 +73,7 @@ class Duty {
 
   // Starts the coroutine, which takes the place of one that was started before.
   void start(asio::io_context& io, const char* name, asio::awaitable<void> coroutine);
+  void start(asio::io_context& io, const char* name, Task<> task);
 
   // From here on the coroutine may return. Its owner makes it return, for instance by closing its socket. An
   // exception still ends the process.
@@ -80,7 +81,10 @@ class Duty {
 
  private:
   struct State;
+  std::shared_ptr<State> restart();
   static asio::awaitable<void> until_stopped(asio::awaitable<void> coroutine, std::shared_ptr<State> state);
+  static Task<> until_stopped(asio::io_context& io, const char* name, Task<> task,
+                              std::shared_ptr<State> state);
 
   std::shared_ptr<State> state_;
 };

@@ -72,16 +72,8 @@ void resume_after(asio::io_context& io, asio::awaitable<void> coroutine, Resumpt
                  });
 }
 
-void SocketWait::begin(Resumption resumption) {
-  socket_->async_wait(what_,
-                      [this, then = std::move(resumption)](const boost::system::error_code& failure) mutable {
-                        failure_ = failure;
-                        then.resume();
-                      });
-}
-
 void Turn::begin(Resumption resumption) {
-  asio::post(socket_->get_executor(), [then = std::move(resumption)]() mutable { then.resume(); });
+  asio::post(*io_, [then = std::move(resumption)]() mutable { then.resume(); });
 }
 
 }  // namespace msi2imds

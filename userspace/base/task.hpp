@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/system/error_code.hpp>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -167,32 +166,16 @@ class Waiting {
   }
 };
 
-// Waits until the socket is ready for that, or the wait is cancelled.
-class SocketWait : public Waiting<SocketWait> {
- public:
-  SocketWait(StreamSocket& socket, StreamSocket::wait_type what) : socket_(&socket), what_(what) {}
-
-  void begin(Resumption resumption);
-  [[nodiscard]] boost::system::error_code await_resume() const noexcept {
-    return failure_;
-  }
-
- private:
-  StreamSocket* socket_;
-  StreamSocket::wait_type what_;
-  boost::system::error_code failure_;
-};
-
 // Lets others have their turn first.
 class Turn : public Waiting<Turn> {
  public:
-  explicit Turn(StreamSocket& socket) : socket_(&socket) {}
+  explicit Turn(asio::io_context& io) : io_(&io) {}
 
   void begin(Resumption resumption);
   void await_resume() const noexcept {}
 
  private:
-  StreamSocket* socket_;  // of whose event loop
+  asio::io_context* io_;
 };
 
 // Waits for a coroutine of Asio's.

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <cerrno>
 #include <stdexcept>
@@ -69,13 +68,12 @@ void throw_exception_from_error(const ReadFailure& failure, const boost::source_
   throw std::logic_error("unchecked read failure: " + failure.reason);
 }
 
-Connection::Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines)
-    : Expiring(deadlines), socket_(std::move(socket)), limits_(limits) {}
+Connection::Connection(WaitSet& sockets, UniqueFd socket, const Limits& limits, Deadlines& deadlines)
+    : Expiring(deadlines), socket_(sockets, std::move(socket)), limits_(limits) {}
 
 void Connection::on_deadline() {
   expired_ = true;
-  boost::system::error_code ignored;
-  socket_.cancel(ignored);
+  socket_.cancel();
 }
 
 void Connection::close_when_idle() {
@@ -84,8 +82,7 @@ void Connection::close_when_idle() {
     return;
   }
   if (served_) {
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    socket_.cancel();
   } else {
     expire_after(kDrainGrace);
   }
@@ -95,24 +92,23 @@ void Connection::stop_reading() {
   reads_no_more_ = true;
   draining_ = true;
   if (phase_ != Phase::answer) {
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    socket_.cancel();
   }
 }
 
 void Connection::close() {
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  socket_.close();
 }
 
 // Takes what has arrived. A buffer for all connections: one of their own would be most of what an idle one
 // costs.
 boost::system::error_code Connection::read_available() {
   thread_local std::array<char, kReadChunk> chunk;
-  const ssize_t count = ::recv(socket_.native_handle(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+  const ssize_t count = ::recv(socket_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
   if (count > 0) {
     input_.append(chunk.data(), static_cast<std::size_t>(count));
     received_ += static_cast<std::size_t>(count);
+    filled_chunk_ = static_cast<std::size_t>(count) == chunk.size();
     return {};
   }
   return count == 0 ? asio::error::eof : boost::system::error_code(errno, boost::system::system_category());
@@ -120,7 +116,7 @@ boost::system::error_code Connection::read_available() {
 
 bool Connection::has_arrived_input() {
   char byte = 0;
-  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // Without waiting. True when there is something to parse.
@@ -152,7 +148,8 @@ Task<bool> Connection::receive(std::size_t held_elsewhere) {
     ec = has_just_answered ? asio::error::would_block : read_available();
   }
   if (!ec && received_at_once_++ > 0) {
-    co_await Turn(socket_);  // others come before whoever sends more than one piece without a pause
+    co_await Turn(
+        socket_.set().io());  // others come before whoever sends more than one piece without a pause
   }
   if (ec == asio::error::would_block && phase_ == Phase::request) {
     set_input_bytes(input_.capacity() + held_elsewhere);
@@ -160,7 +157,7 @@ Task<bool> Connection::receive(std::size_t held_elsewhere) {
   // What ends a wait may come between the socket's becoming readable and this going on: it cancels nothing
   // then.
   while (ec == asio::error::would_block && may_wait()) {
-    ec = co_await SocketWait(socket_, StreamSocket::wait_read);
+    ec = co_await SocketWait(socket_, SocketWait::For::input);
     ec = ec ? ec : read_available();
   }
   if (ec == asio::error::operation_aborted && draining_ && !expired_) {
@@ -268,6 +265,7 @@ void Connection::end_reading() {
 Task<ReadResult> Connection::read(Request& request) {
   release(request);
   last_ = true;  // unless all of the request is understood
+  peer_ends_ = false;
   head_only_ = false;
   phase_ = Phase::idle;
   expired_ = false;
@@ -311,25 +309,25 @@ Task<ReadResult> Connection::read(Request& request) {
   version_ = request.version;
   head_only_ = request.method == "HEAD";
   last_ = !parser.keep_alive();
+  peer_ends_ = last_ && !filled_chunk_;
   co_return ReadResult();
 }
 
 // Unless the client has received most of what it was sent. False: it does not.
 Task<bool> Connection::wait_until_received() {
   int bytes = 0;
-  unreceived_ = ::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+  unreceived_ = ::ioctl(socket_.get(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
   if (unreceived_ <= kMostUnreceived) {
     co_return true;
   }
-  const boost::system::error_code ec = co_await SocketWait(socket_, StreamSocket::wait_write);
+  const boost::system::error_code ec = co_await SocketWait(socket_, SocketWait::For::room);
   co_return !ec;
 }
 
 // With send(2), while sendmsg(2) could send descriptors, which the responder's cage forbids.
 Task<bool> Connection::send(std::string_view bytes) {
   while (true) {
-    const ssize_t sent =
-        ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -340,7 +338,7 @@ Task<bool> Connection::send(std::string_view bytes) {
       if ((errno != EAGAIN && errno != EWOULDBLOCK) || expired_) {
         co_return false;
       }
-      const boost::system::error_code ec = co_await SocketWait(socket_, StreamSocket::wait_write);
+      const boost::system::error_code ec = co_await SocketWait(socket_, SocketWait::For::room);
       if (ec) {
         co_return false;
       }
@@ -370,16 +368,14 @@ Task<bool> Connection::write(const Response& response) {
   const bool sent = co_await send(bytes);
   never_expire();
   if (!input_.empty()) {
-    co_await Turn(socket_);  // others come before whoever sends many requests at once
+    co_await Turn(socket_.set().io());  // others come before whoever sends many requests at once
   }
   co_return sent;
 }
 
 // Closing with unread input would send a reset, which can overtake the answer: read on for a moment.
 Task<void> Connection::finish() {
-  boost::system::error_code ec;
-  socket_.shutdown(StreamSocket::shutdown_send, ec);
-  if (ec) {
+  if (::shutdown(socket_.get(), SHUT_WR) != 0) {
     co_return;
   }
   expire_after(kLinger);

@@ -6,8 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/asio.hpp"
 #include "base/task.hpp"
+#include "base/unique_fd.hpp"
+#include "base/wait_set.hpp"
 #include "http/deadlines.hpp"
 #include "http/limits.hpp"
 #include "http/message.hpp"
@@ -49,7 +50,7 @@ class InputAccount {
 class Connection final : public Expiring {
  public:
   // `limits` must outlive the connection; a change applies from the next request on.
-  Connection(StreamSocket socket, const Limits& limits, Deadlines& deadlines);
+  Connection(WaitSet& sockets, UniqueFd socket, const Limits& limits, Deadlines& deadlines);
 
   // `account` must outlive every read().
   void count_input_in(InputAccount& account) {
@@ -63,9 +64,10 @@ class Connection final : public Expiring {
   // Sends the answer to the request read last. False: the peer is gone.
   Task<bool> write(const Response& response);
 
-  // Whether the peer has sent more than was read; then closing needs finish() first.
+  // Whether the peer has sent more than was read; then closing needs finish() first. One that has said that
+  // nothing follows is not looked at again.
   [[nodiscard]] bool has_unread_input() {
-    return receive_what_is_there();
+    return peer_ends_ ? !input_.empty() : receive_what_is_there();
   }
 
   // Whether something has arrived that was not received yet.
@@ -106,11 +108,12 @@ class Connection final : public Expiring {
   Task<bool> wait_until_received();
   [[nodiscard]] ReadFailure receive_failure() const;
 
-  StreamSocket socket_;
+  WaitableSocket socket_;
   const Limits& limits_;
   InputAccount* account_ = nullptr;
   std::string input_;              // received and not yet parsed
   std::size_t received_ = 0;       // bytes of this request, and of empty lines before it
+  bool filled_chunk_ = false;      // what was received last: there may be more
   unsigned received_at_once_ = 0;  // how often bytes were there without a wait
   std::size_t unreceived_ = 0;     // at most so many bytes of answers
   Phase phase_ = Phase::idle;
@@ -118,7 +121,8 @@ class Connection final : public Expiring {
   bool draining_ = false;
   bool reads_no_more_ = false;
   bool last_ = false;
-  bool served_ = false;  // a request was read
+  bool peer_ends_ = false;  // as the last request says, behind which nothing had come
+  bool served_ = false;     // a request was read
   unsigned version_ = 11;
   bool is_counted_ = false;  // the account has bytes of this connection
   bool head_only_ = false;   // an answer to HEAD has no body

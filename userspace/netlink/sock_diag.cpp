@@ -4,8 +4,11 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "netlink/errors.hpp"
@@ -19,6 +22,10 @@ constexpr std::size_t kLargestAnswer = 4096;
 
 // More than a receive queue holds, so that a full one is emptied.
 constexpr int kMostDatagrams = 1024;
+
+// A receive queue holds the answers.
+constexpr std::size_t kMostAhead = 64;
+static_assert(sizeof(Question) % NLMSG_ALIGNTO == 0 && std::has_unique_object_representations_v<Question>);
 
 }  // namespace
 
@@ -46,7 +53,7 @@ Result<ClientSocket> SockDiag::find(const SocketAddress& client, const SocketAdd
     return Error::from_errno(EAFNOSUPPORT, context());
   }
 
-  auto found = ask(source, destination);
+  auto found = take_answer_or_ask(source, destination);
   if (!found && found.error().code() == Errc::no_answer) {
     found = ask(source, destination);  // the queue was full of old answers and is now empty
   }
@@ -54,6 +61,30 @@ Result<ClientSocket> SockDiag::find(const SocketAddress& client, const SocketAdd
     return Error(found.error().code(), context());
   }
   return found;
+}
+
+void SockDiag::ask_ahead(std::span<const Ends> connections) {
+  ahead_.clear();
+  next_ = 0;
+  for (const auto& [client, server] : connections.first(std::min(connections.size(), kMostAhead))) {
+    ahead_.push_back(make_question(to_endpoint(client), to_endpoint(server), ++sequence_));
+  }
+  const std::size_t bytes = ahead_.size() * sizeof(Question);
+  if (ahead_.size() < 2 || ::send(socket_.get(), ahead_.data(), bytes, MSG_DONTWAIT) < 0) {
+    ahead_.clear();  // find() asks
+  }
+}
+
+Result<ClientSocket> SockDiag::take_answer_or_ask(const Endpoint& client, const Endpoint& server) {
+  if (next_ < ahead_.size()) {
+    const Question& asked = ahead_[next_++];
+    const Question wanted = make_question(client, server, asked.header.nlmsg_seq);
+    if (std::memcmp(&asked, &wanted, sizeof asked) == 0) {
+      return receive_answer(asked);
+    }
+    ahead_.clear();
+  }
+  return ask(client, server);
 }
 
 Result<ClientSocket> SockDiag::ask(const Endpoint& client, const Endpoint& server) {

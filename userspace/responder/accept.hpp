@@ -19,9 +19,9 @@ struct Accepted {
   int err = 0;  // why there is no socket; EAGAIN: nobody waits, anything else: it may work later
 };
 
-// Whether accept_one() would give a connection, or say why not. To ask costs a tenth of an accept in vain,
-// for which the kernel makes a socket first.
-[[nodiscard]] bool has_waiting(int listener);
+// For how many connections accept_one() need not be called in vain, for which the kernel makes a socket
+// first.
+[[nodiscard]] std::size_t count_waiting(int listener);
 
 // Accepts a connection without waiting. One that died before we saw it is passed over. Throws a
 // std::system_error when nothing can ever be accepted from `listener`: going on would mean to serve nobody.

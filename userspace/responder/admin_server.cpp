@@ -30,7 +30,7 @@ http::Response error_response(unsigned status, std::string_view reason) {
 }  // namespace
 
 AdminServer::AdminServer(asio::io_context& io, const AdminSource& source, Scope scope)
-    : io_(io), source_(source), scope_(scope), deadlines_(io), socket_(io) {}
+    : io_(io), source_(source), scope_(scope), deadlines_(io), sockets_(WaitSet::of(io)), socket_(io) {}
 
 void AdminServer::start(UniqueFd socket) {
   stop();
@@ -64,16 +64,8 @@ asio::awaitable<void> AdminServer::accept_all(std::uint64_t generation) {
     if (!accepted.socket || connections_ >= 2 * kMaxConnections || (is_full && !make_room())) {
       continue;
     }
-    StreamSocket socket(io_);
-    boost::system::error_code ec;
-    socket.assign(asio::generic::stream_protocol(scope_ == Scope::everything ? AF_UNIX : AF_INET, 0),
-                  accepted.socket.get(), ec);
-    if (ec) {
-      continue;
-    }
-    (void)accepted.socket.release();
     ++connections_;
-    const auto begin = [&] { return serve(std::move(socket)); };
+    const auto begin = [&] { return serve(std::move(accepted.socket)); };
     start_contained("serve an admin connection", begin, [this] { --connections_; });
   }
 }
@@ -97,8 +89,8 @@ bool AdminServer::make_room() {
   return true;
 }
 
-Task<> AdminServer::serve(StreamSocket socket) {
-  Client client(std::move(socket), limits_, deadlines_);
+Task<> AdminServer::serve(UniqueFd socket) {
+  Client client(sockets_, std::move(socket), limits_, deadlines_);
   http::Connection& connection = client.connection;
   http::Request request;
   do {

@@ -51,14 +51,14 @@ class AdminServer {
   // Leaves the list by itself, whatever ends its connection.
   struct Client
       : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-    Client(StreamSocket socket, const http::Limits& limits, http::Deadlines& deadlines)
-        : connection(std::move(socket), limits, deadlines) {}
+    Client(WaitSet& sockets, UniqueFd socket, const http::Limits& limits, http::Deadlines& deadlines)
+        : connection(sockets, std::move(socket), limits, deadlines) {}
 
     http::Connection connection;
   };
 
   asio::awaitable<void> accept_all(std::uint64_t generation);
-  Task<> serve(StreamSocket socket);
+  Task<> serve(UniqueFd socket);
   bool make_room();
   [[nodiscard]] std::optional<http::Response> refuse_stranger(const http::Request& request) const;
   Task<http::Response> respond(const http::Request& request);
@@ -69,6 +69,7 @@ class AdminServer {
   Scope scope_;
   http::Limits limits_;
   http::Deadlines deadlines_;
+  WaitSet& sockets_;
   asio::posix::stream_descriptor socket_;
   Duty accepting_;
   std::uint64_t generation_ = 0;  // counts start() and stop()

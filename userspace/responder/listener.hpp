@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/socket_address.hpp"
 #include "base/spawn.hpp"
 #include "base/unique_fd.hpp"
+#include "base/wait_set.hpp"
 #include "control/message.hpp"
 #include "responder/sessions.hpp"
 
@@ -37,17 +37,14 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   enum class Step { connection, nothing, failure };
-  struct Arrived {
-    StreamSocket socket;
-    SocketAddress peer;
-  };
   Step accept_next();
   void note(std::string failure);
   Step serve_batch();
-  asio::awaitable<void> run(std::shared_ptr<Listener> self);  // close() may drop the last other owner
+  asio::awaitable<void> back_off();
+  Task<> run(std::shared_ptr<Listener> self);  // close() may drop the last other owner
 
   asio::io_context& io_;
-  asio::posix::stream_descriptor socket_;
+  WaitableSocket socket_;
   SocketAddress address_;
   Sessions& sessions_;
   std::vector<Arrived> arrived_;  // accepted, and not yet handed over

@@ -38,26 +38,25 @@ http::Response render(const token::FetchResult& result) {
 
 // The kernel is asked at once, in about a microsecond: a client may be gone soon, and whose share a
 // connection takes has to be known. The rest is found out while the request is answered.
-std::shared_ptr<Session> Session::open(StreamSocket socket, const SocketAddress& peer, Services& services) {
-  const Destination destination = destination_of(socket.native_handle(), services.settings.legacy_ports);
-  caller::Caller caller = services.sock_diag
-                              ? caller::identify(*services.sock_diag, peer, destination.of_client_socket)
-                              : caller::Caller();
+std::shared_ptr<Session> Session::open(Arrived arrived, Services& services) {
+  const Destination& destination = arrived.destination;
+  caller::Caller caller =
+      services.sock_diag ? caller::identify(*services.sock_diag, arrived.peer, destination.of_client_socket)
+                         : caller::Caller();
   if (destination.translated_to) {
     caller.clues.server_end = netlink::to_endpoint(*destination.translated_to);
-    caller.clues.client_end = netlink::to_endpoint(peer);
+    caller.clues.client_end = netlink::to_endpoint(arrived.peer);
   }
-  return std::make_shared<Session>(std::move(socket), peer, destination, std::move(caller), services);
+  return std::make_shared<Session>(std::move(arrived), std::move(caller), services);
 }
 
-Session::Session(StreamSocket socket, const SocketAddress& peer, const Destination& destination,
-                 caller::Caller caller, Services& services)
+Session::Session(Arrived arrived, caller::Caller caller, Services& services)
     : Sharer(services.settings.holders.of(caller.clues.known_uid())),
-      peer_(peer),
-      destination_(destination),
+      peer_(arrived.peer),
+      destination_(arrived.destination),
       caller_(std::move(caller)),
       services_(services),
-      connection_(std::move(socket), services.settings.limits, services.deadlines) {
+      connection_(services.sockets, std::move(arrived.socket), services.settings.limits, services.deadlines) {
   connection_.count_input_in(*this);
   looked_up_for_ = need(true);
   lookup_ = services_.callers.look_up(caller_, looked_up_for_, holder().owner);

@@ -26,6 +26,7 @@ struct Services {
   const Settings& settings;
   token::TokenSource& tokens;
   http::Deadlines deadlines;
+  WaitSet& sockets;
   std::optional<netlink::SockDiag> sock_diag;  // none: callers stay unknown
   IdentityBook callers;
   Recorder recorder;
@@ -37,13 +38,19 @@ struct Services {
 using SessionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+// A connection that was accepted, and nothing more.
+struct Arrived {
+  UniqueFd socket;
+  SocketAddress peer;
+  Destination destination;
+};
+
 // One client's connection, from accept to close.
 class Session final : public SessionHook, public Sharer, private http::InputAccount {
  public:
   // `services` must outlive the session.
-  static std::shared_ptr<Session> open(StreamSocket socket, const SocketAddress& peer, Services& services);
-  Session(StreamSocket socket, const SocketAddress& peer, const Destination& destination,
-          caller::Caller caller, Services& services);
+  static std::shared_ptr<Session> open(Arrived arrived, Services& services);
+  Session(Arrived arrived, caller::Caller caller, Services& services);
 
   // Answers requests until there are no more.
   Task<void> run();

@@ -15,6 +15,7 @@ Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenS
                 .settings = settings,
                 .tokens = tokens,
                 .deadlines = http::Deadlines(io),
+                .sockets = WaitSet::of(io),
                 .sock_diag = {},
                 .callers = IdentityBook(io),
                 .recorder = Recorder(io),
@@ -22,8 +23,26 @@ Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenS
                 .warnings = {}},
       ended_(io, asio::steady_timer::time_point::max()) {}
 
-void Sessions::take(StreamSocket socket, const SocketAddress& peer) {
-  std::shared_ptr<Session> session = Session::open(std::move(socket), peer, services_);
+void Sessions::take(std::vector<Arrived>& arrived) {
+  asked_.clear();
+  for (Arrived& one : arrived) {
+    one.destination = destination_of(one.socket.get(), services_.settings.legacy_ports);
+    asked_.emplace_back(one.peer, one.destination.of_client_socket);
+  }
+  if (services_.sock_diag) {
+    services_.sock_diag->ask_ahead(asked_);
+  }
+  for (Arrived& one : arrived) {
+    opened_.push_back(Session::open(std::move(one), services_));
+  }
+  arrived.clear();
+  for (std::shared_ptr<Session>& session : opened_) {
+    take(std::move(session));
+  }
+  opened_.clear();
+}
+
+void Sessions::take(std::shared_ptr<Session> session) {
   if (draining_ || find_place_for(session->holder())) {
     serve(std::move(session));
     return;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "responder/session.hpp"
 
@@ -35,8 +36,9 @@ class Sessions {
     return services_.recorder;
   }
 
-  // Serves one accepted connection until it ends, at once or once there is a place.
-  void take(StreamSocket socket, const SocketAddress& peer);
+  // Serves accepted connections until they end, each at once or once there is a place. All clients are asked
+  // about before the first is served: what they send a moment after they have connected has come by then.
+  void take(std::vector<Arrived>& arrived);
 
   // Serves all who wait for a place: nobody comes after them.
   void serve_all_waiting();
@@ -74,11 +76,14 @@ class Sessions {
   }
 
  private:
+  void take(std::shared_ptr<Session> session);
   [[nodiscard]] bool find_place_for(const Holder& holder);
   void serve(std::shared_ptr<Session> session);
   void serve_waiting(std::size_t most);
 
   Services services_;
+  std::vector<netlink::SockDiag::Ends> asked_;
+  std::vector<std::shared_ptr<Session>> opened_;
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions_;
   asio::steady_timer ended_;  // never fires: cancelled when a session ends
   std::size_t running_ = 0;   // with those that gave way and are not over yet

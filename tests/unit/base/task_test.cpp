@@ -2,15 +2,11 @@
 #include "base/task.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 
-#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <cstring>
 #include <stdexcept>
 #include <string>
-
-#include "base/unique_fd.hpp"
 
 namespace msi2imds {
 namespace {
@@ -35,7 +31,7 @@ class TaskTest : public testing::Test {
   }
   Task<int> fail(bool waits) {
     if (waits) {
-      co_await Turn(socket_);
+      co_await Turn(io_);
     }
     throw std::runtime_error("as it has to");
   }
@@ -44,7 +40,6 @@ class TaskTest : public testing::Test {
   }
 
   asio::io_context io_{1};
-  StreamSocket socket_{io_};
   asio::steady_timer timer_{io_, std::chrono::seconds(0)};
   int steps_ = 0;
 };
@@ -72,44 +67,6 @@ TEST_F(TaskTest, PassesExceptionsOn) {
     io_.run();
     EXPECT_EQ(result, -1);
   }
-}
-
-// A descriptor that is closed when the frames around a wait that never ends are gone.
-TEST_F(TaskTest, EndsWithTheEventLoopItWaitsIn) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-  const UniqueFd other(ends[0]);
-  {
-    asio::io_context io{1};
-    StreamSocket socket(io);
-    socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
-    const auto inner = [](StreamSocket waits) -> Task<> {
-      (void)co_await SocketWait(waits, StreamSocket::wait_read);
-    };
-    const auto outer = [&inner](StreamSocket waits) -> Task<> { co_await inner(std::move(waits)); };
-    outer(std::move(socket)).detach();
-    io.poll();
-    char byte = 0;
-    EXPECT_EQ(::recv(other.get(), &byte, 1, 0), -1) << "it waits";
-  }
-  char byte = 0;
-  EXPECT_EQ(::recv(other.get(), &byte, 1, 0), 0) << "it is gone";
-}
-
-TEST_F(TaskTest, WaitsForASocketUntilThatIsCancelled) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-  const UniqueFd other(ends[0]);
-  StreamSocket socket(io_);
-  socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
-  boost::system::error_code result;
-  const auto wait_for = [&]() -> Task<> { result = co_await SocketWait(socket, StreamSocket::wait_read); };
-  wait_for().detach();
-  io_.poll();
-  socket.cancel();
-  io_.restart();
-  io_.run();
-  EXPECT_EQ(result, asio::error::operation_aborted);
 }
 
 // A frame may hold a part of a token.

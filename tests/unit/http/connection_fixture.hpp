@@ -23,10 +23,8 @@ class ConnectionFixture : public testing::Test {
   ConnectionFixture() {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    StreamSocket socket(io_);
-    socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
     client_.reset(ends[1]);
-    connection_.emplace(std::move(socket), limits_, deadlines_);
+    connection_.emplace(WaitSet::of(io_), UniqueFd(ends[0]), limits_, deadlines_);
   }
 
   void send(std::string_view bytes) {

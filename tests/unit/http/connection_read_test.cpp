@@ -180,5 +180,21 @@ TEST_F(ConnectionReadTest, OwesNothingToAClientThatLeavesInsideABody) {
   EXPECT_EQ(result.error().status, 0U);
 }
 
+// Who says that nothing follows and has sent something behind is still waited for, what comes later is his
+// loss.
+TEST_F(ConnectionReadTest, WhoSaysThatNothingFollowsIsNotLookedAtAgain) {
+  constexpr std::string_view kLast = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  ASSERT_TRUE(read(kLast));
+  send("GET / HTTP/1.1\r\n");
+  EXPECT_TRUE(connection_->is_last());
+  EXPECT_FALSE(connection_->has_unread_input());
+}
+
+TEST_F(ConnectionReadTest, WhatComesWithTheLastRequestIsUnread) {
+  constexpr std::string_view kLast = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  ASSERT_TRUE(read(std::string(kLast) + "GET / HTTP/1.1\r\n"));
+  EXPECT_TRUE(connection_->has_unread_input());
+}
+
 }  // namespace
 }  // namespace msi2imds::http

@@ -155,6 +155,30 @@ TEST_F(SockDiagTest, RecoversFromAFullQueue) {
   expect_finds_the_client(connection);
 }
 
+TEST_F(SockDiagTest, FindsManyThatWereAskedForAtOnce) {
+  const std::array<LoopbackConnection, 3> connections;
+  const auto ends_of = [](const LoopbackConnection& connection) {
+    return SockDiag::Ends(connection.peer, connection.local);
+  };
+  const auto nobody = SocketAddress::ipv4_loopback(0);
+  sock_diag_.ask_ahead(std::array{ends_of(connections[0]), SockDiag::Ends(nobody, nobody),
+                                  ends_of(connections[1]), ends_of(connections[2])});
+  expect_finds_the_client(connections[0]);
+  EXPECT_FALSE(sock_diag_.find(nobody, nobody));
+  expect_finds_the_client(connections[1]);
+  expect_finds_the_client(connections[2]);
+  expect_finds_the_client(connections[0]);
+}
+
+TEST_F(SockDiagTest, FindsWhomItIsAskedForWhateverWasAskedForAhead) {
+  const std::array<LoopbackConnection, 3> connections;
+  sock_diag_.ask_ahead(std::array{SockDiag::Ends(connections[0].peer, connections[0].local),
+                                  SockDiag::Ends(connections[1].peer, connections[1].local)});
+  expect_finds_the_client(connections[2]);
+  expect_finds_the_client(connections[0]);
+  expect_finds_the_client(connections[1]);
+}
+
 // A SockDiag that talks to the test.
 class SilentKernelTest : public testing::Test {
  protected:
@@ -179,6 +203,17 @@ TEST_F(SilentKernelTest, IsNotWaitedFor) {
   const auto found = sock_diag_.find(SocketAddress::ipv4_loopback(1), SocketAddress::ipv4_loopback(2));
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), Errc::no_answer);
+}
+
+TEST_F(SilentKernelTest, IsAskedForManyInOneMessage) {
+  const SockDiag::Ends ends(SocketAddress::ipv4_loopback(1), SocketAddress::ipv4_loopback(2));
+  sock_diag_.ask_ahead(std::array{ends, ends, ends});
+  std::array<Question, 4> questions{};
+  EXPECT_EQ(::recv(kernel_.get(), questions.data(), sizeof questions, MSG_DONTWAIT), 3 * sizeof(Question));
+  const auto found = sock_diag_.find(ends.first, ends.second);  // its answer was lost
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), Errc::no_answer);
+  EXPECT_NE(next_sequence(), questions[2].header.nlmsg_seq) << "it is asked for again";
 }
 
 TEST_F(SilentKernelTest, IsAskedTwiceUnderDifferentNumbers) {

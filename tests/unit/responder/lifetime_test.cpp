@@ -33,9 +33,9 @@ class NoTokens final : public token::TokenSource {
     const Settings settings;
     NoTokens tokens;
     Sessions sessions(io, settings, tokens);
-    StreamSocket socket(io);
-    socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
-    sessions.take(std::move(socket), SocketAddress());
+    std::vector<Arrived> arrived(1);
+    arrived.front().socket.reset(ends[0]);
+    sessions.take(arrived);
     io.poll();
   }
   std::_Exit(0);
