@@ -124,7 +124,7 @@ def test_sorts_by_each_column(callers, page, now):
     page.click(".callers th:nth-child(1) button")
     assert units() == sorted(units(), reverse=True)
     assert page.evaluate("document.querySelector('.callers th').getAttribute('aria-sort')") == "descending"
-    page.click(".callers th:nth-child(5) button")
+    page.click(".callers th:nth-child(6) button")
     assert units()[0] == "cron.service", "the one with failures"
 
 

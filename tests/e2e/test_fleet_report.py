@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import re
 import time
 
 import pytest
@@ -206,6 +207,24 @@ def test_names_that_callers_chose_do_not_reach_the_terminal(merge, write, now):
         assert ended.stdout.isascii() and "\x1b" not in ended.stdout
 
 
+def test_tells_the_change_that_moves_a_caller_to_imds(merge, write, now):
+    files = [
+        write("a.json", report(now, "a", [{**job("a.service", now), "libraries": {"curl": 2, "go_autorest": 40, "later": 1}}])),
+        write("b.json", report(now, "b", [{**job("a.service", now), "libraries": {"curl": 3}}, job("seen.service", now)])),
+    ]
+    document = merged(merge(*files, "--json"))
+    rows = {row["unit"]: row["libraries"] for row in document["callers"]}
+    assert rows == {"a.service": {"curl": 5, "go_autorest": 40}, "seen.service": {}}
+    assert set(document["libraries_seen"]) == {"curl", "go_autorest"}
+    known = document["libraries_seen"]["go_autorest"]
+    assert known["name"] == "Go: go-autorest" and "azidentity" in known["change"] and known["url"].startswith("https://")
+    text = merge(*files).stdout
+    assert re.search(r"^a.service .* Go: go-autorest$", text, re.MULTILINE) and f"    {known['url']}\n" in text
+    (line, *_) = csv.DictReader(io.StringIO(merge(*files, "--csv").stdout))
+    assert (line["looks_like"], line["change"]) == ("Go: go-autorest 40, curl 2", known["change"])
+    assert line["documented"] == known["url"]
+
+
 def test_forms_exclude_each_other(merge, write, now):
     path = write("a.json", report(now, "a"))
     for forms in (["--json", "--csv"], ["--html", "-", "--csv"]):
@@ -256,6 +275,10 @@ def test_the_page_answers_when_it_is_done(page, fleet_page):
     assert "300 machines" in first or "300" in first.split()
     units = page.texts(".callers .unit")
     assert "session-*.scope" in units and "invoice.service" in units
+    page.evaluate("[...document.querySelectorAll('.callers details')].forEach(details => { details.open = true; })")
+    links = page.evaluate("[...document.querySelectorAll('.callers a')].map(link => [link.protocol, link.rel])")
+    assert len(links) >= 4 and all(link == ["https:", "noreferrer"] for link in links)
+    assert "Looks like Java: MSICredentials" in page.text("#callers")
 
 
 def test_a_phone_shows_the_page_whole(page, fleet_page):

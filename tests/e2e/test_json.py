@@ -109,6 +109,7 @@ def test_callers(extension, new_service):
     document["granted"] = [
         {**grant, kind: "x", "program_is_verified": True, "last_used": now} for kind in ("client_id", "object_id", "msi_res_id")
     ]
+    document["callers"][0]["libraries"] = {"curl": 1}
     service.callers_state.write_text(json.dumps(document))
     stopped = service.run("callers", "--json")
     named = new_service({"waagent.root": str(extension.root)}).start().run("callers", "--json")
@@ -120,6 +121,7 @@ def test_callers_merge(bare_host, tmp_path):
     other = {"name": "", "requests": 3, "last_seen": now}
     row = caller("a.service", "/a", lambda ago: 1, {"https://x": 100}, now, other_resources=other, other_identities=other,
                  identities=[{"name": "x", "requests": 1, "last_seen": now}])  # fmt: skip
+    row["libraries"] = {"curl": 1}
     (tmp_path / "a.json").write_text(json.dumps(report(now, "a", [row])))
     (tmp_path / "b.json").write_text(json.dumps(report(now, "b", recorded=[], stage=None, extension=None, group=None)))
     (tmp_path / "c.json").write_text("nothing")

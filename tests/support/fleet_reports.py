@@ -28,16 +28,17 @@ def fleet(now, count):
         last = now - (60 * DAY if is_quiet else chance.randrange(DAY))
         days = 92 if not is_quiet else 30
 
-        def service(unit, program, per_day, resources, last=last, days=days):
-            return caller(unit, program, per_day, resources, last, days=days)
+        def service(unit, program, per_day, resources, library, last=last, days=days):
+            row = caller(unit, program, per_day, resources, last, days=days)
+            return {**row, "libraries": {library: row["requests"]} if stage != "observing" else {}}
 
         callers = [
-            service("backup.service", "/usr/bin/python2.7", lambda ago: 24, {STORAGE: 80, ARM: 20}),
-            service(f"session-{number * 7 % 90 + 1}.scope", "/usr/bin/curl", lambda ago: 2 if ago % 9 == 0 else 0, {ARM: 100}),
-            service(f"app-{number % 23:02}.service", "/opt/app/bin/server", lambda ago: 100 + ago % 7 * 9, {VAULT: 100}),
+            service("backup.service", "/usr/bin/python2.7", lambda ago: 24, {STORAGE: 80, ARM: 20}, "python_msrestazure"),
+            service(f"session-{number * 7 % 90 + 1}.scope", "/usr/bin/curl", lambda ago: 2 if ago % 9 == 0 else 0, {ARM: 100}, "curl"),
+            service(f"app-{number % 23:02}.service", "/opt/app/bin/server", lambda ago: 100 + ago % 7 * 9, {VAULT: 100}, "java_msi"),
         ]
         if number % 2 == 0 and not is_quiet:
-            callers.append(service("invoice.service", "/opt/invoice/run", lambda ago: 5 if ago % 30 == 3 else 0, {VAULT: 100},
+            callers.append(service("invoice.service", "/opt/invoice/run", lambda ago: 5 if ago % 30 == 3 else 0, {VAULT: 100}, "go_autorest",
                                    last=now - 3 * DAY, days=89))
         recorded = [[now - 80 * DAY, now - 41 * DAY], [now - 38 * DAY, now]] if number % 7 == 6 else None
         yield report(now, f"web-{number:03}", callers, recorded, stage, extension, group=f"shop-{number % 4}-rg")

@@ -34,6 +34,7 @@ def caller(unit, program, per_day, resources, last_seen, days=35, unrecorded=(),
         "first_seen": counts[0][0] * DAY + 3600,
         "last_seen": last_seen,
         "requests": total,
+        "libraries": {},
         "outcomes": {**dict.fromkeys(OUTCOMES, 0), "token": total},
         "resources": [
             {"name": name, "requests": share, "last_seen": last_seen} for name, share in zip(resources, shares)

@@ -6,6 +6,7 @@
 
 #include "base/escape.hpp"
 #include "cli/fleet_caller_name.hpp"
+#include "cli/library_change.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -83,13 +84,17 @@ void append_caller(std::string& lines, const usage::Row& row) {
   append_field(lines, std::to_string(row.requests));
   append_field(lines, std::to_string(requests_of_days(row)));
   append_field(lines, resources_of(row));
+  append_field(lines, libraries_text(row));
+  const std::vector<std::size_t> libraries = libraries_of(row);
+  append_field(lines, libraries.empty() ? "" : kLibraryChanges[libraries.front()].change);
+  append_field(lines, libraries.empty() ? "" : kLibraryChanges[libraries.front()].url);
 }
 
 }  // namespace
 
 std::string csv_head() {
   return "subscription,resource_group,scale_set,vm,host,stage,extension,verdict,made,unit,program,container,"
-         "users,first_seen,last_seen,requests,requests_in_92_days,resources\n";
+         "users,first_seen,last_seen,requests,requests_in_92_days,resources,looks_like,change,documented\n";
 }
 
 std::string csv_lines(const CallersReport& report) {
@@ -101,7 +106,7 @@ std::string csv_lines(const CallersReport& report) {
   }
   if (report.table.rows().empty()) {
     append_machine(lines, report);
-    lines += ",,,,,,,,,\n";
+    lines += ",,,,,,,,,,,,\n";
   }
   return lines;
 }

@@ -2,6 +2,7 @@
 #include "cli/callers_report.hpp"
 
 #include "base/json.hpp"
+#include "cli/library_change.hpp"
 #include "usage/document.hpp"
 
 namespace msi2imds::cli {
@@ -35,6 +36,7 @@ std::string to_json(const CallersReport& report) {
   std::string machine;
   append_names(machine, report.machine);
   out += ",\"machine\":{" + machine.substr(1) + "}";
+  append_libraries_seen(out, report.table.latest_first());
   out += ",\"verdict\":{\"kind\":";
   append_json_string(out, usage::to_string(report.verdict.kind));
   out += ",\"text\":";

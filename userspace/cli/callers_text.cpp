@@ -7,6 +7,7 @@
 
 #include "base/escape.hpp"
 #include "cli/callers_report.hpp"
+#include "cli/library_change.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -160,6 +161,9 @@ std::string to_text(const CallersReport& report, std::optional<std::size_t> colu
     text += line_of(table[0], widths);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], line) + resources_of(*rows[i], line);
+      if (const std::string libraries = libraries_text(*rows[i]); !libraries.empty()) {
+        text += wrapped({"looks like " + libraries}, line);
+      }
       if (!rows[i]->unknown_because.empty()) {
         text += wrapped({"not known: " + escape::control_characters(rows[i]->unknown_because)}, line);
       }

@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "cli/fleet.hpp"
+#include "cli/library_change.hpp"
 #include "usage/document.hpp"
 #include "usage/row_json.hpp"
 
@@ -84,6 +85,11 @@ std::string to_json(const Fleet& fleet, std::size_t most_callers, std::size_t mo
   append_bool(out, "done", fleet.done);
   append_member(out, "answer", fleet.answer);
   append_member(out, "done_when", fleet.done_when);
+  std::vector<const usage::Row*> rows;
+  for (const FleetCaller& caller : fleet.callers) {
+    rows.push_back(&caller.row);
+  }
+  append_libraries_seen(out, rows);
   append_array(out, "recorded_days", fleet.recorded_on, [](std::string& text, const auto& day) {
     text += "[" + std::to_string(day.first) + "," + std::to_string(day.second) + "]";
   });

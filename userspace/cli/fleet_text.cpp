@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/escape.hpp"
 #include "base/text.hpp"
 #include "cli/callers_csv.hpp"
 #include "cli/fleet.hpp"
+#include "cli/library_change.hpp"
 
 namespace msi2imds::cli {
 namespace {
@@ -46,13 +48,15 @@ std::string day_of(std::int64_t time) {
 
 Fields cells_of(const FleetCaller& caller, std::int64_t now) {
   const usage::Row& row = caller.row;
+  const std::vector<std::size_t> libraries = libraries_of(row);
   return {row.is_others ? "(other callers)" : shown(row.unit.empty() ? row.cgroup : row.unit),
           shown(row.program.empty() ? row.comm : row.program),
           with_separators(caller.machines.size()),
           day_of(row.first_seen),
           usage::ago(row.last_seen, now),
           with_separators(row.days.size()),
-          with_separators(row.requests)};
+          with_separators(row.requests),
+          libraries.empty() ? "-" : std::string(kLibraryChanges[libraries.front()].name)};
 }
 
 Fields cells_of(const FleetMachine& machine, std::int64_t now) {
@@ -66,16 +70,35 @@ Fields cells_of(const FleetMachine& machine, std::int64_t now) {
           machine.next};
 }
 
+// How each library that is seen is moved to IMDS.
+std::string changes_of(const Fleet& fleet) {
+  std::array<bool, token::kLibraries.size()> seen{};
+  for (const FleetCaller& caller : fleet.callers) {
+    for (const std::size_t library : libraries_of(caller.row)) {
+      seen[library] = true;
+    }
+  }
+  std::string text;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i]) {
+      const LibraryChange& known = kLibraryChanges[i];
+      text += fmt::format("{}: {}\n    {}\n", known.name, known.change, known.url);
+    }
+  }
+  return text.empty() ? text : text + "\n";
+}
+
 }  // namespace
 
 std::string to_text(const Fleet& fleet) {
   std::string text;
   if (!fleet.callers.empty()) {
-    std::vector<Fields> rows{{"UNIT", "PROGRAM", "MACHINES", "SINCE", "LAST SEEN", "DAYS", "REQUESTS"}};
+    std::vector<Fields> rows{
+        {"UNIT", "PROGRAM", "MACHINES", "SINCE", "LAST SEEN", "DAYS", "REQUESTS", "LOOKS LIKE"}};
     for (const FleetCaller& caller : fleet.callers) {
       rows.push_back(cells_of(caller, fleet.made));
     }
-    text += lay_out(rows, {2, 5, 6});
+    text += lay_out(rows, {2, 5, 6}) + changes_of(fleet);
   }
   if (!fleet.machines.empty()) {
     std::vector<Fields> rows{

@@ -68,6 +68,7 @@ void RequestRecord::begin() {
   time = std::chrono::system_clock::now();
   began = std::chrono::steady_clock::now();
   resource.clear();
+  library.reset();
   choice.reset();
   outcome = Outcome::bad_request;
   origin.reset();
@@ -122,7 +123,8 @@ void Recorder::keep(const RequestRecord& answered, const PendingIdentity& lookup
                  .outcome = outcome,
                  .granted = answered.outcome == Outcome::token && choice != nullptr
                                 ? &named_by_caller(*choice)
-                                : nullptr});
+                                : nullptr,
+                 .library = answered.library});
   changed_ = true;
   flush_soon();
 }

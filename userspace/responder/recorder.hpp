@@ -33,7 +33,8 @@ struct RequestRecord {
   std::chrono::steady_clock::time_point began;
   std::chrono::microseconds duration{};
   std::string resource;
-  std::optional<policy::Choice> choice;  // nothing: it was no token request
+  std::optional<token::Library> library;  // nothing: it could not be read
+  std::optional<policy::Choice> choice;   // nothing: it was no token request
   Outcome outcome = Outcome::bad_request;
   std::optional<token::Origin> origin;  // of the answer; nothing: nobody was asked
   std::optional<policy::Decision> decision;

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "caller/agreement.hpp"
 #include "caller/caller.hpp"
+#include "legacy/library.hpp"
 #include "legacy/parse.hpp"
 #include "legacy/render.hpp"
 #include "netlink/endpoint.hpp"
@@ -76,6 +77,7 @@ Need Session::need(bool is_choice) const {
 // One token request, start to finish: parse, choose whose token it is to be, judge, fetch, render.
 Task<http::Response> Session::respond(http::Request& request) {
   request_.begin();
+  request_.library = legacy::recognize_library(request);
   auto token_request = legacy::parse(request, services_.settings.rules);
   http::release(request);  // a wait may be long
   if (!token_request) {

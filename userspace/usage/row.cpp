@@ -73,6 +73,9 @@ void Row::merge(const Row& other) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     count(outcomes[i], other.outcomes[i]);
   }
+  for (std::size_t i = 0; i < libraries.size(); ++i) {
+    count(libraries[i], other.libraries[i]);
+  }
   resources.merge(other.resources, kMaxResources);
   identities.merge(other.identities, kMaxIdentities);
   for (const Day& day : other.days) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "token/library.hpp"
+
 // Texts in here are as the caller chose them, cut and made valid UTF-8 (clean_text.hpp): whoever shows one
 // escapes it.
 namespace msi2imds::usage {
@@ -69,6 +71,8 @@ struct Row {
   std::int64_t last_seen = 0;
   std::uint64_t requests = 0;
   std::array<std::uint64_t, kOutcomes.size()> outcomes{};  // in the order of kOutcomes
+  // How many looked like which library, in the order of token::kLibraries.
+  std::array<std::uint64_t, token::kLibraries.size()> libraries{};
   Tally resources;
   Tally identities;
   std::vector<Day> days;  // ascending, only days with a request

@@ -76,6 +76,30 @@ std::vector<Day> parse_days(const json::value& object, const std::string& where)
   return days;
 }
 
+void append_libraries(std::string& out, const Row& row) {
+  std::string counts;
+  for (std::size_t i = 0; i < row.libraries.size(); ++i) {
+    if (row.libraries[i] != 0) {
+      append_member(counts, token::kLibraries[i], row.libraries[i]);
+    }
+  }
+  out += ",\"libraries\":{" + (counts.empty() ? counts : counts.substr(1)) + "}";
+}
+
+// They are younger than the format; what another version calls by another name is not counted.
+void parse_libraries(const json::value& object, const std::string& where, Row& row) {
+  const json::value* const libraries = object.get_object().if_contains("libraries");
+  if (libraries == nullptr) {
+    return;
+  }
+  const std::string place = where + ".libraries";
+  for (std::size_t i = 0; i < row.libraries.size(); ++i) {
+    if (parse_object(*libraries, place).contains(token::kLibraries[i])) {
+      row.libraries[i] = member_count(*libraries, token::kLibraries[i], place);
+    }
+  }
+}
+
 }  // namespace
 
 void append_json(std::string& out, const Row& row) {
@@ -108,6 +132,7 @@ void append_json(std::string& out, const Row& row) {
     out += "\":" + std::to_string(row.outcomes[i]);
   }
   out += '}';
+  append_libraries(out, row);
   append_tally(out, "resources", row.resources);
   append_tally(out, "identities", row.identities);
   append_array(out, "days", row.days, [](std::string& text, const Day& day) {
@@ -138,6 +163,7 @@ Row parse_row(const json::value& value, const std::string& where) {
   for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
     row.outcomes[i] = member_count(outcomes, kOutcomes[i], where + ".outcomes");
   }
+  parse_libraries(value, where, row);
   row.resources = parse_tally(value, "resources", kMaxResources, where);
   row.identities = parse_tally(value, "identities", kMaxIdentities, where);
   row.days = parse_days(value, where);

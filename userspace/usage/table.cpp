@@ -98,6 +98,9 @@ void Table::record(const Request& request) {
   if (outcome != kOutcomes.end()) {
     count(row.outcomes[static_cast<std::size_t>(outcome - kOutcomes.begin())], 1);
   }
+  if (request.library) {
+    count(row.libraries[static_cast<std::size_t>(*request.library)], 1);
+  }
   if (!request.resource.empty()) {
     row.resources.add(CleanText(request.resource).view(), 1, time, kMaxResources);
   }

@@ -3,6 +3,7 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ struct Request {
   std::string_view outcome;   // one of kOutcomes; another one counts as a request only
   // What the caller itself named, where it got a token.
   const token::IdentitySelector* granted = nullptr;
+  std::optional<token::Library> library = {};  // nothing: nobody has seen the request
 };
 
 // When requests were being recorded, both ends included.

@@ -9,16 +9,19 @@
 #include <string>
 #include <string_view>
 
+#include "legacy/library.hpp"
 #include "legacy/parse.hpp"
 #include "unit/legacy/raw_request.hpp"
 
 namespace msi2imds::legacy {
 namespace {
 
+using token::Library;
 using token::SelectorKind;
 
 struct Capture {
   std::string_view name;
+  token::Library library;
   std::string_view resource;
   SelectorKind selector_kind = SelectorKind::none;
   std::string_view selector{};
@@ -29,20 +32,22 @@ constexpr std::string_view kCore = "https://management.core.windows.net/";
 constexpr std::string_view kWithoutItsForm = "go_adal_0.9_retry";
 
 constexpr std::array<Capture, 13> kCaptures = {{
-    {"curl_get", kArm},
-    {"curl_post", kArm},
-    {"go_adal_0.9", kArm},
-    {"go_autorest_v10_get_with_body", kArm},
-    {"go_autorest_v9", kArm},
-    {"java_msi_credentials", kArm},
-    {"node_ms_rest_azure_2.3", "https://management.azure.com"},
-    {"node_nodeauth_0.9_post_query", kArm},
-    {"python_azure_cli", kCore},
-    {"python_msrestazure", kArm},
-    {"python_msrestazure_res_id", "https://vault.azure.net", SelectorKind::resource_id,
+    {"curl_get", Library::curl, kArm},
+    {"curl_post", Library::curl, kArm},
+    {"go_adal_0.9", Library::go_autorest, kArm},
+    {"go_autorest_v10_get_with_body", Library::go_autorest, kArm},
+    {"go_autorest_v9", Library::go_autorest, kArm},
+    {"java_msi_credentials", Library::java_msi, kArm},
+    {"node_ms_rest_azure_2.3", Library::node_ms_rest_azure, "https://management.azure.com"},
+    {"node_nodeauth_0.9_post_query", Library::node_nodeauth, kArm},
+    {"python_azure_cli", Library::python_msrestazure, kCore},
+    {"python_msrestazure", Library::python_msrestazure, kArm},
+    {"python_msrestazure_res_id", Library::python_msrestazure, "https://vault.azure.net",
+     SelectorKind::resource_id,
      "/subscriptions/s/resourceGroups/r g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"},
-    {"ruby_ms_rest_azure_comma", kCore, SelectorKind::client_id, "11111111-2222-3333-4444-555555555555"},
-    {"wget_get", kArm},
+    {"ruby_ms_rest_azure_comma", Library::ruby_ms_rest_azure, kCore, SelectorKind::client_id,
+     "11111111-2222-3333-4444-555555555555"},
+    {"wget_get", Library::wget, kArm},
 }};
 
 http::Request read_capture(std::string_view name) {
@@ -86,6 +91,13 @@ TEST(CapturesTest, EveryFileIsTested) {
       EXPECT_EQ(std::ranges::count(kCaptures, name, &Capture::name), 1) << name;
     }
   }
+}
+
+TEST(CapturesTest, TellWhichLibraryHasSentThem) {
+  for (const Capture& capture : kCaptures) {
+    EXPECT_EQ(recognize_library(read_capture(capture.name)), capture.library) << capture.name;
+  }
+  EXPECT_EQ(recognize_library(read_capture(kWithoutItsForm)), Library::go_autorest);
 }
 
 }  // namespace

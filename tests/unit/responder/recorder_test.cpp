@@ -61,6 +61,17 @@ TEST_F(RecorderTest, TellsWhenSomebodyLastAsked) {
   EXPECT_LE(measured("msi2imds_last_request_timestamp_seconds"), after);
 }
 
+// What the client calls itself is not kept, only which of a few it is.
+TEST_F(RecorderTest, KeepsWhichLibraryARequestLooksLike) {
+  auto client = connect();
+  client.send(
+      "GET /oauth2/token?resource=r HTTP/1.0\r\nMetadata: true\r\nUser-Agent: curl/7.88.1-of-mine\r\n\r\n");
+  (void)client.read_to_end();
+  const std::string table = sessions_.recorder().table().to_json();
+  EXPECT_NE(table.find("\"libraries\":{\"curl\":1}"), std::string::npos) << table;
+  EXPECT_EQ(table.find("of-mine"), std::string::npos) << table;
+}
+
 TEST_F(RecorderTest, KnowsWhatTheRulesRefused) {
   refuse_everybody(policy::Mode::enforce);
   EXPECT_TRUE(ask("resource=r").starts_with("HTTP/1.1 403 "));

@@ -283,6 +283,30 @@ TEST(TableTest, GoesThroughJsonUnchanged) {
   EXPECT_EQ(again->rows().size(), table.rows().size());
 }
 
+// A file of an older version has no libraries, one of a newer version may have others.
+TEST(TableTest, LibrariesOfOtherVersionsDoNoHarm) {
+  Table table(kNow);
+  const caller::Identity backup = a_caller("backup.service");
+  table.record({.time = kNow,
+                .caller = backup,
+                .resource = "https://x",
+                .identity = "",
+                .outcome = "token",
+                .library = token::Library::curl});
+  const std::string json = table.to_json();
+  const std::string_view here = R"("libraries":{"curl":1})";
+  ASSERT_NE(json.find(here), std::string::npos) << json;
+  for (const std::string_view there : {R"("another":7)", R"("libraries":{"curl":1,"later":5})"}) {
+    std::string changed = json;
+    changed.replace(json.find(here), here.size(), there);
+    const Result<Table> read = Table::parse(changed);
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(read->rows().front().requests, 1U);
+    EXPECT_EQ(read->rows().front().libraries[static_cast<std::size_t>(token::Library::curl)],
+              there == R"("another":7)" ? 0U : 1U);
+  }
+}
+
 TEST(TableTest, JsonStaysInBoundsWhateverCallersAreCalled) {
   Table table(kNow);
   const std::string long_text(10'000, '\x01');  // six bytes each in JSON

@@ -250,10 +250,19 @@ function uses(row, name, most) {
 
 const fact = (label, text) => (text ? [element("dt", {}, label), element("dd", {}, element("code", {}, text))] : []);
 
+// Which libraries the requests look like, the most used one first, and the change that moves each to IMDS.
+const libraries = (row) => Object.entries(row.libraries || {}).filter(([name]) => name in report.libraries_seen)
+  .sort(([, a], [, b]) => b - a).map(([name, requests]) => ({ ...report.libraries_seen[name], requests }));
+const looksLike = (caller) => libraries(caller.row).map((library) => library.name).join(", ");
+const changes = (row) => libraries(row).flatMap((library) => [
+  element("dt", {}, `Looks like ${library.name} (${format(library.requests)})`),
+  element("dd", {}, library.change + ": ",
+    element("a", { href: library.url, rel: "noreferrer", target: "_blank" }, "how that is done"))]);
+
 function who(caller, more) {
   const row = caller.row;
   const facts = [...fact("Last command line", row.command_line), ...fact("Container", row.container),
-    ...fact("Not known because", row.unknown_because), ...uses(row, "resources", "Resources"),
+    ...fact("Not known because", row.unknown_because), ...changes(row), ...uses(row, "resources", "Resources"),
     ...uses(row, "identities", "Identities"), ...fact("First request", dateTime(row.first_seen)),
     ...fact("Last request", dateTime(row.last_seen)), ...more];
   return element("td", { class: "who" }, element("div", { class: "unit" }, caller.title),
@@ -296,6 +305,7 @@ function sortable(name, items, columns, first) {
   return { rows, table: element("table", { class: name }, element("thead", {}, element("tr", {}, ...heads)), body) };
 }
 
+const LOOKS_LIKE = { label: "Looks like", key: looksLike, cell: (caller) => textCell("Looks like", looksLike(caller) || "not known") };
 const FIRST_SEEN = { label: "First seen", key: (caller) => caller.row.first_seen,
   cell: (caller) => element("td", { class: "nowrap", "data-label": "First seen" }, date(caller.row.first_seen)) };
 const LAST_SEEN = { label: "Last seen", key: (caller) => caller.row.last_seen, largestFirst: true,

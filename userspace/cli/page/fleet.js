@@ -69,6 +69,7 @@ function drawFleet() {
       cell: (caller) => numberCell("Machines", caller.row.machine_count) },
     REQUESTS,
     DAYS,
+    LOOKS_LIKE,
     FIRST_SEEN,
     LAST_SEEN,
   ], 1);

@@ -45,10 +45,11 @@ function drawMachine() {
     { label: "Users", key: (caller) => users(caller.row), cell: (caller) => textCell("Users", users(caller.row)) },
     REQUESTS,
     DAYS,
+    LOOKS_LIKE,
     { label: "Outcomes", key: (caller) => caller.row.requests - caller.row.outcomes.token - caller.row.outcomes.observed,
       largestFirst: true, cell: (caller) => element("td", { "data-label": "Outcomes" }, element("div", {}, ...outcomes(caller.row))) },
     FIRST_SEEN,
     LAST_SEEN,
-  ], 6);
+  ], 7);
   place("footer", `Made by msi2imds callers${report.running ? "" : " from the state file; msi2imds was not running"}. Days are those of UTC. This page loads nothing.`);
 }
