@@ -139,6 +139,12 @@ class Page:
     def prefer(self, scheme):
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def picture(self, height):
+        """A PNG of the page from its top down."""
+        taken = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, optimizeForSpeed=False,
+                           clip={"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": height, "scale": 1})  # fmt: skip
+        return base64.b64decode(taken["data"])
+
     def evaluate(self, expression):
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer

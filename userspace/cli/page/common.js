@@ -117,7 +117,7 @@ function daysChart(chart, parts) {
     "aria-label": `Requests per day, the last ${DAY_COUNT} days; the same numbers are in the table below` });
   for (let i = 0; i < DAY_COUNT; ++i) {
     if (!isRecorded(firstDay + i)) {
-      drawing.append(shape("rect", { class: "gap", x: left + i * slot, y: top, width: slot, height: bottom - top }));
+      drawing.append(shape("rect", { class: "gap", x: left + i * slot, y: top, width: slot + 0.5, height: bottom - top }));
     }
   }
   for (let value = 0; value <= most; value += step) {
