@@ -79,7 +79,7 @@ void write_identity(std::string_view bytes) {
   for (const auto text :
        {&caller::Identity::program, &caller::Identity::command_line, &caller::Identity::cgroup,
         &caller::Identity::user, &caller::Identity::comm, &caller::Identity::container,
-        &caller::Identity::unknown_because, &caller::Identity::unit}) {
+        &caller::Identity::container_name, &caller::Identity::unknown_because, &caller::Identity::unit}) {
     identity.*text = fuzz::cut(bytes, "\n");
   }
   identity.program_is_verified = !identity.program.empty();

@@ -172,6 +172,8 @@ void append(std::string& out, const Record& record, Format format) {
     line.optional_text("comm", caller.comm);
   }
   line.optional_text("container", caller.container);
+  line.optional_text("container_name", caller.container_name);
+  line.optional_text("container_image", caller.container_image);
   line.optional_text("sha256", caller.sha256);
   line.optional_text("identity_rule", record.identity_rule);
   line.optional_text("policy", record.policy);

@@ -10,14 +10,16 @@
 namespace msi2imds::caller {
 namespace {
 
-constexpr std::size_t kLongestText = 8000;
+constexpr std::size_t kLongestText = 6000;
 constexpr std::size_t kHashSize = 64;
 constexpr std::size_t kMostGroups = 64;
 
 // In the order in which they are written.
-constexpr std::array kTexts = {&Identity::user,         &Identity::comm,           &Identity::program,
-                               &Identity::command_line, &Identity::cgroup,         &Identity::unit,
-                               &Identity::container,    &Identity::unknown_because};
+constexpr std::array kTexts = {
+    &Identity::user,           &Identity::comm,           &Identity::program,
+    &Identity::command_line,   &Identity::cgroup,         &Identity::unit,
+    &Identity::container,      &Identity::container_name, &Identity::container_image,
+    &Identity::unknown_because};
 // A flag and a number for uid and pid, two flags, and a count are among the rest.
 static_assert(kTexts.size() * (kLongestText + sizeof(std::uint32_t)) +
                   (kMostGroups + 10) * sizeof(std::uint32_t) + kHashSize <=

@@ -27,11 +27,13 @@ struct Identity {
   // The path names the same file (device and inode) in the machine's mount namespace or ours, and the process
   // lives there: only then may a rule go by it.
   bool program_is_verified = false;
-  std::string sha256;        // of that executable's content, where a rule asks for it
-  std::string command_line;  // secrets taken out, shortened
-  std::string cgroup;        // whole path of the socket's cgroup
-  std::string unit;          // the system manager's unit in that path
-  std::string container;     // the container's id in that path
+  std::string sha256;                // of that executable's content, where a rule asks for it
+  std::string command_line;          // secrets taken out, shortened
+  std::string cgroup;                // whole path of the socket's cgroup
+  std::string unit;                  // the system manager's unit in that path
+  std::string container;             // the container's id in that path
+  std::string container_name = {};   // as its runtime has noted it: "web", "NAMESPACE/POD/CONTAINER"
+  std::string container_image = {};  // the same
   // Nobody but root could have named that cgroup so: only then may a rule go by it.
   bool container_is_verified = false;
   std::string unknown_because;
@@ -42,7 +44,7 @@ struct Identity {
 // No serialized identity is longer.
 inline constexpr std::size_t kLongestIdentity = std::size_t{64} * 1024;
 
-// The identity for another process of this program. A text that no kernel would give, of more than 8000
+// The identity for another process of this program. A text that no kernel would give, of more than 6000
 // bytes, is left out; the command line is cut there.
 [[nodiscard]] std::string serialize(const Identity& identity);
 // Fails with EPROTO for anything that serialize() does not write.

@@ -124,6 +124,20 @@ std::string outcomes_of(const usage::Row& row, std::size_t width) {
   return wrapped(items, width);
 }
 
+std::string container_of(const usage::Row& row, std::size_t width) {
+  constexpr std::size_t kShortId = 12;  // as the runtimes' own tools print it
+  if (row.container.empty()) {
+    return "";
+  }
+  std::vector<std::string> items = {
+      "container " + escape::control_characters(row.container_name.empty() ? row.container.substr(0, kShortId)
+                                                                           : row.container_name)};
+  if (!row.container_image.empty()) {
+    items.push_back("image " + escape::control_characters(row.container_image));
+  }
+  return wrapped(items, width);
+}
+
 std::string resources_of(const usage::Row& row, std::size_t width) {
   std::vector<std::string> items;
   for (const usage::Use& use : row.resources.named) {
@@ -160,7 +174,8 @@ std::string to_text(const CallersReport& report, std::optional<std::size_t> colu
   if (!rows.empty()) {
     text += line_of(table[0], widths);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], line) + resources_of(*rows[i], line);
+      text += line_of(table[i + 1], widths) + outcomes_of(*rows[i], line) + container_of(*rows[i], line) +
+              resources_of(*rows[i], line);
       if (const std::string libraries = libraries_text(*rows[i]); !libraries.empty()) {
         text += wrapped({"looks like " + libraries}, line);
       }

@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "caller/agreement.hpp"
+#include "resolver/container_names.hpp"
 #include "resolver/credentials.hpp"
 #include "resolver/executable.hpp"
 #include "resolver/process.hpp"
@@ -176,6 +177,11 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Se
   identity.unit = unit_of(identity.cgroup);
   identity.container = container_of(identity.cgroup);
   identity.container_is_verified = container_is_verified(identity.cgroup);
+  if (identity.container_is_verified) {  // else anybody may have taken the id of another one
+    ContainerNames names = name_container(runtimes_, identity.container);
+    identity.container_name = std::move(names.name);
+    identity.container_image = std::move(names.image);
+  }
   return found;
 }
 

@@ -32,11 +32,14 @@ using Group = std::uint32_t;
 // Says who callers are. May hang on a hostile process: for a process of its own (Resolver).
 class Identifier {
  public:
-  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(), Holders owners = {})
+  // Below `runtimes` are the files of those who run containers.
+  Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(), Holders owners = {},
+             std::string runtimes = "")
       : proc_(std::move(proc)),
         cgroup_paths_(std::move(cgroup_root)),
         users_(std::move(users)),
-        owners_(std::move(owners)) {}
+        owners_(std::move(owners)),
+        runtimes_(std::move(runtimes)) {}
 
   [[nodiscard]] const std::string& proc() const {
     return proc_;
@@ -64,6 +67,7 @@ class Identifier {
   CgroupPaths cgroup_paths_;
   UserNames users_;
   Holders owners_;
+  std::string runtimes_;
 };
 
 // What is known without looking at /proc.

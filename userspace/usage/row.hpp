@@ -62,6 +62,8 @@ struct Row {
   std::string program;  // path
   std::string comm;     // without a path
   std::string container;
+  std::string container_name;   // the last one
+  std::string container_image;  // the last one
   std::string unknown_because;
   std::vector<User> users;
   bool has_more_users = false;

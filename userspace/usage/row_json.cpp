@@ -110,6 +110,8 @@ void append_json(std::string& out, const Row& row) {
   append_member(out, "program", row.program);
   append_member(out, "comm", row.comm);
   append_member(out, "container", row.container);
+  append_member(out, "container_name", row.container_name);
+  append_member(out, "container_image", row.container_image);
   append_member(out, "unknown_because", row.unknown_because);
   append_array(out, "users", row.users, [](std::string& text, const User& user) {
     text += "{\"uid\":" + std::to_string(user.uid);
@@ -149,6 +151,10 @@ Row parse_row(const json::value& value, const std::string& where) {
   row.program = member_text(value, "program", where);
   row.comm = member_text(value, "comm", where);
   row.container = member_text(value, "container", where);
+  if (value.get_object().contains("container_name")) {  // not in an older version's
+    row.container_name = member_text(value, "container_name", where);
+    row.container_image = member_text(value, "container_image", where);
+  }
   row.unknown_because = member_text(value, "unknown_because", where);
   row.users = parse_users(value, where);
   row.has_more_users = member_bool(value, "has_more_users", where);

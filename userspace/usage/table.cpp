@@ -90,6 +90,10 @@ void Table::record(const Request& request) {
   if (!caller.command_line.empty()) {
     assign_if_other(row.command_line, CleanText(caller.command_line).view());
   }
+  if (!caller.container_name.empty()) {
+    assign_if_other(row.container_name, CleanText(caller.container_name).view());
+    assign_if_other(row.container_image, CleanText(caller.container_image).view());
+  }
   assign_if_other(row.unknown_because, clean.reason());
   row.first_seen = std::min(row.first_seen, time);
   row.last_seen = std::max(row.last_seen, time);

@@ -31,6 +31,8 @@ resource table 'Microsoft.OperationalInsights/workspaces/tables@2022-10-01' = {
         { name: 'Comm', type: 'string' }
         { name: 'Unit', type: 'string' }
         { name: 'Container', type: 'string' }
+        { name: 'ContainerName', type: 'string' }
+        { name: 'ContainerImage', type: 'string' }
         { name: 'Resource', type: 'string' }
         { name: 'Identity', type: 'string' }
         { name: 'IdentityBy', type: 'string' }
@@ -74,6 +76,8 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2022-06-01' = {
           { name: 'comm', type: 'string' }
           { name: 'unit', type: 'string' }
           { name: 'container', type: 'string' }
+          { name: 'container_name', type: 'string' }
+          { name: 'container_image', type: 'string' }
           { name: 'resource', type: 'string' }
           { name: 'identity', type: 'string' }
           { name: 'identity_by', type: 'string' }
@@ -117,7 +121,8 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2022-06-01' = {
           source
           | project TimeGenerated = todatetime(['time']), Computer,
             Pid = ['pid'], Uid = ['uid'], User = ['user'], Program = ['program'],
-            Comm = ['comm'], Unit = ['unit'], Container = ['container'], Resource = ['resource'],
+            Comm = ['comm'], Unit = ['unit'], Container = ['container'], ContainerName = ['container_name'],
+            ContainerImage = ['container_image'], Resource = ['resource'],
             Identity = ['identity'], IdentityBy = ['identity_by'], IdentityRule = ['identity_rule'], Outcome = ['outcome'],
             AnsweredFrom = ['source'], DurationUs = ['duration_us'], Policy = ['policy'], Rule = ['rule'],
             Sha256 = ['sha256'], Unknown = ['unknown'], LeftOut = ['left_out'], LeftOutOf = ['of']

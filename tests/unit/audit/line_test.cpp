@@ -70,12 +70,22 @@ TEST(AuditLineTest, SaysWhatIsNotKnownAndWhy) {
   EXPECT_NE(line_of(caller, Format::json).find(R"("pid":null,"uid":null)"), std::string::npos);
 }
 
+TEST(AuditLineTest, NamesTheContainer) {
+  caller::Identity caller = backup();
+  caller.container = "0123456789ab";
+  caller.container_name = "shop/shop-7d9f/app";
+  caller.container_image = "registry/app:2";
+  EXPECT_TRUE(line_of(caller, Format::text)
+                  .ends_with(" container=0123456789ab container_name=shop/shop-7d9f/app "
+                             "container_image=registry/app:2\n"));
+}
+
 TEST(AuditLineTest, StaysOneLineWhateverStrangersChoose) {
   const std::string hostile = "a\nb\x1b[31m<script> \"\\\xff";
   caller::Identity caller = backup();
   caller.program.clear();
-  for (std::string* text :
-       {&caller.comm, &caller.unit, &caller.user, &caller.container, &caller.unknown_because}) {
+  for (std::string* text : {&caller.comm, &caller.unit, &caller.user, &caller.container,
+                            &caller.container_name, &caller.container_image, &caller.unknown_because}) {
     *text = hostile;
   }
   for (const Format format : {Format::text, Format::json}) {

@@ -60,15 +60,15 @@ TEST(IdentityTest, CutsACommandLineThatIsTooLong) {
   identity.command_line = std::string(10'000, 'x');
   const auto read = parse_identity(serialize(identity));
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->command_line, std::string(8000, 'x'));
+  EXPECT_EQ(read->command_line, std::string(6000, 'x'));
 }
 
 TEST(IdentityTest, FitsWhateverItsTextsAre) {
   Identity identity = someone();
-  for (std::string* text :
-       {&identity.user, &identity.comm, &identity.program, &identity.command_line, &identity.cgroup,
-        &identity.unit, &identity.container, &identity.unknown_because}) {
-    *text = std::string(8000, '\xff');
+  for (std::string* text : {&identity.user, &identity.comm, &identity.program, &identity.command_line,
+                            &identity.cgroup, &identity.unit, &identity.container, &identity.container_name,
+                            &identity.container_image, &identity.unknown_because}) {
+    *text = std::string(6000, '\xff');
   }
   identity.gids.assign(500, 4'000'000'000);
   EXPECT_LE(serialize(identity).size(), kLongestIdentity);

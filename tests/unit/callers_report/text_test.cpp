@@ -100,6 +100,22 @@ TEST(CallersTextTest, LongNamesFitIntoTheLine) {
   EXPECT_NE(text.find("(other resources)"), std::string::npos) << text.substr(0, 3000);
 }
 
+std::string text_of_container(const std::string& name, const std::string& image) {
+  usage::Table table(usage::kNow - usage::kDay);
+  caller::Identity caller = usage::a_caller("docker-0123.scope", "/app");
+  caller.container = std::string(64, 'a');
+  caller.container_name = name;
+  caller.container_image = image;
+  usage::ask(table, caller, usage::kNow, "https://x");
+  return text_of(std::move(table));
+}
+
+TEST(CallersTextTest, NamesTheContainer) {
+  EXPECT_NE(text_of_container("", "").find("    container aaaaaaaaaaaa\n"), std::string::npos);
+  EXPECT_NE(text_of_container("web", "nginx:1.27").find("    container web, image nginx:1.27\n"),
+            std::string::npos);
+}
+
 // Whoever cuts the table into columns by a program wants the names that he is to find again.
 TEST(CallersTextTest, WithoutATerminalNamesAreWhole) {
   usage::Table table(usage::kNow - usage::kDay);

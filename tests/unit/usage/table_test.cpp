@@ -87,6 +87,34 @@ TEST(TableTest, AnotherProgramUnitOrContainerIsAnotherCaller) {
   EXPECT_EQ(table.rows().size(), 5U);
 }
 
+TEST(TableTest, KeepsWhatAContainerWasCalled) {
+  Table table(kNow);
+  caller::Identity caller = a_caller("docker-0123.scope", "/app");
+  caller.container = "0123";
+  ask(table, caller);
+  caller.container_name = "web";
+  caller.container_image = "nginx:1.27";
+  ask(table, caller);
+  caller.container_name.clear();  // its files could not be read this time
+  caller.container_image.clear();
+  ask(table, caller);
+  const auto read = Table::parse(table.to_json());
+  ASSERT_TRUE(read);
+  ASSERT_EQ(read->rows().size(), 1U);
+  EXPECT_EQ(read->rows()[0].container_name, "web");
+  EXPECT_EQ(read->rows()[0].container_image, "nginx:1.27");
+}
+
+TEST(TableTest, ReadsWhatVersionsWithoutNamesOfContainersWrote) {
+  Table table(kNow);
+  ask(table, a_caller("a.service"));
+  std::string text = table.to_json();
+  const std::string names = R"(,"container_name":"","container_image":"")";
+  ASSERT_NE(text.find(names), std::string::npos) << text;
+  text.erase(text.find(names), names.size());
+  EXPECT_TRUE(Table::parse(text));
+}
+
 TEST(TableTest, CgroupAndCommStandInForUnitAndProgram) {
   Table table(kNow);
   caller::Identity caller = a_caller("", "");
