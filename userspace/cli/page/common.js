@@ -262,6 +262,7 @@ const changes = (row) => libraries(row).flatMap((library) => [
 function who(caller, more) {
   const row = caller.row;
   const facts = [...fact("Last command line", row.command_line), ...fact("Container", row.container),
+    ...fact("Container's name", row.container_name), ...fact("Container's image", row.container_image),
     ...fact("Not known because", row.unknown_because), ...changes(row), ...uses(row, "resources", "Resources"),
     ...uses(row, "identities", "Identities"), ...fact("First request", dateTime(row.first_seen)),
     ...fact("Last request", dateTime(row.last_seen)), ...more];
