@@ -17,6 +17,7 @@
 #include "fuzz/require.hpp"
 #include "netlink/nft_events.hpp"
 #include "netlink/sock_diag_message.hpp"
+#include "resolver/container_names.hpp"
 #include "resolver/unit.hpp"
 
 namespace {
@@ -88,6 +89,15 @@ void write_identity(std::string_view bytes) {
   require_lines(identity);
 }
 
+// What the makers of containers have a say in.
+void read_notes_on_containers(std::string_view bytes) {
+  using resolver::Notes;
+  for (const Notes kind : {Notes::containerd, Notes::docker, Notes::crio, Notes::podman}) {
+    const resolver::ContainerNames names = resolver::names_in(kind, bytes, "c0ffee");
+    require(names.name.size() <= std::size_t{3} * 256 + 2 && names.image.size() <= 256);
+  }
+}
+
 std::vector<std::string> arguments_of(std::string_view bytes) {
   std::vector<std::string> arguments;
   while (!bytes.empty()) {
@@ -107,6 +117,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   write_identity(bytes);
+  read_notes_on_containers(bytes);
   fuzz::require_redacted(arguments_of(bytes));
   require(fuzz::contains(bytes, resolver::unit_of(bytes)) &&
           fuzz::contains(bytes, resolver::container_of(bytes)));

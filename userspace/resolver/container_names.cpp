@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/json/parse.hpp>
 #include <initializer_list>
 #include <utility>
@@ -19,8 +20,8 @@ namespace json = boost::json;
 constexpr std::size_t kMostOfNotes = std::size_t{1} << 20U;
 constexpr std::size_t kLongestName = 256;
 
-// Null where it is no regular file, is longer, or is no JSON.
-json::value read_json(const std::string& path) {
+// Empty where it is no regular file, or is longer.
+std::string read_notes(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0 ||
@@ -36,8 +37,13 @@ json::value read_json(const std::string& path) {
     }
     size += static_cast<std::size_t>(count);
   }
+  return text;
+}
+
+// Null where it is no JSON.
+json::value parse_notes(std::string_view text) {
   json::error_code ec;
-  json::value value = json::parse(text, ec);
+  json::value value = json::parse({text.data(), text.size()}, ec);
   return ec ? json::value() : value;
 }
 
@@ -92,36 +98,49 @@ ContainerNames of_podman(const json::value& list, std::string_view id) {
     const json::value* const names = member(&one, "names");
     const json::array* const listed = names != nullptr ? names->if_array() : nullptr;
     const json::value* const metadata = member(&one, "metadata");
-    json::error_code ec;
     const json::value inner = metadata != nullptr && metadata->is_string()
-                                  ? json::parse(metadata->get_string(), ec)
+                                  ? parse_notes(std::string_view(metadata->get_string()))
                                   : json::value();
     return {.name = listed != nullptr && !listed->empty() ? text_of(&listed->front()) : std::string(),
-            .image = ec ? std::string() : text_of(member(&inner, "image-name"))};
+            .image = text_of(member(&inner, "image-name"))};
   }
   return {};
 }
 
 }  // namespace
 
+ContainerNames names_in(Notes kind, std::string_view notes, std::string_view id) {
+  const json::value value = parse_notes(notes);
+  switch (kind) {
+    case Notes::containerd:
+      return of_pod(value, kContainerd);
+    case Notes::docker:
+      return of_docker(value);
+    case Notes::crio:
+      return of_pod(value, kCrio);
+    case Notes::podman:
+      return of_podman(value, id);
+  }
+  return {};
+}
+
 ContainerNames name_container(const std::string& root, std::string_view id) {
-  const std::string within = "/" + std::string(id) + "/";
-  const std::string containerd = root + "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
+  const std::string of_id = "/" + std::string(id) + "/";
   const std::string storage = "/containers/storage/overlay-containers";
-  const std::string podman = root + "/var/lib" + storage;
-  ContainerNames found = of_pod(read_json(containerd + within + "config.json"), kContainerd);
-  if (found.name.empty()) {
-    found = of_docker(read_json(root + "/var/lib/docker/containers" + within + "config.v2.json"));
-  }
-  if (found.name.empty()) {
-    found = of_pod(read_json(root + "/run" + storage + within + "userdata/config.json"), kCrio);
-  }
-  for (const char* const list : {"/containers.json", "/volatile-containers.json"}) {
-    if (found.name.empty()) {
-      found = of_podman(read_json(podman + list), id);
+  const std::array places = {
+      std::pair(Notes::containerd,
+                "/run/containerd/io.containerd.runtime.v2.task/k8s.io" + of_id + "config.json"),
+      std::pair(Notes::docker, "/var/lib/docker/containers" + of_id + "config.v2.json"),
+      std::pair(Notes::crio, "/run" + storage + of_id + "userdata/config.json"),
+      std::pair(Notes::podman, "/var/lib" + storage + "/containers.json"),
+      std::pair(Notes::podman, "/var/lib" + storage + "/volatile-containers.json")};
+  for (const auto& [kind, path] : places) {
+    ContainerNames found = names_in(kind, read_notes(root + path), id);
+    if (!found.name.empty()) {
+      return found;
     }
   }
-  return found;
+  return {};
 }
 
 }  // namespace msi2imds::resolver
