@@ -39,7 +39,7 @@ _msi2imds() {
     '') words="callers check-config detach doctor flush health metrics policy retire run status support verify --version" ;;
     callers) words="--config --csv --html --json --merge" ;;
     check-config) words="--config --origin" ;;
-    metrics) words="--config" ;;
+    metrics) words="--config --output" ;;
     detach) words="--config --purge --unless-held" ;;
     doctor | health | retire) words="--config --json" ;;
     flush) words="--config --identity --json --resource" ;;

@@ -57,7 +57,7 @@ KINDS = {
     "<text>": r".*",
     "<time>": r"[1-9][0-9]*(us|ms|s|min|h)?",
     "<two-limits>": rf"({NUMBER}|infinity):({NUMBER}|infinity)",
-    "<unit>": r"[\w@.:-]+\.(service|socket|target)",
+    "<unit>": r"[\w@.:-]+\.(service|socket|target|timer)",
 }
 # These take one value, which may contain blanks.
 ONE_VALUE = {"Description", "DeviceAllow", "Environment", "ExecReload", "ExecStart", "ExecStartPre", "ExecStopPost"}

@@ -3,6 +3,7 @@
 
 import json
 import re
+import stat
 import subprocess
 
 import pytest
@@ -105,6 +106,20 @@ def test_a_second_run_says_first_what_it_cannot(service, new_service):
 def test_flush_says_in_words_what_it_did(service):
     assert service.run("flush").stdout == "0 tokens are forgotten; IMDS is asked for new ones\n"
     assert json.loads(service.run("flush", "--json").stdout) == {"schema": 1, "flushed": 0}
+
+
+def test_metrics_replace_a_file_for_the_textfile_collector(service):
+    victim = service.directory / "somebody-elses"
+    victim.write_text("mine")
+    file = service.directory / "msi2imds.prom"
+    for _ in range(2):
+        assert service.run("metrics", "--output", file).returncode == 0
+        assert "msi2imds_intercepting 1\n" in file.read_text()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    file.unlink()
+    file.symlink_to(victim)
+    assert service.run("metrics", "--output", file).returncode == 1
+    assert victim.read_text() == "mine"
 
 
 def test_status_when_nothing_runs(new_service):

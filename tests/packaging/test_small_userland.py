@@ -28,7 +28,7 @@ def tarball(tmp_path_factory):
     (staged / "usr/sbin/msi2imds").write_text(PROGRAM)
     shutil.copy(PACKAGING / "setup", staged / "usr/lib/msi2imds/setup")
     shutil.copytree(PACKAGING / "systemd", staged / "usr/lib/msi2imds/systemd")
-    for unit in ("msi2imds.service", "msi2imds.socket", "msi2imds-observe.service"):
+    for unit in ("msi2imds.service", "msi2imds.socket", "msi2imds-observe.service", "msi2imds-textfile.service", "msi2imds-textfile.timer"):
         shutil.copy(PACKAGING / "systemd" / unit, staged / "usr/lib/systemd/system")
     for page in ("man5/msi2imds.toml.5.gz", "man8/msi2imds.8.gz"):
         (staged / "usr/share/man" / page).write_bytes(gzip.compress(b".TH"))

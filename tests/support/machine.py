@@ -111,7 +111,7 @@ class Machine:
             (files / "usr" / folder).mkdir(parents=True)
         shutil.copy(program("msi2imds"), files / "usr/sbin")
         shutil.copy(program("imds-emulator"), files / "usr/local/sbin")
-        for unit in UNITS.glob("*.s*"):
+        for unit in UNITS.glob("*.[st]*"):
             shutil.copy(unit, files / "usr/lib/systemd/system")
         for generation in UNITS.glob("[0-9]*"):
             shutil.copytree(generation, files / "usr/lib/msi2imds/systemd" / generation.name)

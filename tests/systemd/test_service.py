@@ -195,3 +195,29 @@ def test_another_backend_takes_over_with_a_restart(service):
             service.wait_for_traces_of(backend)
     print(f"four changes of the backend: {callers}")
     assert callers.outcomes == {"token": len(callers.results)}
+
+
+def test_lines_in_the_journal_have_fields(service):
+    service.start()
+    service.wait_intercepting()
+    lines = service.machine.run("journalctl", "--output=json", f"--after-cursor={service._began}", "-t", "msi2imds").splitlines()
+    entries = [json.loads(line) for line in lines]
+    ours = [entry for entry in entries if entry.get("_COMM") == "msi2imds"]
+    assert ours and {entry["_TRANSPORT"] for entry in ours} == {"journal"}
+    assert {entry["_SYSTEMD_UNIT"] for entry in ours} == {"msi2imds.service"}
+    [redirected] = [entry for entry in ours if entry.get("MESSAGE_ID") == "0b18aa4d82a84b2b88bac72dbdf36936"]
+    assert redirected["MESSAGE"].startswith("redirect with ") and redirected["PRIORITY"] == "6"
+    assert int(redirected["_PID"]) == service.pid or redirected["_UID"] == "0"
+
+
+def test_the_timer_brings_metrics_to_node_exporter(service):
+    service.start()
+    service.wait_intercepting()
+    path = "/var/lib/prometheus/node-exporter/msi2imds.prom"
+    service.machine.run("systemctl", "start", "msi2imds-textfile.service")
+    assert "msi2imds_intercepting 1" in service.machine.run("cat", path)
+    assert service.machine.run("stat", "-c", "%a", path).strip() == "644"
+    assert service.machine.run("ls", "-A", "/var/lib/prometheus/node-exporter").split() == ["msi2imds.prom"]
+    service.machine.run("rm", "-r", "/var/lib/prometheus")
+    verified = service.machine.attempt("systemd-analyze", "verify", "--man=no", "msi2imds-textfile.timer", "msi2imds-textfile.service")
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/escape.hpp"
+#include "base/journal.hpp"
 #include "base/json.hpp"
 #include "base/log_sink.hpp"
 
@@ -48,6 +49,8 @@ class JournalPriority final : public spdlog::custom_flag_formatter {
 };
 
 Format current_format = Format::text;
+std::string current_mark;
+Journal journal;
 
 // One for the process: what waits in it outlives a change of the settings.
 const std::shared_ptr<Sink>& sink() {
@@ -65,10 +68,40 @@ std::string mark_in_journal(std::string_view process) {
   return process.empty() ? std::string() : std::string(process) + ": ";
 }
 
+// As in syslog(3).
+std::string_view priority_of(Level level) {
+  switch (level) {
+    case Level::debug:
+      return "7";
+    case Level::info:
+      return "6";
+    case Level::warn:
+      return "4";
+    case Level::error:
+      break;
+  }
+  return "3";
+}
+
+std::string journal_entry(Level level, std::string_view message, const Fields& fields) {
+  std::string entry;
+  append_field(entry, "MESSAGE", current_mark + std::string(message));
+  append_field(entry, "PRIORITY", priority_of(level));
+  append_field(entry, "SYSLOG_IDENTIFIER", "msi2imds");
+  append_field(entry, "MESSAGE_ID", fields.message_id);
+  append_field(entry, "UNIT", fields.unit);
+  append_field(entry, "PROGRAM", fields.program);
+  append_field(entry, "RESOURCE", fields.resource);
+  append_field(entry, "OUTCOME", fields.outcome);
+  return entry;
+}
+
 }  // namespace
 
 void start(const Options& options, std::string_view process) {
   current_format = options.format;
+  current_mark = mark_in_journal(process);
+  journal.open(options.journal);
   sink()->begin(process);
   auto logger = std::make_shared<spdlog::logger>(std::string(process), sink());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -77,7 +110,7 @@ void start(const Options& options, std::string_view process) {
     formatter->set_pattern(
         R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"%n","pid":%P,"message":%v})");
   } else if (std::getenv("JOURNAL_STREAM") != nullptr) {
-    formatter->set_pattern("%*" + mark_in_journal(process) + "%v");
+    formatter->set_pattern("%*" + current_mark + "%v");
   } else {
     formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n[%P]: %v");
   }
@@ -91,11 +124,19 @@ bool enabled(Level level) {
   return spdlog::default_logger_raw()->should_log(to_spdlog(level));
 }
 
-void write(Level level, std::string_view message) {
+void write(Level level, std::string_view message, const Fields& fields) {
+  if (current_format == Format::text && enabled(level) && journal.is_open() &&
+      journal.send(journal_entry(level, message, fields))) {
+    return;
+  }
   // A plain string, never a format: the message may hold braces.
   const std::string line =
       current_format == Format::json ? json_string(message) : escape::control_characters(message);
   spdlog::default_logger_raw()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+void write(Level level, std::string_view message) {
+  write(level, message, {});
 }
 
 void flush() {

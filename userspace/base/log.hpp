@@ -17,16 +17,34 @@ enum class Format { text, json };
 struct Options {
   Level level = Level::info;
   Format format = Format::text;
+  const char* journal = "/run/systemd/journal/socket";
 };
 
-// Sets up the logger; `process` ("msi2imds-responder") names the writer on each line. With $JOURNAL_STREAM
-// set, lines of Format::text carry journald's priority prefix instead of a time stamp, and of the name what
-// follows "msi2imds-", since journald adds the program and the process.
+// Sets up the logger; `process` ("msi2imds-responder") names the writer on each line. Where stderr is
+// journald's, lines of Format::text go to it by its native protocol, and to stderr where it does not take
+// them. With $JOURNAL_STREAM set, they have journald's priority prefix there instead of a time stamp, and of
+// the name what follows "msi2imds-", since journald adds the program and the process.
 void start(const Options& options, std::string_view process);
+
+// What journald is told of a line beside its text (systemd.journal-fields(7)); empty ones are left out.
+struct Fields {
+  std::string_view message_id = {};
+  std::string_view unit = {};  // of the caller, as are the next ones
+  std::string_view program = {};
+  std::string_view resource = {};
+  std::string_view outcome = {};
+};
+
+// The lines that programs look for: docs/monitoring.md.
+inline constexpr std::string_view kTokenFailed = "e820ccaf5e6e403783f41f0cce3fbdc3";
+inline constexpr std::string_view kRedirected = "0b18aa4d82a84b2b88bac72dbdf36936";
+inline constexpr std::string_view kLetThrough = "d0718eed4cf4439fba427e913d3f6b21";
+inline constexpr std::string_view kResponderEnded = "08d0ed5168ee4d979714becc436edfec";
 
 // Writes one line. Control characters in `message` are escaped, so that a caller's string cannot forge a
 // line.
 void write(Level level, std::string_view message);
+void write(Level level, std::string_view message, const Fields& fields);
 
 // Writes what could not be written before, as far as that is possible now. Every line does the same; for
 // processes that may be silent for long.

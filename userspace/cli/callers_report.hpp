@@ -74,7 +74,7 @@ extern const std::string_view kCallersPage;
 // The text of callers.state_file; not longer than a table may be, and no links are followed.
 [[nodiscard]] Result<std::string> read_state_file(const std::string& path);
 
-// Replaces the file, readable by its owner only.
-[[nodiscard]] Result<void> write_page(const std::string& path, std::string_view page);
+// Replaces the file, readable by its owner only, or as `mode` says.
+[[nodiscard]] Result<void> write_page(const std::string& path, std::string_view page, unsigned mode = 0600);
 
 }  // namespace msi2imds::cli

@@ -29,7 +29,7 @@ Result<std::string> read_state_file(const std::string& path) {
   return read_all(fd.get(), path, usage::kMaxJson);
 }
 
-Result<void> write_page(const std::string& path, std::string_view page) {
+Result<void> write_page(const std::string& path, std::string_view page, unsigned mode) {
   if (path == "-") {
     return write_all(STDOUT_FILENO, page, "write standard output");
   }
@@ -45,7 +45,7 @@ Result<void> write_page(const std::string& path, std::string_view page) {
     return Error::from_errno(errno, "create '" + temporary + "'");
   }
   auto result = write_all(fd.get(), page, "write '" + path + "'");
-  if (result && ::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (result && (::fchmod(fd.get(), mode) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)) {
     result = Error::from_errno(errno, "write '" + path + "'");
   }
   if (!result) {

@@ -86,7 +86,10 @@ struct PolicyTestOptions {
 // Shows which rule would decide; success: it would be allowed.
 int policy_test(const ConfigFile& file, const PolicyTestOptions& options);
 
-int metrics(const ConfigFile& file);
+struct MetricsOptions {
+  std::string output;  // the file to replace; "-" or empty: stdout
+};
+int metrics(const ConfigFile& file, const MetricsOptions& options);
 
 struct CallersOptions {
   std::vector<std::string> merge;  // reports of many machines to show as one; empty: this machine

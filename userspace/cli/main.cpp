@@ -126,6 +126,10 @@ int dispatch(int argc, char** argv) {
                         "Only record who dials the legacy ports; redirect nothing");
   CLI::App* metrics_command = app.add_subcommand("metrics", "Print the metrics in Prometheus's text format");
   add_config_option(metrics_command);
+  MetricsOptions metrics_options;
+  metrics_command
+      ->add_option("--output", metrics_options.output, "Replace FILE, for node_exporter's textfile collector")
+      ->type_name("FILE");
   CLI::App* status_command =
       app.add_subcommand("status", "Show what is in force, proved by a connection; exit 0 when intercepting");
   add_config_option(status_command);
@@ -265,7 +269,7 @@ int dispatch(int argc, char** argv) {
     return detach(file, detach_options);
   }
   if (*metrics_command) {
-    return metrics(file);
+    return metrics(file, metrics_options);
   }
   if (*policy_test_command) {
     return policy_test(file, policy_options);

@@ -7,11 +7,12 @@
 #include "admin/client.hpp"
 #include "admin/status.hpp"
 #include "base/escape.hpp"
+#include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/silence.hpp"
 
 namespace msi2imds::cli {
-int metrics(const ConfigFile& file) {
+int metrics(const ConfigFile& file, const MetricsOptions& options) {
   const auto config = file.load_or_complain();
   if (!config) {
     return kUsage;
@@ -23,7 +24,13 @@ int metrics(const ConfigFile& file) {
                escape::control_characters(explain_silence(answer.error(), config->admin.socket)));
     return kFailed;
   }
-  fmt::print("{}", *answer);
+  constexpr unsigned kForEverybody = 0644;
+  const Result<void> written =
+      write_page(options.output.empty() ? "-" : options.output, *answer, kForEverybody);
+  if (!written) {
+    fmt::print(stderr, "msi2imds: cannot {}\n", escape::control_characters(written.error().message()));
+    return kFailed;
+  }
   return kGood;
 }
 

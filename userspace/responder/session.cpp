@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "responder/session.hpp"
 
+#include <fmt/core.h>
+
 #include <chrono>
 #include <utility>
 
@@ -33,6 +35,25 @@ http::Response render(const token::FetchResult& result) {
                                     .expires_on = result.expires_on.value_or((*token)->expires_on)});
   }
   return legacy::render(std::get<token::Refusal>(*result));
+}
+
+// "cannot get a token for 127.0.0.1:40000 (/usr/bin/python3 of old.service), which asked for 'https://...':
+// why"
+void warn_of_failure(const std::string& peer, const caller::Identity& caller, const std::string& resource,
+                     const std::string& why) {
+  const std::string& program = caller.program.empty() ? caller.comm : caller.program;
+  std::string who = program;
+  if (!caller.unit.empty()) {
+    who += (program.empty() ? "a program of " : " of ") + caller.unit;
+  }
+  log::write(log::Level::warn,
+             fmt::format("cannot get a token for {}{}, which asked for '{}': {}", peer,
+                         who.empty() ? who : " (" + who + ")", resource, why),
+             {.message_id = log::kTokenFailed,
+              .unit = caller.unit,
+              .program = program,
+              .resource = resource,
+              .outcome = to_string(Outcome::failed)});
 }
 
 }  // namespace
@@ -114,7 +135,13 @@ Task<http::Response> Session::respond(http::Request& request) {
 http::Response Session::fail(const token::FetchResult& result) {
   request_.outcome = Outcome::failed;
   if (services_.warnings.has_room_for(holder())) {
-    log::warn("cannot get a token for {}: {}", peer_.to_string(), result.error().error.message());
+    // Once it is known who asked.
+    lookup_->then([peer = peer_.to_string(), resource = request_.resource,
+                   why = result.error().error.message(), lookup = std::weak_ptr(lookup_)] {
+      const auto known = lookup.lock();
+      warn_of_failure(peer, known && known->identity() ? *known->identity() : caller::Identity(), resource,
+                      why);
+    });
   }
   return render(result);
 }

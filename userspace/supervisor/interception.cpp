@@ -97,7 +97,8 @@ asio::awaitable<Result<void>> Interception::attach() {
   failure_ = installed ? std::string() : installed.error().message();
   if (installed) {
     listen_for_alarm();
-    log::info("redirect with {}", way_.redirector->name());
+    log::write(log::Level::info, fmt::format("redirect with {}", way_.redirector->name()),
+               {.message_id = log::kRedirected});
   }
   co_return installed;
 }

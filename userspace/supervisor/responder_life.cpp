@@ -46,10 +46,11 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
     co_await interception_.fail_open("the responder cannot serve; connections are let through");
     co_await closure_.open();
     if (!std::exchange(lets_through_, true)) {
-      log::error(
-          "connections are let through: no responder can serve them; the next attempt is made in {} s, and "
-          "then every few",
-          wait.count());
+      log::write(log::Level::error,
+                 fmt::format("connections are let through: no responder can serve them; the next attempt is "
+                             "made in {} s, and then every few",
+                             wait.count()),
+                 {.message_id = log::kLetThrough});
     }
     if (!stopping_) {
       back_off_.expires_after(wait);
@@ -94,7 +95,8 @@ asio::awaitable<Outcome> Supervisor::run_responder() {
   if (stopping_) {
     log::info("responder {} has drained: {}", pid, ending);
   } else if (responder_ready_ || responder_hung_) {
-    log::error("responder {} ended: {}", pid, ending);
+    log::write(log::Level::error, fmt::format("responder {} ended: {}", pid, ending),
+               {.message_id = log::kResponderEnded});
   } else if (!responder_is_sent_away_) {
     tell_failed_start("the responder ended before it served: " + ending);
   }

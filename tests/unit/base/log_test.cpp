@@ -3,18 +3,23 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <iterator>
 #include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "support_cpp/temporary_directory.hpp"
 
 namespace msi2imds::log {
 namespace {
@@ -69,6 +74,84 @@ TEST_F(LogTest, WritesThePriorityForJournald) {
 TEST_F(LogTest, TellsTheResponderApartInTheJournal) {
   ::setenv("JOURNAL_STREAM", "8:1", 1);
   EXPECT_EQ(written({}, Level::info, "stop", "msi2imds-responder"), "<6>responder: stop\n");
+}
+
+// journald, of which stderr is told to be a stream.
+class JournalTest : public LogTest {
+ protected:
+  void SetUp() override {
+    LogTest::SetUp();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::copy(path_.begin(), path_.end(), std::begin(address.sun_path));
+    journald_ = UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(journald_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    testing::internal::CaptureStderr();
+    struct stat found {};
+    ASSERT_EQ(::fstat(STDERR_FILENO, &found), 0);
+    ::setenv("JOURNAL_STREAM", (std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino)).c_str(),
+             1);
+  }
+
+  // Nothing: none has come.
+  std::string next_entry() {
+    std::array<char, 4096> entry{};
+    const ssize_t size = ::recv(journald_.get(), entry.data(), entry.size(), MSG_DONTWAIT);
+    return size < 0 ? std::string() : std::string(entry.data(), static_cast<std::size_t>(size));
+  }
+
+  support::TemporaryDirectory directory_;
+  std::string path_ = (directory_.path() / "socket").string();
+  UniqueFd journald_;
+};
+
+TEST_F(JournalTest, GetsEachLineWithItsFields) {
+  start({.journal = path_.c_str()}, "msi2imds-responder");
+  write(Level::warn, "cannot\nhelp",
+        {.message_id = kTokenFailed, .unit = "a\n.service", .program = "/p", .outcome = "failed"});
+  EXPECT_EQ(next_entry(),
+            "MESSAGE=responder: cannot\\x0ahelp\nPRIORITY=4\nSYSLOG_IDENTIFIER=msi2imds\nMESSAGE_ID=" +
+                std::string(kTokenFailed) + "\nUNIT=a\\x0a.service\nPROGRAM=/p\nOUTCOME=failed\n");
+  write(Level::debug, "not so loud");
+  EXPECT_EQ(next_entry(), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST_F(JournalTest, ThatDoesNotTakeALineLeavesItToStderr) {
+  start({.journal = path_.c_str()}, "msi2imds");
+  constexpr int kLines = 2000;  // more than may wait for it
+  for (int line = 0; line < kLines; ++line) {
+    write(Level::info, "line");
+  }
+  std::ptrdiff_t taken = 0;
+  while (!next_entry().empty()) {
+    ++taken;
+  }
+  journald_ = UniqueFd();
+  write(Level::warn, "nobody is there");
+  const std::string others = testing::internal::GetCapturedStderr();
+  EXPECT_GT(taken, 0);
+  EXPECT_EQ(taken + std::count(others.begin(), others.end(), '\n'), kLines + 1);
+  EXPECT_TRUE(others.ends_with("<6>line\n<4>nobody is there\n")) << others.size();
+}
+
+TEST_F(JournalTest, LeavesLinesOfJsonToStderr) {
+  start({.format = Format::json, .journal = path_.c_str()}, "msi2imds");
+  write(Level::info, "as somebody chose");
+  EXPECT_EQ(next_entry(), "");
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("as somebody chose"), std::string::npos);
+}
+
+TEST_F(JournalTest, IsNotWrittenToByAChildWhichMayHaveAnotherFileThere) {
+  start({.journal = path_.c_str()}, "msi2imds");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    write(Level::info, "of the child");
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(next_entry(), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "<6>of the child\n");
 }
 
 TEST_F(LogTest, TellsTheZoneOfItsTimes) {

@@ -85,7 +85,7 @@ TEST_F(SessionTest, LogsAnUpstreamFailureWithTheClientsAddress) {
   capture_log();
   (void)client.ask(kRequest);
   EXPECT_NE(captured_log().find("cannot get a token for " + client.address().to_string() +
-                                ": connect to IMDS: Connection refused\n"),
+                                ", which asked for 'r': connect to IMDS: Connection refused\n"),
             std::string::npos);
 }
 
