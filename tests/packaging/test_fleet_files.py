@@ -64,7 +64,7 @@ def test_script_is_without_a_fault(script):
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("playbook", ["observe.yml", "migrate.yml", "retire.yml", "report.yml"])
+@pytest.mark.parametrize("playbook", ["observe.yml", "migrate.yml", "retire.yml", "report.yml", "leave.yml"])
 def test_playbook_is_one(playbook, tmp_path):
     command = ["ansible-playbook", "--syntax-check", "-i", "localhost,", FLEET / "ansible" / playbook]
     checked = run(*command, env={**os.environ, "HOME": str(tmp_path)})

@@ -67,9 +67,17 @@ def test_the_cut_over_outlasts_a_reboot_and_is_left_for_good(units):
     assert_nothing_runs(units)
 
 
+def test_who_leaves_asks_first_who_calls(units):
+    do(units, blocks("Cut over")[0])
+    units.wait_intercepting()
+    ask, remove = blocks("Leave")
+    do(units, ask)
+    assert remove == ["apt-get remove msi2imds"]  # which tests/packaging/guest/story.py does
+
+
 def test_every_stage_says_how_it_is_left():
-    rows = re.findall(r"^\| (observe|verify|cut over|retire) \| .* \| .* \| (.+) \|$", PAGE, re.MULTILINE)
-    assert [stage for stage, _ in rows] == ["observe", "verify", "cut over", "retire"]
+    rows = re.findall(r"^\| (observe|verify|cut over|retire|leave) \| .* \| .* \| (.+) \|$", PAGE, re.MULTILINE)
+    assert [stage for stage, _ in rows] == ["observe", "verify", "cut over", "retire", "leave"]
     for stage, title in (("observe", "Observe"), ("cut over", "Cut over")):
         way_back = dict(rows)[stage]
         for command in blocks(title)[1]:
