@@ -2,9 +2,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
+#include <vector>
 
+#include "accounts/getent.hpp"
 #include "admin/client.hpp"
 #include "admin/status.hpp"
+#include "base/run_to_end.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/silence.hpp"
@@ -44,6 +48,22 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";
 }
 
+// Those whom only a directory service knows.
+void name_users(usage::Table& table) {
+  constexpr std::size_t kMostAsked = 256;
+  std::vector<uid_t> nameless;
+  for (const usage::Row& row : table.rows()) {
+    for (const usage::User& user : row.users) {
+      if (user.name.empty() && nameless.size() < kMostAsked) {
+        nameless.push_back(user.uid);
+      }
+    }
+  }
+  if (!nameless.empty()) {
+    table.name_users(run_to_end(accounts::names_of(std::move(nameless))));
+  }
+}
+
 }  // namespace
 
 Result<CallersReport> make_report(const config::Config& config) {
@@ -62,6 +82,7 @@ Result<CallersReport> make_report(const config::Config& config) {
   report.quiet_days = config.retire.quiet_days;
   report.running = document->running;
   report.table = std::move(*table);
+  name_users(report.table);
   report.verdict = usage::judge(report.table, report.made, report.quiet_days);
   return report;
 }

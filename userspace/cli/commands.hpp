@@ -26,6 +26,10 @@ inline constexpr std::chrono::seconds kAskTime{5};
 struct ConfigFile {
   std::optional<std::filesystem::path> path;
 
+  // Without asking getent for users and groups that the machine's files do not have.
+  [[nodiscard]] Result<config::Sourced> read() const;
+
+  // These ask it, which takes up to two seconds where it hangs.
   [[nodiscard]] Result<config::Sourced> load_sourced() const;
   [[nodiscard]] Result<config::Config> load() const;
 

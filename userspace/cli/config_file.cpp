@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "accounts/getent.hpp"
 #include "base/escape.hpp"
+#include "base/run_to_end.hpp"
 #include "cli/commands.hpp"
 #include "config/closure.hpp"
 #include "config/read.hpp"
@@ -13,9 +15,18 @@
 
 namespace msi2imds::cli {
 
-Result<config::Sourced> ConfigFile::load_sourced() const {
+Result<config::Sourced> ConfigFile::read() const {
   return path ? config::load_sourced(*path, config::Missing::is_an_error)
               : config::load_sourced(config::kDefaultFile, config::Missing::is_fine);
+}
+
+Result<config::Sourced> ConfigFile::load_sourced() const {
+  Result<config::Sourced> sourced = read();
+  if (accounts::has_open_questions()) {
+    run_to_end(accounts::ask_getent());
+    sourced = read();
+  }
+  return sourced;
 }
 
 Result<config::Config> ConfigFile::load() const {

@@ -12,7 +12,9 @@
 #include <system_error>
 
 #include "accounts/accounts.hpp"
+#include "accounts/getent.hpp"
 #include "base/escape.hpp"
+#include "base/run_to_end.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
@@ -49,13 +51,17 @@ std::optional<caller::Identity> caller_of(const PolicyTestOptions& options) {
   caller::Identity caller;
   caller.uid = options.uid;
   if (!options.user.empty()) {
-    const auto user = accounts::find_user(options.user);
-    if (!user) {
+    std::optional<std::uint32_t> uid = accounts::find_id(accounts::Database::passwd, options.user);
+    if (!uid && accounts::has_open_questions()) {
+      run_to_end(accounts::ask_getent());
+      uid = accounts::find_id(accounts::Database::passwd, options.user);
+    }
+    if (!uid) {
       (void)std::fprintf(stderr, "msi2imds: cannot find user '%s' in %s; use --uid NUMBER\n",
                          options.user.c_str(), accounts::kPasswdFile);
       return std::nullopt;
     }
-    caller.uid = user->uid;
+    caller.uid = uid;
   }
   caller.gids = options.gids;
   // A unit alone does not tell in which slice it is.

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include "base/log.hpp"
 #include "base/run_to_end.hpp"
@@ -82,12 +83,13 @@ int run(const ConfigFile& file, const RunOptions& options) {
   settle_legacy_ports(*config);
 
   asio::io_context io(1);
-  const auto load = [&file] {
-    Result<config::Config> loaded = file.load();
-    if (loaded) {
-      settle_legacy_ports(*loaded);
+  const auto load = [&file]() -> Result<config::Config> {
+    Result<config::Sourced> loaded = file.read();
+    if (!loaded) {
+      return loaded.error();
     }
-    return loaded;
+    settle_legacy_ports(loaded->config);
+    return std::move(loaded->config);
   };
   supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_descriptors(),
                                     options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "accounts/accounts.hpp"
+#include "accounts/getent.hpp"
 #include "base/text.hpp"
 #include "config/kinds.hpp"
 #include "config/rule_values.hpp"
@@ -175,18 +176,14 @@ class RuleReader {
   void accounts(const Member& member, const std::string& key) {
     const bool is_user = member.name == "user";
     for (const std::string& name : texts(member, key, check_account)) {
-      std::optional<std::uint32_t> id;
-      if (is_user) {
-        const auto user = accounts::find_user(name);
-        id = user ? std::optional(user->uid) : std::nullopt;
-      } else {
-        id = accounts::find_group(name);
-      }
+      const std::optional<std::uint32_t> id =
+          accounts::find_id(is_user ? accounts::Database::passwd : accounts::Database::group, name);
       if (!id && !name.empty()) {
         complain(member.value.position, key,
                  "there is no " + member.name + " " + in_quotes(name) + " in " +
-                     (is_user ? accounts::kPasswdFile : accounts::kGroupFile) + "; expected one, or " +
-                     (is_user ? "uid" : "gid") + " = NUMBER");
+                     (is_user ? accounts::kPasswdFile : accounts::kGroupFile) +
+                     (accounts::is_getent_late() ? ", and getent has not answered" : "") +
+                     "; expected one, or " + (is_user ? "uid" : "gid") + " = NUMBER");
       }
       (is_user ? rule_.conditions.uids : rule_.conditions.gids).push_back(id.value_or(0));
     }

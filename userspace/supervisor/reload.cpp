@@ -3,6 +3,7 @@
 #include <sstream>
 #include <utility>
 
+#include "accounts/getent.hpp"
 #include "base/log.hpp"
 #include "supervisor/descriptor_limit.hpp"
 #include "supervisor/supervisor.hpp"
@@ -25,7 +26,12 @@ asio::awaitable<void> Supervisor::reload() {
   if (stopping_) {
     co_return;
   }
+  accounts::forget_answers();
   Result<config::Config> config = load_();
+  if (accounts::has_open_questions()) {
+    co_await accounts::ask_getent();  // callers are served meanwhile
+    config = load_();
+  }
   if (!config) {
     log_lines(config.error().message());
     log::error("reload: the configuration in force is kept");

@@ -170,6 +170,17 @@ void Table::make_room() {
   rows_.erase(oldest);
 }
 
+void Table::name_users(const std::vector<std::pair<uid_t, std::string>>& names) {
+  for (Row& row : rows_) {
+    for (User& user : row.users) {
+      const auto named = std::ranges::find(names, user.uid, &std::pair<uid_t, std::string>::first);
+      if (user.name.empty() && named != names.end()) {
+        user.name = CleanText(named->second).view();
+      }
+    }
+  }
+}
+
 void Table::mark_recording(std::int64_t now) {
   now = sane(now);
   for (Row& row : rows_) {

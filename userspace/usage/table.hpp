@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -51,6 +52,9 @@ class Table {
 
   // Notes the command line of a caller that has a row. False: it has none.
   bool take_command_line(const caller::Identity& caller);
+
+  // Names users of whom only the number is known.
+  void name_users(const std::vector<std::pair<uid_t, std::string>>& names);
 
   // Says that requests were recorded until `now`; to be called now and then, and before each to_json(). Also
   // puts right what is in the future because the clock was set back.

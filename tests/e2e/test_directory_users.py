@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Users and groups whom /etc/passwd does not have: getent knows them, or hangs, which holds up nobody."""
+
+import os
+import signal
+
+import pytest
+
+from named_client import ClientScripts, NamedClient
+from programs import program, run_in
+from waiting import wait_until
+
+UID = GID = 1_234_567
+# A machine whose getent is the file "getent" of the directory $0.
+WITH_GETENT = 'mount --bind "$0/getent" "$(readlink -f /usr/bin/getent)"; exec "$@"'
+KNOWS = f"""#!/bin/sh
+[ "$2" = -- ] || exit 1
+case "$1 $3" in
+  "passwd CORP\\\\alice" | "passwd {UID}") echo "alice@corp:*:{UID}:{GID}:Alice:/home/alice:/bin/bash" ;;
+  "group web admins") echo "web admins:*:{GID}:alice@corp" ;;
+  *) exit 2 ;;
+esac
+"""
+HANGS = "#!/bin/sh\nexec sleep 1000\n"
+RULES = '[[allow]]\nname = "a"\nuser = \'CORP\\alice\'\ngroup = "web admins"\n'
+
+
+@pytest.fixture
+def machine(new_service, host):
+    """A service on a machine with a getent of the test's choice, and a way to run commands there."""
+    service = new_service({"policy.mode": "enforce"})
+    service.config.write_text(service.config.read_text() + RULES)
+    wrapper = ["unshare", "--mount", "sh", "-ec", WITH_GETENT, service.directory]
+
+    def write(script):
+        (service.directory / "getent").write_text(script)
+        (service.directory / "getent").chmod(0o755)
+
+    def run(*arguments):
+        return run_in(host, *wrapper, program("msi2imds"), *arguments, "--config", service.config)
+
+    service.wrapper, service.write_getent, service.run_there = wrapper, write, run
+    write(KNOWS)
+    return service
+
+
+def test_rules_name_users_and_groups_of_a_directory(machine, host, emulator):
+    checked = machine.run_there("check-config")
+    assert checked.returncode == 0, checked.stderr
+    assert f"uid = [ {UID} ]" in checked.stdout and f"gid = [ {GID} ]" in checked.stdout
+    allowed = machine.run_there("policy", "test", "--user", "CORP\\alice", "--gid", str(GID), "--resource", "https://x")
+    assert allowed.returncode == 0, allowed.stdout
+    machine.launch(wrapper=machine.wrapper)
+    assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
+    with ClientScripts() as scripts, NamedClient(host, scripts, uid=UID) as client:
+        assert client.ask() == 1
+    wait_until(lambda: '"user":"alice@corp"' in machine.run_there("callers", "--json").stdout, 10, "the caller has a name")
+    assert "alice@corp" in machine.run_there("callers").stdout
+
+
+def test_a_getent_that_hangs_holds_up_no_reload_and_no_caller(machine, host, emulator):
+    machine.launch(wrapper=machine.wrapper)
+    assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
+    machine.write_getent(HANGS)
+    os.kill(machine.pid, signal.SIGHUP)
+    wait_until(lambda: "the configuration in force is kept" in machine.log_text(), 20, "the reload is given up")
+    assert "there is no user" in machine.log_text() and "and getent has not answered" in machine.log_text()
+    machine.write_getent(KNOWS)
+    assert machine.run_there("status").returncode == 0
+    os.kill(machine.pid, signal.SIGHUP)
+    wait_until(lambda: "reload: done" in machine.log_text(), 20, "the next one is done")
+
+
+def test_a_command_waits_for_no_getent(machine):
+    machine.write_getent(HANGS)
+    checked = machine.run_there("check-config")
+    assert checked.returncode == 2
+    assert "allow.user: there is no user" in checked.stderr
+    assert checked.stderr.count("and getent has not answered") == 2
+
+
+def test_without_getent_the_files_are_all(machine):
+    machine.write_getent("")
+    (machine.directory / "getent").chmod(0o644)  # what cannot be executed
+    checked = machine.run_there("check-config")
+    assert checked.returncode == 2
+    assert "in /etc/passwd; expected one, or uid = NUMBER" in checked.stderr
