@@ -106,6 +106,7 @@ class Issuer final : public token::Upstream {
     const bool is_measured = request.resource == "https://management.azure.com/" &&
                              request.identity.kind == token::SelectorKind::none;
     token.access_token.assign(is_measured ? kTokenBytes : kOtherTokenBytes, 'x');
+    token.is_plain = true;
     token.token_type = "Bearer";
     token.resource = request.resource;
     token.client_id = "5e29463d-71da-4fe0-8e69-999b57db23b0";

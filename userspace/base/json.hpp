@@ -11,6 +11,9 @@ namespace msi2imds {
 // that number, so that the result is valid whatever comes in.
 void append_json_string(std::string& out, std::string_view text);
 
+// Whether such a JSON string is the text in quotes.
+[[nodiscard]] bool is_plain_in_json(std::string_view text);
+
 // Returns such a JSON string.
 [[nodiscard]] std::string json_string(std::string_view text);
 

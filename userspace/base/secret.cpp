@@ -87,6 +87,11 @@ Result<void> wipe_file(int file, std::uint64_t begin, std::uint64_t end) {
   return {};
 }
 
+void wipe(std::string& text) noexcept {
+  ::explicit_bzero(text.data(), text.size());
+  text.clear();
+}
+
 void* allocate_secret(std::size_t bytes) {
   return secret_pool().allocate(bytes);
 }

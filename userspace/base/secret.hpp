@@ -14,6 +14,9 @@ namespace msi2imds {
 [[nodiscard]] void* allocate_secret(std::size_t bytes);
 void deallocate_secret(void* memory, std::size_t bytes) noexcept;
 
+// Overwrites a text, which is empty then, and keeps its memory.
+void wipe(std::string& text) noexcept;
+
 // Leaves mapped memory out of core dumps.
 void leave_out_of_dumps(void* memory, std::size_t bytes) noexcept;
 

@@ -109,6 +109,7 @@ void WaitSet::watch() {
 // waits, such as that of a client who has left before his answer, it is to forget until somebody does.
 void WaitSet::take_events() {
   std::array<epoll_event, kMostEvents> events;  // NOLINT(*-member-init): filled below
+  Sockets last;
   const int count = ::epoll_wait(epoll_.native_handle(), events.data(), kMostEvents, 0);
   for (const epoll_event& event : std::span(events).first(count > 0 ? static_cast<std::size_t>(count) : 0)) {
     WaitableSocket& socket = *static_cast<WaitableSocket*>(event.data.ptr);
@@ -117,9 +118,10 @@ void WaitSet::take_events() {
     } else if (!socket.is_over_) {
       socket.unlink();
       socket.is_over_ = true;
-      over_.push_back(socket);
+      (socket.goes_last_ ? last : over_).push_back(socket);
     }
   }
+  over_.splice(over_.end(), last);
 }
 
 // Those whose waits are over by now; what happens meanwhile, which may end some of them, has its turn later.

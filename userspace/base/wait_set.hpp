@@ -31,6 +31,11 @@ class WaitableSocket
     return set_;
   }
 
+  // From here on, whoever waits for it goes on after all whose waits are over at the same time.
+  void go_on_last() {
+    goes_last_ = true;
+  }
+
   // Ends the wait for it, if there is one: operation_aborted.
   void cancel();
   // Ends the wait as well.
@@ -44,6 +49,7 @@ class WaitableSocket
   UniqueFd socket_;
   std::uint32_t armed_ = 0;  // the events that the kernel is to tell of
   std::optional<Resumption> waiting_;
+  bool goes_last_ = false;
   bool is_over_ = false;  // the wait; whoever waited goes on soon
   boost::system::error_code failure_;
 };

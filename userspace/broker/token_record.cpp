@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/json.hpp"
+
 namespace msi2imds::broker {
 namespace {
 
@@ -114,6 +116,7 @@ std::optional<TokenRecord> decode(std::string_view bytes, const Moment& now) {
   }
   auto token = std::make_shared<token::Token>();
   token->access_token = texts[kAccessToken];
+  token->is_plain = is_plain_in_json(texts[kAccessToken]);
   token->token_type = texts[kTokenType];
   token->resource = texts[kTokenResource];
   token->client_id = texts[kClientId];

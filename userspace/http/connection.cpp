@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/secret.hpp"
 #include "http/framing.hpp"
 #include "http/request_parser.hpp"
 #include "http/response_head.hpp"
@@ -31,8 +32,6 @@ constexpr std::size_t kMostForAByte = 8;
 constexpr std::chrono::seconds kLinger{2};
 // In a drain: for the first request of a connection whose client has connected, and so will ask.
 constexpr std::chrono::seconds kDrainGrace{1};
-// Of the head of an answer, in most cases.
-constexpr std::size_t kHeadBytes = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 ReadFailure bad_request(std::string reason) {
@@ -346,16 +345,17 @@ Task<bool> Connection::send(std::string_view bytes) {
   }
 }
 
-Task<bool> Connection::write(const Response& response) {
+Task<bool> Connection::write(Response& response) {
   phase_ = Phase::answer;
   expired_ = false;
   last_ = last_ || response.close || (draining_ && input_.empty());
-  std::string bytes;
-  bytes.reserve(kHeadBytes + response.body.size());
-  append_head(bytes, response, last_, version_);
-  if (!head_only_) {
-    bytes += response.body;
+  static thread_local std::string head;  // whose memory is used again; it holds no secret
+  head.clear();
+  append_head(head, response, last_, version_);
+  if (head_only_) {
+    wipe(response.body);  // its memory may be used again
   }
+  response.body.insert(0, head);
   expire_after(limits_.request_time);
   if (unreceived_ > kMostUnreceived) {
     const bool received = co_await wait_until_received();
@@ -364,8 +364,8 @@ Task<bool> Connection::write(const Response& response) {
       co_return false;
     }
   }
-  unreceived_ += bytes.size();
-  const bool sent = co_await send(bytes);
+  unreceived_ += response.body.size();
+  const bool sent = co_await send(response.body);
   never_expire();
   if (!input_.empty()) {
     co_await Turn(socket_.set().io());  // others come before whoever sends many requests at once

@@ -61,8 +61,9 @@ class Connection final : public Expiring {
   // large.
   Task<ReadResult> read(Request& request);
 
-  // Sends the answer to the request read last. False: the peer is gone.
-  Task<bool> write(const Response& response);
+  // Sends the answer to the request read last, of which it uses up the body, where the head is put in front.
+  // False: the peer is gone.
+  Task<bool> write(Response& response);
 
   // Whether the peer has sent more than was read; then closing needs finish() first. One that has said that
   // nothing follows is not looked at again.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "imds/errors.hpp"
 
@@ -110,6 +111,7 @@ Result<token::TokenResponse> interpret_token(const Reply& reply) {
     return access_token.error();
   }
   token->access_token = *access_token;
+  token->is_plain = is_plain_in_json(*access_token);
   for (const auto& [name, field] :
        {std::pair("token_type", &token::Token::token_type), std::pair("resource", &token::Token::resource)}) {
     Result<std::string> text = text_field(*object, name);

@@ -127,7 +127,11 @@ http::Response render(const token::Token& token, const Times& times) {
 void append_body(const token::Token& token, const Times& times, std::string& out) {
   out.reserve(out.size() + kNamesAndNumbers + token.access_token.size() + token.resource.size() +
               token.token_type.size() + token.client_id.size());
-  append_member(out, R"({"access_token":)", token.access_token);
+  if (token.is_plain) {
+    out.append(R"({"access_token":")").append(token.access_token).append(1, '"');
+  } else {
+    append_member(out, R"({"access_token":)", token.access_token);
+  }
   // Anything but an empty one would switch Go clients to another grant.
   append_member(out, R"(,"refresh_token":)", "");
   append_member(out, R"(,"expires_in":)", std::max<std::int64_t>(times.expires_on - times.now, 0));

@@ -101,12 +101,12 @@ Task<> AdminServer::serve(UniqueFd socket) {
     answered_.push_back(client);
     if (!read) {
       if (read.error().status != 0) {
-        const http::Response refusal = error_response(read.error().status, read.error().reason);
+        http::Response refusal = error_response(read.error().status, read.error().reason);
         (void)co_await connection.write(refusal);  // whoever is gone needs no answer
       }
       co_return;
     }
-    const http::Response response = co_await respond(request);
+    http::Response response = co_await respond(request);
     const bool written = co_await connection.write(response);
     if (!written) {
       co_return;

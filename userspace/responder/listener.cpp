@@ -19,7 +19,10 @@ constexpr std::chrono::milliseconds kAcceptBackoff{50};
 }  // namespace
 
 Listener::Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions)
-    : io_(io), socket_(WaitSet::of(io), std::move(socket)), address_(address), sessions_(sessions) {}
+    : io_(io), socket_(WaitSet::of(io), std::move(socket)), address_(address), sessions_(sessions) {
+  // Those who come are more by then, and have sent what they ask for.
+  socket_.go_on_last();
+}
 
 void Listener::start() {
   accepting_.start(io_, "accept connections", run(shared_from_this()));

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/secret.hpp"
 #include "caller/agreement.hpp"
 #include "caller/caller.hpp"
 #include "legacy/library.hpp"
@@ -19,8 +20,10 @@ namespace msi2imds::responder {
 namespace {
 
 constexpr int kMostUnrecorded = 64;
+constexpr std::size_t kMostSpare = std::size_t{16} * 1024;
 
-http::Response render(const token::FetchResult& result) {
+// `body` is memory for an answer.
+http::Response render(const token::FetchResult& result, std::string& body) {
   if (!result) {
     const token::Failure failure = result.error();
     const auto later = failure.retry_after.value_or(std::chrono::seconds(1));
@@ -31,8 +34,13 @@ http::Response render(const token::FetchResult& result) {
                                                       : legacy::upstream_failure(failure.error.message());
   }
   if (const auto* token = std::get_if<std::shared_ptr<const token::Token>>(&*result); token != nullptr) {
-    return legacy::render(**token, {.now = unix_seconds(std::chrono::system_clock::now()),
-                                    .expires_on = result.expires_on.value_or((*token)->expires_on)});
+    http::Response response;
+    response.body = std::move(body);
+    legacy::append_body(**token,
+                        {.now = unix_seconds(std::chrono::system_clock::now()),
+                         .expires_on = result.expires_on.value_or((*token)->expires_on)},
+                        response.body);
+    return response;
   }
   return legacy::render(std::get<token::Refusal>(*result));
 }
@@ -128,7 +136,7 @@ Task<http::Response> Session::respond(http::Request& request) {
   }
   const bool is_token = std::holds_alternative<std::shared_ptr<const token::Token>>(**result);
   request_.outcome = is_token ? Outcome::token : Outcome::refused;
-  co_return render(*result);
+  co_return render(*result, services_.spare_body);
 }
 
 // The answer to a request for which there is neither a token nor a refusal.
@@ -143,7 +151,7 @@ http::Response Session::fail(const token::FetchResult& result) {
                       why);
     });
   }
-  return render(result);
+  return render(result, services_.spare_body);
 }
 
 // What the rules may go by. Waits for what one of them asks for: a word of the observer's, or a look at the
@@ -221,6 +229,14 @@ void Session::record(unsigned status) {
   }
 }
 
+// For whoever is answered next. Wiped, as all is that is given back: a token was in it.
+void Session::keep_spare_body(std::string& body) const {
+  wipe(body);
+  if (body.capacity() <= kMostSpare) {
+    services_.spare_body.swap(body);
+  }
+}
+
 Task<void> Session::run() {
   http::Request request = std::move(services_.spare_request);
   do {
@@ -231,15 +247,16 @@ Task<void> Session::run() {
       const http::ReadFailure failure = read.error();
       if (failure.status != 0) {
         request_.begin();
-        const http::Response refusal = legacy::bad_message(failure.status, failure.reason);
+        http::Response refusal = legacy::bad_message(failure.status, failure.reason);
         (void)co_await connection_.write(refusal);  // whoever is gone needs no answer
         record(refusal.status);
         co_await connection_.finish();
       }
       co_return;
     }
-    const http::Response response = co_await respond(request);
+    http::Response response = co_await respond(request);
     const bool written = co_await connection_.write(response);
+    keep_spare_body(response.body);
     record(response.status);
     if (!written) {
       co_return;

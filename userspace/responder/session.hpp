@@ -5,6 +5,7 @@
 #include <boost/intrusive/list.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/socket_address.hpp"
 #include "caller/caller.hpp"
@@ -33,6 +34,7 @@ struct Services {
   Shares shares;
   Warnings warnings;
   http::Request spare_request = {};  // memory for whoever's request comes next
+  std::string spare_body = {};       // and for his answer; empty and wiped
 };
 
 using SessionHook =
@@ -79,6 +81,7 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
   [[nodiscard]] bool judge(const caller::Identity& known, const token::TokenRequest& request);
   void record(unsigned status);
+  void keep_spare_body(std::string& body) const;
   [[nodiscard]] bool has_unread_input() override {
     return connection_.has_arrived_input();
   }

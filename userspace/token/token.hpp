@@ -52,6 +52,7 @@ struct Token {
   std::string token_type;
   std::string resource;
   std::string client_id;  // empty when IMDS did not say
+  bool is_plain = false;  // the access token stands in JSON as it is; false where nobody has looked
   std::int64_t not_before = 0;
   std::int64_t expires_on = 0;
   std::optional<std::int64_t> expires_in = {};  // seconds left when IMDS answered, by IMDS's clock

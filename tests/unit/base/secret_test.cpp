@@ -73,6 +73,15 @@ TEST(SecretTest, IsWipedWhenItIsDestroyed) {
   EXPECT_FALSE(holds_marker(memory_at(address, kTokenBytes)));
 }
 
+TEST(SecretTest, ATextIsWipedAndKeepsItsMemory) {
+  std::string text(kTokenBytes, 'm');
+  const auto address = reinterpret_cast<std::uintptr_t>(text.data());
+  wipe(text);
+  EXPECT_TRUE(text.empty());
+  EXPECT_GE(text.capacity(), kTokenBytes);
+  EXPECT_FALSE(holds_marker(memory_at(address, kTokenBytes)));
+}
+
 TEST(SecretTest, IsWipedWhereItWasWhenItGrows) {
   SecretString secret(kTokenBytes, 'm');
   const std::uintptr_t address = address_of(secret);

@@ -146,6 +146,34 @@ TEST_F(WaitSetTest, WhatNobodyWaitsForWakesNobody) {
   settle();
 }
 
+TEST_F(WaitSetTest, OneMayGoOnAfterAllOthers) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+  const UniqueFd other(ends[0]);
+  WaitableSocket second(WaitSet::of(io_), UniqueFd(ends[1]));
+  int over_before = -1;
+  const auto wait_for_second = [&]() -> Task<> {
+    (void)co_await SocketWait(second, SocketWait::For::input);
+    over_before = waits_over_;
+  };
+  for (const bool goes_last : {false, true}) {
+    wait_for_second().detach();
+    wait().detach();
+    settle();
+    ASSERT_EQ(::send(other.get(), "x", 1, MSG_NOSIGNAL), 1);
+    send();
+    if (goes_last) {
+      second.go_on_last();
+    }
+    waits_over_ = 0;
+    settle();
+    EXPECT_EQ(over_before, goes_last ? 1 : 0);
+    receive();
+    std::array<char, 8> bytes{};
+    ASSERT_GT(::recv(second.get(), bytes.data(), bytes.size(), MSG_DONTWAIT), 0);
+  }
+}
+
 // One whose wait is over at the same time as another's may end it.
 TEST_F(WaitSetTest, ASocketMayGoBeforeItsTurn) {
   std::array<int, 2> ends{};

@@ -60,7 +60,7 @@ class ConnectionFixture : public testing::Test {
     return result ? 200 : result.error().status;
   }
 
-  bool write(const Response& response) {
+  bool write(Response response) {
     return support::run(io_, connection_->write(response));
   }
 

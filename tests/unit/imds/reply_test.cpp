@@ -48,6 +48,13 @@ TEST(InterpretTest, ReadsAToken) {
   EXPECT_EQ(token->expires_in, 86399);
 }
 
+TEST(InterpretTest, TellsWhetherATokenIsPlain) {
+  EXPECT_TRUE(token_of(interpret_200(token_with("", "")))->is_plain);
+  for (const char* text : {R"("a<b")", R"("a\"b")", R"("a\\b")", R"("\u00e4")"}) {
+    EXPECT_FALSE(token_of(interpret_200(token_with("access_token", text)))->is_plain) << text;
+  }
+}
+
 TEST(InterpretTest, TakesJsonInAnyCaseAndWithAnyCharset) {
   for (const char* type : {"application/json", "Application/JSON;charset=UTF-8", "application/json ; x=y"}) {
     EXPECT_NE(token_of(interpret_200(token_with("", ""), type)), nullptr) << type;

@@ -50,6 +50,12 @@ void expect_error(const http::Response& response, unsigned status, std::string_v
   EXPECT_TRUE(response.content_type.starts_with("application/json"));
 }
 
+TEST(RenderTokenTest, LooksForNothingToEscapeInAPlainToken) {
+  token::Token plain = token();
+  plain.is_plain = true;
+  EXPECT_EQ(render(plain, at(kNow)).body, render(token(), at(kNow)).body);
+}
+
 TEST(RenderTokenTest, IsOneFlatLineOfStrings) {
   const http::Response response = render(token(), at(kNow));
 
