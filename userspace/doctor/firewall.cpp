@@ -46,7 +46,7 @@ void add_ours_without_server(const Host& host, Findings& findings) {
   if (!is_served || *is_served) {
     return;
   }
-  const std::string place = run_to_end(redirect::where_ours_are_loaded(host.commands, host.root.proc));
+  const std::string place = redirect::where_ours_are_loaded(host.commands, host.root.proc);
   if (!place.empty()) {
     findings.push_back(error(kFirewallCheck,
                              "Rules of msi2imds are loaded (" + place + "), and nobody listens on port " +

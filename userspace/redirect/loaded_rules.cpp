@@ -6,8 +6,10 @@
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/run_to_end.hpp"
 #include "base/text.hpp"
 #include "redirect/tool.hpp"
 
@@ -30,30 +32,30 @@ bool has_nat_table(const std::string& proc, const std::string& family) {
   return has_line(names, "nat");
 }
 
+std::string output_of(CommandRunner& runner, const std::string& tool, std::vector<std::string> arguments) {
+  const auto ended = run_to_end(runner.run(tool, std::move(arguments), ""));
+  return ended && ended->exit_status == 0 ? ended->output : std::string();
+}
+
 }  // namespace
 
-asio::awaitable<std::string> where_ours_are_loaded(CommandRunner& runner, std::string proc) {
-  std::vector<std::string> list_all = {"list", "ruleset"};
-  const Result<std::string> ruleset = co_await run_tool(runner, "nft", std::move(list_all));
+std::string where_ours_are_loaded(CommandRunner& runner, const std::string& proc) {
+  const std::string ruleset = output_of(runner, "nft", {"list", "ruleset"});
   for (const std::string_view table : kOfNft) {
-    if (ruleset && has_line(*ruleset, table)) {
-      co_return "nftables, " + std::string(table);
+    if (has_line(ruleset, table)) {
+      return "nftables, " + std::string(table);
     }
   }
-  if (ruleset && has_line(*ruleset, "chain MSI2IMDS")) {
-    co_return std::string("iptables, chain MSI2IMDS");
+  if (has_line(ruleset, "chain MSI2IMDS")) {
+    return "iptables, chain MSI2IMDS";
   }
   for (const std::string family : {"ip", "ip6"}) {
-    if (!has_nat_table(proc, family)) {
-      continue;
-    }
-    std::vector<std::string> list_nat = {"-w", "5", "-t", "nat", "-S"};
-    const Result<std::string> nat = co_await run_tool(runner, family + "tables", std::move(list_nat));
-    if (nat && has_line(*nat, "-N MSI2IMDS")) {
-      co_return family + "tables, chain MSI2IMDS";
+    if (has_nat_table(proc, family) &&
+        has_line(output_of(runner, family + "tables", {"-w", "5", "-t", "nat", "-S"}), "-N MSI2IMDS")) {
+      return family + "tables, chain MSI2IMDS";
     }
   }
-  co_return std::string();
+  return "";
 }
 
 }  // namespace msi2imds::redirect

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <boost/json/parse.hpp>
-#include <initializer_list>
 #include <utility>
 
 #include "base/unique_fd.hpp"
@@ -53,9 +52,13 @@ const json::value* member(const json::value* value, std::string_view name) {
   return object != nullptr ? object->if_contains(name) : nullptr;
 }
 
-std::string text_of(const json::value* value) {
+std::string_view whole_text_of(const json::value* value) {
   const json::string* const text = value != nullptr ? value->if_string() : nullptr;
-  return text != nullptr ? std::string(std::string_view(*text).substr(0, kLongestName)) : std::string();
+  return text != nullptr ? std::string_view(*text) : std::string_view();
+}
+
+std::string text_of(const json::value* value) {
+  return std::string(whole_text_of(value).substr(0, kLongestName));
 }
 
 // What the annotations of the runtime's own configuration are called.
@@ -75,9 +78,8 @@ ContainerNames of_pod(const json::value& configuration, const Annotations& names
   std::string name;
   for (const std::string_view part : {names.space, names.pod, names.container}) {
     const std::string text = text_of(member(all, part));
-    if (!text.empty()) {
-      name += (name.empty() ? "" : "/") + text;
-    }
+    name += name.empty() || text.empty() ? "" : "/";
+    name += text;
   }
   return {.name = std::move(name), .image = text_of(member(all, names.image))};
 }
@@ -91,21 +93,32 @@ ContainerNames of_docker(const json::value& configuration) {
 // One list of all.
 ContainerNames of_podman(const json::value& list, std::string_view id) {
   const json::array* const all = list.if_array();
-  for (const json::value& one : all != nullptr ? *all : json::array()) {
+  for (std::size_t i = 0; all != nullptr && i < all->size(); ++i) {
+    const json::value& one = (*all)[i];
     if (text_of(member(&one, "id")) != id) {
       continue;
     }
     const json::value* const names = member(&one, "names");
     const json::array* const listed = names != nullptr ? names->if_array() : nullptr;
-    const json::value* const metadata = member(&one, "metadata");
-    const json::value inner = metadata != nullptr && metadata->is_string()
-                                  ? parse_notes(std::string_view(metadata->get_string()))
-                                  : json::value();
+    const json::value inner = parse_notes(whole_text_of(member(&one, "metadata")));
     return {.name = listed != nullptr && !listed->empty() ? text_of(&listed->front()) : std::string(),
             .image = text_of(member(&inner, "image-name"))};
   }
   return {};
 }
+
+// With an id between the two; without a second part, none.
+struct Place {
+  Notes kind;
+  std::string_view before;
+  std::string_view after;
+};
+constexpr std::array kPlaces = {
+    Place{Notes::containerd, "/run/containerd/io.containerd.runtime.v2.task/k8s.io/", "/config.json"},
+    Place{Notes::docker, "/var/lib/docker/containers/", "/config.v2.json"},
+    Place{Notes::crio, "/run/containers/storage/overlay-containers/", "/userdata/config.json"},
+    Place{Notes::podman, "/var/lib/containers/storage/overlay-containers/containers.json", ""},
+    Place{Notes::podman, "/var/lib/containers/storage/overlay-containers/volatile-containers.json", ""}};
 
 }  // namespace
 
@@ -125,17 +138,14 @@ ContainerNames names_in(Notes kind, std::string_view notes, std::string_view id)
 }
 
 ContainerNames name_container(const std::string& root, std::string_view id) {
-  const std::string of_id = "/" + std::string(id) + "/";
-  const std::string storage = "/containers/storage/overlay-containers";
-  const std::array places = {
-      std::pair(Notes::containerd,
-                "/run/containerd/io.containerd.runtime.v2.task/k8s.io" + of_id + "config.json"),
-      std::pair(Notes::docker, "/var/lib/docker/containers" + of_id + "config.v2.json"),
-      std::pair(Notes::crio, "/run" + storage + of_id + "userdata/config.json"),
-      std::pair(Notes::podman, "/var/lib" + storage + "/containers.json"),
-      std::pair(Notes::podman, "/var/lib" + storage + "/volatile-containers.json")};
-  for (const auto& [kind, path] : places) {
-    ContainerNames found = names_in(kind, read_notes(root + path), id);
+  for (const Place& place : kPlaces) {
+    std::string path = root;
+    path += place.before;
+    if (!place.after.empty()) {
+      path += id;
+      path += place.after;
+    }
+    ContainerNames found = names_in(place.kind, read_notes(path), id);
     if (!found.name.empty()) {
       return found;
     }

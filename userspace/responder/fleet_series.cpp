@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,10 +13,10 @@
 namespace msi2imds::responder {
 namespace {
 
-using Kind = usage::Verdict::Kind;
 using Names = std::pair<std::string_view, std::string_view>;  // unit and program
 
-constexpr std::array kVerdicts = {Kind::can_be_retired, Kind::in_use, Kind::not_known};
+// As usage::to_string() has them.
+constexpr std::array<std::string_view, 3> kVerdicts = {"can_be_retired", "in_use", "not_known"};
 constexpr std::string_view kNoStage = "none";
 constexpr std::string_view kObserve = "observe";
 constexpr std::string_view kCutOver = "cut_over";
@@ -44,6 +44,14 @@ std::string_view stage_of(const admin::Status& status, std::string_view extensio
   return is_gone ? kRetired : kCutOver;
 }
 
+// A series for each value, of which the one that holds is 1.
+void add_each(metrics::Family& family, std::string_view label, std::span<const std::string_view> values,
+              std::string_view holds) {
+  for (const std::string_view value : values) {
+    family.add(value == holds ? 1 : 0, {{label, value}});
+  }
+}
+
 }  // namespace
 
 void measure_callers(const usage::Table& table, metrics::Snapshot& now) {
@@ -66,19 +74,12 @@ void measure_callers(const usage::Table& table, metrics::Snapshot& now) {
 
 void measure_verdict(const usage::Table& table, std::int64_t time, std::int64_t quiet_days,
                      metrics::Snapshot& now) {
-  const Kind verdict = usage::judge(table, time, quiet_days).kind;
-  for (const Kind kind : kVerdicts) {
-    now.verdicts.add(kind == verdict ? 1 : 0, {{"kind", usage::to_string(kind)}});
-  }
+  add_each(now.verdicts, "kind", kVerdicts, usage::to_string(usage::judge(table, time, quiet_days).kind));
 }
 
 void measure_stage(const admin::Status& status, std::string_view extension, metrics::Snapshot& now) {
-  for (const std::string_view state : admin::kExtensionStates) {
-    now.extension_states.add(state == extension ? 1 : 0, {{"state", state}});
-  }
-  for (const std::string_view stage : kStages) {
-    now.stages.add(stage == stage_of(status, extension) ? 1 : 0, {{"stage", stage}});
-  }
+  add_each(now.extension_states, "state", admin::kExtensionStates, extension);
+  add_each(now.stages, "stage", kStages, stage_of(status, extension));
 }
 
 }  // namespace msi2imds::responder
