@@ -106,8 +106,8 @@ def test_connections_that_are_exempt_from_tracking_are_told(service, host, backe
     """No NAT rule is asked about them: they are refused at once, and nobody says that all is well."""
     run_in(host, "nft", NOTRACK).check_returncode()
     assert_refused(host)
-    wait_until(lambda: not service.status_json()["intercepting"], 15, "status tells")
-    assert "notrack" in service.status().stdout
+    wait_until(lambda: "notrack" in service.status().stdout, 15, "status tells")
+    assert not service.status_json()["intercepting"]
     findings = json.loads(service.run("doctor", "--json").stdout)["findings"]
     assert any("notrack" in finding["text"] for finding in findings if finding["level"] != "ok")
     run_in(host, "nft", "delete", "table", "inet", "exempt").check_returncode()
