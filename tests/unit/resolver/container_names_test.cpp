@@ -13,7 +13,7 @@
 namespace msi2imds::resolver {
 namespace {
 
-const std::string kId(64, 'a');
+const std::string kContainerId(64, 'a');
 const std::string kAnother(64, 'b');
 
 class ContainerNamesTest : public testing::Test {
@@ -23,10 +23,10 @@ class ContainerNamesTest : public testing::Test {
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
-  [[nodiscard]] ContainerNames names(const std::string& id = kId) const {
+  [[nodiscard]] ContainerNames names(const std::string& id = kContainerId) const {
     return name_container(directory_.path().string(), id);
   }
-  void docker(const std::string& id = kId) const {
+  void docker(const std::string& id = kContainerId) const {
     write("var/lib/docker/containers/" + id + "/config.v2.json",
           R"({"ID":"x","Name":"/web","Config":{"Env":["PASSWORD=hunter2"],"Image":"nginx:1.27"}})");
   }
@@ -45,7 +45,7 @@ TEST_F(ContainerNamesTest, DockerKnowsIts) {
 }
 
 TEST_F(ContainerNamesTest, ContainerdKnowsThePodOfKubernetes) {
-  write("run/containerd/io.containerd.runtime.v2.task/k8s.io/" + kId + "/config.json",
+  write("run/containerd/io.containerd.runtime.v2.task/k8s.io/" + kContainerId + "/config.json",
         R"({"ociVersion":"1.1.0","process":{"env":["PASSWORD=hunter2"]},"annotations":{
             "io.kubernetes.cri.container-name":"app","io.kubernetes.cri.image-name":"registry/app:2",
             "io.kubernetes.cri.sandbox-name":"shop-7d9f","io.kubernetes.cri.sandbox-namespace":"shop"}})");
@@ -53,7 +53,7 @@ TEST_F(ContainerNamesTest, ContainerdKnowsThePodOfKubernetes) {
 }
 
 TEST_F(ContainerNamesTest, CrioKnowsThePodOfKubernetes) {
-  write("run/containers/storage/overlay-containers/" + kId + "/userdata/config.json",
+  write("run/containers/storage/overlay-containers/" + kContainerId + "/userdata/config.json",
         R"({"annotations":{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"shop-7d9f",
             "io.kubernetes.pod.namespace":"shop","io.kubernetes.cri-o.ImageName":"registry/app:2"}})");
   EXPECT_EQ(names(), (ContainerNames{.name = "shop/shop-7d9f/app", .image = "registry/app:2"}));
@@ -61,14 +61,14 @@ TEST_F(ContainerNamesTest, CrioKnowsThePodOfKubernetes) {
 
 TEST_F(ContainerNamesTest, PodmanKnowsIts) {
   write("var/lib/containers/storage/overlay-containers/containers.json",
-        R"([{"id":")" + kAnother + R"(","names":["other"]},{"id":")" + kId +
+        R"([{"id":")" + kAnother + R"(","names":["other"]},{"id":")" + kContainerId +
             R"(","names":["web"],"metadata":"{\"image-name\":\"docker.io/library/nginx:1.27\"}"}])");
   EXPECT_EQ(names(), (ContainerNames{.name = "web", .image = "docker.io/library/nginx:1.27"}));
   EXPECT_EQ(names(kAnother), (ContainerNames{.name = "other", .image = ""}));
 }
 
 TEST_F(ContainerNamesTest, WhatCannotBeReadNamesNothing) {
-  const std::string path = "var/lib/docker/containers/" + kId + "/config.v2.json";
+  const std::string path = "var/lib/docker/containers/" + kContainerId + "/config.v2.json";
   for (const char* text : {"", "{", "[]", "null", R"({"Name":7,"Config":[]})", R"({"Name":null})"}) {
     write(path, text);
     EXPECT_EQ(names(), ContainerNames()) << text;
@@ -100,15 +100,15 @@ class CallerInAContainerTest : public ContainerNamesTest {
 };
 
 TEST_F(CallerInAContainerTest, HasItsName) {
-  const caller::Identity caller = caller_in("/system.slice/docker-" + kId + ".scope");
-  EXPECT_EQ(caller.container, kId);
+  const caller::Identity caller = caller_in("/system.slice/docker-" + kContainerId + ".scope");
+  EXPECT_EQ(caller.container, kContainerId);
   EXPECT_EQ(caller.container_name, "web");
   EXPECT_EQ(caller.container_image, "nginx:1.27");
 }
 
 TEST_F(CallerInAContainerTest, NobodyTakesTheNameOfAnotherContainer) {
-  const caller::Identity caller = caller_in("/user.slice/user-1000.slice/docker-" + kId + ".scope");
-  EXPECT_EQ(caller.container, kId);
+  const caller::Identity caller = caller_in("/user.slice/user-1000.slice/docker-" + kContainerId + ".scope");
+  EXPECT_EQ(caller.container, kContainerId);
   EXPECT_EQ(caller.container_name, "");
 }
 

@@ -11,7 +11,7 @@
 namespace msi2imds::responder {
 namespace {
 
-constexpr std::int64_t kNow = 1'800'000'000;
+constexpr std::int64_t kTimeNow = 1'800'000'000;
 
 class FleetSeriesTest : public testing::Test {
  protected:
@@ -59,52 +59,52 @@ std::size_t count(const std::string& text, const std::string& wanted) {
 }
 
 TEST_F(FleetSeriesTest, TellsWhenEachCallerLastAsked) {
-  call("a.service", "/usr/bin/a", kNow - 60);
-  call("b.service", "/usr/bin/b", kNow);
+  call("a.service", "/usr/bin/a", kTimeNow - 60);
+  call("b.service", "/usr/bin/b", kTimeNow);
   const std::string text = callers();
-  EXPECT_NE(text.find(sample("b.service", "/usr/bin/b", kNow) + sample("a.service", "/usr/bin/a", kNow - 60) +
-                      sample("(others)", "", 0)),
+  EXPECT_NE(text.find(sample("b.service", "/usr/bin/b", kTimeNow) +
+                      sample("a.service", "/usr/bin/a", kTimeNow - 60) + sample("(others)", "", 0)),
             std::string::npos)
       << text;
 }
 
 TEST_F(FleetSeriesTest, CallersBeyondTheLatestHaveOneSeriesTogether) {
   for (int i = 0; i < 100; ++i) {
-    call(fmt::format("{}.service", i), "/usr/bin/a", kNow - i);
+    call(fmt::format("{}.service", i), "/usr/bin/a", kTimeNow - i);
   }
   const std::string text = callers();
   EXPECT_EQ(count(text, "\nmsi2imds_caller_last_request_timestamp_seconds{"), kMostCallerSeries + 1) << text;
-  EXPECT_NE(text.find(sample("9.service", "/usr/bin/a", kNow - 9)), std::string::npos) << text;
-  EXPECT_NE(text.find(sample("(others)", "", kNow - 10)), std::string::npos) << text;
+  EXPECT_NE(text.find(sample("9.service", "/usr/bin/a", kTimeNow - 9)), std::string::npos) << text;
+  EXPECT_NE(text.find(sample("(others)", "", kTimeNow - 10)), std::string::npos) << text;
 }
 
 TEST_F(FleetSeriesTest, CallersThatTheTableHadNoRoomForAreOthers) {
   for (int i = 0; i < 300; ++i) {
-    call(fmt::format("{}.service", i), "/usr/bin/a", kNow + i);
+    call(fmt::format("{}.service", i), "/usr/bin/a", kTimeNow + i);
   }
   EXPECT_EQ(count(callers(), "(others)"), 1);
 }
 
 TEST_F(FleetSeriesTest, ContainersOfOneProgramHaveOneSeries) {
-  call("docker-a.scope", "/bin/app", kNow - 5, "a");
-  call("docker-b.scope", "/bin/app", kNow, "b");
+  call("docker-a.scope", "/bin/app", kTimeNow - 5, "a");
+  call("docker-b.scope", "/bin/app", kTimeNow, "b");
   const std::string text = callers();
-  EXPECT_NE(text.find(sample("(container)", "/bin/app", kNow)), std::string::npos) << text;
+  EXPECT_NE(text.find(sample("(container)", "/bin/app", kTimeNow)), std::string::npos) << text;
   EXPECT_EQ(count(text, "/bin/app"), 1) << text;
 }
 
 TEST_F(FleetSeriesTest, NobodyTakesTheNameOfAnotherSeries) {
-  call("", "", kNow);
-  call("", "(unknown)", kNow - 1);
-  call("", "(others)", kNow - 2);
+  call("", "", kTimeNow);
+  call("", "(unknown)", kTimeNow - 1);
+  call("", "(others)", kTimeNow - 2);
   const std::string text = callers();
-  EXPECT_EQ(count(text, sample("", "(unknown)", kNow)), 1) << text;
+  EXPECT_EQ(count(text, sample("", "(unknown)", kTimeNow)), 1) << text;
   EXPECT_EQ(count(text, "program=\"(unknown)\""), 1) << text;
   EXPECT_EQ(count(text, "unit=\"(others)\""), 1) << text;
 }
 
 TEST_F(FleetSeriesTest, NoLabelTellsWhatWasAskedForOrACommandLine) {
-  call("a.service", "/usr/bin/a", kNow);
+  call("a.service", "/usr/bin/a", kTimeNow);
   const std::string text = callers();
   for (const char* hidden : {"hunter2", "vault", "01234567"}) {
     EXPECT_EQ(text.find(hidden), std::string::npos) << text;
@@ -114,11 +114,11 @@ TEST_F(FleetSeriesTest, NoLabelTellsWhatWasAskedForOrACommandLine) {
 TEST_F(FleetSeriesTest, TellsTheVerdict) {
   const auto verdict = [this] {
     metrics::Snapshot now;
-    measure_verdict(table_, kNow, 35, now);
+    measure_verdict(table_, kTimeNow, 35, now);
     return now.text();
   };
   EXPECT_NE(verdict().find("{kind=\"not_known\"} 1\n"), std::string::npos) << verdict();
-  call("a.service", "/usr/bin/a", kNow - 60);
+  call("a.service", "/usr/bin/a", kTimeNow - 60);
   EXPECT_NE(verdict().find("{kind=\"in_use\"} 1\n"), std::string::npos) << verdict();
   EXPECT_NE(verdict().find("{kind=\"can_be_retired\"} 0\n"), std::string::npos) << verdict();
   EXPECT_NE(verdict().find("{kind=\"not_known\"} 0\n"), std::string::npos) << verdict();
