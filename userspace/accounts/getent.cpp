@@ -92,7 +92,7 @@ asio::awaitable<void> ask_getent() {
     question.is_asked = true;
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (memory().is_late || left <= left.zero()) {
+    if (memory().is_late || left <= std::chrono::milliseconds::zero()) {
       memory().is_late = true;
       continue;
     }
