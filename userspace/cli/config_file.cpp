@@ -52,9 +52,9 @@ void warn(const config::Warning& warning) {
   (void)std::fprintf(stderr, "warning: %s\n", config::to_string(warning).c_str());
 }
 
-// A value that may hold a secret is left out as a whole, so that what is printed stays TOML.
-std::string redact_value(const std::string& value) {
-  return resolver::redact({value}).front() == value ? value : '"' + std::string(resolver::kRedacted) + '"';
+// A text that may hold a secret is left out as a whole.
+std::string redact_text(const std::string& text) {
+  return resolver::redact({text}).front() == text ? text : std::string(resolver::kRedacted);
 }
 
 // What `run` refuses of a configuration that is right, since this machine does not have it.
@@ -89,7 +89,7 @@ int check_config(const ConfigFile& file, const CheckOptions& options) {
   for (const std::string& note : config::notes_on_closure(config)) {
     (void)std::fprintf(stderr, "note: %s\n", note.c_str());
   }
-  const std::string text = options.origin ? config::to_toml(*sourced, redact_value) : config::to_toml(config);
+  const std::string text = options.origin ? config::to_toml(*sourced, redact_text) : config::to_toml(config);
   (void)std::printf("%s", text.c_str());
   const Result<void> checked = check_machine(*sourced);
   if (!checked) {

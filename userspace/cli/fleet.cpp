@@ -100,6 +100,9 @@ std::string next_step(const FleetMachine& machine) {
   if (stage == stage::kNotRedirecting) {
     return "find out why nothing is redirected: msi2imds doctor";
   }
+  if (stage == stage::kObserving && machine.machine.extension == "absent" && !is_quiet) {
+    return "cut over now: the extension is gone, and nobody answers";
+  }
   if (stage == stage::kObserving) {
     return is_quiet ? "remove the extension: nobody calls" : "verify, then cut over";
   }
@@ -118,7 +121,8 @@ FleetMachine describe(const FleetReport& report, std::int64_t now) {
   machine.host = report.host;
   machine.machine = report.machine;
   machine.made = report.made;
-  machine.is_old = now - report.made > kOldestReport;
+  // One of a clock that is ahead is taken for the latest, and never gets old.
+  machine.is_old = now - report.made > kOldestReport || report.made - now > usage::kSecondsPerDay;
   machine.quiet_days = report.quiet_days;
   const auto& recorded = report.table.recorded();
   machine.recorded_since = recorded.empty() ? 0 : recorded.front().from;

@@ -2,6 +2,9 @@
 #include "config/write.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
 
 #include "base/escape.hpp"
 #include "config/keys.hpp"
@@ -40,36 +43,50 @@ std::string comment_on(std::string_view key, const Origins& origins) {
                                        std::to_string(origin->second.position.line) + "\n";
 }
 
-bool names_a_hash(std::string_view line) {
-  return line.starts_with("sha256 ") || line.starts_with("container ");
+// Of a rule or an identity: no secret, though a hash or an id may look like one.
+bool is_identifier(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"sha256",    "container", "identity",
+                                                      "client_id", "object_id", "msi_res_id"};
+  return std::ranges::find(kNames, name) != kNames.end();
+}
+
+void redact_texts(Value& value, std::string (*redact)(const std::string& text)) {
+  if (auto* text = std::get_if<std::string>(&value.content); text != nullptr) {
+    *text = redact(*text);
+  } else if (auto* array = std::get_if<Array>(&value.content); array != nullptr) {
+    for (Value& element : *array) {
+      redact_texts(element, redact);
+    }
+  } else if (auto* table = std::get_if<Table>(&value.content); table != nullptr) {
+    for (Member& member : *table) {
+      if (!is_identifier(member.name)) {
+        redact_texts(member.value, redact);
+      }
+    }
+  }
 }
 
 }  // namespace
 
-std::string to_toml(const Sourced& sourced, std::string (*redact)(const std::string& value)) {
+std::string to_toml(const Sourced& sourced, std::string (*redact)(const std::string& text)) {
   constexpr std::string_view kSign = " = ";
   std::string text;
   for (const Key& key : keys()) {
-    const std::string line = write_toml(Table{Member{"v", {}, key.write(sourced.config)}});
-    const std::size_t value = line.find(kSign) + kSign.size();
+    Value value = key.write(sourced.config);
+    redact_texts(value, redact);
+    // Within a table, another one is written in a line.
+    const std::string line = write_toml(Table{Member{"t", {}, {Table{Member{"v", {}, std::move(value)}}}}});
+    const std::size_t begin = line.find(kSign) + kSign.size();
     text += key.name;
     text += kSign;
-    text += redact(line.substr(value, line.find_last_not_of('\n') + 1 - value));
+    text += line.substr(begin, line.find_last_not_of('\n') + 1 - begin);
     text += comment_on(key.name, sourced.origins);
   }
-  Table rules;  // which tell their origins themselves
-  add_rules(rules, sourced.config);
-  const std::string written = rules.empty() ? std::string() : "\n" + write_toml(rules);
-  for (std::size_t at = 0; at < written.size();) {
-    const std::size_t end = written.find('\n', at);
-    const std::string line = written.substr(at, end - at);
-    const std::size_t sign = line.find(kSign);
-    const std::size_t kept =
-        sign == std::string::npos || names_a_hash(line) ? line.size() : sign + kSign.size();
-    text += line.substr(0, kept) + redact(line.substr(kept)) + "\n";
-    at = end + 1;
-  }
-  return text;
+  Value rules{Table()};  // which tell their origins themselves
+  add_rules(std::get<Table>(rules.content), sourced.config);
+  redact_texts(rules, redact);
+  const Table& written = std::get<Table>(rules.content);
+  return written.empty() ? text : text + "\n" + write_toml(written);
 }
 
 std::string to_toml(const Config& config) {

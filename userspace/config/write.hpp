@@ -12,7 +12,7 @@ namespace msi2imds::config {
 [[nodiscard]] std::string to_toml(const Config& config);
 
 // The same with one dotted key a line, and behind each value where it comes from: "# default" or
-// "# FILE:LINE". Values pass through `redact`, save the hashes and ids of containers that rules name.
-[[nodiscard]] std::string to_toml(const Sourced& sourced, std::string (*redact)(const std::string& value));
+// "# FILE:LINE". Texts pass through `redact`, save hashes, and ids of containers and identities.
+[[nodiscard]] std::string to_toml(const Sourced& sourced, std::string (*redact)(const std::string& text));
 
 }  // namespace msi2imds::config
