@@ -60,7 +60,8 @@ def test_a_dead_service(serving):
 
 def test_imds_refuses_connections(serving):
     serving.configure("auto", {"imds.deadline": 1})
-    serving.machine.run("systemctl", "reload", "msi2imds")
+    serving.machine.run("systemctl", "restart", "msi2imds")  # a reload may be told of before it is done
+    serving.wait_intercepting()
     serving.machine.run("systemctl", "stop", "imds-emulator")
     try:
         serving.machine.run("msi2imds", "flush")
