@@ -5,15 +5,8 @@
 #include <netdb.h>
 #include <stddef.h>
 
-int __wrap_getaddrinfo(const char* node, const char* service, const struct addrinfo* hints,
-                       struct addrinfo** result);
-int __wrap_getnameinfo(const struct sockaddr* address, socklen_t address_size, char* host,
-                       socklen_t host_size, char* service, socklen_t service_size, int flags);
-struct protoent* __wrap_getprotobyname(const char* name);
-struct protoent* __wrap_getprotobynumber(int number);
-
-int __wrap_getaddrinfo(const char* node, const char* service, const struct addrinfo* hints,
-                       struct addrinfo** result) {
+int getaddrinfo(const char* node, const char* service, const struct addrinfo* hints,
+                struct addrinfo** result) {
   (void)node;
   (void)service;
   (void)hints;
@@ -21,8 +14,12 @@ int __wrap_getaddrinfo(const char* node, const char* service, const struct addri
   return EAI_FAIL;
 }
 
-int __wrap_getnameinfo(const struct sockaddr* address, socklen_t address_size, char* host,
-                       socklen_t host_size, char* service, socklen_t service_size, int flags) {
+void freeaddrinfo(struct addrinfo* result) {
+  (void)result;
+}
+
+int getnameinfo(const struct sockaddr* address, socklen_t address_size, char* host, socklen_t host_size,
+                char* service, socklen_t service_size, int flags) {
   (void)address;
   (void)address_size;
   (void)host;
@@ -33,12 +30,12 @@ int __wrap_getnameinfo(const struct sockaddr* address, socklen_t address_size, c
   return EAI_FAIL;
 }
 
-struct protoent* __wrap_getprotobyname(const char* name) {
+struct protoent* getprotobyname(const char* name) {
   (void)name;
   return NULL;
 }
 
-struct protoent* __wrap_getprotobynumber(int number) {
+struct protoent* getprotobynumber(int number) {
   (void)number;
   return NULL;
 }
