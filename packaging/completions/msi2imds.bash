@@ -32,7 +32,7 @@ _msi2imds() {
       fi
       return
       ;;
-    --cgroup | --gid | --resource | --uid | --unit | --wait) return ;;
+    --cgroup | --container | --gid | --resource | --sha256 | --uid | --unit | --wait) return ;;
   esac
 
   case $command in

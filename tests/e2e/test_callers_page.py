@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from chromium import Page
-from namespace import Namespace
+from page_fixtures import browser, page  # noqa: F401
 from programs import program, run_in
 from usage_record import DAY, caller, many, plausible, record, served
 
@@ -43,24 +42,6 @@ class Callers:
 @pytest.fixture
 def callers(bare_host, tmp_path):
     return Callers(bare_host, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with Namespace() as nowhere, Page(nowhere) as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser):
-    browser.requested.clear()
-    browser.complaints.clear()
-    browser.resize(1080, 800)
-    browser.prefer("light")
-    yield browser
-    # Nothing but files, and neither the policy nor the script found fault.
-    assert [url for url in browser.requested if not url.startswith("file://")] == []
-    assert browser.complaints == []
 
 
 @pytest.fixture

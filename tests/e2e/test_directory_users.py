@@ -71,6 +71,16 @@ def test_a_getent_that_hangs_holds_up_no_reload_and_no_caller(machine, host, emu
     wait_until(lambda: "reload: done" in machine.log_text(), 20, "the next one is done")
 
 
+@pytest.mark.parametrize("name", ["0", "00", "4294967296", "root\\u0000x"])
+def test_no_number_is_taken_for_a_name(machine, name):
+    """A getent takes digits for a uid, and libraries read 32 bits of them."""
+    machine.write_getent("#!/bin/sh\necho root:x:0:0::/root:/bin/sh\n")
+    machine.config.write_text(f'[[allow]]\nname = "a"\nuser = "{name}"\n')
+    checked = machine.run_there("check-config")
+    assert checked.returncode == 2
+    assert "allow.user: " in checked.stderr
+
+
 def test_a_command_waits_for_no_getent(machine):
     machine.write_getent(HANGS)
     checked = machine.run_there("check-config")

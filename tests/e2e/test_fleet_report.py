@@ -4,14 +4,15 @@
 import csv
 import io
 import json
+import os
 import re
 import time
 
 import pytest
 
-from chromium import Page
 from fleet_reports import ARM, report, write_fleet
 from namespace import Namespace
+from page_fixtures import browser, page  # noqa: F401
 from programs import program, run_in
 from usage_record import DAY, caller, record
 
@@ -87,6 +88,8 @@ def test_is_done_when_no_machine_is_called(merge, write, now):
     ("stage", "extension", "is_quiet", "step"),
     [
         ("observing", "Enabled", False, "verify, then cut over"),
+        ("observing", "absent", False, "cut over now: the extension is gone, and nobody answers"),
+        ("observing", "Enabled", True, "remove the extension: nobody calls"),
         ("redirecting", "Enabled", False, "remove the extension: msi2imds retire"),
         ("retired", "absent", False, "move its callers to IMDS"),
         ("retired", "absent", True, "remove msi2imds: it is no longer needed"),
@@ -109,10 +112,20 @@ def test_an_old_report_proves_nothing(merge, write, now):
     assert document["machines"][0]["next"] == "gather its report anew"
 
 
+def test_a_report_of_the_future_takes_no_true_ones_place(merge, write, now):
+    future = report(now + 400 * DAY, "a", stage="retired", extension="absent")
+    ended = merge(write("future.json", future), write("now.json", report(now, "a", [job("a.service", now)])), "--json")
+    assert ended.returncode == 1 and "future.json: it says that it was made on " in ended.stderr
+    document = merged(ended)
+    assert [machine["verdict"]["kind"] for machine in document["machines"]] == ["in_use"]
+    assert not document["done"]
+
+
 def test_reads_directories_and_many_reports_in_a_file(merge, write, tmp_path, now):
     (tmp_path / "d").mkdir()
     write("d/a.json", json.dumps(report(now, "a"), indent=2))
     write("d/notes.txt", "not a report")
+    os.mkfifo(tmp_path / "d" / "pipe.json")  # whoever opens it waits
     several = write("several", "".join(json.dumps(report(now, host)) + "\n" for host in "bc"))
     ended = merge(tmp_path / "d", several, "--json")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -145,6 +158,9 @@ def test_host_names_alone_do_not_tell_machines_apart(merge, write, now):
         ('{"schema":1,', "it ends too early"),
         ("[1]", "it is JSON of something else"),
         ('{"schema":1,"healthy":true,"summary":"","problems":[]}', "it is JSON of something else"),
+        (json.dumps({**report(10**9, "a"), "schema": "1"}), "it is JSON of something else"),
+        (json.dumps({**report(10**9, "a"), "schema": -7}), "it is JSON of something else"),
+        (json.dumps({**report(10**9, "a"), "schema": 2**63}), "it is JSON of something else"),
         ('{"schema":2,"host":"a"}', "a newer msi2imds has printed it (schema 2, and this one knows 1)"),
         (json.dumps(record([], [])), "it is a state file, not a report"),
         ('{"schema":1,"format":"msi2imds callers"}', 'document has no "host"'),
@@ -241,23 +257,6 @@ def fleet_page(tmp_path_factory):
     assert (ended.returncode, ended.stderr) == (0, "")
     assert time.monotonic() - began < MOST_SECONDS
     return directory / "fleet.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with Namespace() as nowhere, Page(nowhere) as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser):
-    browser.requested.clear()
-    browser.complaints.clear()
-    browser.resize(1080, 800)
-    browser.prefer("light")
-    yield browser
-    assert [url for url in browser.requested if not url.startswith(("file://", "blob:"))] == []
-    assert browser.complaints == []
 
 
 def test_the_page_of_300_machines_is_small(fleet_page):

@@ -25,6 +25,12 @@ def test_all_is_well(emulator, new_service, backend):
     assert health(new_service(backends.settings(backend)).start()) == (0, f"healthy: intercepting with {backend}")
 
 
+def test_it_is_healthy_where_nothing_can_be_observed(emulator, new_service):
+    service = new_service({"callers.cgroup": ""}).start()
+    assert 'msi2imds_shortcoming{what="observation"} 1' in service.run("metrics").stdout
+    assert health(service)[0] == 0
+
+
 def test_an_observer_is_healthy(emulator, new_service):
     service = new_service()
     service.options = ["--observe"]

@@ -46,8 +46,10 @@ def test_the_archive_tells_much_and_no_secret(service, host):
     assert asked.returncode == 0, asked.stderr
     wait_until(lambda: "--password=" in service.run("callers", "--json").stdout, 10, "the command line is known")
     # Rules of others may hold anything.
+    assert run_in(host, "nft", "add", "table", "inet", "others").returncode == 0
+    words = ["nft", "add", "rule", "inet", "others", "out", "tcp", "dport", "50342", "accept", "comment", f'"curl -u me:{PASSWORD}"']
     rule = ["nft", "add", "rule", "inet", "others", "out", "tcp", "dport", "50342", "accept", "comment", f'"password={PASSWORD}"']
-    for command in (["nft", "add", "table", "inet", "others"], ["nft", "add", "chain", "inet", "others", "out"], rule):
+    for command in (["nft", "add", "chain", "inet", "others", "out"], rule, words):
         assert run_in(host, *command).returncode == 0
 
     files = gather(service)

@@ -123,7 +123,7 @@ def test_without_the_extension_there_is_nothing_to_compare(emulator, new_service
     assert (code, report["good"], outcomes(report)) == (0, True, ["nothing_to_compare"])
     assert "the extension is not on this machine; IMDS gives a token" in reasons(report)
     assert "nothing to compare" in report["summary"]
-    assert "nothing to compare. IMDS gives tokens (1 tried)." in service.run("verify").stdout
+    assert "nothing to compare. IMDS gives tokens for 1 of 1 tried." in service.run("verify").stdout
 
 
 def test_without_the_extension_imds_has_to_answer(idle_service, host):

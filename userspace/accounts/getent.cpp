@@ -51,6 +51,13 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
+// Digits alone would be taken for a number, of which libraries read the lower 32 bits, and a NUL would end
+// the name: either could make root of it.
+bool may_be_name(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !std::ranges::all_of(text, is_digit) && text.find('\0') == std::string_view::npos;
+}
+
 std::optional<std::uint32_t> id_in(std::string_view line) {
   constexpr std::uint32_t kNoSuchId = 0xffffffff;  // to setresuid(2)
   const auto id = parse_number<std::uint32_t>(field(line, 2));
@@ -66,6 +73,9 @@ std::optional<std::uint32_t> find_id(Database database, const std::string& name)
     }
   } else if (const auto group = find_group(name)) {
     return group;
+  }
+  if (!may_be_name(name)) {
+    return std::nullopt;
   }
   std::vector<Question>& questions = memory().questions;
   const auto known = std::ranges::find_if(questions, [&](const Question& question) {

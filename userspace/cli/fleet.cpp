@@ -100,7 +100,7 @@ std::string next_step(const FleetMachine& machine) {
   if (stage == stage::kNotRedirecting) {
     return "find out why nothing is redirected: msi2imds doctor";
   }
-  if (stage == stage::kObserving && machine.machine.extension == "absent" && !is_quiet) {
+  if (stage == stage::kObserving && machine.machine.extension == kAbsent && !is_quiet) {
     return "cut over now: the extension is gone, and nobody answers";
   }
   if (stage == stage::kObserving) {
@@ -115,14 +115,27 @@ std::string next_step(const FleetMachine& machine) {
   return machine.verdict.kind == usage::Verdict::Kind::in_use ? "move its callers to IMDS" : "wait";
 }
 
+// A clock was ahead: such a report would be the newest for as long, and never get old.
+void leave_out_future(std::vector<FleetReport>& reports, Fleet& fleet) {
+  std::erase_if(reports, [&fleet](const FleetReport& report) {
+    const bool is_of_future = report.made - fleet.made > usage::kSecondsPerDay;
+    if (is_of_future) {
+      fleet.left_out.push_back({report.file,
+                                "it says that it was made on " + usage::day(report.made) +
+                                    "; set the clock of " + report.host + ", and have it made anew",
+                                true});
+    }
+    return is_of_future;
+  });
+}
+
 FleetMachine describe(const FleetReport& report, std::int64_t now) {
   FleetMachine machine;
   machine.file = report.file;
   machine.host = report.host;
   machine.machine = report.machine;
   machine.made = report.made;
-  // One of a clock that is ahead is taken for the latest, and never gets old.
-  machine.is_old = now - report.made > kOldestReport || report.made - now > usage::kSecondsPerDay;
+  machine.is_old = now - report.made > kOldestReport;
   machine.quiet_days = report.quiet_days;
   const auto& recorded = report.table.recorded();
   machine.recorded_since = recorded.empty() ? 0 : recorded.front().from;
@@ -248,6 +261,7 @@ Fleet merge_reports(const std::vector<std::string>& paths, std::int64_t now) {
       }
     }
   }
+  leave_out_future(reports, fleet);
   reports = Machines(fleet).choose(std::move(reports));
   std::ranges::stable_sort(reports, {}, [](const FleetReport& report) {
     return std::tuple(report.machine.subscription, report.machine.resource_group, report.machine.scale_set,

@@ -43,15 +43,15 @@ void check_kind(const json::value& document) {
   const json::value* format = object != nullptr ? object->if_contains("format") : nullptr;
   const bool is_of_callers =
       format != nullptr && format->is_string() && format->get_string() == "msi2imds callers";
-  if (schema != nullptr && (schema->is_uint64() || (schema->is_int64() && schema->get_int64() > kSchema))) {
-    throw Damage{"a newer msi2imds has printed it (schema " +
-                 (schema->is_int64() ? std::to_string(schema->get_int64()) : std::string("beyond all")) +
+  const bool is_schema = schema != nullptr && schema->is_int64() && schema->get_int64() > 0;
+  if (is_schema && schema->get_int64() > kSchema) {
+    throw Damage{"a newer msi2imds has printed it (schema " + std::to_string(schema->get_int64()) +
                  ", and this one knows " + std::to_string(kSchema) + "); merge with that one"};
   }
   if (is_of_callers && schema == nullptr) {
     throw Damage{"it is a state file, not a report; " + std::string(kWanted)};
   }
-  if (!is_of_callers) {
+  if (!is_of_callers || !is_schema) {
     throw Damage{"it is JSON of something else; " + std::string(kWanted)};
   }
 }

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 
+#include "admin/shortcoming.hpp"
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
@@ -35,9 +36,11 @@ std::vector<std::string> problems_of(const config::Config& config, const StatusR
     if (status.direct_imds.state == "not_closed") {
       problems.push_back("IMDS is not closed to callers that are refused: " + status.direct_imds.failure);
     }
-    if (!status.shortcomings.empty()) {
+    std::vector<std::string> shortcomings = status.shortcomings;
+    std::erase(shortcomings, admin::kObservation);  // many kernels cannot do better, and callers are served
+    if (!shortcomings.empty()) {
       problems.push_back(fmt::format("not as it should be, and msi2imds status says why: {}",
-                                     fmt::join(status.shortcomings, ", ")));
+                                     fmt::join(shortcomings, ", ")));
     }
     problems.push_back(problem_with_imds(config.imds, status));
   }

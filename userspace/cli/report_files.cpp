@@ -54,7 +54,8 @@ Result<std::vector<std::string>> list_report_files(const std::string& path) {
   std::vector<std::string> files;
   fs::directory_iterator entry(path, ec);
   for (; !ec && entry != fs::directory_iterator(); entry.increment(ec)) {
-    if (entry->path().extension() == ".json") {
+    std::error_code unknown;  // what cannot be looked at is told of when it is read
+    if (entry->path().extension() == ".json" && (entry->is_regular_file(unknown) || unknown)) {
       files.push_back(entry->path());
     }
   }

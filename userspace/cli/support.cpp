@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,7 +145,9 @@ std::string clean(std::string_view text, Kind kind, const std::vector<std::strin
         kind != Kind::ours || is_frame(line) ||
         std::ranges::any_of(words, [&line](const std::string& word) { return mentions(line, word); });
     if (is_wanted) {
-      out += resolver::redact({line}).front() + '\n';
+      // As one text, and as the words of a command line, of which one may say what the next one is.
+      out += fmt::format("{}\n",
+                         fmt::join(resolver::redact(split_words(resolver::redact({line}).front())), " "));
     }
   }
   return out;

@@ -129,7 +129,8 @@ std::string summary_of(const Verification& verification) {
   }
   if (missing + different == 0 && count(Comparison::Outcome::nothing_to_compare) != 0) {
     return fmt::format(
-        "The extension is not on this machine: nothing to compare. IMDS gives tokens ({} tried).",
+        "The extension is not on this machine: nothing to compare. IMDS gives tokens for {} of {} tried.",
+        std::ranges::count(verification.comparisons, true, &Comparison::imds_gives_token),
         verification.comparisons.size());
   }
   if (different == 0 && missing == 0) {

@@ -118,15 +118,12 @@ std::int64_t begin_of(const token::Token& token, const Times& times) {
 
 }  // namespace
 
-http::Response render(const token::Token& token, const Times& times) {
+http::Response render(const token::Token& token, const Times& times, std::string memory) {
   http::Response response;
-  append_body(token, times, response.body);
-  return response;
-}
-
-void append_body(const token::Token& token, const Times& times, std::string& out) {
-  out.reserve(out.size() + kNamesAndNumbers + token.access_token.size() + token.resource.size() +
-              token.token_type.size() + token.client_id.size());
+  response.body = std::move(memory);
+  std::string& out = response.body;
+  out.reserve(kNamesAndNumbers + token.access_token.size() + token.resource.size() + token.token_type.size() +
+              token.client_id.size());
   if (token.is_plain) {
     out.append(R"({"access_token":")").append(token.access_token).append(1, '"');
   } else {
@@ -143,6 +140,7 @@ void append_body(const token::Token& token, const Times& times, std::string& out
     append_member(out, R"(,"client_id":)", token.client_id);
   }
   out += '}';
+  return response;
 }
 
 http::Response render(const token::Refusal& refusal) {

@@ -20,10 +20,8 @@ struct Times {
   std::int64_t expires_on = 0;  // when the token ends
 };
 
-[[nodiscard]] http::Response render(const token::Token& token, const Times& times);
-
-// The body of the answer above, for whoever has memory to use again.
-void append_body(const token::Token& token, const Times& times, std::string& out);
+// `memory` is an empty text, whose memory the body takes.
+[[nodiscard]] http::Response render(const token::Token& token, const Times& times, std::string memory = {});
 
 // IMDS's final answer, passed on as it is if clients will understand it.
 [[nodiscard]] http::Response render(const token::Refusal& refusal);

@@ -34,13 +34,10 @@ http::Response render(const token::FetchResult& result, std::string& body) {
                                                       : legacy::upstream_failure(failure.error.message());
   }
   if (const auto* token = std::get_if<std::shared_ptr<const token::Token>>(&*result); token != nullptr) {
-    http::Response response;
-    response.body = std::move(body);
-    legacy::append_body(**token,
-                        {.now = unix_seconds(std::chrono::system_clock::now()),
-                         .expires_on = result.expires_on.value_or((*token)->expires_on)},
-                        response.body);
-    return response;
+    return legacy::render(**token,
+                          {.now = unix_seconds(std::chrono::system_clock::now()),
+                           .expires_on = result.expires_on.value_or((*token)->expires_on)},
+                          std::move(body));
   }
   return legacy::render(std::get<token::Refusal>(*result));
 }

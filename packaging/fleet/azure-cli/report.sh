@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Who still calls, over all Linux VMs of a subscription or resource group: asks each by Run Command, and makes one page
 # of what they say. Needs msi2imds here, too. Run Command gives back the last 4 KiB that a script prints, so that a report
-# comes packed and in pieces. A VM that does not answer is named, and the exit status is 1.
+# comes packed and in pieces. A VM that does not answer is named, and the exit status is 1. Instances of uniform scale
+# sets are no VMs to `az vm`: they are not asked.
 set -euo pipefail
 umask 077
 
@@ -51,4 +52,4 @@ xargs -r -L 1 -P "$at_once" bash -c 'ask "$@"' ask <"$reports/vms"
 
 # Only of those that were asked now: others may lie there from earlier.
 sed "s|^\([^[:space:]]*\)[[:space:]]*\(.*\)|$reports/\1.\2.json|" "$reports/vms" |
-  xargs -d '\n' msi2imds callers --html "$page" --merge
+  xargs -d '\n' msi2imds callers --html "$page" --merge || exit 1

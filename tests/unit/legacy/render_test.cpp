@@ -108,11 +108,15 @@ TEST(RenderTokenTest, EscapesWhatJsonRequires) {
   EXPECT_EQ(field(response, "resource"), odd.resource);
 }
 
-TEST(RenderTokenTest, AppendsBehindWhatIsThere) {
-  std::string out = "head ";
-  append_body(token(), at(kNow), out);
+TEST(RenderTokenTest, UsesMemoryAgain) {
+  std::string memory;
+  memory.reserve(4096);
+  const char* const place = memory.data();
 
-  EXPECT_EQ(out, "head " + render(token(), at(kNow)).body);
+  const http::Response response = render(token(), at(kNow), std::move(memory));
+
+  EXPECT_EQ(response.body.data(), place);
+  EXPECT_EQ(response.body, render(token(), at(kNow)).body);
 }
 
 TEST(RenderRefusalTest, PassesStatusAndJsonThrough) {
