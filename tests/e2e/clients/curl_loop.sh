@@ -21,7 +21,13 @@ to_seconds() {
 # Waits until stdin ends or `due` has come; fails at the end.
 wait_until_due() {
   local pause
-  to_seconds pause $((due > time ? due - time : 1))
+  if [ "$due" -le "$time" ]; then
+    # Nobody writes to stdin, so there is something to read only at its end. A time that is over before `read` has begun
+    # would never notice it.
+    ! read -r -t 0
+    return
+  fi
+  to_seconds pause $((due - time))
   # More than 128 when the time is over.
   read -r -t "$pause"
   [ $? -gt 128 ]
