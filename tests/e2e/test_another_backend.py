@@ -2,8 +2,6 @@
 """A start with another backend than the last time: nothing of the old one stays, and nobody waits for it."""
 
 import itertools
-import os
-import signal
 import subprocess
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 import backends
 import cgroup
 from callers import Callers
-from kernel_state import children_of
+from kernel_state import children_of, kill_all
 from legacy_port import a_token_is_served
 from programs import run_in
 from raw_http import RawConnection, request
@@ -62,7 +60,7 @@ def test_the_old_backend_goes_once_the_new_one_is_there(emulator, new_service, h
         assert traces(host, pins) == (left_by(old) if old in HANDED_OVER else set())
         service.configure(settings_of(new, pins))
         held.start(service)
-        assert service.status_json()["backend"] == new
+        wait_until(lambda: service.status_json()["backend"] == new, 10, f"status tells {new}")
         callers.wait_for("token", 10, count=2)
     print(f"{old} to {new}: {callers}")
     if old in HANDED_OVER:
@@ -104,8 +102,7 @@ def test_another_choice_of_auto_is_a_change_as_well(emulator, new_service, held,
 
 def kill_with_guards(service):
     """As the out-of-memory killer, or `systemctl kill`, may do: nobody is left who would undo anything."""
-    for pid in [*children_of(service.pid), service.pid]:
-        os.kill(pid, signal.SIGKILL)
+    kill_all([*children_of(service.pid), service.pid])
     service.process.wait()
 
 

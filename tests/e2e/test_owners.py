@@ -10,7 +10,7 @@ import pytest
 import backends
 from callers import Callers
 from firewall import our_rules
-from kernel_state import children_of, is_running, name_of
+from kernel_state import children_of, is_running, kill_all, name_of
 from legacy_port import a_token_is_served, assert_refused
 from programs import run_in
 from waiting import wait_until
@@ -83,8 +83,7 @@ def remove_marks(host):
 
 @pytest.fixture
 def unmarked(service, host, backend):
-    for pid in [*children_of(service.pid), service.pid]:
-        os.kill(pid, signal.SIGKILL)
+    kill_all([*children_of(service.pid), service.pid])
     service.process.wait()
     assert remove_marks(host) == 2
     return service

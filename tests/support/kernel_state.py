@@ -6,7 +6,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
+
+TRIES = 50
 
 
 def children_of(pid):
@@ -24,6 +27,13 @@ def descendants_of(pid):
     for child in children_of(pid):
         found += [child, *descendants_of(child)]
     return found
+
+
+def kill_all(pids):
+    """Kills them; one that is gone already, such as a tool that somebody ran for a moment, is no fault."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def status_of(pid):
@@ -88,7 +98,7 @@ def bpf_objects_of(pid):
 
 def bpf_objects():
     """All BPF objects of the machine."""
-    return {(kind, entry["id"]) for kind in ("prog", "map", "link") for entry in _bpftool(kind)}
+    return {(kind, entry["id"]) for kind in ("prog", "map", "link") for entry in bpftool(kind, "show")}
 
 
 def namespaces_of(pid):
@@ -106,9 +116,14 @@ def namespaces_in_use():
     return set().union(*map(namespaces_of, pids))
 
 
-def _bpftool(kind):
-    listed = subprocess.run(["bpftool", "-j", kind, "show"], check=True, capture_output=True, text=True)
-    return json.loads(listed.stdout or "[]")
+def bpftool(*arguments):
+    """bpftool fails when something of somebody else's goes while it lists: then once more, and again."""
+    for _ in range(TRIES):
+        shown = subprocess.run(["bpftool", "-j", *arguments], capture_output=True, text=True)
+        if shown.returncode == 0:
+            break
+    shown.check_returncode()
+    return json.loads(shown.stdout or "[]")
 
 
 def pinned_paths():

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The units of msi2imds on a machine, and what they leave in its kernel."""
 
-import json
 import os
-import subprocess
 
+from kernel_state import bpftool
 from legacy_port import PORT
 from service import to_toml
 from waiting import wait_until
@@ -12,19 +11,8 @@ from waiting import wait_until
 UNITS = ("msi2imds.socket", "msi2imds.service")
 OBSERVER = "msi2imds-observe.service"
 BACKENDS = ("sk_lookup", "cgroup_connect", "nftables", "iptables", "listen")
-TRIES = 50
 # systemd attaches programs to cgroups, too, but none to these hooks.
 OUR_HOOKS = {"cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_inet4_getpeername", "cgroup_inet6_getpeername"}
-
-
-def _bpftool(*arguments):
-    """bpftool fails when something of somebody else's goes while it lists: then once more, and again."""
-    for _ in range(TRIES):
-        shown = subprocess.run(["bpftool", "-j", *arguments], capture_output=True, text=True)
-        if shown.returncode == 0:
-            break
-    shown.check_returncode()
-    return json.loads(shown.stdout or "[]")
 
 
 class SystemdService:
@@ -110,10 +98,10 @@ class SystemdService:
 
     def _links(self):
         namespace = os.stat(self.machine.network.path).st_ino
-        return [f"link {link}" for link in _bpftool("link", "show") if link.get("netns_ino") == namespace]
+        return [f"link {link}" for link in bpftool("link", "show") if link.get("netns_ino") == namespace]
 
     def _programs(self):
-        groups = _bpftool("cgroup", "tree", self.machine.cgroup)
+        groups = bpftool("cgroup", "tree", self.machine.cgroup)
         attached = [program for group in groups for program in group["programs"]]
         return [f"program {program}" for program in attached if program["attach_type"] in OUR_HOOKS]
 

@@ -69,7 +69,8 @@ def test_imds_refuses_connections(serving):
         assert_health(serving, 1, "not healthy: the last request to IMDS failed: ")
     finally:
         serving.machine.run("systemctl", "start", "imds-emulator")
-    assert ask(serving.machine.network).status == 200
+    # systemd does not wait until the emulator listens.
+    wait_until(lambda: ask(serving.machine.network).status == 200, 10, "IMDS answers again")
     assert_health(serving, *INTERCEPTING)
 
 
