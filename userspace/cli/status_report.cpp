@@ -47,6 +47,16 @@ void add_filters(const config::Config& config, admin::Status& status) {
   }
 }
 
+// Of somebody else, which our own redirection does not come before.
+void add_translation(admin::Status& status) {
+  SystemCommandRunner runner(kFirewallPatience);
+  const std::string rule = redirect::first_of(run_to_end(redirect::foreign_rules(runner)),
+                                              redirect::leads_loopback_elsewhere, status.legacy_ports);
+  if (!rule.empty()) {
+    status.remarks.push_back("a firewall rule leads a legacy port elsewhere: " + rule);
+  }
+}
+
 }  // namespace
 
 StatusReport look(const config::Config& config) {
@@ -88,6 +98,7 @@ StatusReport look(const config::Config& config) {
                                                             : report.status->redirect_failure;
   } else if (missed != report.tests.end()) {
     report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
+    add_translation(*report.status);
   }
   report.intercepting = report.reason.empty();
   return report;

@@ -40,6 +40,12 @@ void add_filter(const std::string& rule, const std::string& backend, std::uint16
   }
 }
 
+void add_translation(const std::string& rule, Findings& findings) {
+  findings.push_back(warning(kFirewallCheck, "A rule leads a legacy port elsewhere (" + rule + ").",
+                             "Take it away, unless callers arrive at msi2imds all the same: msi2imds status "
+                             "tries it."));
+}
+
 // Where the service manager holds the sockets, connections wait in them.
 void add_ours_without_server(const Host& host, Findings& findings) {
   const Result<bool> is_served = redirect::does_another_listen_on(host.config.redirect.listen_port);
@@ -68,6 +74,10 @@ Findings check_firewall(const Host& host, const std::string& backend) {
   const std::string filter = redirect::first_of(rules, redirect::filters_loopback, ports);
   if (!filter.empty()) {
     add_filter(filter, backend, host.config.redirect.listen_port, findings);
+  }
+  const std::string translation = redirect::first_of(rules, redirect::leads_loopback_elsewhere, ports);
+  if (!translation.empty()) {
+    add_translation(translation, findings);
   }
   ports.push_back(host.config.redirect.listen_port);
   const std::string notrack = redirect::first_of(rules, redirect::untracks_loopback, ports);

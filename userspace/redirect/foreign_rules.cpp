@@ -80,11 +80,20 @@ bool includes(std::string_view word, std::uint16_t port) {
   return first && last && *first <= port && port <= *last;
 }
 
+// The statement or the target that leads a connection elsewhere, with what stands behind it.
+Words::const_iterator translation_in(const Words& words) {
+  const std::array translations = {std::string_view("redirect"), std::string_view("dnat"),
+                                   std::string_view("REDIRECT"), std::string_view("DNAT")};
+  return std::ranges::find_first_of(words, translations);
+}
+
+// What a connection is translated to is no condition.
 bool names_port(const Words& words, const Ports& ports) {
   const std::array keys = {std::string_view("dport"), std::string_view("--dport"),
                            std::string_view("--dports")};
-  const auto key = std::ranges::find_first_of(words, keys);
-  return std::any_of(key, words.end(), [&ports](std::string_view word) {
+  const auto end = translation_in(words);
+  const auto key = std::find_first_of(words.begin(), end, keys.begin(), keys.end());
+  return std::any_of(key, end, [&ports](std::string_view word) {
     return std::ranges::any_of(ports, [word](std::uint16_t port) { return includes(word, port); });
   });
 }
@@ -96,12 +105,13 @@ bool may_refuse(const Words& words) {
   }
   const auto key = std::ranges::find(words, std::string_view("-j"));
   const std::initializer_list<std::string_view> harmless = {
-      "ACCEPT", "RETURN", "LOG", "NFLOG", "TRACE", "AUDIT", "MARK", "CONNMARK", "CT", "NOTRACK", "TCPMSS"};
+      "ACCEPT",   "RETURN", "LOG",     "NFLOG",  "TRACE", "AUDIT",   "MARK",
+      "CONNMARK", "CT",     "NOTRACK", "TCPMSS", "DNAT",  "REDIRECT"};
   return key != words.end() && key + 1 != words.end() &&
          std::ranges::find(harmless, *(key + 1)) == harmless.end();
 }
 
-// Of `nft list ruleset`, those in chains that a local connection passes.
+// Of `nft list ruleset`, those in chains that a local connection passes; of those of NAT, what translates.
 void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
   bool is_ours = false;
   bool is_passed_over = false;
@@ -116,7 +126,7 @@ void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
       is_passed_over = false;
     } else if (words[0] == "type") {
       is_passed_over = has_any(words, {"nat", "forward"});
-    } else if (!is_ours && !is_passed_over) {
+    } else if (!is_ours && (!is_passed_over || translation_in(words) != words.end())) {
       rules.emplace_back(line);
     }
   }
@@ -134,7 +144,7 @@ std::vector<std::pair<std::string, std::string>> tables_of_iptables(std::string_
   for (const std::string family : {"ip", "ip6"}) {
     const std::string names = read_file(fmt::format("{}/net/{}_tables_names", proc, family));
     const Words legacy = words_of(names);
-    for (const std::string table : {"raw", "filter"}) {
+    for (const std::string table : {"raw", "filter", "nat"}) {
       if (has_any(legacy, {table}) ||
           ruleset.find(fmt::format("table {} {} {{", family, table)) != std::string_view::npos) {
         tables.emplace_back(family, table);
@@ -144,9 +154,12 @@ std::vector<std::pair<std::string, std::string>> tables_of_iptables(std::string_
   return tables;
 }
 
-void add_iptables_rules(std::string_view listing, std::vector<std::string>& rules) {
+void add_iptables_rules(std::string_view listing, std::string_view table, std::vector<std::string>& rules) {
   for (const std::string_view line : lines_of(listing)) {
-    if (line.find("MSI2IMDS") == std::string_view::npos && !has_any(words_of(line), {"FORWARD"})) {
+    const Words words = words_of(line);
+    const bool may_matter =
+        table == "nat" ? translation_in(words) != words.end() : !has_any(words, {"FORWARD"});
+    if (may_matter && line.find("MSI2IMDS") == std::string_view::npos) {
       rules.emplace_back(line);
     }
   }
@@ -164,7 +177,7 @@ asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner, s
     std::vector<std::string> list = {"-w", "5", "-t", table, "-S"};
     const auto listed = co_await run_tool(runner, family + "tables", std::move(list));
     if (listed) {
-      add_iptables_rules(*listed, rules);
+      add_iptables_rules(*listed, table, rules);
     }
   }
   co_return rules;
@@ -180,6 +193,11 @@ bool untracks_loopback(std::string_view rule, const Ports& ports) {
 bool filters_loopback(std::string_view rule, const Ports& ports) {
   const Words words = words_of(rule.substr(0, rule.find(" comment \"")));
   return may_refuse(words) && may_be_loopback(words) && names_port(words, ports);
+}
+
+bool leads_loopback_elsewhere(std::string_view rule, const Ports& ports) {
+  const Words words = words_of(rule);
+  return translation_in(words) != words.end() && may_be_loopback(words) && names_port(words, ports);
 }
 
 std::string first_of(const std::vector<std::string>& rules, bool (*concerns)(std::string_view, const Ports&),

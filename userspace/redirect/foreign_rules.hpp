@@ -15,8 +15,8 @@ namespace msi2imds::redirect {
 
 using Ports = std::vector<std::uint16_t>;
 
-// The rules that connections over the loopback may meet before they arrive, but for ours and those of NAT, as
-// nft and iptables print them. Leaves out what it may not read.
+// The rules that connections over the loopback may meet before they arrive, but for ours, as nft and iptables
+// print them; of NAT those alone that lead connections elsewhere. Leaves out what it may not read.
 [[nodiscard]] asio::awaitable<std::vector<std::string>> foreign_rules(CommandRunner& runner,
                                                                       std::string proc = "/proc");
 
@@ -26,6 +26,9 @@ using Ports = std::vector<std::uint16_t>;
 
 // Whether a rule names one of the ports and keeps somebody from it.
 [[nodiscard]] bool filters_loopback(std::string_view rule, const Ports& ports);
+
+// Whether a rule leads connections to one of the ports elsewhere, by NAT.
+[[nodiscard]] bool leads_loopback_elsewhere(std::string_view rule, const Ports& ports);
 
 // The first of which that is true; empty: there is none.
 [[nodiscard]] std::string first_of(const std::vector<std::string>& rules,

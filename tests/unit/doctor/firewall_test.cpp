@@ -31,7 +31,8 @@ TEST_F(FirewallTest, AsksIptablesWhereItHasARawTable) {
 TEST_F(FirewallTest, AsksIptablesForNoTableThatIsNotThere) {
   write("proc/net/ip_tables_names", "nat\n");
   (void)check_firewall(host(), "iptables");
-  EXPECT_EQ(std::ranges::count(commands.calls, "iptables -S"), 1);  // for rules of ours, in the nat table
+  // In the nat table, for rules of ours and for those that lead elsewhere.
+  EXPECT_EQ(std::ranges::count(commands.calls, "iptables -S"), 2);
   write("proc/net/ip_tables_names", "");
   commands.calls.clear();
   (void)check_firewall(host(), "iptables");
@@ -53,6 +54,14 @@ TEST_F(FirewallTest, SaysWithWhichBackendsAFilterBinds) {
   for (const char* backend : {"sk_lookup", "listen"}) {
     EXPECT_EQ(find(check_firewall(host(), backend), "(tcp dport 50342").level, Level::ok) << backend;
   }
+}
+
+TEST_F(FirewallTest, NamesARuleThatLeadsALegacyPortElsewhere) {
+  commands.outputs["nft"] =
+      "table ip x {\n\tchain c {\n\t\ttype nat hook output priority -150;\n\t\ttcp dport 50342 redirect to "
+      ":9\n\t}\n}\n";
+  EXPECT_EQ(find(check_firewall(host(), "sk_lookup"), "(tcp dport 50342 redirect to :9)").level,
+            Level::warning);
 }
 
 // In the tests' own network namespace, nobody listens on that port.

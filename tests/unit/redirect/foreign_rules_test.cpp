@@ -92,6 +92,37 @@ TEST(FiltersLoopbackTest, OtherRulesDoNot) {
   }
 }
 
+bool leads_elsewhere(std::string_view rule) {
+  return leads_loopback_elsewhere(rule, {50342});
+}
+
+TEST(LeadsLoopbackElsewhereTest, RulesThatTranslateALegacyPortDo) {
+  for (const char* rule : {
+           "tcp dport 50342 redirect to :9",
+           "ip daddr 127.0.0.1 tcp dport { 80, 50342 } counter packets 0 bytes 0 dnat to 10.0.0.4:80",
+           "-A OUTPUT -o lo -p tcp -m tcp --dport 50342 -j REDIRECT --to-ports 9",
+           "-A OUTPUT -p tcp -m multiport --dports 50000:51000 -j DNAT --to-destination 127.0.0.1:9",
+       }) {
+    EXPECT_TRUE(leads_elsewhere(rule)) << rule;
+    EXPECT_FALSE(filters(rule)) << rule;
+  }
+}
+
+TEST(LeadsLoopbackElsewhereTest, OtherRulesDoNot) {
+  for (const char* rule : {
+           "tcp dport 8080 redirect to :50342",
+           "-A OUTPUT -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 50342",
+           "-A PREROUTING -i eth0 -p tcp -m tcp --dport 50342 -j DNAT --to-destination 10.0.0.4:80",
+           "iifname \"eth0\" tcp dport 50342 redirect to :9",
+           "udp dport 50342 redirect to :9",
+           "tcp dport 50342 accept",
+           "tcp dport 50342 drop",
+           "redirect",
+       }) {
+    EXPECT_FALSE(leads_elsewhere(rule)) << rule;
+  }
+}
+
 // Each prints what the test says.
 class Tools final : public CommandRunner {
  public:
@@ -115,7 +146,7 @@ class ForeignRulesTest : public testing::Test {
   Tools tools_;
 };
 
-TEST_F(ForeignRulesTest, AreNeitherOursNorNatNorForwarding) {
+TEST_F(ForeignRulesTest, AreNeitherOursNorThoseOfNatThatFilterNorForwarding) {
   tools_.outputs["nft"] =
       "table ip msi2imds {\n\tchain untranslated {\n\t\ttype filter hook output priority 0; policy "
       "accept;\n\t\ttcp dport 50342 drop\n\t}\n}\n"
@@ -136,6 +167,27 @@ TEST_F(ForeignRulesTest, OfIptablesAreReadWhereThereIsATable) {
   std::filesystem::create_directories(directory_.path() / "net");
   std::ofstream(directory_.path() / "net" / "ip6_tables_names") << "mangle\nfilter\n";
   EXPECT_EQ(rules(), std::vector<std::string>{"-A OUTPUT -p tcp -m tcp --dport 50342 -j REJECT"});
+}
+
+TEST_F(ForeignRulesTest, OfNatAreThoseThatTranslate) {
+  tools_.outputs["nft"] =
+      "table ip msi2imds {\n\tchain output {\n\t\ttype nat hook output priority -100;\n\t\ttcp dport 50342 "
+      "redirect "
+      "to :342\n\t}\n}\n"
+      "table ip theirs {\n\tchain a {\n\t\ttype nat hook output priority -150;\n\t\ttcp dport 50342 jump "
+      "b\n\t}\n"
+      "\tchain b {\n\t\ttcp dport 50342 redirect to :9\n\t}\n}\n";
+  EXPECT_EQ(rules(), std::vector<std::string>{"tcp dport 50342 redirect to :9"});
+  tools_.outputs.clear();
+  tools_.outputs["iptables nat"] =
+      "-P OUTPUT ACCEPT\n-A OUTPUT -j MSI2IMDS\n-A MSI2IMDS -p tcp -m tcp --dport 50342 -j REDIRECT "
+      "--to-ports 342\n"
+      "-A OUTPUT -p tcp -m tcp --dport 50342 -j THEIRS\n-A THEIRS -p tcp -m tcp --dport 50342 -j DNAT "
+      "--to-destination :9\n";
+  std::filesystem::create_directories(directory_.path() / "net");
+  std::ofstream(directory_.path() / "net" / "ip_tables_names") << "nat\n";
+  EXPECT_EQ(rules(),
+            std::vector<std::string>{"-A THEIRS -p tcp -m tcp --dport 50342 -j DNAT --to-destination :9"});
 }
 
 }  // namespace
