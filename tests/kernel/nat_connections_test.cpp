@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What NAT means for connections, those that are under way above all.
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +110,31 @@ TEST_P(NatConnectionsTest, StayWhenAllRulesAreFlushed) {
   EXPECT_TRUE(is_alive(v6.socket, v6_server));
   EXPECT_TRUE(run_to_end(redirection_->repair()));
   EXPECT_TRUE(is_ours("127.0.0.1", kPort));
+}
+
+// Whether the alarm has something to read.
+bool rings(const redirect::Redirection& redirection) {
+  pollfd alarm{.fd = redirection.alarm(), .events = POLLIN, .revents = 0};
+  return ::poll(&alarm, 1, 0) == 1;
+}
+
+TEST_P(NatConnectionsTest, AnAlarmTellsOfAFlushAndOfNothingElse) {
+  install();
+  ASSERT_TRUE(run_to_end(redirection_->check()));
+  const bool by_clock = GetParam().is_legacy();
+  EXPECT_TRUE(by_clock || !rings(*redirection_)) << "our own changes were seen";
+  run_tool("nft", {"add", "table", "inet", "foreign"});
+  run_tool("nft", {"delete", "table", "inet", "foreign"});
+  EXPECT_TRUE(comes_true([this] { return rings(*redirection_); }));
+  EXPECT_FALSE(redirection_->heed_alarm());
+  EXPECT_TRUE(by_clock || !rings(*redirection_)) << "it was read empty";
+  remove_all_rules();
+  EXPECT_TRUE(comes_true([this] { return rings(*redirection_); }));
+  EXPECT_TRUE(redirection_->heed_alarm());
+  EXPECT_TRUE(!by_clock || !redirection_->heed_alarm()) << "once for each change";
+  EXPECT_FALSE(run_to_end(redirection_->check())) << "whoever heeds the alarm takes nothing from the check";
+  EXPECT_TRUE(run_to_end(redirection_->repair()));
+  EXPECT_FALSE(redirection_->heed_alarm());
 }
 
 // Or packets of a later connection from that port, to whoever serves then, would be translated, too.

@@ -23,6 +23,11 @@ class NftEvents {
   // Never waits.
   [[nodiscard]] bool changed();
 
+  // Readable while something is there that changed() has not seen, of any table.
+  [[nodiscard]] int fd() const {
+    return socket_.get();
+  }
+
  private:
   NftEvents(UniqueFd socket, std::string table) : socket_(std::move(socket)), table_(std::move(table)) {}
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/cgroup_connect.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -121,6 +123,13 @@ class CgroupConnectRedirection final : public Redirection {
   // Its programs may call before anybody asks the next time.
   [[nodiscard]] int alarm() const override {
     return watch_ ? watch_->fd() : -1;
+  }
+
+  [[nodiscard]] bool heed_alarm() override {
+    std::array<char, 4096> events{};
+    while (watch_ && ::read(watch_->fd(), events.data(), events.size()) > 0) {
+    }
+    return true;
   }
 
   // Leaves all links, or none where one of them cannot stay.

@@ -3,6 +3,8 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -35,26 +37,72 @@ std::optional<LegacyTableShape> read_shape(std::string_view table, int domain, i
 
 }  // namespace
 
+NftWatch::NftWatch(std::string table) : table_(std::move(table)) {
+  open();
+}
+
+void NftWatch::open() {
+  if (auto events = netlink::NftEvents::open(table_)) {
+    events_.emplace(std::move(*events));
+  }
+}
+
 bool NftWatch::needs_look() {
   if (!events_) {
     certain_ = false;
-    if (auto events = netlink::NftEvents::open(table_)) {
-      events_.emplace(std::move(*events));
-    }
+    open();
   }
-  if (!events_ || events_->changed()) {
-    certain_ = false;
-  }
+  (void)heed_alarm();
+  looked_at_ = changes_;
   return !certain_;
 }
 
 void NftWatch::confirm() {
-  certain_ = true;
+  certain_ = events_ && looked_at_ == changes_;
+}
+
+bool NftWatch::is_as_seen() {
+  (void)heed_alarm();
+  return events_ && looked_at_ == changes_;
+}
+
+int NftWatch::alarm() const {
+  return events_ ? events_->fd() : -1;
+}
+
+bool NftWatch::heed_alarm() {
+  const bool changed = events_ && events_->changed();
+  if (changed) {
+    certain_ = false;
+    ++changes_;
+  }
+  return changed;
 }
 
 std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family, std::string_view table) {
   return family.domain == AF_INET6 ? read_shape<ip6t_getinfo>(table, AF_INET6, SOL_IPV6, IP6T_SO_GET_INFO)
                                    : read_shape<ipt_getinfo>(table, AF_INET, SOL_IP, IPT_SO_GET_INFO);
+}
+
+LegacyWatch::LegacyWatch(const NatFamily& family, std::string_view table, std::chrono::milliseconds every)
+    : family_(family), table_(table) {
+  if (every.count() == 0) {
+    return;
+  }
+  timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const timespec period{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(every).count()};
+  const itimerspec setting{.it_interval = period, .it_value = period};
+  (void)::timerfd_settime(timer_.get(), 0, &setting, nullptr);  // without it, each second has its look
+}
+
+// Once for each change: what cannot be put back at once is tried again each second.
+bool LegacyWatch::heed_alarm() {
+  std::uint64_t ticks = 0;
+  (void)::read(timer_.get(), &ticks, sizeof ticks);
+  const auto shape = shape_of_legacy_table(family_, table_);
+  const bool is_another = shape && shape != alarmed_at_ && shape != confirmed_;
+  alarmed_at_ = shape;
+  return is_another;
 }
 
 bool LegacyWatch::needs_look() {

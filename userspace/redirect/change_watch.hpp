@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/unique_fd.hpp"
 #include "netlink/nft_events.hpp"
 #include "redirect/nat_family.hpp"
 
@@ -26,19 +28,43 @@ class ChangeWatch {
 
   // What was seen after the last needs_look() was as it should be.
   virtual void confirm() = 0;
+
+  // Whether certainly nobody has changed rules since the last needs_look().
+  [[nodiscard]] virtual bool is_as_seen() {
+    return false;
+  }
+
+  // A descriptor that becomes readable when somebody changes rules; -1: only needs_look() tells.
+  [[nodiscard]] virtual int alarm() const {
+    return -1;
+  }
+
+  // Reads the alarm empty. Whether these rules may have changed since the last call; needs_look() knows it,
+  // too.
+  [[nodiscard]] virtual bool heed_alarm() {
+    return false;
+  }
 };
 
 // By the kernel's nftables notifications. Where they are not available, needs_look() is always true.
 class NftWatch final : public ChangeWatch {
  public:
-  explicit NftWatch(std::string table) : table_(std::move(table)) {}
+  explicit NftWatch(std::string table);
   [[nodiscard]] bool needs_look() override;
   void confirm() override;
+  [[nodiscard]] bool is_as_seen() override;
+  [[nodiscard]] int alarm() const override;
+  [[nodiscard]] bool heed_alarm() override;
 
  private:
+  void open();
+
   std::string table_;
   std::optional<netlink::NftEvents> events_;
   bool certain_ = false;
+  // By how often rules were seen to change: what comes while somebody looks is not confirmed by that look.
+  std::uint64_t changes_ = 0;
+  std::uint64_t looked_at_ = 0;
 };
 
 // What the kernel tells about a table of legacy iptables without listing it: enough to notice nearly every
@@ -55,19 +81,26 @@ struct LegacyTableShape {
 [[nodiscard]] std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family,
                                                                     std::string_view table);
 
-// By the shape of a table of legacy iptables; every 60th call asks for a look in any case.
+// By the shape of a table of legacy iptables; every 60th needs_look() asks for a look in any case. The kernel
+// tells nobody of a change, so the alarm is a clock: `every` so often, 0: never.
 class LegacyWatch final : public ChangeWatch {
  public:
-  explicit LegacyWatch(const NatFamily& family, std::string_view table = "nat")
-      : family_(family), table_(table) {}
+  explicit LegacyWatch(const NatFamily& family, std::string_view table = "nat",
+                       std::chrono::milliseconds every = {});
   [[nodiscard]] bool needs_look() override;
   void confirm() override;
+  [[nodiscard]] int alarm() const override {
+    return timer_ ? timer_.get() : -1;
+  }
+  [[nodiscard]] bool heed_alarm() override;
 
  private:
   const NatFamily& family_;
   std::string_view table_;
   std::optional<LegacyTableShape> seen_;
   std::optional<LegacyTableShape> confirmed_;
+  std::optional<LegacyTableShape> alarmed_at_;
+  UniqueFd timer_;
   unsigned calls_ = 0;
 };
 

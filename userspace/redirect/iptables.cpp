@@ -2,6 +2,7 @@
 #include "redirect/iptables.hpp"
 
 #include <fmt/core.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,9 @@ namespace {
 
 // How long a probe tries to take back its rule; while it cannot put it, it does not wait.
 constexpr std::chrono::seconds kProbePatience{5};
+
+// A system call for each family.
+constexpr std::chrono::milliseconds kLookAtLegacyTables{50};
 
 // Adds a rule that matches no connection, to find out whether the kernel accepts it and asks it about the
 // legacy ports, and removes it.
@@ -40,7 +44,9 @@ std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& fa
   if (speaks_nftables) {
     return std::make_unique<NftWatch>("nat");
   }
-  return std::make_unique<LegacyWatch>(family);
+  // One clock is enough for both families.
+  const auto every = family.domain == AF_INET ? kLookAtLegacyTables : std::chrono::milliseconds(0);
+  return std::make_unique<LegacyWatch>(family, "nat", every);
 }
 
 std::vector<std::string> names_of(const IptablesNat& found, const NatFamily& family) {

@@ -25,25 +25,40 @@ asio::awaitable<Result<void>> IptablesRules::put() {
   });
 }
 
+// A repair looks several times, and each look at what has not changed meanwhile keeps callers waiting.
+asio::awaitable<Result<IptablesNat>> IptablesRules::look() {
+  if (seen_ && watch_ && watch_->is_as_seen()) {
+    co_return *seen_;
+  }
+  seen_.reset();
+  co_return co_await tool_.look();
+}
+
 asio::awaitable<Result<void>> IptablesRules::check() {
+  const bool is_known = seen_ && watch_->is_as_seen();
   if (!watch_->needs_look()) {
     co_return Result<void>();
   }
+  if (!is_known) {
+    seen_.reset();
+  }
   const std::string context = fmt::format("check chain MSI2IMDS of {}", family_.name);
-  const Result<IptablesNat> found = co_await tool_.look();
+  const Result<IptablesNat> found = co_await look();
   if (!found) {
     co_return found.error().within(context);
   }
+  seen_ = *found;
   const auto missing = missing_in_iptables(family_, ports_, listen_port_, owner_, *found);
   if (missing) {
     co_return Error(Errc::incomplete, context + " (" + *missing + ")");
   }
   watch_->confirm();
+  seen_.reset();
   co_return Result<void>();
 }
 
 asio::awaitable<Result<std::optional<std::uint16_t>>> IptablesRules::port_of_others() {
-  const Result<IptablesNat> found = co_await tool_.look();
+  const Result<IptablesNat> found = co_await look();
   if (!found) {
     co_return found.error();
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,14 +25,23 @@ class IptablesRules final : public NatRules {
   [[nodiscard]] asio::awaitable<Result<bool>> close(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<void>> finish() override;
   [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;
+  [[nodiscard]] int alarm() const override {
+    return watch_ ? watch_->alarm() : -1;
+  }
+  [[nodiscard]] bool heed_alarm() override {
+    return watch_ && watch_->heed_alarm();
+  }
 
  private:
+  [[nodiscard]] asio::awaitable<Result<IptablesNat>> look();
+
   const NatFamily& family_;
   std::vector<std::uint16_t> ports_;
   std::uint16_t listen_port_;
   std::string owner_;
   IptablesTool tool_;
   std::unique_ptr<ChangeWatch> watch_;
+  std::optional<IptablesNat> seen_;  // by the last check(), which found it wanting
 };
 
 }  // namespace msi2imds::redirect

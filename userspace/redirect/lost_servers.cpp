@@ -11,6 +11,8 @@
 namespace msi2imds::redirect {
 namespace {
 
+constexpr std::chrono::milliseconds kBetweenSearches{900};
+
 // The kernel may have given the client another address at his server (his port was in use there, or a rule of
 // somebody else masquerades), and the server may be on a port that is not ours, or not ours any more.
 bool has_server(const netlink::TcpSocket& client) {
@@ -27,10 +29,12 @@ bool has_server(const netlink::TcpSocket& client) {
 }  // namespace
 
 void LostServers::end_waiting(const std::vector<std::uint16_t>& ports, std::uint16_t listen_port) {
-  if (looks_left_ == 0) {
+  const auto now = std::chrono::steady_clock::now();
+  if (looks_left_ == 0 || now < next_) {
     return;
   }
   --looks_left_;
+  next_ = now + kBetweenSearches;
   const auto waiting = netlink::connections_to_nobody(ports, listen_port);
   if (!waiting) {
     return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <set>
 #include <vector>
@@ -16,16 +17,17 @@ class LostServers {
     looks_left_ = kLooks;
   }
 
-  // Ends the connections of clients who wait for nobody, once they were seen twice. To be called every
-  // second; cheap where nothing was expected. Kernels that cannot end somebody else's connection leave them
-  // be.
+  // Ends the connections of clients who wait for nobody, once they were seen twice, a second apart. To be
+  // called every second or more often; cheap where nothing was expected. Kernels that cannot end somebody
+  // else's connection leave them be.
   void end_waiting(const std::vector<std::uint16_t>& ports, std::uint16_t listen_port);
 
  private:
   static constexpr int kLooks = 5;
 
   int looks_left_ = 0;
-  std::set<std::uint64_t> seen_;  // by the sockets' cookies
+  std::chrono::steady_clock::time_point next_{};  // no look before that
+  std::set<std::uint64_t> seen_;                  // by the sockets' cookies
 };
 
 }  // namespace msi2imds::redirect

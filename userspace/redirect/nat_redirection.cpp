@@ -20,6 +20,11 @@ namespace {
 // One that was killed may be on its way out.
 constexpr std::chrono::milliseconds kRivalPatience{1000};
 
+// Somebody who changes rules all the time, or undoes ours, does not keep us busy: beyond this, the look of
+// each second does. A repair takes some three alarms.
+constexpr int kMostAlarms = 60;
+constexpr std::chrono::seconds kRound{10};
+
 // Guards that still remove the rules of redirections that are gone.
 std::vector<Guard>& guards_at_work() {
   static std::vector<Guard> guards;
@@ -234,6 +239,24 @@ std::vector<std::string> NatRedirection::remarks() const {
 
 bool NatRedirection::covers_ipv6() const {
   return !why_not_ipv6_;
+}
+
+// Whatever rings for one family does for both.
+int NatRedirection::alarm() const {
+  return families_->ipv4->alarm();
+}
+
+bool NatRedirection::heed_alarm() {
+  bool may_be_ours = false;
+  for (NatRules* rules : in_force()) {
+    may_be_ours = rules->heed_alarm() || may_be_ours;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= next_round_) {
+    alarms_ = 0;
+    next_round_ = now + kRound;
+  }
+  return may_be_ours && ++alarms_ <= kMostAlarms;
 }
 
 std::vector<NatRules*> NatRedirection::in_force() const {

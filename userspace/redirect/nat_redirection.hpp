@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,8 @@ class NatRedirection final : public Redirection {
   }
   [[nodiscard]] std::vector<std::string> remarks() const override;
   [[nodiscard]] bool covers_ipv6() const override;
+  [[nodiscard]] int alarm() const override;
+  [[nodiscard]] bool heed_alarm() override;
 
  private:
   // The guard's process has a copy.
@@ -84,6 +87,8 @@ class NatRedirection final : public Redirection {
   OldConnections old_connections_;
   NatSupport support_;
   std::optional<std::string> why_not_ipv6_;
+  int alarms_ = 0;  // heeded in this round
+  std::chrono::steady_clock::time_point next_round_{};
 };
 
 }  // namespace msi2imds::redirect

@@ -39,6 +39,14 @@ class NatRules {
 
   // Removes all rules of `whose`; succeeds if there are none.
   [[nodiscard]] virtual asio::awaitable<Result<void>> remove(Whose whose) = 0;
+
+  // As a ChangeWatch has it: readable when somebody changes rules.
+  [[nodiscard]] virtual int alarm() const {
+    return -1;
+  }
+  [[nodiscard]] virtual bool heed_alarm() {
+    return false;
+  }
 };
 
 }  // namespace msi2imds::redirect

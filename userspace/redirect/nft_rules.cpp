@@ -46,12 +46,28 @@ asio::awaitable<Result<void>> NftRules::refill() const {
   co_return filled;
 }
 
+// A repair looks several times, and each look at what has not changed meanwhile keeps callers waiting.
+asio::awaitable<Result<std::string>> NftRules::list() {
+  if (seen_ && watch_ && watch_->is_as_seen()) {
+    co_return *seen_;
+  }
+  seen_.reset();
+  co_return co_await list_nft_table(*runner_, family_.nft_name, kNftTable);
+}
+
 asio::awaitable<Result<void>> NftRules::check() {
+  const bool is_known = seen_ && watch_->is_as_seen();
   if (!watch_->needs_look()) {
     co_return Result<void>();
   }
+  if (!is_known) {
+    seen_.reset();
+  }
   const std::string context = fmt::format("check table {} {}", family_.nft_name, kNftTable);
-  const Result<std::string> listing = co_await list_nft_table(*runner_, family_.nft_name, kNftTable);
+  const Result<std::string> listing = co_await list();
+  if (listing || listing.error().code() == Errc::no_nat) {
+    seen_ = listing;
+  }
   if (!listing) {
     co_return listing.error().code() == Errc::no_nat ? Error(Errc::incomplete, context + " (it is missing)")
                                                      : listing.error().within(context);
@@ -61,11 +77,12 @@ asio::awaitable<Result<void>> NftRules::check() {
     co_return Error(Errc::incomplete, context + " (" + *missing + ")");
   }
   watch_->confirm();
+  seen_.reset();
   co_return Result<void>();
 }
 
 asio::awaitable<Result<std::optional<std::uint16_t>>> NftRules::port_of_others() {
-  const Result<std::string> listing = co_await list_nft_table(*runner_, family_.nft_name, kNftTable);
+  const Result<std::string> listing = co_await list();
   if (!listing) {
     co_return listing.error();
   }

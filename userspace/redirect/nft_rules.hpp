@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,15 @@ class NftRules final : public NatRules {
   [[nodiscard]] asio::awaitable<Result<bool>> close(Whose whose) override;
   [[nodiscard]] asio::awaitable<Result<void>> finish() override;
   [[nodiscard]] asio::awaitable<Result<void>> remove(Whose whose) override;
+  [[nodiscard]] int alarm() const override {
+    return watch_ ? watch_->alarm() : -1;
+  }
+  [[nodiscard]] bool heed_alarm() override {
+    return watch_ && watch_->heed_alarm();
+  }
 
  private:
+  [[nodiscard]] asio::awaitable<Result<std::string>> list();
   [[nodiscard]] asio::awaitable<Result<void>> refill() const;
   [[nodiscard]] asio::awaitable<Result<bool>> run_if_ours(std::string_view table, std::string text) const;
 
@@ -35,6 +43,7 @@ class NftRules final : public NatRules {
   std::string owner_;
   std::shared_ptr<CommandRunner> runner_;
   std::unique_ptr<ChangeWatch> watch_;
+  std::optional<Result<std::string>> seen_;  // by the last check(), which found it wanting
 };
 
 }  // namespace msi2imds::redirect

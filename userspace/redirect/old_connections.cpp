@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kLooksAfterTheLast = 3;  // its last packets may come later
 constexpr std::chrono::minutes kLongestWait{10};
+constexpr std::chrono::milliseconds kBetweenVisits{900};
 // How long to rest after a look, as a multiple of its time: with a million connections a look takes a second,
 // in which nothing else is done.
 constexpr int kRest = 20;
@@ -29,6 +30,7 @@ bool are_some_not_translated(const std::vector<std::uint16_t>& legacy_ports) {
 
 void OldConnections::expect() {
   looks_left_ = kLooksAfterTheLast;
+  next_ = rest_;
   end_ = std::chrono::steady_clock::now() + kLongestWait;
 }
 
@@ -41,7 +43,8 @@ void OldConnections::forget(const std::vector<std::uint16_t>& legacy_ports) {
   }
   (void)netlink::forget_untranslated(legacy_ports);
   const auto ended = std::chrono::steady_clock::now();
-  next_ = ended + kRest * (ended - began);
+  rest_ = ended + kRest * (ended - began);
+  next_ = std::max(rest_, ended + kBetweenVisits);
   const bool goes_on = are_some_not_translated(legacy_ports) && ended < end_;
   looks_left_ = goes_on ? kLooksAfterTheLast : looks_left_ - 1;
 }

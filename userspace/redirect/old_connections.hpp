@@ -15,13 +15,15 @@ class OldConnections {
   // Rules have come: from now on it is worthwhile to look.
   void expect();
 
-  // To be called every second; cheap once all of them have ended, which is waited for ten minutes.
+  // To be called every second or more often; cheap once all of them have ended, which is waited for ten
+  // minutes.
   void forget(const std::vector<std::uint16_t>& legacy_ports);
 
  private:
   int looks_left_ = 0;
   std::chrono::steady_clock::time_point end_{};
-  std::chrono::steady_clock::time_point next_{};  // no look before that
+  std::chrono::steady_clock::time_point rest_{};  // no look before that
+  std::chrono::steady_clock::time_point next_{};  // nor before that, unless rules have come
 };
 
 }  // namespace msi2imds::redirect

@@ -65,9 +65,14 @@ class Redirection {
   }
 
   // A descriptor that becomes readable when repair() may have something to do that did not need to be done
-  // before; to be read empty. It does not block. -1: only check() tells.
+  // before. -1: only check() tells.
   [[nodiscard]] virtual int alarm() const {
     return -1;
+  }
+
+  // Reads the alarm empty, without waiting; whether to call check(), and repair() where it fails, at once.
+  [[nodiscard]] virtual bool heed_alarm() {
+    return false;
   }
 
   // Uninstalls whatever takes a program of the host; its destruction, which has to follow, does the rest, and

@@ -3,10 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
@@ -278,10 +276,9 @@ asio::awaitable<void> Interception::pass_on(std::shared_ptr<asio::posix::stream_
     if (ec || alarm != alarm_) {
       co_return;
     }
-    std::array<char, 4096> events{};
-    while (::read(alarm->native_handle(), events.data(), events.size()) > 0) {
+    if (is_attached() && way_.redirection->heed_alarm()) {
+      on_alarm_();
     }
-    on_alarm_();
   }
 }
 

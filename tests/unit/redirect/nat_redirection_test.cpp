@@ -52,6 +52,7 @@ struct Table {
   std::uint16_t others_port = 0;  // to which rules lead that are not ours
   std::function<void()> while_closing = {};
   bool never_answers = false;  // a tool that stands still
+  bool changes_all_the_time = false;
 };
 
 // In memory that processes share after a fork.
@@ -134,6 +135,9 @@ class FakeRules final : public NatRules {
   asio::awaitable<Result<void>> remove(Whose whose) override {
     ++table_.removed;
     co_return whose == Whose::anybodys || is_ours() ? set(false) : Result<void>();
+  }
+  [[nodiscard]] bool heed_alarm() override {
+    return table_.changes_all_the_time;
   }
 
  private:
@@ -303,6 +307,19 @@ TEST_F(NatLeftoversTest, ThatStayAreTold) {
   EXPECT_FALSE(remove_leftovers(Removal::at_once, 1));
   EXPECT_FALSE(remove_leftovers(Removal::gently, 1));
   EXPECT_FALSE(ipv4_.exists);
+}
+
+TEST_F(NatRedirectionTest, IsNotKeptBusyBySomebodyWhoChangesRulesAllTheTime) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  EXPECT_FALSE((*redirection)->heed_alarm());
+  ipv4_.changes_all_the_time = true;
+  int heeded = 0;
+  for (int alarm = 0; alarm < 1000; ++alarm) {
+    heeded += (*redirection)->heed_alarm() ? 1 : 0;
+  }
+  EXPECT_GE(heeded, 3) << "a repair";
+  EXPECT_LE(heeded, 200) << "the look of each second does the rest";
 }
 
 TEST_F(NatRedirectionTest, NeedsAnIpv4Listener) {

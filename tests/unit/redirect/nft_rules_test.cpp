@@ -17,23 +17,29 @@ const std::string kListClosing = "nft -nnn list table ip msi2imds_closing";
 
 class FakeWatch final : public ChangeWatch {
  public:
-  explicit FakeWatch(bool& changed) : changed_(changed) {}
+  FakeWatch(bool& changed, bool& as_seen) : changed_(changed), as_seen_(as_seen) {}
   bool needs_look() override {
     return changed_;
   }
   void confirm() override {
     changed_ = false;
   }
+  bool is_as_seen() override {
+    return as_seen_;
+  }
 
  private:
   bool& changed_;
+  bool& as_seen_;
 };
 
 class NftRulesTest : public testing::Test {
  protected:
   std::shared_ptr<FakeCommandRunner> host_ = std::make_shared<FakeCommandRunner>();
   bool changed_ = true;
-  NftRules rules_{kIpv4, {50342, 50343}, 342, "0123abcd", host_, std::make_unique<FakeWatch>(changed_)};
+  bool as_seen_ = false;
+  NftRules rules_{kIpv4,      {50342, 50343}, 342,
+                  "0123abcd", host_,          std::make_unique<FakeWatch>(changed_, as_seen_)};
 };
 
 TEST_F(NftRulesTest, PutsTheTableInOneTransaction) {
@@ -69,6 +75,21 @@ TEST_F(NftRulesTest, SaysThatTheTableIsMissingUntilItIsBack) {
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().message(), "check table ip msi2imds (it is missing): not in force");
   }
+}
+
+TEST_F(NftRulesTest, LooksOnceForARepairWhereNothingHasChangedSince) {
+  host_->fail(kListTable, 1,
+              "Error: No such file or directory\nlist table ip msi2imds\n              ^^^^^^^^\n");
+  as_seen_ = true;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(run_to_end(rules_.check()));
+    EXPECT_FALSE(run_to_end(rules_.port_of_others()));
+  }
+  EXPECT_EQ(host_->count(kListTable), 1U);
+  as_seen_ = false;
+  EXPECT_FALSE(run_to_end(rules_.port_of_others()));
+  EXPECT_FALSE(run_to_end(rules_.check()));
+  EXPECT_EQ(host_->count(kListTable), 3U);
 }
 
 TEST_F(NftRulesTest, SaysWhichRuleIsMissing) {
