@@ -24,9 +24,10 @@ bool is_hexadecimal(char c) {
   return std::isxdigit(static_cast<unsigned char>(c)) != 0;
 }
 
+// In a name, * and ? stand for others.
 bool is_unit_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-         std::string_view(":-_.\\@").find(c) != std::string_view::npos;
+         std::string_view(":-_.\\@*?").find(c) != std::string_view::npos;
 }
 
 // Only these have processes.
@@ -58,8 +59,9 @@ std::optional<std::string> check_unit(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) +
-         " is not a unit that has processes; expected one such as \"backup.service\", or the whole path of a "
-         "cgroup";
+         " is not a unit that has processes; expected one such as \"backup.service\" or \"docker-*.scope\", "
+         "or the "
+         "whole path of a cgroup";
 }
 
 std::optional<std::string> check_program(std::string_view text) {

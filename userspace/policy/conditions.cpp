@@ -17,8 +17,38 @@ bool contains(const std::vector<T>& values, const T& wanted) {
   return std::ranges::find(values, wanted) != values.end();
 }
 
+bool is_slice(std::string_view unit) {
+  return unit.ends_with(".slice");
+}
+
+// Of a cgroup's path, the slices with which it begins are the service manager's; what is below a unit may be
+// given to a user, who names it as he likes.
+bool is_below_slice(std::string_view pattern, std::string_view cgroup) {
+  if (pattern == "-.slice") {  // the root of all, which has no name in a path
+    return !cgroup.empty();
+  }
+  while (cgroup.starts_with('/')) {
+    cgroup.remove_prefix(1);
+    const std::string_view part = cgroup.substr(0, cgroup.find('/'));
+    if (!is_slice(part)) {
+      break;
+    }
+    if (matches(pattern, part, Case::matters)) {
+      return true;
+    }
+    cgroup.remove_prefix(part.size());
+  }
+  return false;
+}
+
 bool is_unit_of(const std::string& wanted, const caller::Identity& caller) {
-  return !wanted.empty() && wanted == (wanted.front() == '/' ? caller.cgroup : caller.unit);
+  if (wanted.starts_with('/')) {
+    return wanted == caller.cgroup;
+  }
+  if (is_slice(wanted)) {
+    return is_below_slice(wanted, caller.cgroup);
+  }
+  return !caller.unit.empty() && matches(wanted, caller.unit, Case::matters);
 }
 
 bool is_in_any_group(const std::vector<gid_t>& wanted, const caller::Identity& caller) {
@@ -32,8 +62,9 @@ bool is_in_any_unit(const std::vector<std::string>& wanted, const caller::Identi
 // Whether nothing more could be learned that would put the caller into one of these units.
 bool is_place_known(const std::vector<std::string>& wanted, const caller::Identity& caller) {
   return !caller.cgroup.empty() ||
-         (!caller.unit.empty() &&
-          std::ranges::none_of(wanted, [](const std::string& unit) { return unit.starts_with('/'); }));
+         (!caller.unit.empty() && std::ranges::none_of(wanted, [](const std::string& unit) {
+           return unit.starts_with('/') || is_slice(unit);
+         }));
 }
 
 bool is_in_any_container(const std::vector<std::string>& wanted, const caller::Identity& caller) {

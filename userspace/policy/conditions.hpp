@@ -17,8 +17,8 @@ namespace msi2imds::policy {
 struct Conditions {
   std::vector<uid_t> uids;
   std::vector<gid_t> gids;
-  // "backup.service": the system's unit of that name, not a user's own; with a '/' in front, the whole path
-  // of the socket's cgroup.
+  // "backup.service", "docker-*.scope": patterns of the system's units, not of a user's own; "apps.slice":
+  // all that runs below it; with a '/' in front, the whole path of the socket's cgroup.
   std::vector<std::string> units;
   std::vector<std::string> programs;    // paths of executables that were verified
   std::vector<std::string> sha256s;     // of executables, in lower case

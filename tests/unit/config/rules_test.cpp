@@ -60,8 +60,7 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
             "f:2:7: allow.gid: 4294967295 is out of range; expected 0 to 4294967294");
   EXPECT_EQ(problem_of("unit = 'backup'"),
             "f:2:8: allow.unit: \"backup\" is not a unit that has processes; expected one such as "
-            "\"backup.service\", or "
-            "the whole path of a cgroup");
+            "\"backup.service\" or \"docker-*.scope\", or the whole path of a cgroup");
   EXPECT_EQ(
       problem_of("program = ['bin/backup']"),
       "f:2:12: allow.program: \"bin/backup\" is not an absolute path of a program; expected one such as "
@@ -97,14 +96,16 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
 }
 
 TEST(AllowTest, RefusesUnitsThatNobodyCanBeIn) {
-  for (const std::string unit : {"backup.timer", "backup.target", ".service", "app@*.service", "a b.service",
-                                 "system.slice/backup.service", "/system.slice/", "/a//b", "/a/../b", ""}) {
+  for (const std::string unit :
+       {"backup.timer", "backup.target", ".service", "*", "docker-[0-9].scope", "a b.service",
+        "system.slice/backup.service", "/system.slice/", "/a//b", "/a/../b", ""}) {
     EXPECT_EQ(problem_of("unit = '" + unit + "'").find("f:2:8: allow.unit: \"" + unit + "\" is not a unit"),
               0U)
         << unit;
   }
-  for (const std::string unit : {"app@1.service", R"(dev-a\x2db.service)", "session-2.scope", "-.slice", "/",
-                                 "/system.slice/backup.service"}) {
+  for (const std::string unit :
+       {"app@1.service", R"(dev-a\x2db.service)", "session-2.scope", "-.slice", "/", "app@*.service",
+        "docker-*.scope", "apps-?.slice", "/system.slice/backup.service"}) {
     EXPECT_EQ(problem_of("unit = '" + unit + "'"), "") << unit;
   }
 }

@@ -116,6 +116,49 @@ TEST(ConditionsTest, DoNotTakeAUnitForItsWholePath) {
   EXPECT_EQ(met_by(only(&Conditions::units, std::string("/a/backup.service")), caller), Met::unknown);
 }
 
+caller::Identity caller_in(const std::string& cgroup, const std::string& unit) {
+  caller::Identity caller;
+  caller.cgroup = cgroup;
+  caller.unit = unit;
+  return caller;
+}
+
+TEST(ConditionsTest, AreMetByWhatRunsBelowASlice) {
+  const auto in_slice = [](const std::string& slice, const caller::Identity& caller) {
+    return met_by(only(&Conditions::units, slice), caller);
+  };
+  const caller::Identity web = caller_in("/apps.slice/apps-web.slice/web.service", "web.service");
+  for (const std::string slice : {"apps.slice", "apps-web.slice", "apps-*.slice", "app?.slice", "-.slice"}) {
+    EXPECT_EQ(in_slice(slice, web), Met::yes) << slice;
+  }
+  for (const std::string slice : {"web.slice", "apps-db.slice", "pps.slice", "APPS.slice"}) {
+    EXPECT_EQ(in_slice(slice, web), Met::no) << slice;
+  }
+  EXPECT_EQ(in_slice("apps.slice", caller_in("/apps.slice", "")), Met::yes) << "in none of its units";
+  const caller::Identity of_a_user =
+      caller_in("/user.slice/user-1000.slice/user@1000.service/apps.slice/web.service", "user@1000.service");
+  EXPECT_EQ(in_slice("apps.slice", of_a_user), Met::no) << "a user has named it so";
+  EXPECT_EQ(in_slice("user-*.slice", of_a_user), Met::yes);
+  EXPECT_EQ(in_slice("apps.slice", caller_in("/docker/apps.slice", "")), Met::no);
+  for (const std::string slice : {"apps.slice", "-.slice"}) {
+    EXPECT_EQ(in_slice(slice, caller_in("", "web.service")), Met::unknown) << "where it is, is not known";
+  }
+}
+
+TEST(ConditionsTest, AreMetByUnitsAsAPatternSays) {
+  const Conditions of_docker = only(&Conditions::units, std::string("docker-*.scope"));
+  const caller::Identity container = caller_in("/system.slice/docker-0a1b.scope", "docker-0a1b.scope");
+  EXPECT_EQ(met_by(of_docker, container), Met::yes);
+  EXPECT_EQ(met_by(of_docker, caller_in("/system.slice/docker.service", "docker.service")), Met::no);
+  EXPECT_EQ(met_by(of_docker, caller_in("/system.slice/a.service/docker-0a1b.scope", "a.service")), Met::no);
+  EXPECT_EQ(met_by(of_docker, caller_in("", "docker-0a1b.scope")), Met::yes);
+  EXPECT_EQ(met_by(of_docker, {}), Met::unknown);
+  const Conditions everything = only(&Conditions::units, std::string("*.service"));
+  EXPECT_EQ(met_by(everything, caller_in("/user.slice", "")), Met::no);
+  const Conditions a_path = only(&Conditions::units, std::string("/system.slice/docker-*.scope"));
+  EXPECT_EQ(met_by(a_path, container), Met::no) << "a path is taken as it stands";
+}
+
 TEST(ConditionsTest, AreRefutedByOneWhateverElseIsUnknown) {
   Conditions conditions = only(&Conditions::programs, std::string("/usr/bin/backup"));
   conditions.uids = {34};
