@@ -10,7 +10,7 @@
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
-#include "supervisor/reserved_ports_note.hpp"
+#include "supervisor/sysctl_settings.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -68,73 +68,86 @@ bool is_missing(const Error& error) {
   return error.code() == boost::system::errc::no_such_file_or_directory;
 }
 
+// Which of the ports that we added are nobody else's by now.
+PortSet still_ours(const ReservedPortsNote& added, const PortSet& current, const std::string& root) {
+  const bool is_as_we_left_it = !added.list || *added.list == mark_of(current);
+  return is_as_we_left_it ? added.ports & ~ports_reserved_by_settings(root) : PortSet();
+}
+
 // Whether there was something to take back.
-Result<bool> take_out(const PortSet& ours, const std::string& note_file, const std::string& sysctl_file) {
-  const Result<PortSet> current = ours.any() ? read_list(sysctl_file) : Result<PortSet>();
+Result<bool> take_out(const ReservedPortsNote& added, const std::string& note_file,
+                      const PortListPlaces& places) {
+  const Result<PortSet> current = added.ports.any() ? read_list(places.sysctl_file) : Result<PortSet>();
   if (!current && !is_missing(current.error())) {
     return current.error();
   }
-  const bool are_there = current && (*current & ours).any();
-  if (are_there) {
-    const Result<void> written = write_list(sysctl_file, *current & ~ours);
+  const PortSet there = current ? *current & added.ports : PortSet();
+  const PortSet ours = there.any() ? there & still_ours(added, *current, places.root) : PortSet();
+  if (ours != there) {
+    log::info("left reserved, as others have reserved them, too: {}", to_port_list(there & ~ours));
+  }
+  if (ours.any()) {
+    const Result<void> written = write_list(places.sysctl_file, *current & ~ours);
     if (!written) {
       return written.error();
     }
   }
   const Result<void> removed = write_note(note_file, {});
-  return removed ? Result<bool>(are_there) : Result<bool>(removed.error());
+  return removed ? Result<bool>(ours.any()) : Result<bool>(removed.error());
 }
 
 }  // namespace
 
-ReservedPorts::ReservedPorts(const PortSet& ours, std::string note_file, std::string sysctl_file)
-    : ours_(ours), note_file_(std::move(note_file)), sysctl_file_(std::move(sysctl_file)) {}
+ReservedPorts::ReservedPorts(const ReservedPortsNote& ours, std::string note_file, PortListPlaces places)
+    : ours_(ours), note_file_(std::move(note_file)), places_(std::move(places)) {}
 
 ReservedPorts::ReservedPorts(ReservedPorts&& other) noexcept
-    : ours_(std::exchange(other.ours_, {})),
+    : ours_(std::exchange(other.ours_, ReservedPortsNote())),
       note_file_(std::move(other.note_file_)),
-      sysctl_file_(std::move(other.sysctl_file_)) {}
+      places_(std::move(other.places_)) {}
 
 ReservedPorts::~ReservedPorts() {
-  if (ours_.none()) {
+  if (ours_.ports.none()) {
     return;
   }
-  const Result<bool> taken = take_out(ours_, note_file_, sysctl_file_);
+  const Result<bool> taken = take_out(ours_, note_file_, places_);
   if (!taken) {
     log::warn("cannot take back reserved ports: {}", taken.error().message());
   }
 }
 
 Result<ReservedPorts> ReservedPorts::reserve(const std::vector<std::uint16_t>& ports, std::string note_file,
-                                             std::string sysctl_file) {
-  const Result<PortSet> current = read_list(sysctl_file);
+                                             PortListPlaces places) {
+  const Result<PortSet> current = read_list(places.sysctl_file);
   if (!current && is_missing(current.error())) {
-    log::info("cannot reserve ports: this kernel has no {}", sysctl_file);
-    return ReservedPorts({}, std::move(note_file), std::move(sysctl_file));
+    log::info("cannot reserve ports: this kernel has no {}", places.sysctl_file);
+    return ReservedPorts({}, std::move(note_file), std::move(places));
   }
   if (!current) {
     return current.error();
   }
   const PortSet wanted = set_of(ports);
-  const PortSet before = read_note(note_file);
+  const PortSet before = still_ours(read_note(note_file), *current, places.root);
   const PortSet ours = wanted & (before | ~*current);
   const PortSet list = (*current & ~before) | wanted;
 
   // The note comes first: a port that is noted in vain does no harm, one that is not noted stays for ever.
-  Result<void> noted = write_note(note_file, ours | before);
+  // Without the list's mark, since it may not come to be.
+  Result<void> noted = write_note(note_file, {.ports = ours | before});
   if (!noted) {
     return noted.error();
   }
-  const Result<void> written = list != *current ? write_list(sysctl_file, list) : Result<void>();
-  noted = write_note(note_file, written ? ours : before);
+  const Result<void> written = list != *current ? write_list(places.sysctl_file, list) : Result<void>();
+  const ReservedPortsNote note{.ports = written ? ours : before, .list = mark_of(written ? list : *current)};
+  noted = write_note(note_file, note);
   if (!written || !noted) {
     return written ? noted.error() : written.error();
   }
-  return ReservedPorts(ours, std::move(note_file), std::move(sysctl_file));
+  return ReservedPorts(note, std::move(note_file), std::move(places));
 }
 
-Result<bool> ReservedPorts::take_back(const std::string& note_file, const std::string& sysctl_file) {
-  return take_out(read_note(note_file), note_file, sysctl_file);
+Result<bool> ReservedPorts::take_back(const std::string& note_file, const PortListPlaces& places) {
+  return take_out(read_note(note_file), note_file, places);
 }
 
 }  // namespace msi2imds::supervisor
