@@ -233,9 +233,15 @@ def test_the_legacy_port_is_reserved_while_it_is_served(emulator, new_service, h
     reserve(host, "8000-8002")
     service = new_service().start()
     assert reserved_ports(host) == f"8000-8002,{PORT}"
-    reserve(host, f"8001,9000,{PORT}")
     assert service.stop() == 0
-    assert reserved_ports(host) == "8001,9000", "what others changed meanwhile is kept"
+    assert reserved_ports(host) == "8000-8002"
+
+
+def test_the_legacy_port_stays_reserved_where_somebody_has_written_the_list_since(emulator, new_service, host):
+    service = new_service().start()
+    reserve(host, f"8001,{PORT}")
+    assert service.stop() == 0
+    assert reserved_ports(host) == f"8001,{PORT}", "whoever wrote it decided on the port"
 
 
 def test_detach_takes_back_what_a_killed_supervisor_reserved(service, host):
