@@ -34,8 +34,12 @@ std::string program_of(const std::string& path) {
   return ec ? path : real.string();
 }
 
-// Empty: it cannot be read.
+// Empty: it cannot be read, or is no file.
 std::string sha256_of(const std::string& path) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec)) {  // to open a FIFO would wait for its other end
+    return {};
+  }
   std::ifstream file(path, std::ios::binary);
   std::array<char, 65536> piece{};
   resolver::Sha256 hash;

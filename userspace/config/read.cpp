@@ -2,6 +2,7 @@
 #include "config/read.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,17 +21,33 @@ namespace {
 
 constexpr std::size_t kMaxFileSize = std::size_t{1024} * 1024;
 
+// Whoever opens or reads a FIFO or a terminal waits for its other end. O_NONBLOCK changes nothing of a file.
+Result<UniqueFd> open_file(const std::filesystem::path& file) {
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const int err = errno;
+  struct stat found {};
+  if (!fd && (::stat(file.c_str(), &found) != 0 || S_ISREG(found.st_mode))) {
+    return Error::from_errno(err, "cannot be opened");
+  }
+  if (fd && ::fstat(fd.get(), &found) != 0) {
+    return Error::from_errno(errno, "cannot be read");
+  }
+  if (!S_ISREG(found.st_mode)) {
+    return Error({}, "is no regular file; expected a configuration file");
+  }
+  return fd;
+}
+
 // One byte more than a file may have tells that it has too many.
 Result<std::string> read_start(const std::filesystem::path& file) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const Result<UniqueFd> fd = open_file(file);
   if (!fd) {
-    const int err = errno;
-    return Error::from_errno(err, "cannot be opened");
+    return fd.error();
   }
   std::string text;
   std::array<char, 16384> chunk{};
   while (text.size() <= kMaxFileSize) {
-    const ssize_t count = ::read(fd.get(), chunk.data(), chunk.size());
+    const ssize_t count = ::read(fd->get(), chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) {
       continue;
     }

@@ -35,6 +35,9 @@ std::optional<Warning> fault_of(const std::string& program) {
   if (std::filesystem::is_directory(target, ec)) {
     return Warning{.what = program + " is a directory", .remedy = "name a program in it"};
   }
+  if (!std::filesystem::is_regular_file(target, ec)) {  // to open a FIFO would wait for its other end
+    return Warning{.what = program + " is no regular file", .remedy = "name a program"};
+  }
   std::array<char, 2> begin{};
   std::ifstream(target).read(begin.data(), begin.size());
   if (std::string_view(begin.data(), begin.size()) == "#!") {

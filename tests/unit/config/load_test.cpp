@@ -107,7 +107,28 @@ TEST_F(LoadTest, TakesTheDefaultsAndConfDWhenTheFileMayBeMissing) {
 
 TEST_F(LoadTest, ReportsADirectory) {
   fs::create_directory(file_);
-  EXPECT_EQ(problems(), file_.string() + ": cannot be read: Is a directory");
+  EXPECT_EQ(problems(), file_.string() + ": is no regular file; expected a configuration file");
+}
+
+// Whoever waits for the other end of one waits for ever.
+TEST_F(LoadTest, ReportsAFifoASocketAndADevice) {
+  const auto refused = [](const fs::path& file) {
+    return file.string() + ": is no regular file; expected a configuration file";
+  };
+  ASSERT_EQ(::mkfifo(file_.c_str(), 0600), 0);
+  EXPECT_EQ(problems(), refused(file_));
+  fs::remove(file_);
+  write("msi2imds.toml", "");
+  fs::create_directory(directory_ / "conf.d");
+  const fs::path drop_in = directory_ / "conf.d/a.toml";
+  ASSERT_EQ(::mkfifo(drop_in.c_str(), 0600), 0);
+  EXPECT_EQ(problems(), refused(drop_in));
+  fs::remove(drop_in);
+  ASSERT_EQ(::mknod(drop_in.c_str(), S_IFSOCK | 0600, 0), 0);
+  EXPECT_EQ(problems(), refused(drop_in));
+  fs::remove(drop_in);
+  fs::create_symlink("/dev/zero", drop_in);
+  EXPECT_EQ(problems(), refused(drop_in));
 }
 
 TEST_F(LoadTest, ReportsAFileThatMayNotBeRead) {

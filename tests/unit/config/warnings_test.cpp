@@ -2,6 +2,7 @@
 #include "config/warnings.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -99,6 +100,13 @@ TEST_F(ProgramWarningsTest, SaysThatADirectoryAndAScriptAreNobodysProgram) {
             Texts{"the rule \"n\" (f:2) allows nobody, since " + program +
                   " is a script, and its callers are known by the program that interprets it; name unit = or "
                   "user = instead"});
+}
+
+TEST_F(ProgramWarningsTest, DoesNotWaitForAFifo) {
+  const std::string fifo = std::filesystem::canonical(directory.path()).string() + "/fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(with_programs("'" + fifo + "'"), Texts{"the rule \"n\" (f:2) allows nobody, since " + fifo +
+                                                   " is no regular file; name a program"});
 }
 
 TEST_F(ProgramWarningsTest, SaysThatALinkChoosesForNobody) {
