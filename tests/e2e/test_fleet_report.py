@@ -71,7 +71,7 @@ def test_tells_callers_of_all_machines_by_program_and_unit(merge, write, now):
     assert [document["machines"][index]["host"] for index in backup["machines"]] == ["a", "b"]
     assert (session["unit"], session["machine_count"]) == ("session-*.scope", 2)
     assert [machine["verdict"]["kind"] for machine in document["machines"]] == ["in_use", "in_use"]
-    assert document["answer"] == "not done: of 2 machines, 2 are still in use"
+    assert document["answer"] == "not done: of 2 machines, 2 are still called"
     assert not document["done"] and "if nobody asks any more, on 20" in document["done_when"]
 
 
@@ -178,6 +178,32 @@ def test_a_bad_file_is_named_and_the_good_ones_are_shown(merge, write, now, cont
     assert not document["done"] and document["answer"] == "not done: of 1 machine, 1 report could not be used"
 
 
+def test_of_a_file_with_many_bad_reports_the_first_few_are_named(merge, write, now):
+    good = json.dumps(report(now, "a", stage="retired", extension="absent")) + "\n"
+    bad = write("bad.json", "{x\n" * 20_000 + good)
+    again = write("again.json", good * 30)
+    ended = merge(bad, again, "--json")
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 5 + 1 + 5 + 1, lines
+    assert f"{bad}: 19,995 more reports in it are left out, 20,000 in all" in ended.stderr
+    assert f"{again}: 25 more reports in it are left out, 30 in all, of machines of which a newer one is there" in ended.stderr
+    document = merged(ended)
+    assert document["answer"] == "not done: of 1 machine, 20,000 reports could not be used"
+    assert sum(left["count"] for left in document["left_out"]) == 20_000 + 30
+    assert len(document["left_out"]) == 12
+
+
+def test_a_file_by_two_names_is_read_once(merge, write, now, tmp_path):
+    path = write("a.json", report(now, "a"))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "link.json").symlink_to(path)
+    os.link(path, tmp_path / "d" / "hard.json")
+    ended = merge(path, f"{tmp_path}/./a.json", tmp_path / "d", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert merged(ended)["left_out"] == []
+
+
 def test_what_follows_a_bad_report_in_a_file_is_read(merge, write, now):
     ended = merge(write("all.json", '{"broken\n' + json.dumps(report(now, "a"))), "--json")
     assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1
@@ -202,7 +228,7 @@ def test_a_report_of_a_version_without_machine_is_read(merge, write, now):
 
 
 def test_csv_has_a_line_for_each_caller_of_each_machine(merge, write, now):
-    row = {**job("a.service", now), "command_line": "x", "users": [{"uid": 0, "user": 'a "b", c'}], "program": HOSTILE}
+    row = {**job("a.service", now), "command_line": "x", "users": [{"uid": 0, "user": 'a "b", c'}], "program": HOSTILE, "unknown_because": "its process is gone"}
     files = [write("a.json", report(now, "a", [row, job("b.service", now)])), write("b.json", report(now, "b"))]
     ended = merge(*files, "--csv")
     assert ended.returncode == 0
@@ -212,7 +238,18 @@ def test_csv_has_a_line_for_each_caller_of_each_machine(merge, write, now):
     assert lines[0]["users"] == 'a "b", c'
     assert lines[0]["program"].startswith("'=cmd|")
     assert lines[0]["requests_in_92_days"] == "140"
+    assert [line["unknown_because"] for line in lines] == ["its process is gone", "", ""]
     assert lines[2]["verdict"] == "can_be_retired"
+
+
+@pytest.mark.parametrize("name", ["=1", "+1", "-1", "@a", "a;=1", 'a; "=1', ' "@a'])
+def test_no_cell_is_a_formula_whatever_splits_the_lines(merge, write, now, name):
+    row = {**job("a.service", now), "program": name}
+    ended = merge(write("a.json", report(now, "a", [row])), "--csv")
+    for separator in ",;":
+        cells = [cell for line in csv.reader(io.StringIO(ended.stdout), delimiter=separator) for cell in line]
+        assert not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
+    assert next(csv.DictReader(io.StringIO(ended.stdout)))["program"].replace("'", "") == name
 
 
 def test_names_that_callers_chose_do_not_reach_the_terminal(merge, write, now):

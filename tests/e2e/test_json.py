@@ -65,7 +65,15 @@ def test_the_page_has_each_command(bare_host):
         return run_in(bare_host, program("msi2imds"), *command.split(), "--help").stdout
 
     commands = re.findall(r"^  ([a-z-]+) ", help_on("").split("Subcommands:")[1], re.MULTILINE)
-    assert set(DOCUMENTED) - {"callers --merge"} == {name for name in [*commands, "policy test"] if "--json" in help_on(name)}
+    assert set(DOCUMENTED) - {"callers --merge", "callers --csv"} == {name for name in [*commands, "policy test"] if "--json" in help_on(name)}
+
+
+def test_the_page_has_each_column_of_csv(bare_host, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(report(int(time.time()), "a")))
+    printed = run_in(bare_host, program("msi2imds"), "callers", "--merge", tmp_path / "a.json", "--csv").stdout
+    section = PAGE.read_text().split("\n## callers --csv\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == printed.splitlines()[0].split(",")
 
 
 def test_status(extension, new_service, host):

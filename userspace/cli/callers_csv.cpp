@@ -22,15 +22,27 @@ std::string time_text(std::int64_t time) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &fields)};
 }
 
-void append_field(std::string& line, std::string_view text) {
-  std::string field = escape::control_characters(text);
-  if (!field.empty() && std::string_view("=+-@").find(field.front()) != std::string_view::npos) {
-    field.insert(0, 1, '\'');
+// A ' in front of each =, +, - and @ that a spreadsheet would take for the begin of a formula: at the begin
+// of the field, and behind a semicolon, at which some split lines whatever is in quotes.
+std::string without_formulas(std::string_view text) {
+  std::string out;
+  bool may_begin = true;
+  for (const char c : text) {
+    if (may_begin && std::string_view("=+-@").find(c) != std::string_view::npos) {
+      out += '\'';
+    }
+    may_begin = c == ';' || (may_begin && (c == ' ' || c == '"'));
+    out += c;
   }
+  return out;
+}
+
+void append_field(std::string& line, std::string_view text) {
+  const std::string field = without_formulas(escape::control_characters(text));
   if (!line.empty() && line.back() != '\n') {
     line += ',';
   }
-  if (field.find_first_of(",\"") == std::string::npos) {
+  if (field.find_first_of(",;\"") == std::string::npos) {
     line += field.empty() ? "\"\"" : field;
     return;
   }
@@ -78,6 +90,7 @@ void append_caller(std::string& lines, const usage::Row& row) {
   append_field(lines, row.is_others ? "(other callers)" : row.unit.empty() ? row.cgroup : row.unit);
   append_field(lines, row.program.empty() ? row.comm : row.program);
   append_field(lines, row.container);
+  append_field(lines, row.unknown_because);
   append_field(lines, users_of(row));
   append_field(lines, time_text(row.first_seen));
   append_field(lines, time_text(row.last_seen));
@@ -94,7 +107,9 @@ void append_caller(std::string& lines, const usage::Row& row) {
 
 std::string csv_head() {
   return "subscription,resource_group,scale_set,vm,host,stage,extension,verdict,made,unit,program,container,"
-         "users,first_seen,last_seen,requests,requests_in_92_days,resources,looks_like,change,documented\n";
+         "unknown_because,users,first_seen,last_seen,requests,requests_in_92_days,resources,looks_like,"
+         "change,"
+         "documented\n";
 }
 
 std::string csv_lines(const CallersReport& report) {
@@ -106,7 +121,7 @@ std::string csv_lines(const CallersReport& report) {
   }
   if (report.table.rows().empty()) {
     append_machine(lines, report);
-    lines += ",,,,,,,,,,,,\n";
+    lines += ",,,,,,,,,,,,,\n";
   }
   return lines;
 }

@@ -2,6 +2,7 @@
 #include "cli/fleet.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -31,7 +32,7 @@ std::string azure_name(const FleetReport& report) {
 // alone, which proves nothing: where there is another of that name, it is missed.
 class Machines {
  public:
-  explicit Machines(Fleet& fleet) : fleet_(fleet) {}
+  explicit Machines(LeftOutReports& left_out) : left_out_(left_out) {}
 
   std::vector<FleetReport> choose(std::vector<FleetReport> reports) {
     std::ranges::stable_sort(reports, [](const FleetReport& a, const FleetReport& b) {
@@ -57,18 +58,17 @@ class Machines {
  private:
   void leave_out(const FleetReport& report, const std::string& other) {
     if (!report.machine.vm.empty()) {
-      fleet_.left_out.push_back(
-          {report.file, "it is of the same machine as " + other + ", and not newer", false});
+      left_out_.add(report.path,
+                    {report.file, "it is of the same machine as " + other + ", and not newer", false});
       return;
     }
-    fleet_.left_out.push_back({report.file,
-                               "its host name '" + report.host + "' is that of " + other +
-                                   " as well, and it has no names of Azure's that tell the two apart; leave "
-                                   "one out, or have it made by root while IMDS answers",
-                               true});
+    left_out_.add(report.path, {report.file, "its host name '" + report.host + "' is that of " + other +
+                                                 " as well, and it has no names of Azure's that tell the two "
+                                                 "apart; leave one out, or have it made by root while IMDS "
+                                                 "answers"});
   }
 
-  Fleet& fleet_;
+  LeftOutReports& left_out_;
   std::map<std::string, std::string> by_name_;
   std::map<std::string, std::string> by_host_;
 };
@@ -116,14 +116,13 @@ std::string next_step(const FleetMachine& machine) {
 }
 
 // A clock was ahead: such a report would be the newest for as long, and never get old.
-void leave_out_future(std::vector<FleetReport>& reports, Fleet& fleet) {
-  std::erase_if(reports, [&fleet](const FleetReport& report) {
-    const bool is_of_future = report.made - fleet.made > usage::kSecondsPerDay;
+void leave_out_future(std::vector<FleetReport>& reports, std::int64_t now, LeftOutReports& left_out) {
+  std::erase_if(reports, [now, &left_out](const FleetReport& report) {
+    const bool is_of_future = report.made - now > usage::kSecondsPerDay;
     if (is_of_future) {
-      fleet.left_out.push_back({report.file,
-                                "it says that it was made on " + usage::day(report.made) +
-                                    "; set the clock of " + report.host + ", and have it made anew",
-                                true});
+      left_out.add(report.path,
+                   {report.file, "it says that it was made on " + usage::day(report.made) +
+                                     "; set the clock of " + report.host + ", and have it made anew"});
     }
     return is_of_future;
   });
@@ -215,14 +214,17 @@ void conclude(Fleet& fleet) {
   const auto in_use = count([](const FleetMachine& one) { return one.verdict.kind == Kind::in_use; });
   const auto not_known = count([](const FleetMachine& one) { return one.verdict.kind == Kind::not_known; });
   const auto old = count([](const FleetMachine& one) { return one.is_old; });
-  const auto missed = static_cast<std::size_t>(std::ranges::count_if(fleet.left_out, &LeftOut::is_missed));
+  std::size_t missed = 0;
+  for (const LeftOut& report : fleet.left_out) {
+    missed += report.is_missed ? report.count : 0;
+  }
   std::vector<std::string> open;
   const auto say = [&open](std::size_t number, std::string_view one, std::string_view many) {
     if (number != 0) {
       open.push_back(amount(number, one, many));
     }
   };
-  say(in_use, "is still in use", "are still in use");
+  say(in_use, "is still called", "are still called");
   say(not_known, "is not known yet", "are not known yet");
   say(old, "has a report older than 7 days", "have a report older than 7 days");
   say(missed, "report could not be used", "reports could not be used");
@@ -242,27 +244,45 @@ void conclude(Fleet& fleet) {
   }
 }
 
+// Reads each file once, by whatever names it is given. What is no regular file, such as a pipe of the
+// shell's, is told by its name.
+class Files {
+ public:
+  [[nodiscard]] bool is_new(const std::string& path) {
+    struct stat found {};
+    if (::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode)) {
+      return seen_.emplace("", found.st_dev, found.st_ino).second;
+    }
+    return seen_.emplace(path, 0, 0).second;
+  }
+
+ private:
+  std::set<std::tuple<std::string, dev_t, ino_t>> seen_;
+};
+
 }  // namespace
 
 Fleet merge_reports(const std::vector<std::string>& paths, std::int64_t now) {
   Fleet fleet;
   fleet.made = now;
   std::vector<FleetReport> reports;
-  std::set<std::string> seen;
+  LeftOutReports left_out;
+  Files seen;
   for (const std::string& path : paths) {
     const auto files = list_report_files(path);
     if (!files) {
-      fleet.left_out.push_back({path, "cannot " + files.error().message(), true});
+      left_out.add(path, {path, "cannot " + files.error().message()});
       continue;
     }
     for (const std::string& file : *files) {
-      if (seen.insert(file).second) {
-        read_reports(file, reports, fleet.left_out);
+      if (seen.is_new(file)) {
+        read_reports(file, reports, left_out);
       }
     }
   }
-  leave_out_future(reports, fleet);
-  reports = Machines(fleet).choose(std::move(reports));
+  leave_out_future(reports, now, left_out);
+  reports = Machines(left_out).choose(std::move(reports));
+  fleet.left_out = left_out.take();
   std::ranges::stable_sort(reports, {}, [](const FleetReport& report) {
     return std::tuple(report.machine.subscription, report.machine.resource_group, report.machine.scale_set,
                       report.machine.vm, report.host);

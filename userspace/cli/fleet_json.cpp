@@ -108,6 +108,7 @@ std::string to_json(const Fleet& fleet, std::size_t most_callers, std::size_t mo
     text += "{\"file\":";
     append_json_string(text, report.file);
     append_member(text, "reason", report.reason);
+    append_member(text, "count", std::uint64_t{report.count});
     append_bool(text, "is_missed", report.is_missed);
     text += '}';
   });

@@ -93,19 +93,41 @@ FleetReport parse_report(const json::value& document) {
   return report;
 }
 
+constexpr std::size_t kMostNamed = 5;
+
 }  // namespace
 
-void read_reports(const std::string& file, std::vector<FleetReport>& reports,
-                  std::vector<LeftOut>& left_out) {
+void LeftOutReports::add(const std::string& path, LeftOut report) {
+  if (++counts_[{path, report.is_missed}] <= kMostNamed) {
+    named_.push_back(std::move(report));
+  }
+}
+
+std::vector<LeftOut> LeftOutReports::take() {
+  for (const auto& [file, count] : counts_) {
+    if (count > kMostNamed) {
+      const auto& [path, is_missed] = file;
+      named_.push_back({path,
+                        with_separators(count - kMostNamed) + " more reports in it are left out, " +
+                            with_separators(count) +
+                            (is_missed ? " in all" : " in all, of machines of which a newer one is there"),
+                        is_missed, count - kMostNamed});
+    }
+  }
+  counts_.clear();
+  return std::exchange(named_, {});
+}
+
+void read_reports(const std::string& file, std::vector<FleetReport>& reports, LeftOutReports& left_out) {
   const Result<std::string> text = read_report_file(file);
   if (!text) {
-    left_out.push_back({file, "cannot " + text.error().message()});
+    left_out.add(file, {file, "cannot " + text.error().message()});
     return;
   }
   const std::string_view whole = *text;
   std::string_view rest = trim(whole);
   if (rest.empty()) {
-    left_out.push_back({file, "it is empty; " + std::string(kWanted)});
+    left_out.add(file, {file, "it is empty; " + std::string(kWanted)});
     return;
   }
   for (std::size_t number = 1; !rest.empty(); ++number) {
@@ -116,9 +138,10 @@ void read_reports(const std::string& file, std::vector<FleetReport>& reports,
     }
     try {
       reports.push_back(parse_report(take_value(rest, begin)));
+      reports.back().path = file;
       reports.back().file = place;
     } catch (const Damage& damage) {
-      left_out.push_back({place, damage.what});
+      left_out.add(file, {place, damage.what});
     }
     rest = trim(rest);
   }
