@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """msi2imds health: one line, and 0 when all is as it should be, 1 when not, 3 when this user may not know."""
 
+import re
+
 import pytest
 
 import backends
@@ -45,6 +47,13 @@ def test_who_may_not_ask_does_not_know(service):
 def test_imds_does_not_answer_before_anybody_asked(host, new_service):
     code, line = health(new_service().start())
     assert code == 1 and line.startswith("not healthy: IMDS does not answer: cannot ")
+
+
+def test_imds_hangs_before_anybody_asked(emulator, new_service):
+    service = new_service({"imds.request_timeout": 60}).start()
+    with emulator.standing_still():
+        code, line = health(service)
+    assert code == 1 and re.fullmatch(r"not healthy: IMDS at \S+ has not answered within 2 s", line)
 
 
 def test_the_last_request_to_imds_failed(emulator, new_service, host):

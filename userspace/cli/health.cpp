@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
+#include <chrono>
 
 #include "admin/shortcoming.hpp"
 #include "base/escape.hpp"
@@ -17,16 +19,27 @@ namespace {
 
 namespace json = boost::json;
 
+// Whoever asks for health, such as a load balancer, waits no longer.
+constexpr std::chrono::seconds kImdsTime{2};
+
 // The last request to IMDS tells, or where there was none yet, one of our own.
-std::string problem_with_imds(const config::Imds& imds, const admin::Status& status) {
+std::string problem_with_imds(config::Imds imds, const admin::Status& status) {
   if (!status.imds_last_failure.empty()) {
     return "the last request to IMDS failed: " + status.imds_last_failure;
   }
   if (status.imds_requests != 0) {
     return "";
   }
+  imds.request_timeout = std::min(imds.request_timeout, kImdsTime);
   const auto reached = migration::reach_imds(imds);
-  return reached ? "" : "IMDS does not answer: cannot " + reached.error().message();
+  if (reached) {
+    return "";
+  }
+  if (reached.error().code() == boost::system::errc::timed_out) {
+    return fmt::format("IMDS at {} has not answered within {} s", imds.endpoint.text,
+                       imds.request_timeout.count());
+  }
+  return "IMDS does not answer: cannot " + reached.error().message();
 }
 
 std::vector<std::string> problems_of(const config::Config& config, const StatusReport& report) {
