@@ -80,6 +80,16 @@ class Child {
     }
   }
 
+  // Kills what a program has left running that has ended itself.
+  void end_what_is_left() const {
+    siginfo_t ended{};
+    // Not reaped yet, so that the number of its group is still its own.
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        ended.si_pid == pid_) {
+      (void)::kill(-pid_, SIGKILL);
+    }
+  }
+
   // How it ended. Nothing, if it still ran at the deadline.
   asio::awaitable<std::optional<int>> wait(Deadline deadline) {
     const auto left =
@@ -257,6 +267,9 @@ asio::awaitable<Result<CommandResult>> SystemCommandRunner::run(std::string prog
   const Reading reading(co_await asio::this_coro::executor, std::move(*started));
   Pipes& pipes = reading.pipes();
   co_await collect_all(reading.shared(), deadline);
+  if (pipes.are_open()) {
+    child.end_what_is_left();
+  }
   if (const auto reason = failure_of_exec(pipes.failure.text)) {
     co_return Error::from_errno(*reason, context);
   }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -129,6 +130,19 @@ TEST(SystemCommandRunnerTest, TakesMuchOutputButNotWithoutEnd) {
   const auto endless = run_to_end(SystemCommandRunner().run("cat", {"/dev/zero"}, {}));
   ASSERT_FALSE(endless);
   EXPECT_EQ(endless.error().code().value(), EMSGSIZE);
+}
+
+// It would hold up nobody, but stay for as long as it likes.
+TEST(SystemCommandRunnerTest, KillsWhatAnEndedProgramHasLeftAtTheDeadline) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+  const auto result = run_to_end(SystemCommandRunner(std::chrono::milliseconds(300))
+                                     .run("sh", {"-c", "sleep 1000 & echo $!; exit 3"}, {}));
+  ASSERT_TRUE(result) << result.error().message();
+  EXPECT_EQ(result->exit_status, 3);
+  int status = 0;
+  ASSERT_EQ(::waitpid(std::stoi(result->output), &status, 0), std::stoi(result->output));
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
 }
 
 TEST(SystemCommandRunnerTest, CutsWhatGoesToStderr) {
