@@ -2,6 +2,7 @@
 """Where stderr is journald's, lines go to it with fields; the real journald is in tests/systemd."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -15,7 +16,8 @@ from waiting import wait_until
 
 # A machine whose journald is the test: its socket is in the directory $0.
 WITH_JOURNALD = 'mount -t tmpfs none /run; mkdir -p /run/systemd/journal; mount --bind "$0" /run/systemd/journal; exec "$@"'
-IDS = dict(re.findall(r'(k\w+) = "([0-9a-f]{32})"', (pathlib.Path(__file__).parents[2] / "userspace/base/log.hpp").read_text()))
+HEADERS = [pathlib.Path(__file__).parents[2] / "userspace" / name for name in ("base/log.hpp", "audit/log.hpp")]
+IDS = dict(re.findall(r'(k\w+) = "([0-9a-f]{32})"', "".join(header.read_text() for header in HEADERS)))
 
 
 class Journald:
@@ -45,7 +47,7 @@ class Journald:
 @pytest.fixture
 def journald(new_service):
     """journald and a service that writes to it."""
-    service = new_service({"imds.request_timeout": 1, "imds.deadline": 2})
+    service = new_service({"imds.request_timeout": 1, "imds.deadline": 2, "audit.file": ""})
     journald = Journald(service.directory / "journal")
     with journald.socket:
         log = os.stat(service.log)
@@ -68,6 +70,9 @@ def test_lines_come_with_fields(journald, host, emulator):
     assert failed["OUTCOME"] == "failed" and failed["RESOURCE"].startswith("https://")
     assert failed["PROGRAM"].startswith("/usr/bin/python3") and failed["PROGRAM"] in failed["MESSAGE"]
     assert failed["RESOURCE"] in failed["MESSAGE"]
+    audited = journald.wait_for("kAuditLine")
+    assert json.loads(audited["MESSAGE"].partition("audit: ")[2])["outcome"] == "failed" and audited["PRIORITY"] == "6"
+    assert [audited[field] for field in ("OUTCOME", "PROGRAM", "RESOURCE")] == [failed[field] for field in ("OUTCOME", "PROGRAM", "RESOURCE")]
     assert service.log_text() == "", "each line is there once"
     assert TOKEN_MARK not in str(journald.entries())
 

@@ -11,8 +11,6 @@
 #include <system_error>
 #include <utility>
 
-#include "base/log.hpp"
-
 namespace msi2imds::audit {
 namespace {
 
@@ -65,6 +63,9 @@ void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
   const std::size_t before = lines_.size();
   append(lines_, record, settings_.format);
   room.bytes.take(holder, static_cast<double>(lines_.size() - before), now);
+  if (!file_) {
+    write_to_log(record);
+  }
 }
 
 // Callers for whose own lines there is no room share one line of each kind, which tells their number.
@@ -99,15 +100,25 @@ void Log::flush() {
   if (!lines_.empty() && file_) {
     write_lines();
   } else if (!lines_.empty()) {
-    write_to_log();
+    write_to_log({.message_id = kAuditLine, .outcome = "left_out"});
   }
 }
 
-void Log::write_to_log() {
+void Log::write_to_log(const Record& record) {
+  const caller::Identity& caller = record.caller;
+  write_to_log({.message_id = kAuditLine,
+                .unit = caller.unit,
+                .program = caller.program.empty() ? caller.comm : caller.program,
+                .resource = record.resource,
+                .outcome = record.outcome});
+}
+
+// The lines that wait, which are about one request or about none.
+void Log::write_to_log(const log::Fields& fields) {
   const std::uint64_t lost_before = log::lost_lines();
   std::istringstream lines(lines_);
   for (std::string line; std::getline(lines, line);) {
-    log::info("audit: {}", line);
+    log::write(log::Level::info, "audit: " + line, fields);
   }
   const std::uint64_t lost = log::lost_lines() - lost_before;
   counters_.failed += lost;

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "audit/limiter.hpp"
 #include "audit/line.hpp"
 #include "base/fair_rate.hpp"
 #include "base/holder.hpp"
+#include "base/log.hpp"
 #include "base/unique_fd.hpp"
 
 namespace msi2imds::audit {
@@ -26,6 +28,9 @@ struct Counters {
   std::uint64_t failed = 0;  // could not be written, and there was no room to keep them until that works
 };
 
+// Of lines that go to journald (systemd.journal-fields(7)); docs/monitoring.md.
+inline constexpr std::string_view kAuditLine = "3e47b4127afd420eb32e588149a5812b";
+
 // Lines for requests, collected and written together. A caller gets so many lines a second of each kind;
 // beside that whoever has many programs, or long names, gets so many bytes, and all together four times as
 // many. What is left out is counted, in a line or where there is no room for that either.
@@ -37,7 +42,8 @@ class Log {
   // A file opened for appending, from here on; none: lines go to the log.
   void use_file(UniqueFd file);
 
-  // `record` tells of `caller`. Kept until flush().
+  // `record` tells of `caller`. Kept until flush(); where lines go to the log, which never waits, written at
+  // once, with the fields of the caller.
   void write(const Record& record, const Limiter::CallerPtr& caller);
 
   // Writes what was collected. What the disk does not take is kept, up to a mebibyte, and written by a later
@@ -59,7 +65,8 @@ class Log {
   void append_left_out_lines();
   void append_left_out(std::uint64_t count, Kind kind, const caller::Identity& caller);
   void write_lines();
-  void write_to_log();
+  void write_to_log(const Record& record);
+  void write_to_log(const log::Fields& fields);
   void take_out(std::size_t size);
   void note(const std::string& failure);
 
