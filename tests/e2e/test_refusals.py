@@ -89,7 +89,15 @@ def test_without_cgroup2_nor_the_right_to_mount_it(new_service):
 
 def test_a_cgroup_of_version_1(new_service):
     service = new_service({"redirect.cgroups": ["/system.slice/old.service"]})
-    assert "redirect.cgroups needs version 2" in refusal_of(service, without_cgroup2())
+    said = refusal_of(service, without_cgroup2())
+    assert "redirect.cgroups: find cgroup '/system.slice/old.service': this host keeps its processes in cgroups of version 1" in said
+
+
+def test_who_calls_cannot_be_seen_in_a_cgroup_of_version_1(emulator, new_service):
+    service = new_service({"redirect.backend": "nftables", "callers.cgroup": "/system.slice"})
+    service.start(wrapper=without_cgroup2())
+    said = next(line for line in service.log_text().splitlines() if "cannot observe who dials: " in line)
+    assert "callers.cgroup: find cgroup '/system.slice'" in said and "redirect.cgroups" not in said
 
 
 @pytest.mark.settings({"redirect.backend": "iptables"})

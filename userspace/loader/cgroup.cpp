@@ -138,7 +138,7 @@ Result<UniqueFd> open_cgroup(const std::string& path) {
   if (path != "/") {
     return Error::from_errno(ENOTSUP, "find cgroup '" + path +
                                           "': this host keeps its processes in cgroups of version 1, and "
-                                          "redirect.cgroups needs version 2");
+                                          "only those of version 2 can be named");
   }
   return open_unmounted_root();
 }

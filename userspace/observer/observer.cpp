@@ -156,7 +156,7 @@ Result<void> Observer::configure(const Plan& plan) {
 Result<void> Observer::attach_to(const std::string& cgroup) {
   const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
   if (!directory) {
-    return directory.error();
+    return directory.error().within("callers.cgroup");
   }
   const std::array<loader::ProgramOfHook, 2> programs = {{
       {shows_tasks_ ? skeleton_->progs.msi2imds_observe4 : skeleton_->progs.msi2imds_observe4_by_helpers,

@@ -28,8 +28,10 @@ constexpr std::array kVariants = {
     ConnectVariant{ListenerGuard::storage, true}, ConnectVariant{ListenerGuard::storage, false},
     ConnectVariant{ListenerGuard::mark, false}, ConnectVariant{ListenerGuard::none, false}};
 
+constexpr const char* kAllPrograms = "/";
+
 std::vector<std::string> cgroups_of(const Plan& plan) {
-  return plan.cgroups.empty() ? std::vector<std::string>{"/"} : plan.cgroups;
+  return plan.cgroups.empty() ? std::vector<std::string>{kAllPrograms} : plan.cgroups;
 }
 
 using Attachments = std::vector<loader::CgroupAttachment>;
@@ -38,8 +40,10 @@ using Attachments = std::vector<loader::CgroupAttachment>;
 Result<Attachments> attach_to_cgroup(const ConnectPrograms& programs, const std::string& cgroup,
                                      loader::AttachMethod method, const std::string& pins = {}) {
   const Result<UniqueFd> directory = loader::open_cgroup(cgroup);
-  return directory ? loader::attach_all(programs.programs(), directory->get(), method, pins)
-                   : directory.error();
+  if (directory) {
+    return loader::attach_all(programs.programs(), directory->get(), method, pins);
+  }
+  return cgroup == kAllPrograms ? directory.error() : directory.error().within("redirect.cgroups");
 }
 
 class CgroupConnectRedirection final : public Redirection {
