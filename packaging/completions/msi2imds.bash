@@ -16,6 +16,17 @@ _msi2imds() {
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
 
+  # callers --merge takes files up to the next option.
+  if [ "$command" = callers ] && [ "${word#-}" = "$word" ]; then
+    local at=$((COMP_CWORD - 1))
+    while [ "$at" -gt 1 ] && [ "${COMP_WORDS[at]#-}" = "${COMP_WORDS[at]}" ]; do
+      at=$((at - 1))
+    done
+    if [ "${COMP_WORDS[at]}" = --merge ]; then
+      previous=--merge
+    fi
+  fi
+
   COMPREPLY=()
   case $previous in
     --config | --html | --merge | --output | --program)

@@ -161,6 +161,13 @@ def test_options_are_offered_behind_others(shell):
     assert "--json" in candidates(shell, "policy", "test", "--config", "x.toml", "--unit", "a.service", "-")
 
 
+def test_files_are_offered_behind_the_first_one(shell, tmp_path):
+    (tmp_path / "one.json").touch()
+    words = shell.complete(f"msi2imds callers --merge a.json b.json {tmp_path}/on")
+    assert words[-1] == str(tmp_path / "one.json")
+    assert "--csv" in candidates(shell, "callers", "--merge", "a.json", "-")
+
+
 @pytest.mark.parametrize("command", ["run --config", "callers --html", "policy test --program"])
 @pytest.mark.parametrize("separator", [" ", "="])
 def test_files_are_offered(shell, tmp_path, command, separator):

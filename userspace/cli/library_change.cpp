@@ -27,7 +27,7 @@ constexpr std::array<LibraryChange, token::kLibraries.size()> kLibraryChanges = 
     {"Go: go-autorest", "azidentity.ManagedIdentityCredential in place of adal",
      "https://github.com/Azure/azure-sdk-for-go/blob/main/documentation/MIGRATION_GUIDE.md"},
     {"Hadoop: ABFS", "leave out fs.azure.account.oauth2.msi.endpoint: IMDS is its default",
-     "https://hadoop.apache.org/docs/stable/hadoop-azure/abfs.html"},
+     "https://hadoop.apache.org/docs/current/hadoop-azure/abfs.html"},
     {"Java", kAskImds, kAskImdsUrl},
     {"Java: MSICredentials", "ManagedIdentityCredential of azure-identity",
      "https://github.com/Azure/azure-sdk-for-java/blob/main/sdk/resourcemanager/docs/MIGRATION_GUIDE.md"},

@@ -128,7 +128,8 @@ int dispatch(int argc, char** argv) {
   add_config_option(metrics_command);
   MetricsOptions metrics_options;
   metrics_command
-      ->add_option("--output", metrics_options.output, "Replace FILE, for node_exporter's textfile collector")
+      ->add_option("--output", metrics_options.output,
+                   "Replace FILE, for node_exporter's textfile collector; - for stdout")
       ->type_name("FILE");
   CLI::App* status_command =
       app.add_subcommand("status", "Show what is in force, proved by a connection; exit 0 when intercepting");
