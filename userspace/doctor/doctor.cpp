@@ -18,7 +18,7 @@
 #include "doctor/ports.hpp"
 #include "doctor/proxies.hpp"
 #include "doctor/units.hpp"
-#include "doctor/user_namespace.hpp"
+#include "doctor/user.hpp"
 
 namespace msi2imds::doctor {
 namespace {
@@ -53,7 +53,7 @@ Findings examine(const Host& host) {
   };
   look("machine", kQuick, [&] { return check_machine(host, reached); });
   look("unit", kQuick, [&] { return check_units(host); });
-  look("user", kQuick, [&] { return check_user_namespace(host); });
+  look("user", kQuick, [&] { return check_user(host); });
   look("policy", kQuick, [&] { return check_policy(host); });
   look("direct", kQuick, [&] { return check_direct(host, bool(reached)); });
   look("backend", kTrying, [&] { return check_redirection(host); });

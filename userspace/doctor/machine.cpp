@@ -73,6 +73,26 @@ std::string cgroup_layout(const Root& root) {
   return found.has_first ? "legacy cgroups" : "no cgroups mounted";
 }
 
+// A cgroup can be named where version 2 is mounted; elsewhere there is its root alone.
+void add_unnameable(const Host& host, Findings& findings) {
+  if (read_cgroups(host.root).has_second) {
+    return;
+  }
+  const std::string& seen = host.config.callers.cgroup;
+  if (!seen.empty() && seen != "/") {
+    findings.push_back(warning(kMachineCheck,
+                               "Callers cannot be seen in " + seen +
+                                   " (callers.cgroup): no cgroup of version 2 can be named on this machine.",
+                               "Leave out callers.cgroup: then all callers are seen."));
+  }
+  if (!host.config.redirect.cgroups.empty()) {
+    findings.push_back(error(kMachineCheck,
+                             "The redirection cannot be limited to " + host.config.redirect.cgroups.front() +
+                                 " (redirect.cgroups): no cgroup of version 2 can be named on this machine.",
+                             "Leave out redirect.cgroups, or boot with systemd.unified_cgroup_hierarchy=1."));
+  }
+}
+
 Finding service_manager(const Host& host) {
   if (::access((host.root.run + "/systemd/system").c_str(), F_OK) != 0) {
     return ok(kMachineCheck,
@@ -103,6 +123,7 @@ Findings check_machine(const Host& host, const Result<migration::ReachedImds>& i
   }
   findings.push_back(
       ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));
+  add_unnameable(host, findings);
   findings.push_back(service_manager(host));
   if (!host.silence.empty()) {
     findings.push_back(error(kMachineCheck, "M" + host.silence.substr(1) + ".",

@@ -23,6 +23,19 @@ TEST_F(MachineTest, LooksAtAnEmptyMachine) {
   EXPECT_EQ(worst_of(findings), Level::ok);
 }
 
+TEST_F(MachineTest, NamesTheSettingThatNeedsCgroupsOfVersion2) {
+  write("proc/self/mountinfo", "24 1 0:21 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n");
+  config.callers.cgroup = "/old.slice";
+  const Findings one = check_machine(host(), kNoImds);
+  EXPECT_EQ(find(one, "(callers.cgroup): no cgroup of version 2").level, Level::warning);
+  EXPECT_EQ(worst_of(one), Level::warning) << "redirect.cgroups is not set";
+  config.redirect.cgroups = {"/old.slice"};
+  EXPECT_EQ(find(check_machine(host(), kNoImds), "(redirect.cgroups): no cgroup of version 2").level,
+            Level::error);
+  write("proc/self/mountinfo", "24 1 0:21 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
+  EXPECT_EQ(worst_of(check_machine(host(), kNoImds)), Level::ok);
+}
+
 TEST_F(MachineTest, KnowsUnifiedCgroups) {
   write("proc/self/mountinfo", "24 1 0:21 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
   find(check_machine(host(), kNoImds), "unified cgroups");
