@@ -60,6 +60,8 @@ def test_the_archive_tells_much_and_no_secret(service, host):
     assert re.search(rf"^responder.user = .*  # {service.config}:\d+$", files["config.toml"], re.MULTILINE)
     assert "50342" in files["nftables.txt"] and "msi2imds" in files["sockets.txt"]
     assert "/proc/sys/net/ipv4/ip_local_port_range:" in files["sysctls.txt"]
+    sysctls = files["contents.txt"].split("\nsysctls.txt: ")[1]
+    assert sysctls.startswith("exit status 0\n") or sysctls.startswith("exit status 2, and it says:\ngrep: /"), sysctls
     for name, text in files.items():
         assert TOKEN_MARK not in text and PASSWORD not in text and "eyJ" not in text, name
         assert name == "contents.txt" or f"\n{name}: " in files["contents.txt"]
@@ -88,7 +90,9 @@ def test_without_rights_the_archive_says_what_is_missing(service, host):
 def test_what_hangs_or_fails_costs_nothing_else(service, host):
     """One tool never ends, one fails with a secret, one is not there, and the configuration is wrong."""
     service.config.write_text(service.config.read_text() + "\n[nonsense]\nx = 1\n")
-    tools = {"ss": "exec sleep 1000", "journalctl": f"echo password={PASSWORD} >&2; exit 7"}
+    says = f"""echo 'password={PASSWORD}' >&2; echo "a header 'Bearer {PASSWORD}'"; echo 'Authorization: Bearer {PASSWORD}'
+        echo '{{"access_token" : "{PASSWORD}"}}'; echo 'client_secret={PASSWORD}'; echo 'curl -s "-ume:{PASSWORD}" https://x'"""
+    tools = {"ss": "exec sleep 1000", "journalctl": f"{says}; exit 7"}
     for name, script in tools.items():
         (service.directory / name).write_text(f"#!/bin/sh\n{script}\n")
         (service.directory / name).chmod(0o755)
@@ -104,4 +108,5 @@ def test_what_hangs_or_fails_costs_nothing_else(service, host):
     assert "journal.txt: exit status 7, and it says:\npassword=[redacted]\n" in files["contents.txt"]
     assert "kernel.txt: missing: cannot run uname: Permission denied" in files["contents.txt"]
     assert "nonsense: unknown table" in files["contents.txt"]
+    assert len(files["journal.txt"].splitlines()) == 5
     assert "sysctls.txt" in files and PASSWORD not in str(files)

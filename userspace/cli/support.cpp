@@ -91,7 +91,7 @@ Parts parts_of(const ConfigFile& file, const config::Config& config) {
       Named{"system.txt", Kind::whole, "cat /etc/os-release"},
       Named{"systemd.txt", Kind::whole, "systemctl --version"},
       Named{"sysctls.txt", Kind::whole,
-            "grep -sH . /proc/cmdline /proc/sys/net/ipv4/ip_local_reserved_ports "
+            "grep -H . /proc/cmdline /proc/sys/net/ipv4/ip_local_reserved_ports "
             "/proc/sys/net/ipv4/ip_local_port_range /proc/sys/net/ipv4/ip_unprivileged_port_start "
             "/proc/sys/net/ipv4/conf/all/route_localnet /proc/sys/net/ipv4/conf/lo/route_localnet "
             "/proc/sys/net/ipv6/conf/lo/disable_ipv6 /proc/sys/net/core/bpf_jit_enable "

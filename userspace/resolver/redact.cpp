@@ -11,8 +11,9 @@
 namespace msi2imds::resolver {
 namespace {
 
-constexpr std::array<std::string_view, 8> kSensitive = {"pass", "pwd",  "secret", "token",
-                                                        "key",  "cred", "sig",    "auth"};
+constexpr std::string_view kBearer = "bearer";
+constexpr std::array<std::string_view, 9> kSensitive = {"pass", "pwd", "secret", "token", "key",
+                                                        "cred", "sig", "auth",   kBearer};
 // Their value is USER:PASSWORD.
 constexpr std::array<std::string_view, 4> kUserOptions = {"-u", "-U", "--user", "--proxy-user"};
 constexpr std::size_t kLongRun = 40;
@@ -41,6 +42,11 @@ bool is_sensitive(std::string_view name) {
                      [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
+// The word in front of a token, as in "Authorization: Bearer TOKEN".
+bool is_bearer(std::string_view word) {
+  return word.size() == kBearer.size() && to_lower(word) == kBearer;
+}
+
 // The name that stands before where one is in a text, read from its start: quotes and spaces may stand
 // between, as in {"password" : "x"}. Each name is looked at once, however many blanks follow it.
 class NameBefore {
@@ -63,8 +69,9 @@ class NameBefore {
       is_sensitive_.reset();
     }
   }
+  // Whether its value may follow behind a space.
   [[nodiscard]] bool is_option() const {
-    return begin_ < end_ && text_[begin_] == '-';
+    return begin_ < end_ && (text_[begin_] == '-' || is_bearer(text_.substr(begin_, end_ - begin_)));
   }
   [[nodiscard]] bool is_sensitive() {
     if (!is_sensitive_) {
@@ -81,7 +88,7 @@ class NameBefore {
   std::optional<bool> is_sensitive_;
 };
 
-// Where the value of the first sensitive name begins: behind "name=", "name:" and "-name ".
+// Where the value of the first sensitive name begins: behind "name=", "name:", "-name " and "Bearer ".
 std::optional<std::size_t> find_value(std::string_view text) {
   NameBefore name(text);
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -200,9 +207,46 @@ std::string without_runs(std::string_view text) {
   return out;
 }
 
+// Where in a word the user's name begins, whose password may follow: behind "-u" and "--user=". Nothing: the
+// word is no such option with a value.
+std::optional<std::size_t> find_user(std::string_view word) {
+  for (const std::string_view option : kUserOptions) {
+    const bool is_long = option.starts_with("--");
+    if (word.size() > option.size() && word.starts_with(option) && (!is_long || word[option.size()] == '=')) {
+      return option.size();
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_user_option(std::string_view word) {
+  return std::ranges::find(kUserOptions, word) != kUserOptions.end();
+}
+
+// "curl -u name:password": the name stays.
+std::string without_passwords(std::string_view text) {
+  constexpr std::string_view kBetween = " \t\r\n\"'\\";
+  std::string out;
+  bool follows_option = false;
+  while (!text.empty()) {
+    const std::size_t begin = std::min(text.find_first_not_of(kBetween), text.size());
+    const std::size_t end = std::min(text.find_first_of(kBetween, begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    const std::optional<std::size_t> user = follows_option ? 0 : find_user(word);
+    const std::size_t colon = user ? word.find(':', *user) : std::string_view::npos;
+    const bool has_password = colon != std::string_view::npos && colon + 1 < word.size();
+    out += has_password ? text.substr(0, begin + colon + 1) : text.substr(0, end);
+    out += has_password ? kRedacted : std::string_view();
+    follows_option = word.empty() ? follows_option : is_user_option(word);
+    text.remove_prefix(end);
+  }
+  return out;
+}
+
 std::string redact_argument(std::string_view argument) {
   const std::optional<std::size_t> value = find_value(argument);
-  std::string out = without_runs(without_user_parts(argument.substr(0, value.value_or(argument.size()))));
+  std::string out = without_runs(
+      without_passwords(without_user_parts(argument.substr(0, value.value_or(argument.size())))));
   if (value && *value < argument.size()) {
     out += kRedacted;
   }
@@ -210,15 +254,16 @@ std::string redact_argument(std::string_view argument) {
 }
 
 bool is_sensitive_option(std::string_view argument) {
-  return argument.starts_with('-') && argument.find_first_of("=: ") == std::string_view::npos &&
-         is_sensitive(argument);
+  return is_bearer(argument) ||
+         (argument.starts_with('-') && argument.find_first_of("=: ") == std::string_view::npos &&
+          is_sensitive(argument));
 }
 
 std::string redact_after(std::string_view option, std::string_view argument) {
   if (is_sensitive_option(option) && !argument.starts_with("--")) {
     return std::string(kRedacted);
   }
-  const bool is_user = std::find(kUserOptions.begin(), kUserOptions.end(), option) != kUserOptions.end();
+  const bool is_user = is_user_option(option);
   const std::size_t colon = argument.find(':');
   if (is_user && colon != std::string_view::npos) {
     return redact_argument(argument.substr(0, colon + 1)).append(kRedacted);

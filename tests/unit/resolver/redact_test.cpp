@@ -69,6 +69,29 @@ TEST(RedactTest, TakesTheUserOutOfAUrl) {
   EXPECT_EQ(redact({"-U", "--passwd=hunter2:x"}).back(), "--passwd=[redacted][redacted]");
 }
 
+TEST(RedactTest, TakesWhatFollowsBearer) {
+  EXPECT_EQ(redact_one("header 'Bearer opaque' is wrong"), "header 'Bearer [redacted]");
+  EXPECT_EQ(redact_one("Authorization: Bearer opaque"), "Authorization:[redacted]");
+  EXPECT_EQ(redact_one(R"(x: "bearer" "opaque")"), R"(x: "bearer" [redacted])");
+  EXPECT_EQ(redact({"h", "BEARER", "opaque", "rest"}), (Arguments{"h", "BEARER", "[redacted]", "rest"}));
+  EXPECT_EQ(redact_one("a forbearer of them"), "a forbearer of them");
+}
+
+TEST(RedactTest, TakesAPasswordBehindTheUsersName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"curl -u me:hunter2 https://h", "curl -u me:[redacted] https://h"},
+      {"curl -ume:hunter2 https://h", "curl -ume:[redacted] https://h"},
+      {"-Ume:hunter2", "-Ume:[redacted]"},
+      {"--user=me:hunter2", "--user=me:[redacted]"},
+      {R"(sh -c "curl --proxy-user 'me:hunter2' h")", R"(sh -c "curl --proxy-user 'me:[redacted]' h")"},
+      {"systemctl --user status a:b", "systemctl --user status a:b"},
+      {"journalctl -u a.service", "journalctl -u a.service"},
+  };
+  for (const auto& [argument, expected] : cases) {
+    EXPECT_EQ(redact_one(argument), expected);
+  }
+}
+
 TEST(RedactTest, TakesWhatLooksLikeAToken) {
   EXPECT_EQ(redact_one("x eyJhbGciOiJub25lIn0.eyJhIjoxfQ.sig y"), "x [redacted] y");
   EXPECT_EQ(redact_one("Bearer=" + std::string(40, 'a') + "=="), "Bearer=[redacted]");
@@ -80,8 +103,8 @@ TEST(RedactTest, TakesWhatLooksLikeAToken) {
 // Where each character cost a look at all others, this would take hours.
 TEST(RedactTest, TakesLinearTimeOnAnyText) {
   constexpr std::size_t kSize = std::size_t{512} * 1024;
-  for (const char* piece :
-       {" ", "=", "://", "a://b:", "@://", "key ", " -", "'", "a=", "eyJ", "-pass' ", "\\"}) {
+  for (const char* piece : {" ", "=", "://", "a://b:", "@://", "key ", " -", "'", "a=", "eyJ", "-pass' ",
+                            "\\", "-u ", "bearer"}) {
     std::string text;
     while (text.size() < kSize) {
       text += piece;
