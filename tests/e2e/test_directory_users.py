@@ -71,6 +71,29 @@ def test_a_getent_that_hangs_holds_up_no_reload_and_no_caller(machine, host, emu
     wait_until(lambda: "reload: done" in machine.log_text(), 20, "the next one is done")
 
 
+@pytest.mark.emulator_arguments("--identities", "1")
+def test_a_getent_that_hangs_keeps_no_service_from_starting(machine, host, emulator):
+    """Its rules match nobody until it has answered, which a reload asks it for."""
+    machine.write_getent(HANGS)
+    client_id = emulator.user_assigned()["client_id"]
+    others = f'[[allow]]\nname = "b"\nuid = {UID + 1}\n[[identity.rule]]\nname = "c"\nuser = \'CORP\\alice\'\nclient_id = "{client_id}"\n'
+    machine.config.write_text(machine.config.read_text() + others)
+    machine.launch(wrapper=machine.wrapper)
+    assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
+    assert "getent has not answered in time: rules with names of which it was asked match nobody" in machine.log_text()
+    with ClientScripts() as scripts:
+        with NamedClient(host, scripts, uid=UID) as client:
+            assert client.ask() == 0, "not known yet is not allowed"
+        with NamedClient(host, scripts, uid=UID + 1) as client:
+            assert client.ask() == 0, "whether the rule of identities is for him is not known"
+        machine.write_getent(KNOWS)
+        os.kill(machine.pid, signal.SIGHUP)
+        wait_until(lambda: "reload: done" in machine.log_text(), 20, "the names are known")
+        for uid in UID, UID + 1:
+            with NamedClient(host, scripts, uid=uid) as client:
+                assert client.ask() == 1
+
+
 @pytest.mark.parametrize("name", ["0", "00", "4294967296", "root\\u0000x"])
 def test_no_number_is_taken_for_a_name(machine, name):
     """A getent takes digits for a uid, and libraries read 32 bits of them."""

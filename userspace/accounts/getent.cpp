@@ -18,6 +18,7 @@ struct Question {
   Database database;
   std::string name;
   bool is_asked = false;
+  bool is_late = false;
   std::optional<std::uint32_t> id = {};
 };
 
@@ -25,6 +26,7 @@ struct Question {
 struct Memory {
   std::vector<Question> questions;
   bool is_late = false;
+  bool puts_up_with_lateness = false;
 };
 Memory& memory() {
   static Memory memory;
@@ -59,9 +61,8 @@ bool may_be_name(std::string_view text) {
 }
 
 std::optional<std::uint32_t> id_in(std::string_view line) {
-  constexpr std::uint32_t kNoSuchId = 0xffffffff;  // to setresuid(2)
   const auto id = parse_number<std::uint32_t>(field(line, 2));
-  return id == kNoSuchId ? std::nullopt : id;
+  return id == kNotYetKnown ? std::nullopt : id;  // nor is it anybody's to setresuid(2)
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ std::optional<std::uint32_t> find_id(Database database, const std::string& name)
     return question.database == database && question.name == name;
   });
   if (known != questions.end()) {
-    return known->id;
+    return known->is_late && memory().puts_up_with_lateness ? kNotYetKnown : known->id;
   }
   questions.push_back({.database = database, .name = name});
   return std::nullopt;
@@ -103,7 +104,7 @@ asio::awaitable<void> ask_getent() {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (memory().is_late || left <= std::chrono::milliseconds::zero()) {
-      memory().is_late = true;
+      question.is_late = memory().is_late = true;
       continue;
     }
     SystemCommandRunner runner(left);
@@ -113,13 +114,17 @@ asio::awaitable<void> ask_getent() {
     if (said) {
       question.id = id_in(said->output);
     } else {
-      memory().is_late = said.error().code() == boost::system::errc::timed_out;
+      question.is_late = memory().is_late = said.error().code() == boost::system::errc::timed_out;
     }
   }
 }
 
 bool is_getent_late() {
   return memory().is_late;
+}
+
+void put_up_with_lateness() {
+  memory().puts_up_with_lateness = true;
 }
 
 void forget_answers() {

@@ -32,6 +32,12 @@ enum class Database : std::uint8_t { passwd, group };
 // Whether it did not answer in time.
 [[nodiscard]] bool is_getent_late();
 
+// No user's and no group's number.
+inline constexpr std::uint32_t kNotYetKnown = 0xffffffff;
+
+// From here on, until forget_answers(), names of which getent has not answered in time are kNotYetKnown.
+void put_up_with_lateness();
+
 // Forgets all answers, so that names that have changed are asked for anew.
 void forget_answers();
 

@@ -30,6 +30,7 @@ Result<config::Sourced> ConfigFile::load_sourced() const {
 }
 
 Result<config::Config> ConfigFile::load() const {
+  accounts::put_up_with_lateness();  // a directory that hangs is to keep nobody from status or detach
   Result<config::Sourced> sourced = load_sourced();
   if (!sourced) {
     return sourced.error();

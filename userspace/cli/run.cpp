@@ -2,10 +2,13 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <utility>
 
+#include "accounts/getent.hpp"
 #include "base/log.hpp"
 #include "base/run_to_end.hpp"
 #include "base/spawn.hpp"
@@ -54,6 +57,22 @@ int step_aside(const supervisor::Obstacle& obstacle) {
   return kGood;
 }
 
+constexpr std::chrono::seconds kAskAgain{30};
+
+// A directory service may begin after us, or be slow: callers who need none of its names are not to wait.
+asio::awaitable<void> ask_for_names_again(asio::io_context& io) {
+  asio::steady_timer timer(io);
+  while (true) {
+    timer.expires_after(kAskAgain);
+    (void)co_await timer.async_wait(kAsTuple);
+    if (!accounts::is_getent_late()) {
+      co_return;
+    }
+    (void)std::raise(
+        SIGHUP);  // a reload as anybody may ask for, which keeps what is in force until it is done
+  }
+}
+
 }  // namespace
 
 int run(const ConfigFile& file, const RunOptions& options) {
@@ -94,6 +113,14 @@ int run(const ConfigFile& file, const RunOptions& options) {
   supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_descriptors(),
                                     options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
   int exit_code = kFailed;
+  if (accounts::is_getent_late()) {
+    log::warn(
+        "getent has not answered in time: rules with names of which it was asked match nobody, and it is "
+        "asked "
+        "again every {} s",
+        kAskAgain.count());
+    spawn(io, "ask for names again", ask_for_names_again(io));
+  }
   const auto supervise = [&]() -> asio::awaitable<void> {
     const Result<void> result = co_await supervisor.run();
     if (result) {

@@ -5,9 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "accounts/getent.hpp"
 #include "supervisor/descriptor_limit.hpp"
 
 namespace msi2imds::cli {
+
+static_assert(policy::kNotYetKnown == accounts::kNotYetKnown);
+
 namespace {
 
 policy::Conditions conditions_of(const config::Conditions& conditions) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "accounts/getent.hpp"
 #include "base/escape.hpp"
 
 namespace msi2imds::config {
@@ -46,6 +47,7 @@ std::vector<std::uint32_t> users_let_through(const Config& config) {
   for (const Allow& rule : config.allow) {
     uids.insert(rule.conditions.uids.begin(), rule.conditions.uids.end());
   }
+  uids.erase(accounts::kNotYetKnown);
   return {uids.begin(), uids.end()};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/rule.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -50,6 +51,9 @@ class RuleReader {
       return std::nullopt;
     }
     rule_.origin = file_ + ":" + std::to_string(value.position.line);
+    if (std::ranges::find(*table, kOrigin, &Member::name) != table->end()) {  // as we write it ourselves
+      largest_id_ = accounts::kNotYetKnown;
+    }
     for (const Member& member : *table) {
       read_member(member);
     }
@@ -166,7 +170,7 @@ class RuleReader {
 
   void ids(const Member& member, const std::string& key, std::vector<std::uint32_t>& to) {
     for (const Value& value : values(member, key)) {
-      const auto id = read_integer(value, 0, kLargestId, [&](Position position, const std::string& what) {
+      const auto id = read_integer(value, 0, largest_id_, [&](Position position, const std::string& what) {
         complain(position, key, what);
       });
       to.push_back(static_cast<std::uint32_t>(id.value_or(0)));
@@ -194,6 +198,7 @@ class RuleReader {
   const std::string& file_;
   Problems& problems_;
   Rule rule_;
+  std::int64_t largest_id_ = kLargestId;
   bool sound_ = true;
 };
 

@@ -122,9 +122,9 @@ Verdict judge(const Conditions& wanted, const caller::Identity& caller, const to
     return met == Met::no;
   };
   (void)(is_refuted(Condition::uid, met_if(wanted.uids, caller.uid && contains(wanted.uids, *caller.uid),
-                                           caller.uid.has_value())) ||
-         is_refuted(Condition::gid,
-                    met_if(wanted.gids, is_in_any_group(wanted.gids, caller), !caller.gids.empty())) ||
+                                           caller.uid && !contains(wanted.uids, kNotYetKnown))) ||
+         is_refuted(Condition::gid, met_if(wanted.gids, is_in_any_group(wanted.gids, caller),
+                                           !caller.gids.empty() && !contains(wanted.gids, kNotYetKnown))) ||
          is_refuted(Condition::unit, met_if(wanted.units, is_in_any_unit(wanted.units, caller),
                                             is_place_known(wanted.units, caller))) ||
          is_refuted(

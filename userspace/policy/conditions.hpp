@@ -12,6 +12,9 @@
 
 namespace msi2imds::policy {
 
+// Among uids or gids: that of a name whose number is not known yet. It may be anybody's.
+inline constexpr std::uint32_t kNotYetKnown = 0xffffffff;
+
 // What a rule asks of a caller and its request. All kinds of condition that are given have to be met, by one
 // of the values of each.
 struct Conditions {

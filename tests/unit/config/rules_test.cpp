@@ -58,6 +58,7 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problem_of("uid = -1"), "f:2:7: allow.uid: -1 is out of range; expected 0 to 4294967294");
   EXPECT_EQ(problem_of("gid = 4294967295"),
             "f:2:7: allow.gid: 4294967295 is out of range; expected 0 to 4294967294");
+  EXPECT_EQ(problem_of("gid = 4294967295\norigin = \"f:1\""), "") << "as we write a name not yet known";
   EXPECT_EQ(problem_of("unit = 'backup'"),
             "f:2:8: allow.unit: \"backup\" is not a unit that has processes; expected one such as "
             "\"backup.service\" or \"docker-*.scope\", or the whole path of a cgroup");

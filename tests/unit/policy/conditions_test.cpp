@@ -49,6 +49,18 @@ TEST(ConditionsTest, LeaveOpenWhatIsNotKnown) {
   }
 }
 
+// It may be the caller's: a rule that gives something does not, and one that takes something holds.
+TEST(ConditionsTest, LeaveOpenWhoseNameIsNotYetKnown) {
+  Conditions conditions = only(&Conditions::uids, kNotYetKnown);
+  EXPECT_EQ(met_by(conditions, known_caller()), Met::unknown);
+  conditions.uids.push_back(34);
+  EXPECT_EQ(met_by(conditions, known_caller()), Met::yes);
+  EXPECT_EQ(met_by(only(&Conditions::gids, kNotYetKnown), known_caller()), Met::unknown);
+  conditions.uids = {kNotYetKnown};
+  conditions.units = {"other.service"};
+  EXPECT_EQ(met_by(conditions, known_caller()), Met::no) << "whoever it is";
+}
+
 TEST(ConditionsTest, LeaveOpenWhatIsInDoubt) {
   caller::Identity caller = known_caller();
   caller.is_in_doubt = true;
