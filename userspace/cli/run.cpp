@@ -57,13 +57,13 @@ int step_aside(const supervisor::Obstacle& obstacle) {
   return kGood;
 }
 
-constexpr std::chrono::seconds kAskAgain{30};
+constexpr std::chrono::seconds kAskNamesAgain{30};
 
 // A directory service may begin after us, or be slow: callers who need none of its names are not to wait.
 asio::awaitable<void> ask_for_names_again(asio::io_context& io) {
   asio::steady_timer timer(io);
   while (true) {
-    timer.expires_after(kAskAgain);
+    timer.expires_after(kAskNamesAgain);
     (void)co_await timer.async_wait(kAsTuple);
     if (!accounts::is_getent_late()) {
       co_return;
@@ -118,7 +118,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
         "getent has not answered in time: rules with names of which it was asked match nobody, and it is "
         "asked "
         "again every {} s",
-        kAskAgain.count());
+        kAskNamesAgain.count());
     spawn(io, "ask for names again", ask_for_names_again(io));
   }
   const auto supervise = [&]() -> asio::awaitable<void> {
