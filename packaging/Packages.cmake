@@ -70,7 +70,7 @@ set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%doc /usr/share/doc/msi2imds/examples/sysctl.conf" "%doc /usr/share/doc/msi2imds/examples/alerts.yml"
     "%doc /usr/share/doc/msi2imds/examples/grafana-dashboard.json" "%doc /usr/share/doc/msi2imds/MIGRATION.md"
     "%doc /usr/share/doc/msi2imds/FLEET.md" "%doc /usr/share/doc/msi2imds/callers.md" "%doc /usr/share/doc/msi2imds/json.md"
-    "%doc /usr/share/doc/msi2imds/metrics.md"
+    "%doc /usr/share/doc/msi2imds/metrics.md" "%doc /usr/share/doc/msi2imds/TROUBLESHOOTING.md"
     "%doc /usr/share/doc/msi2imds/monitoring.md" "%doc /usr/share/doc/msi2imds/units.md"
     "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/msi2imds.spdx.json"
     "%doc /usr/share/doc/msi2imds/msi2imds.cdx.json" "%doc /usr/share/doc/msi2imds/changelog.gz")

@@ -8,8 +8,9 @@ import pytest
 from programs import CHECKOUT
 
 PACKAGES = CHECKOUT / "build" / "packages"
+PAGES = ("FLEET.md", "MIGRATION.md", "TROUBLESHOOTING.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")
 DOCUMENTS = {
-    **{name: f"docs/{name}" for name in ("FLEET.md", "MIGRATION.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")},
+    **{name: f"docs/{name}" for name in PAGES},
     **{f"examples/{name}": f"packaging/fleet/{name}" for name in ("alerts.yml", "grafana-dashboard.json")},
 }
 # How each prints one file; no two versions lie side by side.
