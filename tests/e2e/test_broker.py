@@ -147,6 +147,7 @@ CLAIMS = {"client_id": "appid", "object_id": "oid", "msi_res_id": "xms_mirid"}
 SELECTORS = list(CLAIMS)
 
 
+@pytest.mark.long
 @pytest.mark.emulator_arguments("--identities", str(IDENTITIES))
 @pytest.mark.settings({"imds.max_rate": 100_000, "imds.max_in_flight": 50})
 def test_a_thousand_identities_are_cached_whatever_their_letter_case(service, host, emulator):

@@ -13,11 +13,11 @@ from programs import program
 from service import TOKEN_MARK
 
 EACH = 60  # requests of each client, at least, in each stage: more than go-autorest asks without a look at the file
-CASES = {
-    "usual": {},
-    "another_port_as_a_string": {"port": "50343"},
-    "protected_settings": {"port": 50343, "protected": True},
-}
+CASES = (
+    pytest.param({}, id="usual"),
+    pytest.param({"port": "50343"}, id="another_port_as_a_string", marks=pytest.mark.long),
+    pytest.param({"port": 50343, "protected": True}, id="protected_settings", marks=pytest.mark.long),
+)
 
 
 class Timeline:
@@ -100,7 +100,7 @@ def amiss(retirement):
     return [check["text"] for check in retirement["checks"] if not check["good"]]
 
 
-@pytest.mark.parametrize("extension", CASES.values(), ids=CASES.keys(), indirect=True)
+@pytest.mark.parametrize("extension", CASES, indirect=True)
 def test_no_request_fails_from_the_extension_to_its_removal_and_back(
     host, emulator, pinned, extension, held, tmp_path, capsys
 ):

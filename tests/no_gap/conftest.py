@@ -20,7 +20,7 @@ import report
 from cell import play
 
 AT_A_TIME = 2
-SHORT_TIMES, ALL_TIMES = 2, 10  # as tests/no_gap/run has them
+SHORT_TIMES, ALL_TIMES = 1, 10  # as tests/no_gap/run has them
 ROWS = pytest.StashKey()
 
 
