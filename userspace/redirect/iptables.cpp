@@ -161,8 +161,10 @@ asio::awaitable<Result<std::vector<std::string>>> IptablesRedirector::remove_but
                                                                                  Deadline deadline) const {
   Found all;
   std::optional<Error> failure;
+  const std::vector<const NatFamily*> families =
+      co_await families_with_iptables_table(*options_.runner, std::string("nat"));
   for (const std::string& flavour : options_.flavours) {
-    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // the rules refer to it
+    for (const NatFamily* family : families) {  // the rules refer to it
       const Result<void> looked = co_await find_leftovers(*family, flavour, kept, plan, deadline, all);
       if (!looked) {
         failure = looked.error();

@@ -179,8 +179,10 @@ asio::awaitable<Result<void>> IptablesBarrier::check() {
 asio::awaitable<Result<std::vector<IptablesBarrier::Tool>>> IptablesBarrier::tools_with_ours() const {
   std::vector<Tool> found;
   std::set<std::pair<bool, int>> seen;
+  const std::vector<const NatFamily*> families =
+      co_await families_with_iptables_table(*runner_, std::string("filter"));
   for (const std::string& flavour : flavours_) {
-    for (const NatFamily* family : {&kIpv4, &kIpv6}) {  // Tool keeps the pointer
+    for (const NatFamily* family : families) {  // Tool keeps the pointer
       const Tool tool{.family = family, .flavour = flavour};
       const Result<bool> in_nftables = co_await speaks_nftables(*runner_, programs_of(tool));
       if (!in_nftables || seen.contains(std::pair(*in_nftables, family->domain))) {

@@ -87,6 +87,21 @@ asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nfta
       lines.end();
 }
 
+asio::awaitable<std::vector<const NatFamily*>> families_with_iptables_table(CommandRunner& runner,
+                                                                            std::string table) {
+  std::vector<const NatFamily*> families;
+  for (const NatFamily* family : {&kIpv4, &kIpv6}) {
+    bool is_there = has_legacy_table(*family, table);
+    if (!is_there) {
+      is_there = co_await has_iptables_table(runner, true, *family, table);
+    }
+    if (is_there) {
+      families.push_back(family);
+    }
+  }
+  co_return families;
+}
+
 asio::awaitable<Result<std::string>> list_iptables_table(CommandRunner& runner, IptablesPrograms programs,
                                                          std::string table) {
   std::vector<std::string> arguments = {"-t", table, "-S"};

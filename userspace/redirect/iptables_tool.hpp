@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/asio.hpp"
 #include "base/command.hpp"
@@ -27,6 +28,11 @@ struct IptablesPrograms {
 // the kernel or nft is asked. Without nft, one of iptables-nft is assumed to exist.
 [[nodiscard]] asio::awaitable<bool> has_iptables_table(CommandRunner& runner, bool speaks_nftables,
                                                        const NatFamily& family, std::string table);
+
+// The families that may have a table of that name, of whichever iptables. Where none has, no iptables has to
+// be asked anything.
+[[nodiscard]] asio::awaitable<std::vector<const NatFamily*>> families_with_iptables_table(
+    CommandRunner& runner, std::string table);
 
 // The rules of a table, as -S prints them or, where iptables is too old for that, as iptables-save does.
 [[nodiscard]] asio::awaitable<Result<std::string>> list_iptables_table(CommandRunner& runner,
