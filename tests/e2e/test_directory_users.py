@@ -94,6 +94,28 @@ def test_a_getent_that_hangs_keeps_no_service_from_starting(machine, host, emula
                 assert client.ask() == 1
 
 
+@pytest.mark.long
+def test_getent_is_asked_again_until_it_knows_the_names(machine, host, emulator):
+    """Also when it says at once, while its directory starts, that there is no such user."""
+    machine.write_getent(HANGS)
+    machine.launch(wrapper=machine.wrapper)
+    assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
+    machine.write_getent("#!/bin/sh\nexit 2\n")
+    wait_until(lambda: "the configuration in force is kept" in machine.log_text(), 60, "it was asked again")
+    machine.write_getent(KNOWS)
+    wait_until(lambda: "reload: done" in machine.log_text(), 60, "and again")
+    with ClientScripts() as scripts, NamedClient(host, scripts, uid=UID) as client:
+        assert client.ask() == 1
+
+
+def test_who_is_not_known_yet_is_not_judged(machine):
+    machine.write_getent(HANGS)
+    for name in "CORP\\alice", "bob":
+        judged = machine.run_there("policy", "test", "--user", name, "--resource", "https://x")
+        assert judged.returncode == 3 and not judged.stdout
+        assert f"getent has not told in time who '{name}' is; use --uid NUMBER" in judged.stderr
+
+
 @pytest.mark.parametrize("name", ["0", "00", "4294967296", "root\\u0000x"])
 def test_no_number_is_taken_for_a_name(machine, name):
     """A getent takes digits for a uid, and libraries read 32 bits of them."""

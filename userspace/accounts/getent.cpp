@@ -33,6 +33,8 @@ Memory& memory() {
   return memory;
 }
 
+bool is_missing = false;  // while answers are forgotten, too
+
 const char* name_of(Database database) {
   return database == Database::passwd ? "passwd" : "group";
 }
@@ -83,7 +85,11 @@ std::optional<std::uint32_t> find_id(Database database, const std::string& name)
     return question.database == database && question.name == name;
   });
   if (known != questions.end()) {
-    return known->is_late && memory().puts_up_with_lateness ? kNotYetKnown : known->id;
+    if (known->is_late && memory().puts_up_with_lateness) {
+      is_missing = true;
+      return kNotYetKnown;
+    }
+    return known->id;
   }
   questions.push_back({.database = database, .name = name});
   return std::nullopt;
@@ -117,6 +123,14 @@ asio::awaitable<void> ask_getent() {
       question.is_late = memory().is_late = said.error().code() == boost::system::errc::timed_out;
     }
   }
+}
+
+bool is_a_name_missing() {
+  return is_missing;
+}
+
+void settle_names() {
+  is_missing = false;
 }
 
 bool is_getent_late() {

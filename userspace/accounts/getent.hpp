@@ -32,6 +32,12 @@ enum class Database : std::uint8_t { passwd, group };
 // Whether it did not answer in time.
 [[nodiscard]] bool is_getent_late();
 
+// Whether find_id() has told of a name that it is kNotYetKnown, since settle_names().
+[[nodiscard]] bool is_a_name_missing();
+
+// Says that the configuration in force has no such name any more.
+void settle_names();
+
 // No user's and no group's number.
 inline constexpr std::uint32_t kNotYetKnown = 0xffffffff;
 

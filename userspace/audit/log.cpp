@@ -108,7 +108,7 @@ void Log::write_to_log(const Record& record) {
   const caller::Identity& caller = record.caller;
   write_to_log({.message_id = kAuditLine,
                 .unit = caller.unit,
-                .program = caller.program.empty() ? caller.comm : caller.program,
+                .program = caller.program,  // a process may call itself as it likes
                 .resource = record.resource,
                 .outcome = record.outcome});
 }

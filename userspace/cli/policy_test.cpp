@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <system_error>
+#include <variant>
 
 #include "accounts/accounts.hpp"
 #include "accounts/getent.hpp"
@@ -50,8 +51,9 @@ std::string sha256_of(const std::string& path) {
   return file.eof() ? hash.finish() : std::string();
 }
 
-// What the options say of a caller; what they leave out is unknown.
-std::optional<caller::Identity> caller_of(const PolicyTestOptions& options) {
+// What the options say of a caller; what they leave out is unknown. Or an exit status, of which the reason is
+// printed.
+std::variant<caller::Identity, int> caller_of(const PolicyTestOptions& options) {
   caller::Identity caller;
   caller.uid = options.uid;
   if (!options.user.empty()) {
@@ -63,7 +65,12 @@ std::optional<caller::Identity> caller_of(const PolicyTestOptions& options) {
     if (!uid) {
       (void)std::fprintf(stderr, "msi2imds: cannot find user '%s' in %s; use --uid NUMBER\n",
                          options.user.c_str(), accounts::kPasswdFile);
-      return std::nullopt;
+      return kUsage;
+    }
+    if (uid == accounts::kNotYetKnown) {
+      (void)std::fprintf(stderr, "msi2imds: getent has not told in time who '%s' is; use --uid NUMBER\n",
+                         options.user.c_str());
+      return kUnknown;
     }
     caller.uid = uid;
   }
@@ -190,10 +197,10 @@ int policy_test(const ConfigFile& file, const PolicyTestOptions& options) {
     return kUsage;
   }
   const auto caller = caller_of(options);
-  if (!caller) {
-    return kUsage;
+  if (const int* const failed = std::get_if<int>(&caller)) {
+    return *failed;
   }
-  const Verdict verdict = judge(*config, *caller, request_of(options));
+  const Verdict verdict = judge(*config, std::get<caller::Identity>(caller), request_of(options));
   if (options.json) {
     print_json(*config, verdict);
   } else {

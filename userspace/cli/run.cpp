@@ -65,7 +65,7 @@ asio::awaitable<void> ask_for_names_again(asio::io_context& io) {
   while (true) {
     timer.expires_after(kAskNamesAgain);
     (void)co_await timer.async_wait(kAsTuple);
-    if (!accounts::is_getent_late()) {
+    if (!accounts::is_a_name_missing()) {
       co_return;
     }
     (void)std::raise(
@@ -113,7 +113,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
   supervisor::Supervisor supervisor(io, std::move(*config), load, supervisor::take_inherited_descriptors(),
                                     options.observe ? supervisor::Mode::observe : supervisor::Mode::serve);
   int exit_code = kFailed;
-  if (accounts::is_getent_late()) {
+  if (accounts::is_a_name_missing()) {
     log::warn(
         "getent has not answered in time: rules with names of which it was asked match nobody, and it is "
         "asked "

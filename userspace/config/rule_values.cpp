@@ -55,6 +55,11 @@ std::optional<std::string> check_origin(std::string_view text) {
 }
 
 std::optional<std::string> check_unit(std::string_view text) {
+  if (text.starts_with('/') && text.find_first_of("*?") != std::string_view::npos) {
+    return in_quotes(text) +
+           " is the path of a cgroup, which has no patterns; expected the name of a unit, such as "
+           "\"docker-*.scope\", or a path without * and ?";
+  }
   if (text.starts_with('/') ? text == "/" || is_plain_path(text) : is_unit_name(text)) {
     return std::nullopt;
   }

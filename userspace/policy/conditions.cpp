@@ -33,7 +33,8 @@ bool is_below_slice(std::string_view pattern, std::string_view cgroup) {
     if (!is_slice(part)) {
       break;
     }
-    if (matches(pattern, part, Case::matters)) {
+    // systemd escapes names that the kernel's own files could have.
+    if (matches(pattern, part.substr(part.starts_with('_') ? 1 : 0), Case::matters)) {
       return true;
     }
     cgroup.remove_prefix(part.size());

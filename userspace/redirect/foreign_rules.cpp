@@ -93,6 +93,11 @@ bool names_port(const Words& words, const Ports& ports) {
                            std::string_view("--dports")};
   const auto end = translation_in(words);
   const auto key = std::find_first_of(words.begin(), end, keys.begin(), keys.end());
+  const bool is_negated =
+      key != end && ((key + 1 != end && *(key + 1) == "!=") || (key != words.begin() && *(key - 1) == "!"));
+  if (is_negated) {
+    return false;
+  }
   return std::any_of(key, end, [&ports](std::string_view word) {
     return std::ranges::any_of(ports, [word](std::uint16_t port) { return includes(word, port); });
   });
@@ -111,9 +116,18 @@ bool may_refuse(const Words& words) {
          std::ranges::find(harmless, *(key + 1)) == harmless.end();
 }
 
+std::string_view without_comment(std::string_view rule) {
+  return rule.substr(0, rule.find(" comment \""));
+}
+
+bool is_of_our_iptables(std::string_view line) {
+  return line.find("MSI2IMDS") != std::string_view::npos;
+}
+
 // Of `nft list ruleset`, those in chains that a local connection passes; of those of NAT, what translates.
 void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
-  bool is_ours = false;
+  bool is_ours = false;  // the table, or the chain where it is of iptables-nft
+  bool is_nat = false;
   bool is_passed_over = false;
   for (const std::string_view line : lines_of(listing)) {
     const Words words = words_of(line);
@@ -121,12 +135,15 @@ void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
       continue;
     }
     if (words[0] == "table") {
-      is_ours = words.back() == kNftTable;
+      is_ours = words.back().starts_with(kNftTable);
     } else if (words[0] == "chain") {
-      is_passed_over = false;
+      is_nat = false;
+      is_passed_over = is_of_our_iptables(line);
     } else if (words[0] == "type") {
-      is_passed_over = has_any(words, {"nat", "forward"});
-    } else if (!is_ours && (!is_passed_over || translation_in(words) != words.end())) {
+      is_nat = has_any(words, {"nat"});
+      // NAT has decided about a local connection before it comes in.
+      is_passed_over = has_any(words, {"forward"}) || (is_nat && !has_any(words, {"output"}));
+    } else if (!is_ours && !is_passed_over && (!is_nat || translation_in(words) != words.end())) {
       rules.emplace_back(line);
     }
   }
@@ -157,9 +174,10 @@ std::vector<std::pair<std::string, std::string>> tables_of_iptables(std::string_
 void add_iptables_rules(std::string_view listing, std::string_view table, std::vector<std::string>& rules) {
   for (const std::string_view line : lines_of(listing)) {
     const Words words = words_of(line);
-    const bool may_matter =
-        table == "nat" ? translation_in(words) != words.end() : !has_any(words, {"FORWARD"});
-    if (may_matter && line.find("MSI2IMDS") == std::string_view::npos) {
+    const bool may_matter = table == "nat"
+                                ? translation_in(words) != words.end() && !has_any(words, {"PREROUTING"})
+                                : !has_any(words, {"FORWARD"});
+    if (may_matter && !is_of_our_iptables(line)) {
       rules.emplace_back(line);
     }
   }
@@ -191,12 +209,12 @@ bool untracks_loopback(std::string_view rule, const Ports& ports) {
 }
 
 bool filters_loopback(std::string_view rule, const Ports& ports) {
-  const Words words = words_of(rule.substr(0, rule.find(" comment \"")));
+  const Words words = words_of(without_comment(rule));
   return may_refuse(words) && may_be_loopback(words) && names_port(words, ports);
 }
 
 bool leads_loopback_elsewhere(std::string_view rule, const Ports& ports) {
-  const Words words = words_of(rule);
+  const Words words = words_of(without_comment(rule));
   return translation_in(words) != words.end() && may_be_loopback(words) && names_port(words, ports);
 }
 

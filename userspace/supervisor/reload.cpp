@@ -39,6 +39,7 @@ asio::awaitable<void> Supervisor::reload() {
   }
   const Result<void> applied = co_await apply(std::move(*config));
   if (applied) {
+    accounts::settle_names();
     log::info("reload: done");
   } else {
     log::error("reload: the configuration in force is kept: cannot {}", applied.error().message());

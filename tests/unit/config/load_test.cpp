@@ -131,6 +131,16 @@ TEST_F(LoadTest, ReportsAFifoASocketAndADevice) {
   EXPECT_EQ(problems(), refused(drop_in));
 }
 
+// As systemd's own drop-ins are masked.
+TEST_F(LoadTest, TakesALinkToDevNullForAnEmptyFile) {
+  write("msi2imds.toml", "log.level = 'debug'");
+  fs::create_directory(directory_ / "conf.d");
+  fs::create_symlink("/dev/null", directory_ / "conf.d/a.toml");
+  const auto config = load_if_present(file_);
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->log.level, log::Level::debug);
+}
+
 TEST_F(LoadTest, ReportsAFileThatMayNotBeRead) {
   if (::geteuid() == 0) {
     GTEST_SKIP() << "root may read everything";

@@ -111,6 +111,13 @@ TEST(AllowTest, RefusesUnitsThatNobodyCanBeIn) {
   }
 }
 
+TEST(AllowTest, RefusesAPatternInThePathOfACgroup) {
+  EXPECT_EQ(
+      problem_of("unit = '/system.slice/docker-*.scope'"),
+      "f:2:8: allow.unit: \"/system.slice/docker-*.scope\" is the path of a cgroup, which has no patterns; "
+      "expected the name of a unit, such as \"docker-*.scope\", or a path without * and ?");
+}
+
 TEST(AllowTest, RefusesPathsThatTheKernelNeverWrites) {
   for (const std::string path : {"backup", "/usr/bin/", "/usr//bin/backup", "/usr/./bin/backup",
                                  "/usr/bin/../sbin/backup", "/usr/bin/..", "/"}) {

@@ -147,6 +147,8 @@ TEST(ConditionsTest, AreMetByWhatRunsBelowASlice) {
     EXPECT_EQ(in_slice(slice, web), Met::no) << slice;
   }
   EXPECT_EQ(in_slice("apps.slice", caller_in("/apps.slice", "")), Met::yes) << "in none of its units";
+  EXPECT_EQ(in_slice("memory.slice", caller_in("/_memory.slice/web.service", "web.service")), Met::yes)
+      << "as systemd escapes the name of a file of the kernel's";
   const caller::Identity of_a_user =
       caller_in("/user.slice/user-1000.slice/user@1000.service/apps.slice/web.service", "user@1000.service");
   EXPECT_EQ(in_slice("apps.slice", of_a_user), Met::no) << "a user has named it so";

@@ -73,6 +73,7 @@ TEST(FiltersLoopbackTest, RulesThatRefuseALegacyPortDo) {
 TEST(FiltersLoopbackTest, OtherRulesDoNot) {
   for (const char* rule : {
            "tcp dport 80 drop",
+           "tcp dport != 50342 drop",
            "tcp dport 50342 accept",
            "tcp dport 50342 accept comment \"do not drop\"",
            "tcp sport 50342 drop",
@@ -115,6 +116,9 @@ TEST(LeadsLoopbackElsewhereTest, OtherRulesDoNot) {
            "-A PREROUTING -i eth0 -p tcp -m tcp --dport 50342 -j DNAT --to-destination 10.0.0.4:80",
            "iifname \"eth0\" tcp dport 50342 redirect to :9",
            "udp dport 50342 redirect to :9",
+           "tcp dport != 50342 redirect to :9",
+           "-A OUTPUT -p tcp -m tcp ! --dport 50342 -j REDIRECT --to-ports 9",
+           "tcp dport 50342 accept comment \"do not redirect\"",
            "tcp dport 50342 accept",
            "tcp dport 50342 drop",
            "redirect",
@@ -178,6 +182,16 @@ TEST_F(ForeignRulesTest, OfNatAreThoseThatTranslate) {
       "b\n\t}\n"
       "\tchain b {\n\t\ttcp dport 50342 redirect to :9\n\t}\n}\n";
   EXPECT_EQ(rules(), std::vector<std::string>{"tcp dport 50342 redirect to :9"});
+  tools_.outputs["nft"] =
+      "table ip msi2imds_closing {\n\tchain output {\n\t\ttype nat hook output priority -100;\n\t\ttcp dport "
+      "50342 "
+      "redirect to :342\n\t}\n}\n"
+      "table ip nat {\n\tchain MSI2IMDS {\n\t\ttcp dport 50342 redirect to :342\n\t}\n"
+      "\tchain OUTPUT {\n\t\ttype nat hook output priority -100;\n\t\tcounter jump MSI2IMDS\n\t}\n"
+      "\tchain PREROUTING {\n\t\ttype nat hook prerouting priority dstnat;\n\t\ttcp dport 50342 dnat to "
+      "10.0.0.4\n"
+      "\t}\n}\n";
+  EXPECT_TRUE(rules().empty()) << "ours, and what local connections do not meet";
   tools_.outputs.clear();
   tools_.outputs["iptables nat"] =
       "-P OUTPUT ACCEPT\n-A OUTPUT -j MSI2IMDS\n-A MSI2IMDS -p tcp -m tcp --dport 50342 -j REDIRECT "
