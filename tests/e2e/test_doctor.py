@@ -363,7 +363,7 @@ def test_reserved_ports(doctor, emulator, host):
 
 @pytest.mark.parametrize("backend, level", [("nftables", "warning"), ("iptables", "warning"), ("auto", "ok")])
 def test_rules_that_keep_loopback_connections_untracked(new_service, emulator, host, backend, level):
-    nft(host, "add table ip others; add chain ip msi2imds_test out { type filter hook output priority raw; }")
+    nft(host, "add table ip others; add chain ip others out { type filter hook output priority raw; }")
     nft(host, "add rule ip others out oif lo notrack")
     doctor = Doctor(new_service({"redirect.backend": backend}))
     assert doctor.level("A rule keeps loopback connections from being tracked") == level
