@@ -122,7 +122,8 @@ def test_does_not_start_where_a_new_admin_socket_could_not_be_made_later(new_ser
 
 
 def is_observing(service):
-    return not any("callers are looked for" in remark for remark in service.status_json()["remarks"])
+    status = service.status_json()  # without remarks where nothing has answered in time
+    return "remarks" in status and not any("callers are looked for" in remark for remark in status["remarks"])
 
 
 def take_away(service, host):

@@ -20,7 +20,7 @@ from waiting import wait_until
 every_redirection = pytest.mark.parametrize("backend", backends.REDIRECTING)
 every_backend = pytest.mark.parametrize("backend", backends.ALL)
 by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
-WITHIN_SECONDS = 2
+WITHIN_SECONDS = 10  # on a busy machine; tests/neighbours measures it
 
 
 def is_elsewhere(host):
@@ -163,7 +163,7 @@ def test_a_chosen_service_may_be_started_again(emulator, new_service, host, cana
     cgroup.remove(canary)
     wait_until(lambda: service.status().returncode == 1, 5, "status sees that it is gone")
     cgroup.make(canary)
-    wait_until(lambda: ask_from(host, canary) == 0, WITHIN_SECONDS + 1, "its new cgroup is redirected")
+    wait_until(lambda: ask_from(host, canary) == 0, WITHIN_SECONDS, "its new cgroup is redirected")
 
 
 def test_a_chosen_service_may_ask_as_soon_as_it_is_started_again(emulator, new_service, host, canary, capsys):
