@@ -19,18 +19,27 @@ namespace {
 
 namespace json = boost::json;
 
-// Whoever asks for health, such as a load balancer, waits no longer.
-constexpr std::chrono::seconds kImdsTime{2};
+// For each question: whoever asks for health, such as a load balancer, waits for two of them at most.
+constexpr std::chrono::seconds kImdsTime{1};
 
-// The last request to IMDS tells, or where there was none yet, one of our own.
+// Whether IMDS gives a token, or says why it gives none.
+bool answers_about_a_token(const config::Imds& imds) {
+  token::TokenRequest request;
+  request.resource = migration::kUsualResource;
+  return migration::ask_token(imds, request).has_value();
+}
+
+// The last request to IMDS tells. Where there was none yet, one of our own does, and where it failed, too:
+// callers who would ask again may be kept away by whoever asks for health.
 std::string problem_with_imds(config::Imds imds, const admin::Status& status) {
+  imds.request_timeout = std::min(imds.request_timeout, kImdsTime);
   if (!status.imds_last_failure.empty()) {
-    return "the last request to IMDS failed: " + status.imds_last_failure;
+    return answers_about_a_token(imds) ? std::string()
+                                       : "the last request to IMDS failed: " + status.imds_last_failure;
   }
   if (status.imds_requests != 0) {
     return "";
   }
-  imds.request_timeout = std::min(imds.request_timeout, kImdsTime);
   const auto reached = migration::reach_imds(imds);
   if (reached) {
     return "";
