@@ -207,20 +207,39 @@ std::string without_runs(std::string_view text) {
   return out;
 }
 
-// Where in a word the user's name begins, whose password may follow: behind "-u" and "--user=". Nothing: the
-// word is no such option with a value.
+// "-sku" and "-U": short options, of which the last one is of a user.
+bool is_user_cluster(std::string_view word) {
+  return word.size() > 1 && word.front() == '-' && (word.back() == 'u' || word.back() == 'U') &&
+         std::all_of(word.begin() + 1, word.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+}
+
+// Where in a word the user's name begins, whose password may follow: behind "-u", "-sku" and "--user=".
+// Nothing: the word is no such option with a value.
 std::optional<std::size_t> find_user(std::string_view word) {
   for (const std::string_view option : kUserOptions) {
-    const bool is_long = option.starts_with("--");
-    if (word.size() > option.size() && word.starts_with(option) && (!is_long || word[option.size()] == '=')) {
-      return option.size();
+    if (option.starts_with("--") && word.size() > option.size() && word.starts_with(option) &&
+        word[option.size()] == '=') {
+      return option.size() + 1;
     }
   }
-  return std::nullopt;
+  // Which letter of "-skumy:password" begins the name is not known: it is enough that there is one.
+  const std::size_t letter = word.substr(0, word.find(':')).find_first_of("uU");
+  return word.starts_with('-') && !word.starts_with("--") && letter != std::string_view::npos &&
+                 letter + 1 < word.size()
+             ? std::optional(letter + 1)
+             : std::nullopt;
 }
 
 bool is_user_option(std::string_view word) {
-  return std::ranges::find(kUserOptions, word) != kUserOptions.end();
+  return std::ranges::find(kUserOptions, word) != kUserOptions.end() || is_user_cluster(word);
+}
+
+// Of text that goes on with `begin`: where the word there ends, or, where it was opened by a quote, that
+// quote.
+std::size_t end_of_value(std::string_view text, std::size_t begin, std::size_t end) {
+  const char before = begin > 0 ? text[begin - 1] : ' ';
+  return before == '"' || before == '\'' ? std::min(text.find(before, begin), text.size()) : end;
 }
 
 // "curl -u name:password": the name stays.
@@ -228,16 +247,25 @@ std::string without_passwords(std::string_view text) {
   constexpr std::string_view kBetween = " \t\r\n\"'\\";
   std::string out;
   bool follows_option = false;
+  bool follows_name = false;  // and its colon
   while (!text.empty()) {
     const std::size_t begin = std::min(text.find_first_not_of(kBetween), text.size());
-    const std::size_t end = std::min(text.find_first_of(kBetween, begin), text.size());
+    std::size_t end = std::min(text.find_first_of(kBetween, begin), text.size());
     const std::string_view word = text.substr(begin, end - begin);
     const std::optional<std::size_t> user = follows_option ? 0 : find_user(word);
     const std::size_t colon = user ? word.find(':', *user) : std::string_view::npos;
-    const bool has_password = colon != std::string_view::npos && colon + 1 < word.size();
-    out += has_password ? text.substr(0, begin + colon + 1) : text.substr(0, end);
-    out += has_password ? kRedacted : std::string_view();
-    follows_option = word.empty() ? follows_option : is_user_option(word);
+    const std::size_t password = follows_name ? 0 : colon == std::string_view::npos ? word.size() : colon + 1;
+    const bool has_password = password < word.size();
+    if (has_password) {
+      end = end_of_value(text, begin, end);
+      out += text.substr(0, begin + password);
+      out += kRedacted;
+    } else {
+      out += text.substr(0, end);
+    }
+    const bool is_between = word.empty() || word == ",";  // as in a list of JSON
+    follows_name = !has_password && (colon != std::string_view::npos || (is_between && follows_name));
+    follows_option = is_between ? follows_option : is_user_option(word);
     text.remove_prefix(end);
   }
   return out;
