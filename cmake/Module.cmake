@@ -48,12 +48,16 @@ function(msi2imds_compile_for_size target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Oz>)
 endfunction()
 
-# msi2imds_test(MODULE SOURCES...): tests/unit/MODULE as one GoogleTest program, run unprivileged and offline.
+add_custom_target(unit_tests)
+
+# msi2imds_test(MODULE SOURCES...): tests/unit/MODULE as one GoogleTest program, run unprivileged and offline. Target
+# unit_tests is all of them.
 function(msi2imds_test module)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${module}_test ${arg_SOURCES})
   target_link_libraries(${module}_test PRIVATE ${module} ${arg_DEPENDS} msi2imds_options GTest::gtest_main)
   target_include_directories(${module}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   msi2imds_precompiled_headers(${module}_test test_headers)
+  add_dependencies(unit_tests ${module}_test)
   gtest_discover_tests(${module}_test TEST_PREFIX "${module}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()
