@@ -365,8 +365,10 @@ def health_tells_what_is_wrong(*_):
     check_health(*healthy)
     run("systemctl", "stop", *UNITS)
     check_health(1, "not healthy: msi2imds is not running (")
-    run("systemctl", "start", OBSERVER)  # it steps aside, since serving is enabled
+    refused = subprocess.run(["systemctl", "start", OBSERVER], stdin=subprocess.DEVNULL, capture_output=True)
+    check(refused.returncode != 0, "it observes, although serving is enabled")
     check_health(1, "not healthy: msi2imds is not running (")
+    run("systemctl", "reset-failed", OBSERVER)
     run("systemctl", "start", "msi2imds")
     wait_for_service()
     run("nft", "add table ip story; add chain ip story out { type nat hook output priority -150; };"
@@ -377,7 +379,8 @@ def health_tells_what_is_wrong(*_):
         run("nft", "delete", "table", "ip", "story")
     wait_for_service()
     SITE.write_text("[imds]\ndeadline = 1\n")
-    run("systemctl", "reload", "msi2imds")
+    run("systemctl", "restart", "msi2imds")  # a reload may be told of before it is done
+    wait_for_service()
     with without_imds():
         run("msi2imds", "flush")
         check(ask() == "nobody", "somebody gave a token without IMDS")
