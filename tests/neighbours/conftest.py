@@ -11,8 +11,10 @@ import pytest
 import neighbours
 import table
 from machine import Machine
+from played_table import command_of, show
 from trial import BACKENDS, play
 
+LENGTHS = {2: "", 10: "--all "}  # as tests/neighbours/run has them
 ROWS = pytest.StashKey()
 # What tests/run plays without --all: each way of losing rules once, on one machine.
 SHORT_NEIGHBOURS = ("firewalld (nftables)", "nftables.service", "iptables-restore of nat")
@@ -79,12 +81,7 @@ def row(request, machine_with, neighbour, backend):
 
 def pytest_terminal_summary(terminalreporter, config):
     rows, options = config.stash[ROWS], config.option
-    lines = list(table.lines(rows))
-    terminalreporter.section("neighbours")
-    for line in lines:
-        terminalreporter.line(line)
-    if options.table:
-        options.table.write_text("\n".join(lines) + "\n")
+    show(terminalreporter, "neighbours", list(table.lines(rows)), options.table)
     if options.write:
-        length = {10: "--all ", 2: ""}.get(options.times, f"--times {options.times} ")
-        table.write(options.write, rows, options.times, f"tests/neighbours/run {length}--write docs/neighbours.md")
+        command = command_of("tests/neighbours/run", options.times, LENGTHS, "docs/neighbours.md")
+        table.write(options.write, rows, options.times, command)

@@ -18,9 +18,10 @@ import cgroup
 import events
 import report
 from cell import play
+from played_table import command_of, show
 
 AT_A_TIME = 2
-SHORT_TIMES, ALL_TIMES = 1, 10  # as tests/no_gap/run has them
+LENGTHS = {1: "", 10: "--all "}  # as tests/no_gap/run has them
 ROWS = pytest.StashKey()
 
 
@@ -73,23 +74,13 @@ def row(request, cells, backend, event):
     return found
 
 
-def command_of(times):
-    """The command that writes a table of this length."""
-    length = {ALL_TIMES: "--all ", SHORT_TIMES: ""}.get(times, f"--times {times} ")
-    return f"tests/no_gap/run {length}--write docs/no-gap.md"
-
-
 def pytest_terminal_summary(terminalreporter, config):
     rows, options = config.stash[ROWS], config.option
-    lines = list(report.summary(rows))
-    terminalreporter.section("no gap")
-    for line in lines:
-        terminalreporter.line(line)
-    if options.table:
-        options.table.write_text("\n".join(lines) + "\n")
+    show(terminalreporter, "no gap", list(report.summary(rows)), options.table)
     if options.rows:
         told = [{key: value for key, value in dataclasses.asdict(row).items() if key != "log"} for row in rows]
         options.rows.write_text(json.dumps(told, indent=1) + "\n")
     if options.write:
-        written = report.document(rows, options.times, command_of(options.times))
+        command = command_of("tests/no_gap/run", options.times, LENGTHS, "docs/no-gap.md")
+        written = report.document(rows, options.times, command)
         options.write.write_text(written + report.parts(options.write)[1])

@@ -108,7 +108,8 @@ def main():
     suite.extend(cases)
     xml.etree.ElementTree.ElementTree(suite).write(options.junit)
     failed = sum(case.find("failure") is not None for case in cases)
-    print(f"{len(cases) - failed} passed, {failed} failed")
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    print(f"{len(cases) - failed - skipped} passed, {failed} failed, {skipped} skipped")
     sys.exit(failed > 0)
 
 

@@ -50,6 +50,9 @@ void Log::use_file(UniqueFd file) {
     ++counters_.failed;
     take_out(lines_.find('\n') + 1);
   }
+  if (!file_) {
+    flush();  // what the file before did not take
+  }
 }
 
 void Log::write(const Record& record, const Limiter::CallerPtr& caller) {
@@ -100,7 +103,7 @@ void Log::flush() {
   if (!lines_.empty() && file_) {
     write_lines();
   } else if (!lines_.empty()) {
-    write_to_log({.message_id = kAuditLine, .outcome = "left_out"});
+    write_to_log({.message_id = kAuditLine});
   }
 }
 
@@ -113,7 +116,7 @@ void Log::write_to_log(const Record& record) {
                 .outcome = record.outcome});
 }
 
-// The lines that wait, which are about one request or about none.
+// The lines that wait. With fields, they are about one request.
 void Log::write_to_log(const log::Fields& fields) {
   const std::uint64_t lost_before = log::lost_lines();
   std::istringstream lines(lines_);

@@ -108,8 +108,7 @@ void append_caller(std::string& lines, const usage::Row& row) {
 std::string csv_head() {
   return "subscription,resource_group,scale_set,vm,host,stage,extension,verdict,made,unit,program,container,"
          "unknown_because,users,first_seen,last_seen,requests,requests_in_92_days,resources,looks_like,"
-         "change,"
-         "documented\n";
+         "change,documented\n";
 }
 
 std::string csv_lines(const CallersReport& report) {

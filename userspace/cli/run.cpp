@@ -68,8 +68,7 @@ asio::awaitable<void> ask_for_names_again(asio::io_context& io) {
     if (!accounts::is_a_name_missing()) {
       co_return;
     }
-    (void)std::raise(
-        SIGHUP);  // a reload as anybody may ask for, which keeps what is in force until it is done
+    (void)std::raise(SIGHUP);  // a reload as anybody may ask for: what is in force stays until it is done
   }
 }
 
@@ -116,8 +115,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
   if (accounts::is_a_name_missing()) {
     log::warn(
         "getent has not answered in time: rules with names of which it was asked match nobody, and it is "
-        "asked "
-        "again every {} s",
+        "asked again every {} s",
         kAskNamesAgain.count());
     spawn(io, "ask for names again", ask_for_names_again(io));
   }

@@ -31,14 +31,18 @@ std::optional<SupervisorProcess> find_supervisor(const std::string& admin_socket
   return SupervisorProcess{.pid = running->pid(), .capabilities = supervisor::names_of(*capabilities)};
 }
 
-// Only root may read rules: for others, status is silent about them.
+// Only root may read rules: for others, there are none.
+std::string first_foreign_rule(bool (*concerns)(std::string_view, const redirect::Ports&),
+                               const redirect::Ports& ports) {
+  SystemCommandRunner runner(kFirewallPatience);
+  return redirect::first_of(run_to_end(redirect::foreign_rules(runner)), concerns, ports);
+}
+
 void add_filters(const config::Config& config, admin::Status& status) {
   if (!status.redirecting || redirect::do_filters_bind(status.backend)) {
     return;
   }
-  SystemCommandRunner runner(kFirewallPatience);
-  const std::string rule = redirect::first_of(run_to_end(redirect::foreign_rules(runner)),
-                                              redirect::filters_loopback, status.legacy_ports);
+  const std::string rule = first_foreign_rule(redirect::filters_loopback, status.legacy_ports);
   if (!rule.empty()) {
     status.remarks.push_back(
         fmt::format("a firewall rule for a legacy port does not bind, since it sees "
@@ -49,9 +53,7 @@ void add_filters(const config::Config& config, admin::Status& status) {
 
 // Of somebody else, which our own redirection does not come before.
 void add_translation(admin::Status& status) {
-  SystemCommandRunner runner(kFirewallPatience);
-  const std::string rule = redirect::first_of(run_to_end(redirect::foreign_rules(runner)),
-                                              redirect::leads_loopback_elsewhere, status.legacy_ports);
+  const std::string rule = first_foreign_rule(redirect::leads_loopback_elsewhere, status.legacy_ports);
   if (!rule.empty()) {
     status.remarks.push_back("a firewall rule leads a legacy port elsewhere: " + rule);
   }

@@ -65,8 +65,7 @@ std::optional<std::string> check_unit(std::string_view text) {
   }
   return in_quotes(text) +
          " is not a unit that has processes; expected one such as \"backup.service\" or \"docker-*.scope\", "
-         "or the "
-         "whole path of a cgroup";
+         "or the whole path of a cgroup";
 }
 
 std::optional<std::string> check_program(std::string_view text) {

@@ -80,6 +80,17 @@ TEST_F(AuditLogTest, GoesToTheLogWithoutAFile) {
             std::string::npos);
 }
 
+// With the next line, they would have the fields of its caller.
+TEST_F(AuditLogTest, KeptLinesGoToTheLogAsSoonAsThereIsNoFile) {
+  log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)));
+  write("first");
+  log_.flush();
+  testing::internal::CaptureStderr();
+  log_.use_file(UniqueFd());
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("outcome=first"), std::string::npos);
+  EXPECT_FALSE(log_.has_unwritten());
+}
+
 TEST_F(AuditLogTest, CountsWhatALogThatNobodyReadsHasNoRoomFor) {
   constexpr std::uint32_t kManyLines = 10000;
   (void)::signal(SIGPIPE, SIG_IGN);
