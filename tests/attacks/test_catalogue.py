@@ -13,7 +13,6 @@ import subprocess
 
 import pytest
 
-from kernel_state import children_of
 from raw_http import RawConnection, request, token_target
 from tokens import assert_no_token, assert_upstream_request
 
@@ -144,7 +143,7 @@ def test_others_read_neither_records_nor_the_admin_socket(host, service, row):
     with RawConnection(host.connect()) as connection:
         assert connection.ask(request()).status == 200
     service.wait_for_audit(1)
-    responder = children_of(service.process.pid)[0]
+    responder = service.responder()
 
     def connect():
         with socket.socket(socket.AF_UNIX) as client:
@@ -194,7 +193,7 @@ def test_a_source_address_is_no_identity(host, emulator, new_service, row):
 # OpenSSH: the unprivileged child can do nothing to its monitor.
 def test_the_responders_user_can_do_nothing_to_the_supervisor(service, row):
     supervisor = service.process.pid
-    responder = children_of(supervisor)[0]
+    responder = service.responder()
     uid = os.stat(f"/proc/{responder}").st_uid or 65534
     tries = {
         "signal": lambda: os.kill(supervisor, 0) or "sent",

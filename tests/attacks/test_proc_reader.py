@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from kernel_state import children_of
+from kernel_state import status_of
 from named_client import ClientScripts, NamedClient
 
 ALLOWED, ATTACKER = 20001, 20002
@@ -59,20 +59,9 @@ def attack(host, scripts, *arguments, user=AS_ATTACKER):
         process.stdout.close()
 
 
-def reader_of(service):
-    """The process id of the reader of /proc."""
-    names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in children_of(service.pid)}
-    return next(pid for pid, name in names.items() if name == "msi2imds-proc")
-
-
 def cpu_seconds_of(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def status_of(pid):
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def ask(client, times):
@@ -89,7 +78,8 @@ def test_command_lines_of_blanks(start, host, scripts, row):
     service = start()
     with NamedClient(host, scripts, ALLOWED) as allowed, attack(host, scripts, "ask", "60", " " * 4000):
         assert allowed.ask() == 1, "the reader runs"
-        reader, before = reader_of(service), cpu_seconds_of(reader_of(service))
+        reader = service.reader_of_proc()
+        before = cpu_seconds_of(reader)
         asked_before = len(service.audit_lines())
         tokens, longest = ask(allowed, 10)
         look_ups = len(service.audit_lines()) - asked_before
@@ -135,7 +125,7 @@ def test_the_readers_cage(start, host, scripts, row):
     service = start()
     with NamedClient(host, scripts, ALLOWED) as allowed:
         assert allowed.ask() == 1
-        reader = reader_of(service)
+        reader = service.reader_of_proc()
         status = status_of(reader)
         files = {os.readlink(f"/proc/{reader}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{reader}/fd") if int(fd) > 2}
     found = {name: status[name] for name in ("CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}

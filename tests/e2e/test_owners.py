@@ -19,11 +19,6 @@ by_rules = pytest.mark.parametrize("backend", ["nftables", "iptables"])
 KILLS = 5
 
 
-def guard_of(service):
-    (guard,) = [pid for pid in children_of(service.pid) if name_of(pid) == "msi2imds-guard"]
-    return guard
-
-
 def kill(service):
     """The supervisor alone, and the responder leaves."""
     responder = service.responder()
@@ -35,7 +30,7 @@ def kill(service):
 @by_rules
 def test_the_guard_of_a_killed_supervisor_leaves_its_successor_alone(service, new_service, host, backend):
     """However late it comes."""
-    late = guard_of(service)
+    late = service.child_named("msi2imds-guard")
     os.kill(late, signal.SIGSTOP)
     kill(service)
     successor = new_service(backends.settings(backend)).start()

@@ -14,7 +14,6 @@ import pytest
 
 from callers import Callers
 from extension import Extension
-from kernel_state import children_of
 from legacy_port import ask, another_server
 from named_client import ClientScripts, NamedClient
 from programs import CHECKOUT
@@ -105,19 +104,9 @@ def test_a_stop_under_load_loses_no_record(service, host, rounds):
         service.start()
 
 
-def reader_of_proc(service):
-    """Its process, once it has said its name."""
-
-    def find():
-        names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text() for pid in children_of(service.pid)}
-        return next((pid for pid, name in names.items() if name == "msi2imds-proc\n"), None)
-
-    return wait_until(find, 10, "a process reads /proc")
-
-
 def test_a_stop_waits_for_what_is_still_being_found_out(service, host):
     """Who called is not known yet when the stop comes, since whoever reads /proc stands still."""
-    reader = reader_of_proc(service)
+    reader = service.reader_of_proc()
     os.kill(reader, signal.SIGSTOP)
     for _ in range(5):
         assert_legacy_success(ask(host), RESOURCE)

@@ -6,10 +6,13 @@ import ctypes
 import os
 import signal
 
+from waiting import wait_until
+
 GETREGS, SETREGS, SINGLESTEP, ATTACH, DETACH = 12, 13, 9, 16, 17
 NO_CALL = (1 << 64) - 1  # in orig_rax: nothing is to be begun anew
 RED_ZONE = 128
 SCRATCH_BYTES = 8192
+SYSCALL = b"\x0f\x05"  # the instruction
 
 NUMBERS = {
     **{"read": 0, "write": 1, "open": 2, "close": 3, "lseek": 8, "mmap": 9, "mprotect": 10, "ioctl": 16},
@@ -59,7 +62,9 @@ class Inside:
         self.before = Registers()
         ptrace(GETREGS, pid, ctypes.byref(self.before))
         self.memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-        assert os.pread(self.memory, 2, self.before.rip - 2) == b"\x0f\x05", "it waits in a system call"
+
+    def waits_in_a_call(self):
+        return os.pread(self.memory, 2, self.before.rip - 2) == SYSCALL
 
     def call(self, name_or_number, *arguments):
         """What the kernel returns: a number below zero is an errno. Bytes are put into the process's memory."""
@@ -105,19 +110,37 @@ class Inside:
             ptrace(SETREGS, self.pid, ctypes.byref(self.before))
 
 
-@contextlib.contextmanager
-def inside(pid):
+def detach(pid):
+    try:
+        ptrace(DETACH, pid)
+    except OSError:  # it has ended, which its parent learns once we know it
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def stopped_in_a_call(pid):
+    """The process, stopped; None, and not stopped, where it is at its own work."""
     ptrace(ATTACH, pid)
     try:
         wait_for_stop(pid)
         taken = Inside(pid)
+        if taken.waits_in_a_call():
+            return taken
+        os.close(taken.memory)
+    except BaseException:
+        detach(pid)
+        raise
+    detach(pid)
+    return None
+
+
+@contextlib.contextmanager
+def inside(pid):
+    taken = wait_until(lambda: stopped_in_a_call(pid), 10, "it waits in a system call")
+    try:
         try:
             yield taken
         finally:
             taken.leave()
     finally:
-        try:
-            ptrace(DETACH, pid)
-        except OSError:  # it has ended, which its parent learns once we know it
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+        detach(pid)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 import cgroup
-from kernel_state import children_of, uid_of
+from kernel_state import children_of, name_of, uid_of
 from programs import clean_environment, program, run_in, start_in, stop
 from waiting import SLOWNESS, wait_until
 
@@ -142,6 +142,17 @@ class Service:
 
     def responder(self):
         return wait_until(self.find_responder, 10, "a responder runs")
+
+    def child_named(self, name):
+        """The process id of the child that has taken this name, which it does once it runs."""
+
+        def find():
+            return next((pid for pid in children_of(self.pid) if name_of(pid) == name), None)
+
+        return wait_until(find, 10, f"{name} runs")
+
+    def reader_of_proc(self):
+        return self.child_named("msi2imds-proc")
 
     @contextlib.contextmanager
     def accepting_paused(self):
