@@ -144,8 +144,8 @@ http::Response Session::fail(const token::FetchResult& result) {
     lookup_->then([peer = peer_.to_string(), resource = request_.resource,
                    why = result.error().error.message(), lookup = std::weak_ptr(lookup_)] {
       const auto known = lookup.lock();
-      warn_of_failure(peer, known && known->identity() != nullptr ? *known->identity() : caller::Identity(), resource,
-                      why);
+      warn_of_failure(peer, known && known->identity() != nullptr ? *known->identity() : caller::Identity(),
+                      resource, why);
     });
   }
   return render(result, services_.spare_body);
