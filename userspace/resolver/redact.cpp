@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -19,6 +20,27 @@ constexpr std::array<std::string_view, 4> kUserOptions = {"-u", "-U", "--user", 
 constexpr std::size_t kLongRun = 40;
 constexpr std::size_t kShortestToken = 10;
 constexpr std::string_view kSpaces = " \t\r\n";
+constexpr std::string_view kBetweenWords = " \t\r\n\"'\\";
+
+// A program that takes a password behind a short option.
+struct PasswordOption {
+  std::string_view program;  // how its name begins
+  char letter;
+  bool may_stand_apart;  // the password may be the word after the option
+};
+constexpr std::array<PasswordOption, 13> kPasswordOptions = {{{"sshpass", 'p', true},
+                                                              {"mysql", 'p', false},
+                                                              {"mariadb", 'p', false},
+                                                              {"mongo", 'p', true},
+                                                              {"login", 'p', true},  // as in "docker login"
+                                                              {"7z", 'p', false},
+                                                              {"redis-cli", 'a', true},
+                                                              {"ldap", 'w', true},
+                                                              {"sqlcmd", 'P', true},
+                                                              {"bcp", 'P', true},
+                                                              {"zip", 'P', true},
+                                                              {"unzip", 'P', true},
+                                                              {"ipmitool", 'P', true}}};
 
 bool is_alphanumeric(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -38,8 +60,9 @@ bool is_quote(char c) {
 
 bool is_sensitive(std::string_view name) {
   const std::string lower = to_lower(name);
-  return std::any_of(kSensitive.begin(), kSensitive.end(),
-                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+  return lower == "-pw" || std::any_of(kSensitive.begin(), kSensitive.end(), [&](std::string_view word) {
+           return lower.find(word) != std::string::npos;
+         });
 }
 
 // The word in front of a token, as in "Authorization: Bearer TOKEN".
@@ -207,6 +230,9 @@ std::string without_runs(std::string_view text) {
   return out;
 }
 
+// Of a user's option: smbclient has "-U name%password".
+constexpr std::string_view kBeforePassword = ":%";
+
 // "-sku" and "-U": short options, of which the last one is of a user.
 bool is_user_cluster(std::string_view word) {
   return word.size() > 1 && word.front() == '-' && (word.back() == 'u' || word.back() == 'U') &&
@@ -224,7 +250,7 @@ std::optional<std::size_t> find_user(std::string_view word) {
     }
   }
   // Which letter of "-skumy:password" begins the name is not known: it is enough that there is one.
-  const std::size_t letter = word.substr(0, word.find(':')).find_first_of("uU");
+  const std::size_t letter = word.substr(0, word.find_first_of(kBeforePassword)).find_first_of("uU");
   return word.starts_with('-') && !word.starts_with("--") && letter != std::string_view::npos &&
                  letter + 1 < word.size()
              ? std::optional(letter + 1)
@@ -244,16 +270,15 @@ std::size_t end_of_value(std::string_view text, std::size_t begin, std::size_t e
 
 // "curl -u name:password": the name stays.
 std::string without_passwords(std::string_view text) {
-  constexpr std::string_view kBetween = " \t\r\n\"'\\";
   std::string out;
   bool follows_option = false;
   bool follows_name = false;  // and its colon
   while (!text.empty()) {
-    const std::size_t begin = std::min(text.find_first_not_of(kBetween), text.size());
-    std::size_t end = std::min(text.find_first_of(kBetween, begin), text.size());
+    const std::size_t begin = std::min(text.find_first_not_of(kBetweenWords), text.size());
+    std::size_t end = std::min(text.find_first_of(kBetweenWords, begin), text.size());
     const std::string_view word = text.substr(begin, end - begin);
     const std::optional<std::size_t> user = follows_option ? 0 : find_user(word);
-    const std::size_t colon = user ? word.find(':', *user) : std::string_view::npos;
+    const std::size_t colon = user ? word.find_first_of(kBeforePassword, *user) : std::string_view::npos;
     const std::size_t password = follows_name ? 0 : colon == std::string_view::npos ? word.size() : colon + 1;
     const bool has_password = password < word.size();
     if (has_password) {
@@ -270,6 +295,62 @@ std::string without_passwords(std::string_view text) {
   }
   return out;
 }
+
+// "Basic dXNlcjpwYXNz", as a header has it.
+bool is_encoded_pair(std::string_view word) {
+  return word.size() >= 8 && word.size() % 4 == 0 &&
+         std::ranges::all_of(word, [](char c) { return is_base64_character(c) || c == '='; });
+}
+
+// Takes out the passwords behind the short options of programs that are known for them. To be given the
+// arguments in their order, since the program is named before its options, and perhaps within another's
+// argument: "sh -c 'mysql -ppassword'".
+class ShortOptions {
+ public:
+  std::string without_passwords(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+      const std::size_t begin = std::min(text.find_first_not_of(kBetweenWords), text.size());
+      std::size_t end = std::min(text.find_first_of(kBetweenWords, begin), text.size());
+      const std::string_view word = text.substr(begin, end - begin);
+      const bool is_joined = end < text.size() && !is_space(text[end]);  // by a quote: -p'password'
+      const std::size_t password = begin_of_password(word, is_joined);
+      out += text.substr(0, begin + password);
+      if (password < word.size()) {
+        end = end_of_value(text, begin, end);
+        out += kRedacted;
+      }
+      text.remove_prefix(end);
+    }
+    return out;
+  }
+
+ private:
+  // The word's size where it has none.
+  std::size_t begin_of_password(std::string_view word, bool is_joined) {
+    if (word.empty() || word == ",") {  // as in a list of JSON
+      return word.size();
+    }
+    const bool is_password = std::exchange(follows_option_, false);
+    const bool is_pair = std::exchange(follows_basic_, to_lower(word) == "basic") && is_encoded_pair(word);
+    if (is_password || is_pair) {
+      return 0;
+    }
+    if (option_ != nullptr && word.starts_with('-') && word.size() > 1 && word[1] == option_->letter) {
+      follows_option_ = word.size() == 2 && (is_joined || option_->may_stand_apart);
+      return 2;
+    }
+    const std::string_view name = word.substr(word.rfind('/') + 1);
+    const auto* const known = std::ranges::find_if(
+        kPasswordOptions, [&](const PasswordOption& option) { return name.starts_with(option.program); });
+    option_ = known != kPasswordOptions.end() ? known : option_;
+    return word.size();
+  }
+
+  const PasswordOption* option_ = nullptr;
+  bool follows_option_ = false;
+  bool follows_basic_ = false;
+};
 
 std::string redact_argument(std::string_view argument) {
   const std::optional<std::size_t> value = find_value(argument);
@@ -292,7 +373,7 @@ std::string redact_after(std::string_view option, std::string_view argument) {
     return std::string(kRedacted);
   }
   const bool is_user = is_user_option(option);
-  const std::size_t colon = argument.find(':');
+  const std::size_t colon = argument.find_first_of(kBeforePassword);
   if (is_user && colon != std::string_view::npos) {
     return redact_argument(argument.substr(0, colon + 1)).append(kRedacted);
   }
@@ -305,8 +386,9 @@ std::vector<std::string> redact(const std::vector<std::string>& arguments) {
   std::vector<std::string> out;
   out.reserve(arguments.size());
   std::string_view option;
+  ShortOptions short_options;
   for (const std::string& argument : arguments) {
-    out.push_back(redact_after(option, argument));
+    out.push_back(redact_after(option, short_options.without_passwords(argument)));
     option = argument;
   }
   return out;

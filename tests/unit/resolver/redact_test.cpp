@@ -98,6 +98,36 @@ TEST(RedactTest, TakesAPasswordBehindTheUsersName) {
   }
 }
 
+TEST(RedactTest, TakesAPasswordBehindAShortOptionOfProgramsKnownForIt) {
+  const std::pair<Arguments, Arguments> cases[] = {
+      {{"sshpass", "-p", "hunter2", "ssh", "host"}, {"sshpass", "-p", "[redacted]", "ssh", "host"}},
+      {{"/usr/bin/sshpass", "-phunter2", "ssh"}, {"/usr/bin/sshpass", "-p[redacted]", "ssh"}},
+      {{"mysqldump", "-ume", "-phunter2", "db"}, {"mysqldump", "-ume", "-p[redacted]", "db"}},
+      {{"mysql", "-p", "db"}, {"mysql", "-p", "db"}},
+      {{"sh", "-c", "mariadb -phunter2 db"}, {"sh", "-c", "mariadb -p[redacted] db"}},
+      {{"sh", "-c", "mysql -p'hunter2 and more' db"}, {"sh", "-c", "mysql -p'[redacted]' db"}},
+      {{R"(["sshpass","-p","hunter2","ssh"])"}, {R"(["sshpass","-p","[redacted]","ssh"])"}},
+      {{"sh", "-c", "redis-cli -a 'hunter2 and more' ping"}, {"sh", "-c", "redis-cli -a '[redacted]' ping"}},
+      {{"docker", "login", "-p", "hunter2", "r.example"},
+       {"docker", "login", "-p", "[redacted]", "r.example"}},
+      {{"docker", "run", "-p", "80:80", "nginx"}, {"docker", "run", "-p", "80:80", "nginx"}},
+      {{"ldapsearch", "-x", "-w", "hunter2"}, {"ldapsearch", "-x", "-w", "[redacted]"}},
+      {{"smbclient", "-U", "me%hunter2", "//h/s"}, {"smbclient", "-U", "me%[redacted]", "//h/s"}},
+      {{"smbclient -Ume%hunter2"}, {"smbclient -Ume%[redacted]"}},
+      {{"plink", "-pw", "hunter2", "h"}, {"plink", "-pw", "[redacted]", "h"}},
+      {{"ssh", "-p", "2222", "host"}, {"ssh", "-p", "2222", "host"}},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    EXPECT_EQ(redact(arguments), expected);
+  }
+}
+
+TEST(RedactTest, TakesAnEncodedPairBehindBasic) {
+  EXPECT_EQ(redact_one("-H 'x: Basic dXNlcjpwYXNz'"), "-H 'x: Basic [redacted]'");
+  EXPECT_EQ(redact({"h", "basic", "bWU6cHc=", "rest"}), (Arguments{"h", "basic", "[redacted]", "rest"}));
+  EXPECT_EQ(redact_one("a basic text"), "a basic text");
+}
+
 TEST(RedactTest, TakesWhatLooksLikeAToken) {
   EXPECT_EQ(redact_one("x eyJhbGciOiJub25lIn0.eyJhIjoxfQ.sig y"), "x [redacted] y");
   EXPECT_EQ(redact_one("Bearer=" + std::string(40, 'a') + "=="), "Bearer=[redacted]");
