@@ -298,7 +298,7 @@ std::string without_passwords(std::string_view text) {
 
 // "Basic dXNlcjpwYXNz", as a header has it.
 bool is_encoded_pair(std::string_view word) {
-  return word.size() >= 8 && word.size() % 4 == 0 &&
+  return word.size() >= 8 && word.size() % 4 == 0 && word.front() != '-' &&
          std::ranges::all_of(word, [](char c) { return is_base64_character(c) || c == '='; });
 }
 
@@ -388,7 +388,8 @@ std::vector<std::string> redact(const std::vector<std::string>& arguments) {
   std::string_view option;
   ShortOptions short_options;
   for (const std::string& argument : arguments) {
-    out.push_back(redact_after(option, short_options.without_passwords(argument)));
+    // Last, so that no name that says what follows is taken for a password.
+    out.push_back(short_options.without_passwords(redact_after(option, argument)));
     option = argument;
   }
   return out;

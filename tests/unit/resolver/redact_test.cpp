@@ -126,6 +126,8 @@ TEST(RedactTest, TakesAnEncodedPairBehindBasic) {
   EXPECT_EQ(redact_one("-H 'x: Basic dXNlcjpwYXNz'"), "-H 'x: Basic [redacted]'");
   EXPECT_EQ(redact({"h", "basic", "bWU6cHc=", "rest"}), (Arguments{"h", "basic", "[redacted]", "rest"}));
   EXPECT_EQ(redact_one("a basic text"), "a basic text");
+  EXPECT_EQ(redact_one(R"({"basic","password" : "hunter2"})"), R"({"basic","[redacted]" :[redacted])");
+  EXPECT_EQ(redact_one("basic --credential hunter2"), "basic --credential [redacted]");
 }
 
 TEST(RedactTest, TakesWhatLooksLikeAToken) {
