@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Root file systems of Debian, made once for each list of packages."""
+"""Root file systems of Debian, made once for each list of packages, and anew when they are a month old."""
 
+import fcntl
 import hashlib
 import os
+import pathlib
 import subprocess
+import time
 
-from programs import CHECKOUT
-
-CACHE = CHECKOUT / "build" / "systemd"
+# Beside the compiler's cache: it takes minutes to make them, whatever the checkout.
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "msi2imds-debian"
+OLDEST_SECONDS = 30 * 86400
 # What no test reads.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
@@ -41,7 +44,9 @@ def debian_root(packages, suite="bookworm"):
     """An archive of a root file system that has these packages."""
     key = hashlib.sha256(repr((sorted(set(packages)), LEFT_OUT)).encode()).hexdigest()[:12]
     archive = CACHE / f"{suite}-{key}.tar"
-    if not archive.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        _make_archive(archive, suite, packages)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with archive.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists() or time.time() - archive.stat().st_mtime > OLDEST_SECONDS:
+            _make_archive(archive, suite, packages)
     return archive
