@@ -27,6 +27,5 @@ target_link_libraries(msi2imds_spdlog INTERFACE Threads::Threads)
 # Compiled by us: of the distribution's library, one file, nothing that is not used could be left out.
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/boost_json.cpp CONTENT "#include <boost/json/src.hpp>\n")
 add_library(msi2imds_json STATIC ${PROJECT_BINARY_DIR}/boost_json.cpp)
-set_target_properties(msi2imds_json PROPERTIES UNITY_BUILD OFF)
 target_link_libraries(msi2imds_json PUBLIC Boost::headers PRIVATE msi2imds_options)
 target_compile_options(msi2imds_json PRIVATE $<$<CONFIG:Release>:-Oz>)
