@@ -80,6 +80,10 @@ bool includes(std::string_view word, std::uint16_t port) {
   return first && last && *first <= port && port <= *last;
 }
 
+bool includes_any(std::string_view word, const Ports& ports) {
+  return std::ranges::any_of(ports, [word](std::uint16_t port) { return includes(word, port); });
+}
+
 // The statement or the target that leads a connection elsewhere, with what stands behind it.
 Words::const_iterator translation_in(const Words& words) {
   const std::array translations = {std::string_view("redirect"), std::string_view("dnat"),
@@ -98,9 +102,27 @@ bool names_port(const Words& words, const Ports& ports) {
   if (is_negated) {
     return false;
   }
-  return std::any_of(key, end, [&ports](std::string_view word) {
-    return std::ranges::any_of(ports, [word](std::uint16_t port) { return includes(word, port); });
-  });
+  return std::any_of(key, end, [&ports](std::string_view word) { return includes_any(word, ports); });
+}
+
+// "redirect to :tcp dport map { 50342 : 9 }"; what a map of a name holds is not in the rule.
+bool maps_port(const Words& words, const Ports& ports) {
+  const auto map = std::find(translation_in(words), words.end(), std::string_view("map"));
+  for (auto word = map; word != words.end() && word + 1 != words.end(); ++word) {
+    if (*(word + 1) == ":" && includes_any(*word, ports)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether it translates whatever port was dialled, as far as it says.
+bool translates_all_ports(const Words& words) {
+  const auto translation = translation_in(words);
+  return translation != words.end() && translation + 1 != words.end() &&
+         std::find(translation, words.end(), std::string_view("map")) == words.end() &&
+         std::none_of(words.begin(), translation,
+                      [](std::string_view word) { return word.find("port") != std::string_view::npos; });
 }
 
 // Whatever it leads to may refuse, too.
@@ -143,7 +165,9 @@ void add_nft_rules(std::string_view listing, std::vector<std::string>& rules) {
       is_nat = has_any(words, {"nat"});
       // NAT has decided about a local connection before it comes in.
       is_passed_over = has_any(words, {"forward"}) || (is_nat && !has_any(words, {"output"}));
-    } else if (!is_ours && !is_passed_over && (!is_nat || translation_in(words) != words.end())) {
+    } else if (!is_ours && !is_passed_over &&
+               (is_nat ? translation_in(words) != words.end() : !translates_all_ports(words))) {
+      // Whoever jumps to a chain chooses the ports of what it translates.
       rules.emplace_back(line);
     }
   }
@@ -175,7 +199,8 @@ void add_iptables_rules(std::string_view listing, std::string_view table, std::v
   for (const std::string_view line : lines_of(listing)) {
     const Words words = words_of(line);
     const bool may_matter = table == "nat"
-                                ? translation_in(words) != words.end() && !has_any(words, {"PREROUTING"})
+                                ? translation_in(words) != words.end() && !has_any(words, {"PREROUTING"}) &&
+                                      (has_any(words, {"OUTPUT"}) || !translates_all_ports(words))
                                 : !has_any(words, {"FORWARD"});
     if (may_matter && !is_of_our_iptables(line)) {
       rules.emplace_back(line);
@@ -215,7 +240,8 @@ bool filters_loopback(std::string_view rule, const Ports& ports) {
 
 bool leads_loopback_elsewhere(std::string_view rule, const Ports& ports) {
   const Words words = words_of(without_comment(rule));
-  return translation_in(words) != words.end() && may_be_loopback(words) && names_port(words, ports);
+  return translation_in(words) != words.end() && may_be_loopback(words) &&
+         (names_port(words, ports) || maps_port(words, ports) || translates_all_ports(words));
 }
 
 std::string first_of(const std::vector<std::string>& rules, bool (*concerns)(std::string_view, const Ports&),

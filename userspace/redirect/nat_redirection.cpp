@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "redirect/nat_redirection.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -21,8 +23,10 @@ namespace {
 constexpr std::chrono::milliseconds kRivalPatience{1000};
 
 // Somebody who changes rules all the time, or undoes ours, does not keep us busy: beyond this, the look of
-// each second does. A repair takes some three alarms.
+// each second does. A repair takes some three alarms; among thousands of rules, a look costs the tools a
+// tenth of a second.
 constexpr int kMostAlarms = 60;
+constexpr std::chrono::milliseconds kMostOfTools{500};
 constexpr std::chrono::seconds kRound{10};
 
 // Guards that still remove the rules of redirections that are gone.
@@ -51,6 +55,14 @@ asio::awaitable<Result<void>> find_no_rival(std::vector<NatRules*> all, std::uin
     }
   }
   co_return Result<void>();
+}
+
+// What the processors have done for the programs that we ran.
+std::chrono::microseconds time_of_tools() {
+  rusage used{};
+  (void)::getrusage(RUSAGE_CHILDREN, &used);
+  return std::chrono::seconds(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         std::chrono::microseconds(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 bool listens_on(const std::vector<Listener>& listeners, const SocketAddress& address) {
@@ -254,9 +266,10 @@ bool NatRedirection::heed_alarm() {
   const auto now = std::chrono::steady_clock::now();
   if (now >= next_round_) {
     alarms_ = 0;
+    tools_before_ = time_of_tools();
     next_round_ = now + kRound;
   }
-  return may_be_ours && ++alarms_ <= kMostAlarms;
+  return may_be_ours && ++alarms_ <= kMostAlarms && time_of_tools() - tools_before_ <= kMostOfTools;
 }
 
 std::vector<NatRules*> NatRedirection::in_force() const {

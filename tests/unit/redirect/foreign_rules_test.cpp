@@ -103,6 +103,9 @@ TEST(LeadsLoopbackElsewhereTest, RulesThatTranslateALegacyPortDo) {
            "ip daddr 127.0.0.1 tcp dport { 80, 50342 } counter packets 0 bytes 0 dnat to 10.0.0.4:80",
            "-A OUTPUT -o lo -p tcp -m tcp --dport 50342 -j REDIRECT --to-ports 9",
            "-A OUTPUT -p tcp -m multiport --dports 50000:51000 -j DNAT --to-destination 127.0.0.1:9",
+           "meta l4proto tcp redirect to :9",
+           "-A OUTPUT -d 127.0.0.1/32 -p tcp -j DNAT --to-destination 10.0.0.4",
+           "redirect to :tcp dport map { 80 : 8080, 50342 : 9 }",
        }) {
     EXPECT_TRUE(leads_elsewhere(rule)) << rule;
     EXPECT_FALSE(filters(rule)) << rule;
@@ -121,6 +124,11 @@ TEST(LeadsLoopbackElsewhereTest, OtherRulesDoNot) {
            "tcp dport 50342 accept comment \"do not redirect\"",
            "tcp dport 50342 accept",
            "tcp dport 50342 drop",
+           "meta l4proto udp redirect to :9",
+           "ip daddr 10.0.0.4 dnat to 10.0.0.5",
+           "tcp sport 80 redirect to :9",
+           "redirect to :tcp dport map { 80 : 50342 }",
+           "redirect to :tcp dport map @theirs",
            "redirect",
        }) {
     EXPECT_FALSE(leads_elsewhere(rule)) << rule;
@@ -183,6 +191,11 @@ TEST_F(ForeignRulesTest, OfNatAreThoseThatTranslate) {
       "\tchain b {\n\t\ttcp dport 50342 redirect to :9\n\t}\n}\n";
   EXPECT_EQ(rules(), std::vector<std::string>{"tcp dport 50342 redirect to :9"});
   tools_.outputs["nft"] =
+      "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100;\n\t\tmeta l4proto tcp "
+      "redirect to :9\n\t\tip daddr 10.96.0.1 jump KUBE-SEP\n\t}\n"
+      "\tchain KUBE-SEP {\n\t\tmeta l4proto tcp dnat to 10.0.0.4:443\n\t}\n}\n";
+  EXPECT_EQ(rules(), std::vector<std::string>{"meta l4proto tcp redirect to :9"});
+  tools_.outputs["nft"] =
       "table ip msi2imds_closing {\n\tchain output {\n\t\ttype nat hook output priority -100;\n\t\ttcp dport "
       "50342 "
       "redirect to :342\n\t}\n}\n"
@@ -197,7 +210,7 @@ TEST_F(ForeignRulesTest, OfNatAreThoseThatTranslate) {
       "-P OUTPUT ACCEPT\n-A OUTPUT -j MSI2IMDS\n-A MSI2IMDS -p tcp -m tcp --dport 50342 -j REDIRECT "
       "--to-ports 342\n"
       "-A OUTPUT -p tcp -m tcp --dport 50342 -j THEIRS\n-A THEIRS -p tcp -m tcp --dport 50342 -j DNAT "
-      "--to-destination :9\n";
+      "--to-destination :9\n-A KUBE-SEP -p tcp -j DNAT --to-destination 10.0.0.4:443\n";
   std::filesystem::create_directories(directory_.path() / "net");
   std::ofstream(directory_.path() / "net" / "ip_tables_names") << "nat\n";
   EXPECT_EQ(rules(),

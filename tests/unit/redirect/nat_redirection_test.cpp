@@ -15,6 +15,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -307,6 +308,27 @@ TEST_F(NatLeftoversTest, ThatStayAreTold) {
   EXPECT_FALSE(remove_leftovers(Removal::at_once, 1));
   EXPECT_FALSE(remove_leftovers(Removal::gently, 1));
   EXPECT_FALSE(ipv4_.exists);
+}
+
+// A child that has used as much of a processor, as tools do among thousands of rules.
+void let_a_child_work_for(std::chrono::milliseconds time) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto limit = std::chrono::nanoseconds(time).count() * CLOCKS_PER_SEC / 1'000'000'000;
+    while (std::clock() < limit) {
+    }
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST_F(NatRedirectionTest, RestsWhereALookCostsTheToolsMuch) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.changes_all_the_time = true;
+  EXPECT_TRUE((*redirection)->heed_alarm());
+  let_a_child_work_for(std::chrono::milliseconds(600));
+  EXPECT_FALSE((*redirection)->heed_alarm()) << "the look of each second does";
 }
 
 TEST_F(NatRedirectionTest, IsNotKeptBusyBySomebodyWhoChangesRulesAllTheTime) {
