@@ -22,6 +22,7 @@ case "$1 $3" in
 esac
 """
 HANGS = "#!/bin/sh\nexec sleep 1000\n"
+MISSING = "getent has not told all users and groups of the rules"
 RULES = '[[allow]]\nname = "a"\nuser = \'CORP\\alice\'\ngroup = "web admins"\n'
 
 
@@ -81,6 +82,8 @@ def test_a_getent_that_hangs_keeps_no_service_from_starting(machine, host, emula
     machine.launch(wrapper=machine.wrapper)
     assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
     assert "getent has not answered in time: rules with names of which it was asked match nobody" in machine.log_text()
+    assert MISSING in machine.run_there("status").stdout
+    assert 'msi2imds_shortcoming{what="names"} 1' in machine.run_there("metrics").stdout
     with ClientScripts() as scripts:
         with NamedClient(host, scripts, uid=UID) as client:
             assert client.ask() == 0, "not known yet is not allowed"
@@ -89,6 +92,7 @@ def test_a_getent_that_hangs_keeps_no_service_from_starting(machine, host, emula
         machine.write_getent(KNOWS)
         os.kill(machine.pid, signal.SIGHUP)
         wait_until(lambda: "reload: done" in machine.log_text(), 20, "the names are known")
+        assert MISSING not in machine.run_there("status").stdout
         for uid in UID, UID + 1:
             with NamedClient(host, scripts, uid=uid) as client:
                 assert client.ask() == 1
@@ -96,13 +100,19 @@ def test_a_getent_that_hangs_keeps_no_service_from_starting(machine, host, emula
 
 @pytest.mark.long
 def test_getent_is_asked_again_until_it_knows_the_names(machine, host, emulator):
-    """Also when it says at once, while its directory starts, that there is no such user."""
+    """Also when it says at once, while its directory starts, that there is no such user; but not while somebody edits."""
     machine.write_getent(HANGS)
     machine.launch(wrapper=machine.wrapper)
     assert machine.run_there("status", "--wait", "20").returncode == 0, machine.log_text()
     machine.write_getent("#!/bin/sh\nexit 2\n")
     wait_until(lambda: "the configuration in force is kept" in machine.log_text(), 60, "it was asked again")
+    whole = machine.config.read_text()
+    machine.config.write_text(whole + "[")
+    tried = machine.log_text().count("reload:")
     machine.write_getent(KNOWS)
+    wait_until(lambda: "since the configuration has been edited" in machine.log_text(), 60, "the edit is seen")
+    assert machine.log_text().count("reload:") == tried, "an edit that nobody has finished is not read"
+    machine.config.write_text(whole)
     wait_until(lambda: "reload: done" in machine.log_text(), 60, "and again")
     with ClientScripts() as scripts, NamedClient(host, scripts, uid=UID) as client:
         assert client.ask() == 1

@@ -554,5 +554,6 @@ def test_the_table_of_what_is_told_is_that_of_the_metrics(service):
     assert set(named) - played == {
         "failures",  # a responder that has no memory is no longer the same afterwards
         "identification",  # its fault lasts as long as the process
+        "names",  # test_directory_users.py
         "metrics",  # whoever has the port tells none
     }

@@ -194,6 +194,17 @@ def test_of_a_file_with_many_bad_reports_the_first_few_are_named(merge, write, n
     assert len(document["left_out"]) == 12
 
 
+def test_of_many_bad_files_the_first_are_named_and_the_others_counted(merge, write, now):
+    write("good.json", report(now, "a", stage="retired", extension="absent"))
+    for number in range(100):
+        last = write(f"bad-{number}.json", "{x\n")
+    ended = merge(last.parent, "--json")
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 20 + 1
+    assert ended.stderr.splitlines()[-1] == "msi2imds: left out 80 more; --json names each in left_out"
+    assert len(merged(ended)["left_out"]) == 100
+
+
 def test_a_file_by_two_names_is_read_once(merge, write, now, tmp_path):
     path = write("a.json", report(now, "a"))
     (tmp_path / "d").mkdir()

@@ -64,6 +64,7 @@ WRONG_USAGE = {
     "no_resource": ["--uid", "1"],
     "uid_and_user": ["--uid", "0", "--user", "root", "--resource", "r"],
     "unit_and_cgroup": ["--unit", "a.service", "--cgroup", "/a", "--resource", "r"],
+    "slice_without_a_path": ["--unit", "apps.slice", "--resource", "r"],
     "no_such_user": ["--user", "nobody-of-that-name", "--resource", "r"],
     "uid_that_is_no_number": ["--uid", "root", "--resource", "r"],
     "uid_out_of_range": ["--uid", "4294967295", "--resource", "r"],

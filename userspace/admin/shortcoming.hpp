@@ -19,9 +19,11 @@ inline constexpr std::string_view kFailures = "failures";
 inline constexpr std::string_view kIdentification = "identification";
 inline constexpr std::string_view kLog = "log";
 inline constexpr std::string_view kMetrics = "metrics";
+inline constexpr std::string_view kNames = "names";
 inline constexpr std::string_view kObservation = "observation";
-inline constexpr std::array kShortcomings = {kAudit,          kCallers, kDescriptors, kDiscovery,  kFailures,
-                                             kIdentification, kLog,     kMetrics,     kObservation};
+inline constexpr std::array kShortcomings = {kAudit,    kCallers,        kDescriptors, kDiscovery,
+                                             kFailures, kIdentification, kLog,         kMetrics,
+                                             kNames,    kObservation};
 
 struct Shortcoming {
   std::string_view name;  // one of kShortcomings

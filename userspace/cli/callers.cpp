@@ -3,10 +3,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/escape.hpp"
@@ -55,16 +57,25 @@ int show(const Report& report, const CallersOptions& options, auto text) {
   return kGood;
 }
 
-// What was left out is named, whatever the form: nobody is to take a part for the whole.
+// Whatever the form: nobody is to take a part for the whole.
+void name_left_out(const std::vector<LeftOut>& reports) {
+  constexpr std::size_t kNamed = 20;
+  for (const LeftOut& report : std::span(reports).first(std::min(kNamed, reports.size()))) {
+    fmt::print(stderr, "msi2imds: left out {}: {}\n", escape::control_characters(report.file),
+               escape::control_characters(report.reason));
+  }
+  if (reports.size() > kNamed) {
+    fmt::print(stderr, "msi2imds: left out {} more; --json names each in left_out\n",
+               reports.size() - kNamed);
+  }
+}
+
 int show_fleet(const CallersOptions& options) {
   const Fleet fleet =
       merge_reports(options.merge, std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
-  bool is_whole = true;
-  for (const LeftOut& report : fleet.left_out) {
-    fmt::print(stderr, "msi2imds: left out {}: {}\n", escape::control_characters(report.file),
-               escape::control_characters(report.reason));
-    is_whole = is_whole && !report.is_missed;
-  }
+  const bool is_whole =
+      std::ranges::none_of(fleet.left_out, [](const LeftOut& report) { return report.is_missed; });
+  name_left_out(fleet.left_out);
   if (fleet.machines.empty()) {
     fmt::print(stderr, "msi2imds: cannot show callers: there is no report of a machine\n");
     return kFailed;

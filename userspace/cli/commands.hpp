@@ -29,6 +29,9 @@ struct ConfigFile {
   // Without asking getent for users and groups that the machine's files do not have.
   [[nodiscard]] Result<config::Sourced> read() const;
 
+  // config::fingerprint() of it.
+  [[nodiscard]] std::size_t fingerprint() const;
+
   // These ask it, which takes up to two seconds where it hangs.
   [[nodiscard]] Result<config::Sourced> load_sourced() const;
   [[nodiscard]] Result<config::Config> load() const;

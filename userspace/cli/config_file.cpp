@@ -20,6 +20,10 @@ Result<config::Sourced> ConfigFile::read() const {
               : config::load_sourced(config::kDefaultFile, config::Missing::is_fine);
 }
 
+std::size_t ConfigFile::fingerprint() const {
+  return config::fingerprint(path.value_or(config::kDefaultFile));
+}
+
 Result<config::Sourced> ConfigFile::load_sourced() const {
   Result<config::Sourced> sourced = read();
   if (accounts::has_open_questions()) {

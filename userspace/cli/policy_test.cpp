@@ -51,6 +51,11 @@ std::string sha256_of(const std::string& path) {
   return file.eof() ? hash.finish() : std::string();
 }
 
+// A rule on a slice goes by the path of the cgroup, which a unit's name does not tell.
+bool is_slice_without_path(const PolicyTestOptions& options) {
+  return options.cgroup.empty() && options.unit.ends_with(".slice");
+}
+
 // What the options say of a caller; what they leave out is unknown. Or an exit status, of which the reason is
 // printed.
 std::variant<caller::Identity, int> caller_of(const PolicyTestOptions& options) {
@@ -73,6 +78,14 @@ std::variant<caller::Identity, int> caller_of(const PolicyTestOptions& options) 
       return kUnknown;
     }
     caller.uid = uid;
+  }
+  if (is_slice_without_path(options)) {
+    (void)std::fprintf(
+        stderr,
+        "msi2imds: '%s' is a slice, in which units run: give the whole path of the caller's cgroup, as in"
+        " --cgroup /.../%s/NAME.service\n",
+        options.unit.c_str(), options.unit.c_str());
+    return kUsage;
   }
   caller.gids = options.gids;
   // A unit alone does not tell in which slice it is.

@@ -60,21 +60,29 @@ int step_aside(const supervisor::Obstacle& obstacle) {
 constexpr std::chrono::seconds kAskNamesAgain{30};
 
 // A directory service may begin after us, or be slow: callers who need none of its names are not to wait.
-asio::awaitable<void> ask_for_names_again(asio::io_context& io) {
+// Whoever edits the configuration meanwhile says himself when it is to be read.
+asio::awaitable<void> ask_for_names_again(asio::io_context& io, const ConfigFile& file,
+                                          const std::size_t& read) {
   asio::steady_timer timer(io);
+  bool told = false;
   while (true) {
     timer.expires_after(kAskNamesAgain);
     (void)co_await timer.async_wait(kAsTuple);
     if (!accounts::is_a_name_missing()) {
       co_return;
     }
-    (void)std::raise(SIGHUP);  // a reload as anybody may ask for: what is in force stays until it is done
+    if (file.fingerprint() == read) {
+      (void)std::raise(SIGHUP);  // a reload as anybody may ask for: what is in force stays until it is done
+    } else if (!std::exchange(told, true)) {
+      log::info("getent is not asked again before a reload, since the configuration has been edited");
+    }
   }
 }
 
 }  // namespace
 
 int run(const ConfigFile& file, const RunOptions& options) {
+  std::size_t read = file.fingerprint();  // what the files said when they were read last
   auto config = file.load_or_complain();
   if (!config) {
     let_connections_through();
@@ -101,7 +109,8 @@ int run(const ConfigFile& file, const RunOptions& options) {
   settle_legacy_ports(*config);
 
   asio::io_context io(1);
-  const auto load = [&file]() -> Result<config::Config> {
+  const auto load = [&file, &read]() -> Result<config::Config> {
+    read = file.fingerprint();
     Result<config::Sourced> loaded = file.read();
     if (!loaded) {
       return loaded.error();
@@ -117,7 +126,7 @@ int run(const ConfigFile& file, const RunOptions& options) {
         "getent has not answered in time: rules with names of which it was asked match nobody, and it is "
         "asked again every {} s",
         kAskNamesAgain.count());
-    spawn(io, "ask for names again", ask_for_names_again(io));
+    spawn(io, "ask for names again", ask_for_names_again(io, file, read));
   }
   const auto supervise = [&]() -> asio::awaitable<void> {
     const Result<void> result = co_await supervisor.run();

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -126,6 +127,19 @@ Result<Sourced> load_sourced(const std::filesystem::path& file, Missing missing)
     read_file(drop_in, Missing::is_an_error, reader);
   }
   return reader.finish();
+}
+
+std::size_t fingerprint(const std::filesystem::path& file) {
+  Reader nobody_reads_its_problems;
+  std::vector<std::filesystem::path> files =
+      list_drop_ins(file.parent_path() / "conf.d", nobody_reads_its_problems);
+  files.push_back(file);
+  std::string all;
+  for (const std::filesystem::path& each : files) {
+    const Result<std::string> text = read_start(each);
+    all += each.native() + '\0' + (text ? *text : std::string()) + '\0';
+  }
+  return std::hash<std::string>()(all);
 }
 
 Result<Config> load(const std::filesystem::path& file) {

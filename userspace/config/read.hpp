@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -30,5 +31,9 @@ enum class Missing : std::uint8_t { is_an_error, is_fine };
 
 // What load() or load_if_present() reads, with the origins.
 [[nodiscard]] Result<Sourced> load_sourced(const std::filesystem::path& file, Missing missing);
+
+// A number that stays the same as long as those files have the same names and contents; what cannot be read
+// counts as empty.
+[[nodiscard]] std::size_t fingerprint(const std::filesystem::path& file);
 
 }  // namespace msi2imds::config

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "accounts/getent.hpp"
 #include "admin/extension_state.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
@@ -116,6 +117,10 @@ admin::Shortcomings Supervisor::shortcomings() const {
   admin::add(all, admin::kObservation, observation_.shortcoming());
   admin::add(all, admin::kDiscovery, discovery_.shortcoming());
   admin::add(all, admin::kIdentification, identification_shortcoming_);
+  if (accounts::is_a_name_missing()) {
+    admin::add(all, admin::kNames,
+               "getent has not told all users and groups of the rules, and rules with them match nobody");
+  }
   const UniqueFd another(::open("/", O_PATH | O_CLOEXEC));
   const int err = errno;
   if (!another) {

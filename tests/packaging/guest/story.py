@@ -371,8 +371,8 @@ def health_tells_what_is_wrong(*_):
     run("systemctl", "reset-failed", OBSERVER)
     run("systemctl", "start", "msi2imds")
     wait_for_service()
-    run("nft", "add table ip story; add chain ip story out { type nat hook output priority -150; };"
-        f" add rule ip story out tcp dport {EXTENSION_PORT} redirect to :9")  # fmt: skip
+    run("nft", "add table ip story; add chain ip story local { type nat hook output priority -150; };"
+        f" add rule ip story local tcp dport {EXTENSION_PORT} redirect to :9")  # fmt: skip
     try:
         check_health(1, "not healthy: ")
     finally:
