@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What README.md, docs/MIGRATION.md and docs/configuration.md show of a terminal is what one sees. `…` and `...` stand for
-what differs; systemctl stands for its unit, and has tests of its own (tests/systemd/test_migration_page.py)."""
+"""What the documents show of a terminal is what one sees. `…` and `...` stand for what differs; systemctl stands for its unit, and has tests of its own (tests/systemd/test_migration_page.py)."""
 
 import re
+import subprocess
 import time
 
 import pytest
@@ -99,6 +99,57 @@ def test_nobody_calls_any_more(new_service):
     last = caller(*CALLER, lambda ago: 1, {ARM: 100}, now - 36 * DAY, days=10)
     with served(record([last], [[now - 60 * DAY, now]]), service.admin_socket):
         assert_seen("msi2imds callers", shown_in("docs/MIGRATION.md", "msi2imds callers")[1], service.run("callers").stdout)
+
+
+def seen_of(service, rows, now):
+    with served(record(rows, [[now - 60 * DAY, now]]), service.admin_socket):
+        return service.run("callers").stdout
+
+
+def test_who_still_calls(new_service):
+    now = int(time.time())
+    go, python = {"go_autorest": 2688}, {"python_msrestazure": 672}
+    root = [{"uid": 0, "user": "root"}]
+    rows = [
+        caller("blob-archive.service", "/usr/bin/azcopy", lambda ago: 96, {"https://storage.azure.com/": 100}, now - 600, days=28, libraries=go),
+        caller("cron.service", "/usr/bin/python2.7", lambda ago: 24, {ARM: 100}, now - 3060, days=28, libraries=python, users=root),
+    ]
+    rows[1]["outcomes"] |= {"token": 641, "failed": 31}
+    [shown] = shown_in("docs/callers.md", "msi2imds callers")
+    assert_seen("msi2imds callers", shown, seen_of(new_service(), rows, now))
+
+
+def test_a_caller_in_a_container(new_service):
+    [shown] = shown_in("docs/CONTAINERS.md", "msi2imds callers")
+    unit, program_shown = shown.splitlines()[1].split()[:2]
+    name, image = re.search(r"container (.*), image (.*)", shown).groups()
+    now = int(time.time())
+    there = {"container": "5f0c" + 60 * "0", "container_name": name, "container_image": image, "users": [{"uid": 7, "user": "app"}]}
+    rows = [caller(unit.replace("...", 52 * "0"), program_shown, lambda ago: 12, {}, now - 7200, days=1, **there)]
+    assert_seen("msi2imds callers", shown, seen_of(new_service(), rows, now))
+
+
+def test_reports_of_machines_are_put_together(new_service, tmp_path):
+    page = (CHECKOUT / "docs/FLEET.md").read_text()
+    gather, merge = [line.split("#")[0].split() for line in re.findall(r"^\$ (?:sudo )?(msi2imds .*)$", page, re.MULTILINE)]
+    command, file = " ".join(gather).split(" >")
+    service = new_service()
+    now = int(time.time())
+    (tmp_path / "reports").mkdir()
+    with served(record([], [[now - 40 * DAY, now]]), service.admin_socket):
+        (tmp_path / "reports" / file).write_text(service.run(*command.split()[1:]).stdout)
+    merged = subprocess.run([program("msi2imds"), *merge[1:]], cwd=tmp_path, capture_output=True, text=True)
+    assert merged.returncode == 0, merged.stderr
+    assert "<html" in (tmp_path / "fleet.html").read_text()
+
+
+def test_the_emulator_takes_the_faults_of_the_page(host, emulator):
+    page = (CHECKOUT / "docs/fault-matrix.md").read_text()
+    commands = re.findall(r"^(curl .*) http://ADDRESS:PORT(\S*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    for command, path in commands:
+        ended = run_in(host, "sh", "-c", f"{command} --fail --silent --show-error http://169.254.169.254{path}")
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
 
 
 def test_a_configuration_with_faults(host, tmp_path):

@@ -10,7 +10,7 @@ import library_load
 
 HEAD = """# What callers notice, by backend and event
 
-For operators who want to know what a restart, an upgrade or a crash costs, and for developers who change one of these.
+For operators, and for whoever is on call: what a restart, an upgrade or a crash costs clients.
 
 Clients dial 127.0.0.1 and ::1 by turns, {rate} new connections a second at an even rate, each with one request, and wait
 for 10 s at most, while the thing in the first column happens {times}. Each cell is a machine of its own (a network

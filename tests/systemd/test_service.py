@@ -2,6 +2,7 @@
 """The units on a machine with systemd: start, restart, reload, and what an operator does with them."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ import faults
 from callers import Callers
 from emulator import EmulatorControls
 from legacy_port import PORT
+from programs import CHECKOUT
 from raw_http import RawConnection, request, token_target
 from tokens import assert_legacy_error
 from waiting import wait_until
@@ -219,5 +221,16 @@ def test_the_timer_brings_metrics_to_node_exporter(service):
     assert service.machine.run("stat", "-c", "%a", path).strip() == "644"
     assert service.machine.run("ls", "-A", "/var/lib/prometheus/node-exporter").split() == ["msi2imds.prom"]
     service.machine.run("rm", "-r", "/var/lib/prometheus")
+    # The drop-in of docs/monitoring.md, for another directory.
+    page = (CHECKOUT / "docs/monitoring.md").read_text()
+    (drop_in,) = re.findall(r"^```\n(\[Service\]\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [file] = re.findall(r"`(/etc/systemd/system/msi2imds-textfile\S*)`", page)
+    service.machine.write(file, drop_in)
+    service.machine.run("systemctl", "daemon-reload")
+    service.machine.run("systemctl", "start", "msi2imds-textfile.service")
+    directory = drop_in.split("DIRECTORY=")[1].strip()
+    assert "msi2imds_intercepting 1" in service.machine.run("cat", f"{directory}/msi2imds.prom")
+    service.machine.run("rm", "-r", file, "/var/lib/node_exporter")
+    service.machine.run("systemctl", "daemon-reload")
     verified = service.machine.attempt("systemd-analyze", "verify", "--man=no", "msi2imds-textfile.timer", "msi2imds-textfile.service")
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
