@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """documents.py PROGRAM: fails when a document says what is not so: a link or an anchor that leads nowhere, a file of the
 tree that is not there, a command, an option, a preset or a unit that does not exist, a key or an example of the configuration
-that msi2imds refuses, a metric that it does not have, a page that does not say for whom it is, and a block that no test plays.
+that msi2imds refuses, a metric that it does not have, a change that does not apply, a page that does not say for whom it
+is, and a block that no test plays.
 
 PROGRAM is the built msi2imds. Links to other sites are not followed. The check first checks itself: that it finds each
 kind of fault.
@@ -34,7 +35,7 @@ MANUAL = "docs/msi2imds.8.md"  # a manual page begins as all of them do
 # What plays or compares the blocks of each page: it names the page, or the program that the block starts. Blocks of nothing
 # but commands of msi2imds and of systemctl, and examples of the configuration, are looked at here.
 BLOCKS = {
-    "CONTRIBUTING.md": "tests/run",
+    "CONTRIBUTING.md": "tests/checks/first_hour tests/run",
     "README.md": "tests/e2e/test_transcripts.py tests/packaging/test_readme.py",
     "docs/ARCHITECTURE.md": "tests/checks/layering.py",
     "docs/AZURE.md": "tests/packaging/test_azure_files.py",
@@ -43,6 +44,7 @@ BLOCKS = {
     "docs/INSTALL.md": "tests/packaging/test_install.py tests/e2e/test_pinned.py",
     "docs/MIGRATION.md": "tests/e2e/test_transcripts.py tests/systemd/test_migration_page.py",
     "docs/PERFORMANCE.md": "tests/run",  # stage bench
+    "docs/RELEASING.md": "tests/packaging/test_release.py",
     "docs/TROUBLESHOOTING.md": "tests/e2e/test_troubleshooting.py",
     "docs/benchmarks.md": "tests/bench/run",  # itself, by hand: it takes minutes, and has no verdict
     "docs/callers.md": "tests/e2e/test_transcripts.py",
@@ -261,6 +263,14 @@ def unknown_metrics(text):
             yield f"no such metric: {name}"
 
 
+def changes_that_do_not_apply(text):
+    for kind, block in fenced(text):
+        if kind == "diff":
+            ended = subprocess.run(["git", "apply", "--check"], cwd=CHECKOUT, input=block, capture_output=True, text=True)
+            if ended.returncode != 0:
+                yield f"a change that is shown does not apply: {ended.stderr.splitlines()[0]}"
+
+
 def nobodys(page, text):
     """A page that does not say for whom it is, or that README leads no such reader to."""
     first = text.split("\n\n")[1].replace("\n", " ")
@@ -308,7 +318,8 @@ def unknown_findings(text):
 
 def faults(program, page, text):
     found = [*dead_links(page, text), *missing_files(page, text), *wrong_commands(program, text), *wrong_presets_and_units(text)]
-    found += [*refused_examples(program, text), *unknown_keys(program, text), *unknown_metrics(text), *unplayed(page, text), *unknown_findings(text)]
+    found += [*refused_examples(program, text), *unknown_keys(program, text), *unknown_metrics(text), *unplayed(page, text)]
+    found += [*unknown_findings(text), *changes_that_do_not_apply(text)]
     if page.startswith("docs/") and page != MANUAL:
         found += nobodys(page, text)
     return found
@@ -330,6 +341,7 @@ BAD = {
     "`metrics.prot`": "no such key",
     "`msi2imds_nothing_total`": "no such metric",
     "```\nuname\n```": "no test plays",
+    "```diff\n--- a/README.md\n+++ b/README.md\n@@ -1 +1 @@\n-Nothing\n+Something\n```": "does not apply",
     "```\n$ msi2imds doctor\nok       backend    The moon is made of cheese.\n```": "no such thing",
     "": "for whom",
 }
