@@ -30,6 +30,7 @@ remove_folders() {
   done
 }
 
+# As packaging/deb/postrm, which runs when no script of ours is left to call; and the drop-ins, which lie in /etc here.
 purge() {
   rm -rf /etc/msi2imds /var/lib/msi2imds /var/log/msi2imds /run/msi2imds
   rm -rf /etc/systemd/system/msi2imds.socket.d /etc/systemd/system/msi2imds*.service.d

@@ -198,24 +198,13 @@ def test_audit_callers_metrics_and_log_tell_the_identity(emulator, configured, h
     assert service.flush("--identity", first["client_id"]) == 1
 
 
-@contextlib.contextmanager
-def cgroups(*paths):
-    for path in paths:
-        cgroup.make(path)
-    try:
-        yield
-    finally:
-        for path in reversed(paths):
-            cgroup.remove(path)
-
-
 @pytest.mark.parametrize("backend", backends.ALL)
 def test_one_identity_for_each_cgroup(emulator, configured, host, scripts, backend):
     first, second = emulator.user_assigned(), emulator.assign("policy")
     backup, other = (f"{cgroup.own_scratch()}/{name}.service" for name in ("backup", "other"))
     service = configured(default(first) + rule(second, unit=backup), **backends.settings(backend)).start()
     with (
-        cgroups(backup, other),
+        cgroup.made(backup, other),
         NamedClient(host, scripts, path=backup) as one,
         NamedClient(host, scripts, path=other) as another,
     ):
@@ -233,7 +222,7 @@ def test_one_identity_for_each_unit(emulator, configured, host, scripts):
     backup, other = f"{SLICE}/backup.service", f"{SLICE}/other.service"
     service = configured(default(first) + rule(second, unit="backup.service"), **{"callers.cgroup": SLICE})
     with (
-        cgroups(SLICE, backup, other),
+        cgroup.made(SLICE, backup, other),
         NamedClient(host, scripts, path=backup) as one,
         NamedClient(host, scripts, path=other) as another,
     ):

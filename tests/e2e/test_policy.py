@@ -113,27 +113,16 @@ def test_a_container_is_one_that_no_user_could_have_named(start, host, scripts):
     name = "a" * 64
     docker = f"{SLICE}/docker-{name}.scope"
     service, claimed = f"{SLICE}/app.service", f"{SLICE}/app.service/docker-{name}.scope"
-    with cgroups(SLICE, docker, service, claimed):
+    with cgroup.made(SLICE, docker, service, claimed):
         start(allow(container=name[:12]), **{"callers.cgroup": SLICE})
         with NamedClient(host, scripts, path=docker) as inside, NamedClient(host, scripts, path=claimed) as liar:
             assert inside.ask() == 1
             assert liar.ask() == 0
 
 
-@contextlib.contextmanager
-def cgroups(*paths):
-    for path in paths:
-        cgroup.make(path)
-    try:
-        yield
-    finally:
-        for path in reversed(paths):
-            cgroup.remove(path)
-
-
 def test_a_users_own_unit_of_the_same_name_is_another(start, host, scripts):
     of_system, of_user = f"{SLICE}/backup.service", f"{SLICE}/user@1000.service/backup.service"
-    with cgroups(SLICE, of_system, f"{SLICE}/user@1000.service", of_user):
+    with cgroup.made(SLICE, of_system, f"{SLICE}/user@1000.service", of_user):
         service = start(allow(unit="backup.service"), **{"callers.cgroup": SLICE})
         with NamedClient(host, scripts, path=of_system) as system, NamedClient(host, scripts, path=of_user) as user:
             assert system.ask() == 1

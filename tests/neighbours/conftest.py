@@ -2,13 +2,12 @@
 """One machine at a time, for all neighbours that its packages bring; the tests run in that order."""
 
 import contextlib
-import os
 import pathlib
-import signal
 
 import pytest
 
 import neighbours
+import session
 import table
 from machine import Machine
 from played_table import command_of, show
@@ -39,10 +38,7 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_configure(config):
-    if os.geteuid() != 0:
-        pytest.exit("the neighbours live in containers: run them as root", returncode=1)
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.begin("the neighbours live in containers: run them as root")
     if config.option.write and (config.option.keyword or config.option.markexpr):
         raise pytest.UsageError("--write writes the whole table, so leave out -k and -m")
     config.stash[ROWS] = []

@@ -7,9 +7,7 @@ In a virtual machine one after the other, since some set its clock, which is one
 import concurrent.futures
 import dataclasses
 import json
-import os
 import pathlib
-import signal
 
 import pytest
 
@@ -17,6 +15,7 @@ import backends
 import cgroup
 import events
 import report
+import session
 from cell import play
 from played_table import command_of, show
 
@@ -44,10 +43,7 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_configure(config):
-    if os.geteuid() != 0:
-        pytest.exit("the table is measured in network namespaces: run it as root", returncode=1)
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.begin("the table is measured in network namespaces: run it as root")
     if config.option.write and (config.option.keyword or config.option.virtual_machine):
         raise pytest.UsageError("--write writes the whole table, so leave out -k and --virtual-machine")
     config.stash[ROWS] = []

@@ -7,13 +7,13 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 
 import pytest
 
 pytest.register_assert_rewrite("machine", "cloud_machine")
 
+import session
 from cloud_machine import user_data
 from cloud_vm import tell_story
 from guest.story import STEPS
@@ -41,10 +41,7 @@ KEY = ("msi2imds tests <tests@example.com>", "rsa4096", "sign", "never")
 
 
 def pytest_configure():
-    if os.geteuid() != 0:
-        pytest.exit("the packaging tests boot containers: run them as root", returncode=1)
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.begin("the packaging tests boot containers: run them as root")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,6 +46,18 @@ def remove(path):
     wait_until(lambda: _is_removed(directory), 10, f"nothing is left in cgroup {path}")
 
 
+@contextlib.contextmanager
+def made(*paths):
+    """Outer ones first; they are removed at the end."""
+    for path in paths:
+        make(path)
+    try:
+        yield
+    finally:
+        for path in reversed(paths):
+            remove(path)
+
+
 def _is_removed(directory):
     try:
         directory.rmdir()

@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import signal
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ pytest.register_assert_rewrite("callers", "tokens", "legacy_port", "raw_http", "
 
 import backends
 import cgroup
+import session
 from emulator import Emulator
 from held_sockets import HeldSockets
 from namespace import Namespace
@@ -22,10 +22,7 @@ SERVICES = pytest.StashKey()
 
 
 def pytest_configure():
-    if os.geteuid() != 0:
-        pytest.exit("the end-to-end tests make network namespaces: run them as root", returncode=1)
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.begin("the end-to-end tests make network namespaces: run them as root")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """One machine with systemd for all tests; each begins with the units installed and stopped."""
 
-import os
-import signal
 
 import pytest
 
 pytest.register_assert_rewrite("callers", "legacy_port", "machine", "systemd_service")
 
+import session
 from machine import Machine
 from systemd_service import BACKENDS, SystemdService
 
@@ -17,10 +16,7 @@ SERVICE = pytest.StashKey()
 
 
 def pytest_configure():
-    if os.geteuid() != 0:
-        pytest.exit("the systemd tests boot a container: run them as root", returncode=1)
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.begin("the systemd tests boot a container: run them as root")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A scale set whose instances serve the legacy endpoint from their first boot on. user-data.yaml stands beside this file:
 #   packaging/cloud-init/fill-in URL KEY packaging/cloud-init/deb.yaml >user-data.yaml
-# This file and vm.tf are modules of their own: take one of them.
+# This file and vm.tf are modules of their own, to be copied alone: take one of them.
 terraform {
   required_providers {
     azurerm = {

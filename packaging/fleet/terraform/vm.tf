@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A VM that serves the legacy endpoint from its first boot on. user-data.yaml stands beside this file:
 #   packaging/cloud-init/fill-in URL KEY packaging/cloud-init/deb.yaml >user-data.yaml
-# This file and scale-set.tf are modules of their own: take one of them.
+# This file and scale-set.tf are modules of their own, to be copied alone: take one of them.
 terraform {
   required_providers {
     azurerm = {
