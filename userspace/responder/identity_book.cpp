@@ -19,6 +19,9 @@ constexpr std::size_t kMostUsers = 4096;
 // Of one owner.
 constexpr std::size_t kMostPending = 16384;
 constexpr std::size_t kMostAsked = 16;
+// Connections of a user in the time of one pace. No processes that each ask once come faster: they may be
+// gone soon, and are asked about at once.
+constexpr std::size_t kMostAtOnce = 4;
 
 }  // namespace
 
@@ -80,12 +83,9 @@ PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need
     OfUser of_new;
     of_new.owner = owner;
     OfUser& of_user = users_asked_.try_emplace(user, std::move(of_new)).first->second;
-    if (of_user.pending.empty() && !of_user.is_asked) {
-      of_owner.unasked.push_back(user);
-      to_ask_.insert(of_user.owner);
-      flush_soon();
-    }
     of_user.pending.push_back({need, lookup});
+    of_user.is_awaited = of_user.is_awaited || need != Need::nothing;
+    ask_or_rest(user, of_user);
   }
   return lookup;
 }
@@ -138,6 +138,54 @@ void IdentityBook::give_up(PendingIdentity& lookup) const {
   lookup.finish(known_without(lookup, "the service was restarted meanwhile"), std::nullopt);
 }
 
+// A message costs both processes more than what is asked in it.
+void IdentityBook::ask_or_rest(User user, OfUser& of_user) {
+  if (of_user.stage == Stage::due || of_user.stage == Stage::asked) {
+    return;
+  }
+  const Recent& recent = recent_[user.value_or(0) % recent_.size()];
+  const bool may_rest = recent.user == user && recent.connections >= kMostAtOnce && !of_user.is_awaited &&
+                        of_user.pending.size() < control::kMostInMessage;
+  if (!may_rest || std::chrono::steady_clock::now() >= recent.until) {
+    make_due(user, of_user);
+  } else if (std::exchange(of_user.stage, Stage::resting) != Stage::resting) {
+    resting_.push_back(user);
+    if (resting_.size() == 1) {
+      rests_over_.expires_at(recent.until);
+      rests_over_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) {
+          end_rests();
+        }
+      });
+    }
+  }
+}
+
+void IdentityBook::make_due(User user, OfUser& of_user) {
+  of_user.stage = Stage::due;
+  owners_[of_user.owner].due.push_back(user);
+  to_ask_.insert(of_user.owner);
+  flush_soon();
+}
+
+void IdentityBook::note_asked(User user, std::size_t connections, Time now) {
+  Recent& recent = recent_[user.value_or(0) % recent_.size()];
+  if (recent.user != user || now >= recent.until) {
+    recent = {.user = user, .until = now + pace_};
+  }
+  recent.connections += connections;
+}
+
+// All at once: whose rest began later has a shorter one.
+void IdentityBook::end_rests() {
+  for (const User user : std::exchange(resting_, {})) {
+    const auto of_user = users_asked_.find(user);
+    if (of_user != users_asked_.end() && of_user->second.stage == Stage::resting) {
+      make_due(user, of_user->second);
+    }
+  }
+}
+
 // Connections that are accepted together are asked about together.
 void IdentityBook::flush_soon() {
   if (!std::exchange(is_flush_posted_, true)) {
@@ -151,16 +199,17 @@ void IdentityBook::flush_soon() {
 void IdentityBook::flush() {
   for (const std::uint32_t owner : std::exchange(to_ask_, {})) {
     OfOwner& of_owner = owners_[owner];
-    std::list<User> all = std::exchange(of_owner.unasked, {});
+    std::list<User> all = std::exchange(of_owner.due, {});
     for (; !all.empty() && of_owner.asked < kMostAsked; all.pop_front()) {
       ++of_owner.asked;
       OfUser& of_user = users_asked_[all.front()];
-      of_user.is_asked = true;
+      of_user.stage = Stage::asked;
       std::vector<Pending> pending = take_some(of_user.pending);
+      of_user.is_awaited = of_user.is_awaited && !of_user.pending.empty();
       of_owner.pending -= pending.size();
       ask(all.front(), std::move(pending));
     }
-    of_owner.unasked.splice(of_owner.unasked.begin(), all);
+    of_owner.due.splice(of_owner.due.begin(), all);
     forget_if_done(owner);
   }
 }
@@ -177,13 +226,13 @@ void IdentityBook::may_be_asked_again(User user) {
   const std::uint32_t owner = of_user->second.owner;
   OfOwner& of_owner = owners_[owner];
   --of_owner.asked;
-  of_user->second.is_asked = false;
+  of_user->second.stage = Stage::idle;
   if (of_user->second.pending.empty()) {
     users_asked_.erase(of_user);
   } else {
-    of_owner.unasked.push_back(user);
+    ask_or_rest(user, of_user->second);
   }
-  if (of_owner.unasked.empty()) {
+  if (of_owner.due.empty()) {
     forget_if_done(owner);
   } else {
     to_ask_.insert(owner);
@@ -214,6 +263,7 @@ void IdentityBook::ask(User user, std::vector<Pending> pending) {
     control::add_record(message, clues);
   }
   Question question{.user = user, .asked = std::chrono::steady_clock::now(), .lookups = std::move(pending)};
+  note_asked(user, question.lookups.size(), question.asked);
   questions_.emplace(message.number, std::move(question));
   const Result<void> sent = tell_(message);
   if (!sent) {

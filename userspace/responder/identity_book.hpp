@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -81,14 +83,18 @@ class PendingIdentity
 using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
 // Asks the supervisor who callers are: about many of one user in a message, while their requests are served;
-// no user waits for what is asked about another. Keeps the identities that the supervisor has sent, until it
-// says that they may go.
+// no user waits for what is asked about another. Whoever dials several times within `kPace` is asked about
+// once in that time, unless a request waits for the answer. Keeps the identities that the supervisor has
+// sent, until it says that they may go.
 class IdentityBook {
  public:
+  static constexpr std::chrono::milliseconds kPace{1};
+
   // Sends to the supervisor.
   using Tell = std::function<Result<void>(const control::Message& message)>;
 
-  explicit IdentityBook(asio::io_context& io) : io_(io), too_late_(io) {}
+  explicit IdentityBook(asio::io_context& io, std::chrono::nanoseconds pace = kPace)
+      : io_(io), pace_(pace), too_late_(io), rests_over_(io) {}
 
   // Before that, nothing is known but what sock_diag tells.
   void ask_with(Tell tell) {
@@ -130,22 +136,40 @@ class IdentityBook {
     PendingIdentityPtr lookup;
   };
   using User = std::optional<uid_t>;  // of the client's socket
+  using Time = std::chrono::steady_clock::time_point;
+  enum class Stage : std::uint8_t {
+    idle,
+    resting,  // to be asked about when that is over
+    due,
+    asked,  // a question about some of his is under way
+  };
   struct OfUser {
     std::uint32_t owner = 0;
     std::vector<Pending> pending;
-    bool is_asked = false;  // a question about some of his is under way
+    Stage stage = Stage::idle;
+    bool is_awaited = false;  // a request waits for what is pending
   };
   struct OfOwner {
-    std::list<User> unasked;  // his uids of which something is pending, and no question under way
+    std::list<User> due;      // his uids about which something is to be asked
     std::size_t asked = 0;    // questions under way
     std::size_t pending = 0;  // of all his uids
   };
   struct Question {
     User user;
-    std::chrono::steady_clock::time_point asked;
+    Time asked;
     std::vector<Pending> lookups;
   };
+  // About how many connections of a user was asked in the time of one pace.
+  struct Recent {
+    User user;
+    Time until;
+    std::size_t connections = 0;
+  };
 
+  void ask_or_rest(User user, OfUser& of_user);
+  void make_due(User user, OfUser& of_user);
+  void note_asked(User user, std::size_t connections, Time now);
+  void end_rests();
   void flush_soon();
   void flush();
   std::vector<Pending> take_some(std::vector<Pending>& pending);
@@ -161,6 +185,7 @@ class IdentityBook {
                                                                       const std::string& reason) const;
 
   asio::io_context& io_;
+  std::chrono::nanoseconds pace_;
   Tell tell_;
   std::map<User, OfUser> users_asked_;
   std::map<std::uint32_t, OfOwner> owners_;
@@ -172,6 +197,9 @@ class IdentityBook {
   std::uint64_t last_question_ = 0;
   asio::steady_timer too_late_;  // for the oldest question
   bool is_timed_ = false;
+  std::array<Recent, 64> recent_;  // by uid; whoever takes the place of another only lets him be asked about
+  asio::steady_timer rests_over_;
+  std::vector<User> resting_;
   Unfinished unfinished_;  // those of users_asked_ and questions_
   bool gave_up_ = false;
   bool is_flush_posted_ = false;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ constexpr uid_t kUid = 1000;
 // The test is the supervisor, who knows nothing but what it has sent, and answers when it is let go.
 class IdentityBookTest : public testing::Test {
  protected:
-  IdentityBookTest() {
+  explicit IdentityBookTest(std::chrono::nanoseconds pace = IdentityBook::kPace) : book_(io_, pace) {
     book_.ask_with([this](const control::Message& question) {
       ++questions_;
       question_ = question;
@@ -67,9 +68,32 @@ class IdentityBookTest : public testing::Test {
   }
 
   asio::io_context io_{1};
-  IdentityBook book_{io_};
+  IdentityBook book_;
   int questions_ = 0;
   control::Message question_;
+};
+
+// With a pace that does not end.
+class IdentityBookRestTest : public IdentityBookTest {
+ protected:
+  explicit IdentityBookRestTest(std::chrono::nanoseconds pace = std::chrono::hours(1))
+      : IdentityBookTest(pace) {}
+
+  void look_up_some(int count) {
+    for (int i = 0; i < count; ++i) {
+      (void)look_up(kUid, Need::nothing);
+    }
+    settle();
+  }
+  [[nodiscard]] std::size_t asked_about() const {
+    const auto asked = control::get_records<caller::Clues>(question_);
+    return asked ? asked->size() : 0;
+  }
+};
+// With one that a test can wait for.
+class IdentityBookPaceTest : public IdentityBookRestTest {
+ protected:
+  IdentityBookPaceTest() : IdentityBookRestTest(std::chrono::milliseconds(100)) {}
 };
 
 // Else somebody with thousands of uids fills the channel, and nobody else is asked about.
@@ -253,6 +277,60 @@ TEST_F(IdentityBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {
   EXPECT_EQ(questions_, 2);
   let_go();
   EXPECT_TRUE(lookups.back()->identity());
+}
+
+// Processes that ask once and are gone come no faster than that.
+TEST_F(IdentityBookRestTest, AsksAtOnceAboutTheFirstFewOfAUser) {
+  for (int question = 1; question <= 4; ++question) {
+    look_up_some(1);
+    EXPECT_EQ(questions_, question);
+    let_go();
+  }
+  look_up_some(1);
+  EXPECT_EQ(questions_, 4);
+  (void)look_up(kUid + 1, Need::nothing);
+  settle();
+  EXPECT_EQ(questions_, 5) << "another user";
+}
+
+TEST_F(IdentityBookRestTest, AsksAtOnceWhereAMessageIsFull) {
+  look_up_some(4);
+  let_go();
+  look_up_some(31);
+  EXPECT_EQ(questions_, 1);
+  look_up_some(1);
+  EXPECT_EQ(questions_, 2);
+  EXPECT_EQ(asked_about(), 32U);
+}
+
+TEST_F(IdentityBookRestTest, AsksAtOnceWhereARequestWaits) {
+  look_up_some(4);
+  let_go();
+  look_up_some(3);
+  EXPECT_EQ(questions_, 1);
+  (void)look_up(kUid, Need::agreement);
+  settle();
+  EXPECT_EQ(questions_, 2);
+  EXPECT_EQ(asked_about(), 4U);
+}
+
+TEST_F(IdentityBookRestTest, AsksAtOnceWhereARequestHasWaitedForTheAnswerBefore) {
+  look_up_some(4);
+  (void)look_up(kUid, Need::process);
+  let_go();
+  settle();
+  EXPECT_EQ(questions_, 2);
+}
+
+TEST_F(IdentityBookPaceTest, AsksInAWhileAboutAllWhoHaveComeMeanwhile) {
+  look_up_some(4);
+  let_go();
+  const PendingIdentityPtr resting = look_up(kUid, Need::nothing);
+  look_up_some(4);
+  ASSERT_TRUE(support::run_until(io_, [&] { return questions_ == 2; }));
+  EXPECT_EQ(asked_about(), 5U);
+  let_go();
+  EXPECT_NE(resting->identity(), nullptr);
 }
 
 TEST_F(IdentityBookTest, AnAnswerToAnEarlierQuestionIsNoAnswerToALaterOne) {
