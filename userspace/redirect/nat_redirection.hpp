@@ -87,7 +87,7 @@ class NatRedirection final : public Redirection {
   OldConnections old_connections_;
   NatSupport support_;
   std::optional<std::string> why_not_ipv6_;
-  int alarms_ = 0;  // heeded in this round
+  int alarms_ = 0;                            // heeded in this round
   std::chrono::microseconds tools_before_{};  // the round
   std::chrono::steady_clock::time_point next_round_{};
 };
