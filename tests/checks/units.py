@@ -241,6 +241,15 @@ def capabilities_that_are_skipped(lines, version, _):
             yield line, "a systemd before 247 may run on a kernel before 5.8, which needs CAP_SYS_ADMIN"
 
 
+def new_privileges(lines, version, _):
+    """Before it, SELinux's policies keep a service with no_new_privs in init's domain; a command is well there."""
+    if any(str(line) == "Type=oneshot" for line in lines):
+        return
+    for line in lines:
+        if line.directive == "NoNewPrivileges" and version < 239:
+            yield line, "the SELinux policy of EL 7 keeps such a service from a domain of its own: use a drop-in for 239"
+
+
 RULES = (
     unknown,
     unknown_values,
@@ -249,6 +258,7 @@ RULES = (
     rejected_commands,
     directories_that_are_not_there,
     capabilities_that_are_skipped,
+    new_privileges,
 )
 
 # Each rule, and what it must find.
@@ -303,6 +313,7 @@ BAD = (
     (capabilities_that_are_skipped, OLDEST, "CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN"),
     (capabilities_that_are_skipped, OLDEST, "CapabilityBoundingSet=CAP_SYS_ADMIN \\\n CAP_KILL\n" * 2),
     (capabilities_that_are_skipped, 239, "CapabilityBoundingSet=~CAP_SYS_ADMIN"),
+    (new_privileges, OLDEST, "NoNewPrivileges=yes"),
 )
 
 

@@ -202,6 +202,21 @@ def test_everything_built_has_its_sum():
     run("sh", "-c", f"cd {directory} && sha256sum --check --quiet SHA256SUMS")
 
 
+def add_reporter(tree, name):
+    """In the place of a program: notes what it was told."""
+    program = tree / "usr/sbin" / name
+    program.write_text(f'#!/bin/sh\necho "$@" >>/calls.{name}\n')
+    program.chmod(0o755)
+
+
+def calls_of(tree, name):
+    """Since it was asked last."""
+    calls = tree / f"calls.{name}"
+    told = calls.read_text().splitlines()
+    calls.unlink()
+    return told
+
+
 def test_rpm_installs_into_a_tree(published, tmp_path):
     """As for an image: no systemd runs there. The scriptlets do all the same, and the erasure undoes what they did."""
     package = published.yum / f"Packages/msi2imds-{published.version}-1.x86_64.rpm"
@@ -211,6 +226,7 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     run("tar", "--extract", f"--file={archive}", f"--directory={tree}", "--exclude=./dev/*")
     # Scriptlets of other systems find it there, too.
     (tree / "dev/null").touch()
+    add_reporter(tree, "restorecon")
     before = files_of(tree)
     run("rpm", "--root", tree, "--import", published.yum / "msi2imds.asc")
     assert "digests signatures OK" in run("rpm", "--root", tree, "--checksig", package)
@@ -219,6 +235,8 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     assert re.search(r"^msi2imds:", (tree / "etc/passwd").read_text(), re.MULTILINE)
     assert (tree / "var/log/msi2imds").is_dir()
     units = tree / "usr/lib/systemd/system"
+    labelled = calls_of(tree, "restorecon")
+    assert {"-RF /usr/sbin/msi2imds", "-RF /etc/msi2imds", "-RF /var/lib/msi2imds", "-RF /var/log/msi2imds"} <= set(labelled)
     linked = {path.parent.name for path in units.glob("msi2imds*.d/*") if path.name == "239.conf"}
     assert linked == {"msi2imds.service.d", "msi2imds-observe.service.d"}
     assert not list((tree / "etc/systemd").rglob("msi2imds*"))

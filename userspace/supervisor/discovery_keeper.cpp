@@ -32,6 +32,10 @@ void DiscoveryKeeper::look() {
     log::info("made '{}', which leads older clients to port {}",
               (places_.root / waagent::kDiscoveryFile).string(), port_);
   }
+  // Once also where it was there: the label that it was made with may be wrong, or no longer right.
+  if (kept->is_ours && !std::exchange(is_labelled_, true) && !kept->made) {
+    kept->unlabelled.push_back(places_.root / waagent::kDiscoveryFile);
+  }
   if (!kept->unlabelled.empty()) {
     spawn(io_, "label the discovery file", waagent::restore_labels(std::move(kept->unlabelled)));
   }

@@ -40,6 +40,7 @@ class DiscoveryKeeper {
   waagent::Places places_;
   std::uint16_t port_ = 0;
   std::optional<asio::posix::stream_descriptor> watch_;
+  bool is_labelled_ = false;
   std::string shortcoming_;
 };
 

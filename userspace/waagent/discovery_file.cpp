@@ -165,6 +165,7 @@ Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
     return Kept();
   }
   Kept kept;
+  kept.is_ours = found->has_value();
   if (!*found && ::mkdir(places.root.c_str(), kAgentDirectoryMode) == 0) {
     kept.unlabelled.push_back(places.root);
   }
@@ -201,6 +202,7 @@ Result<Kept> keep_discovery_file(const Places& places, std::uint16_t port) {
     kept.not_noted = error_of(note_linked(places, root, *inode, content));
   }
   if (kept.made) {
+    kept.is_ours = true;
     kept.unlabelled.push_back(places.root / kDiscoveryFile);
   }
   return kept;

@@ -31,6 +31,7 @@ struct DiscoveryFile {
 // What was done about it.
 struct Kept {
   bool made = false;  // or changed
+  bool is_ours = false;
   // Why it could not be noted as ours, for instance for want of room. It is known by its second name until
   // then.
   std::optional<Error> not_noted = {};

@@ -30,6 +30,7 @@ class DiscoveryFileTest : public testing::Test {
     const auto kept = keep_discovery_file(places_, port);
     ASSERT_TRUE(kept) << kept.error().message();
     EXPECT_EQ(kept->made, is_changed);
+    EXPECT_EQ(kept->is_ours, read_discovery_file(places_)->value().is_ours);
     EXPECT_EQ(std::ranges::count(kept->unlabelled, file_), is_changed ? 1 : 0);
     EXPECT_EQ(std::ranges::count(kept->unlabelled, places_.root), had_directory ? 0 : 1);
   }
