@@ -28,6 +28,17 @@ UniqueFd open_process(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
+bool are_of_one_caller(const caller::Clues& earlier, const caller::Clues& later) {
+  if (later.pid == 0 || later.pid != earlier.pid || later.is_fresh) {
+    return false;
+  }
+  caller::Clues same = earlier;
+  same.dialled_at = later.dialled_at;
+  same.inode = later.inode;
+  same.cookie = later.cookie;
+  return same == later;
+}
+
 // The process still runs, so its number still means it; the clues tell that it dialled just now.
 SerializedIdentity KnownCallers::find(const caller::Clues& question,
                                       std::chrono::steady_clock::time_point now) {
@@ -35,11 +46,8 @@ SerializedIdentity KnownCallers::find(const caller::Clues& question,
   if (known == known_.end()) {
     return nullptr;
   }
-  caller::Clues same = known->second.question;
-  same.dialled_at = question.dialled_at;
-  same.inode = question.inode;
-  same.cookie = question.cookie;
-  const bool is_valid = same == question && known->second.started <= question.dialled_at &&
+  const bool is_valid = are_of_one_caller(known->second.question, question) &&
+                        known->second.started <= question.dialled_at &&
                         now - known->second.read < kKnownAge &&
                         (known->second.seen == now || still_runs(known->second.process));
   if (!is_valid) {

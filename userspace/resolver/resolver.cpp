@@ -2,6 +2,7 @@
 #include "resolver/resolver.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/log.hpp"
@@ -41,16 +42,26 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   const auto together = std::make_shared<Together>(io_);
   together->identities.resize(questions.size());
   drop_what_is_over(hanging_);
-  const auto now = std::chrono::steady_clock::now();
+  std::vector<std::size_t> first;
+  std::vector<std::size_t> others;  // of a caller who is among the first: known by then, if he still runs
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    together->identities[i] = known_.find(questions[i], now);
-    if (!together->identities[i]) {
-      begin(questions[i], together, i);
-    }
+    const bool has_come = std::ranges::any_of(
+        first, [&](std::size_t earlier) { return are_of_one_caller(questions[earlier], questions[i]); });
+    (has_come ? others : first).push_back(i);
   }
-  begin_work();
-  while (together->missing > 0) {
-    (void)co_await together->answered.async_wait(kAsTuple);
+  auto now = std::chrono::steady_clock::now();
+  for (const std::vector<std::size_t>& places : {std::cref(first), std::cref(others)}) {
+    for (const std::size_t place : places) {
+      together->identities[place] = known_.find(questions[place], now);
+      if (!together->identities[place]) {
+        begin(questions[place], together, place);
+      }
+    }
+    begin_work();
+    while (together->missing > 0) {
+      (void)co_await together->answered.async_wait(kAsTuple);
+      now = std::chrono::steady_clock::now();
+    }
   }
   co_return std::move(together->identities);
 }

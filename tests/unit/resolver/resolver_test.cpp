@@ -346,6 +346,32 @@ TEST_F(LyingReaderTest, IsReplacedForMessagesOfAnotherForm) {
   });
 }
 
+// Says of whoever it is asked about that he is the same, and counts.
+std::atomic<int>* questions_taken;
+void answer_and_count(const ReaderSettings& settings, Progress& /*progress*/) {
+  Question question;
+  while (::recv(settings.socket, &question, sizeof question, 0) == sizeof question) {
+    ++*questions_taken;
+    say(settings, {.number = question.number, .started = 1}, a_lie());
+  }
+}
+
+TEST_F(ResolverTest, ReadsOnceAboutAProcessThatManyAreAskedAboutOf) {
+  const Shared<std::atomic<int>> taken(*make_shared_with_children<std::atomic<int>>());
+  questions_taken = taken.get();
+  asio::io_context io{1};
+  Resolver resolver(io, {.become_reader = answer_and_count});
+  EXPECT_EQ(resolve(io, resolver, {5, dialled_by(::getpid())}).size(), 5U);
+  EXPECT_EQ(*taken, 1);
+  caller::Clues another = dialled_by(::getpid());
+  another.uid += 1;
+  caller::Clues fresh = dialled_by(::getpid());
+  fresh.is_fresh = true;
+  EXPECT_EQ(resolve(io, resolver, {another, fresh, fresh}).size(), 3U);
+  EXPECT_EQ(*taken, 4);
+  questions_taken = nullptr;
+}
+
 TEST_F(LyingReaderTest, AnswersOnce) {
   (void)ask_one_that(
       [](const ReaderSettings& settings, Progress& progress) {
