@@ -2,5 +2,5 @@
 if(CPACK_GENERATOR STREQUAL "DEB")
   set(CPACK_COMPONENTS_ALL msi2imds deb symbols deb_symbols)
 elseif(CPACK_GENERATOR STREQUAL "RPM")
-  set(CPACK_COMPONENTS_ALL msi2imds rpm symbols)
+  set(CPACK_COMPONENTS_ALL msi2imds rpm selinux symbols)
 endif()

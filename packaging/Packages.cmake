@@ -17,7 +17,12 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # or both debs get it before their ow
 set(symbols_summary "Debug symbols of msi2imds")
 set(symbols_description "What a debugger needs to read a core dump or a stack of msi2imds.")
 
-# Two packages: the components msi2imds and that of the package's kind, and the symbols.
+set(selinux_summary "SELinux policy of msi2imds")
+set(selinux_description
+"A domain of its own for msi2imds, and one with less for the process that reads
+what clients send, under the policies of EL 7 and later and of Fedora.")
+
+# Packages: the components msi2imds and that of the package's kind; the symbols; as an rpm, the SELinux policy.
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_SOURCE_DIR}/PackageKind.cmake)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/FileTimes.cmake)
@@ -74,6 +79,18 @@ set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%doc /usr/share/doc/msi2imds/monitoring.md" "%doc /usr/share/doc/msi2imds/units.md"
     "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/msi2imds.spdx.json"
     "%doc /usr/share/doc/msi2imds/msi2imds.cdx.json" "%doc /usr/share/doc/msi2imds/changelog.gz")
+set(CPACK_RPM_SELINUX_PACKAGE_NAME msi2imds-selinux)
+set(CPACK_RPM_SELINUX_PACKAGE_ARCHITECTURE noarch)
+set(CPACK_RPM_SELINUX_PACKAGE_SUMMARY ${selinux_summary})
+set(CPACK_RPM_SELINUX_PACKAGE_DESCRIPTION ${selinux_description})
+set(CPACK_RPM_SELINUX_PACKAGE_REQUIRES "msi2imds = ${PROJECT_VERSION}")
+set(CPACK_RPM_SELINUX_PACKAGE_REQUIRES_POST "/usr/sbin/semodule, msi2imds")
+set(CPACK_RPM_SELINUX_PACKAGE_REQUIRES_POSTUN "/usr/sbin/semodule")
+set(CPACK_RPM_SELINUX_POST_INSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/selinux/post)
+set(CPACK_RPM_SELINUX_PRE_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/selinux/preun)
+set(CPACK_RPM_SELINUX_POST_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_SOURCE_DIR}/rpm/selinux/postun)
+set(CPACK_RPM_SELINUX_USER_FILELIST
+    "%doc /usr/share/doc/msi2imds-selinux/selinux.md" "%doc /usr/share/doc/msi2imds-selinux/copyright")
 set(CPACK_RPM_SYMBOLS_PACKAGE_NAME msi2imds-debuginfo)
 set(CPACK_RPM_SYMBOLS_PACKAGE_SUMMARY ${symbols_summary})
 set(CPACK_RPM_SYMBOLS_PACKAGE_DESCRIPTION ${symbols_description})
@@ -84,7 +101,7 @@ set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc /etc/logrotate.d /usr/lib/debug /usr/lib/debug/usr /usr/lib/debug/usr/sbin /usr/lib/systemd
     /usr/lib/systemd/system /usr/lib/systemd/system-preset /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/sbin
     /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/doc /usr/share/man /usr/share/man/man5
-    /usr/share/man/man8 /usr/share/zsh /usr/share/zsh/site-functions)
+    /usr/share/man/man8 /usr/share/selinux /usr/share/selinux/packages /usr/share/zsh /usr/share/zsh/site-functions)
 set(CPACK_RPM_SPEC_MORE_DEFINE
 "%define _build_id_links none
 %define use_source_date_epoch_as_buildtime 1
@@ -105,5 +122,6 @@ include(CPack)
 cpack_add_component(msi2imds GROUP program)
 cpack_add_component(deb GROUP program)
 cpack_add_component(rpm GROUP program)
+cpack_add_component(selinux GROUP selinux)
 cpack_add_component(symbols GROUP symbols)
 cpack_add_component(deb_symbols GROUP symbols)

@@ -227,6 +227,7 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     # Scriptlets of other systems find it there, too.
     (tree / "dev/null").touch()
     add_reporter(tree, "restorecon")
+    add_reporter(tree, "semodule")
     before = files_of(tree)
     run("rpm", "--root", tree, "--import", published.yum / "msi2imds.asc")
     assert "digests signatures OK" in run("rpm", "--root", tree, "--checksig", package)
@@ -241,6 +242,13 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
     assert linked == {"msi2imds.service.d", "msi2imds-observe.service.d"}
     assert not list((tree / "etc/systemd").rglob("msi2imds*"))
     run("rpm", "--root", tree, "--verify", "--nodeps", "msi2imds")
+    policy = published.yum / f"Packages/msi2imds-selinux-{published.version}-1.noarch.rpm"
+    run("rpm", "--root", tree, "--install", "--nodeps", policy)
+    assert calls_of(tree, "semodule") == ["-i /usr/share/selinux/packages/msi2imds.pp"]
+    assert "-RF /usr/sbin/msi2imds" in calls_of(tree, "restorecon")
+    run("unshare", "--net", "--mount", "rpm", "--root", tree, "--erase", "--nodeps", "msi2imds-selinux")
+    assert calls_of(tree, "semodule") == ["-r msi2imds"]
+    assert "-RF /usr/sbin/msi2imds" in calls_of(tree, "restorecon")
     # Were it to touch a kernel, it would be that of an empty network.
     run("unshare", "--net", "--mount", "rpm", "--root", tree, "--erase", "--nodeps", "msi2imds")
     database = re.compile(r"/(var/lib/rpm|root/\.rpmdb)/")
@@ -250,8 +258,8 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
 
 def test_shell_scripts_are_without_a_finding():
     scripts = ["as-root", "build", "demonstration", "install-packages", "quickstart", "setup"]
-    scripts += ["licences/collect", "man/make-page", "repository/make-apt", "repository/make-yum"]
+    scripts += ["licences/collect", "man/make-page", "repository/make-apt", "repository/make-yum", "selinux/make-module"]
     scripts += [f"deb/{name}" for name in ("postinst", "prerm", "postrm")]
     run("shellcheck", *[CHECKOUT / "packaging" / name for name in scripts])
-    for name in ("post", "posttrans", "preun", "postun"):
+    for name in ("post", "posttrans", "preun", "postun", "selinux/post", "selinux/preun", "selinux/postun"):
         run("shellcheck", "--shell=sh", CHECKOUT / "packaging/rpm" / name)
