@@ -252,8 +252,9 @@ def metrics():
     families = re.findall(r'all_\.(counter|gauge|histogram)\(\s*"(msi2imds_\w+)"', source)
     suffixes = {"histogram": ("", "_bucket", "_sum", "_count")}
     names = {name + suffix for kind, name in families for suffix in suffixes.get(kind, ("",))}
-    # Tables of nftables and settings of Ansible are no metrics.
-    others = (CHECKOUT / file for file in tracked("userspace/redirect", "packaging/fleet/ansible") if not file.endswith(".md"))
+    # Tables of nftables, settings of Ansible and types of SELinux are no metrics.
+    elsewhere = ("userspace/redirect", "packaging/fleet/ansible", "packaging/selinux")
+    others = (CHECKOUT / file for file in tracked(*elsewhere) if not file.endswith(".md"))
     return names | {name for file in others for name in re.findall(r"\bmsi2imds_[a-z0-9_]+", file.read_text())}
 
 
