@@ -76,7 +76,7 @@ void RequestRecord::begin() {
   enforced = false;
 }
 
-void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& lookup) {
+void Recorder::record(RequestRecord& answered, const PendingIdentityPtr& lookup) {
   const std::string_view source = answered.origin ? token::to_string(*answered.origin) : kNoSource;
   ++counters_.by_outcome_and_source[answered.outcome][source];
   counters_.durations[source].observe(answered.duration);
@@ -88,7 +88,7 @@ void Recorder::record(const RequestRecord& answered, const PendingIdentityPtr& l
   if (lookup->identity() != nullptr) {
     keep(answered, *lookup);
   } else {
-    lookup->then([this, answered, weak = std::weak_ptr(lookup)] {
+    lookup->then([this, answered = std::move(answered), weak = std::weak_ptr(lookup)] {
       if (const auto known = weak.lock()) {
         keep(answered, *known);
       }

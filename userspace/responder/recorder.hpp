@@ -49,8 +49,8 @@ class Recorder {
  public:
   explicit Recorder(asio::io_context& io) : io_(io) {}
 
-  // Records the request as soon as its caller is known, which may be at once.
-  void record(const RequestRecord& answered, const PendingIdentityPtr& lookup);
+  // Records the request as soon as its caller is known, which may be at once; until then it keeps the texts.
+  void record(RequestRecord& answered, const PendingIdentityPtr& lookup);
 
   // The caller's command line has become known, perhaps after its request was recorded.
   void record_command_line(const caller::Identity& caller);

@@ -214,7 +214,6 @@ bool Session::judge(const caller::Identity& known, const token::TokenRequest& re
 void Session::record(unsigned status) {
   request_.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
                                                                             request_.began);
-  services_.recorder.record(request_, lookup_);
   if (log::enabled(log::Level::debug)) {
     lookup_->then([status, peer = peer_, lookup = std::weak_ptr(lookup_), dialled = *request_.dialled,
                    choice = request_.choice.value_or(policy::Choice())] {
@@ -224,6 +223,7 @@ void Session::record(unsigned status) {
                  policy::to_string(choice.by));
     });
   }
+  services_.recorder.record(request_, lookup_);
 }
 
 // For whoever is answered next. Wiped, as all is that is given back: a token was in it.
