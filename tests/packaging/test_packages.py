@@ -261,5 +261,6 @@ def test_shell_scripts_are_without_a_finding():
     scripts += ["licences/collect", "man/make-page", "repository/make-apt", "repository/make-yum", "selinux/make-module"]
     scripts += [f"deb/{name}" for name in ("postinst", "prerm", "postrm")]
     run("shellcheck", *[CHECKOUT / "packaging" / name for name in scripts])
+    run("shellcheck", CHECKOUT / "tests/packaging/guest/selinux_story")
     for name in ("post", "posttrans", "preun", "postun", "selinux/post", "selinux/preun", "selinux/postun"):
         run("shellcheck", "--shell=sh", CHECKOUT / "packaging/rpm" / name)

@@ -43,12 +43,12 @@ ExecStart=/bin/ip address add {IMDS_ADDRESS}/32 dev lo
 """
 
 
-def _extract(archive, root):
+def extract(archive, root):
     """Everything but devices, which udev makes."""
     subprocess.run(["tar", "--extract", f"--file={archive}", f"--directory={root}", "--exclude=./dev/*"], check=True)
 
 
-def _wants(files, target, *units):
+def add_wants(files, target, *units):
     directory = files / f"etc/systemd/system/{target}.wants"
     directory.mkdir(parents=True, exist_ok=True)
     for unit in units:
@@ -61,34 +61,39 @@ def _kernel_of(root, work):
         shutil.copy(next((root / "boot").glob(f"{name}-*")), work / name)
 
 
+def boot(root, work, command_line, time_limit):
+    """What the console of a machine with these files, which go, shows from boot to power-off, and then its second one."""
+    _kernel_of(root, work)
+    disk, console, story = work / "disk", work / "console", work / "story"
+    subprocess.run(["truncate", f"--size={DISK_SIZE}", disk], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, disk], check=True)
+    shutil.rmtree(root)
+    command = [
+        *QEMU, "-serial", f"file:{console}", "-serial", f"file:{story}", "-drive", f"file={disk},format=raw,if=virtio",
+        "-kernel", work / "vmlinuz", "-initrd", work / "initrd.img", "-append", f"{COMMAND_LINE} {command_line}",
+    ]  # fmt: skip
+    try:
+        subprocess.run(command, stdin=subprocess.DEVNULL, timeout=time_limit, check=True)
+    except subprocess.TimeoutExpired:
+        pass  # the console tells how far it came
+    return "".join(output.read_text(errors="replace").replace("\r", "") for output in (console, story))
+
+
 def tell_story(layout, repositories, user_data, arguments, time_limit):
     """What the machine's console shows from boot to power-off, and then what the story printed."""
     with tempfile.TemporaryDirectory(prefix="msi2imds-vm-") as directory:
         work = pathlib.Path(directory)
         root = work / "root"
         root.mkdir()
-        _extract(debian_root(PACKAGES), root)
+        extract(debian_root(PACKAGES), root)
         files = work / "files"
         files.mkdir()
         cloud_machine.cloud_files(files, repositories, user_data)
         units = files / "etc/systemd/system"
         (units / "story.service").write_text(STORY_UNIT.format(arguments=" ".join(arguments)))
         (units / "imds-address.service").write_text(ADDRESS_UNIT)
-        _wants(files, "cloud-init.target", "story.service")
-        _wants(files, "imds-emulator.service", "imds-address.service")
+        add_wants(files, "cloud-init.target", "story.service")
+        add_wants(files, "imds-emulator.service", "imds-address.service")
         (files / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
         subprocess.run(["cp", "--recursive", "--no-dereference", f"{files}/.", root], check=True)
-        _kernel_of(root, work)
-        disk, console, story = work / "disk", work / "console", work / "story"
-        subprocess.run(["truncate", f"--size={DISK_SIZE}", disk], check=True)
-        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, disk], check=True)
-        shutil.rmtree(root)
-        command = [
-            *QEMU, "-serial", f"file:{console}", "-serial", f"file:{story}", "-drive", f"file={disk},format=raw,if=virtio",
-            "-kernel", work / "vmlinuz", "-initrd", work / "initrd.img", "-append", f"{COMMAND_LINE} {LAYOUTS[layout]}",
-        ]  # fmt: skip
-        try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, timeout=time_limit, check=True)
-        except subprocess.TimeoutExpired:
-            pass  # the console tells how far it came
-        return "".join(output.read_text(errors="replace").replace("\r", "") for output in (console, story))
+        return boot(root, work, LAYOUTS[layout], time_limit)
