@@ -89,7 +89,10 @@ def main():
     faults += [check.stdout + check.stderr for check in checks if check.returncode != 0]
 
     tested = (CHECKOUT / "tests" / "checks" / "alerts_test.yml").read_text()
+    page = (CHECKOUT / "docs" / "monitoring.md").read_text()
     for name in re.findall(r"alert: (\w+)", alerts):
+        if f"| `{name}` |" not in page:
+            faults.append(f"{name}: docs/monitoring.md does not say what it means")
         cases = re.findall(rf"alertname: {name}\n\s*exp_alerts:(.*)", tested)
         if not any("[]" in case for case in cases) or not any("[]" not in case for case in cases):
             faults.append(f"{name}: tests/checks/alerts_test.yml needs a case where it fires and one where it does not")

@@ -31,7 +31,7 @@ def test_readme_begins_with_one_block_for_operators_and_these_commands_for_devel
     install, develop, *_ = blocks("README.md")
     assert tuple(develop.splitlines()) == COMMANDS
     # Which test_install.py runs; whoever only reads this page starts nothing by it.
-    assert blocks("docs/INSTALL.md")[0] == f"{install}systemctl enable msi2imds\nsystemctl start msi2imds\n"
+    assert blocks("docs/INSTALL.md")[0] == install
 
 
 def test_root_needs_no_sudo(without_sudo):

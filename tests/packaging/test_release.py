@@ -109,7 +109,8 @@ def test_a_tree_that_is_not_its_tag_is_refused(tree):
 @pytest.mark.parametrize(
     "file, pattern, text, said",
     [
-        ("CHANGELOG.md", r"^## Unreleased\n", "## Unreleased\n\n- A line.\n", "stand under Unreleased"),
+        ("CHANGELOG.md", r"^## Unreleased\n", "## Unreleased\n\n- A line.\n", f"{VERSION} is out, and lines stand under Unreleased"),
+        ("CHANGELOG.md", rf"^## Unreleased\n\n## {VERSION} - 2026-01-02", "## Unreleased", "move them to '## "),
         ("CHANGELOG.md", r" - 2026-01-02", "", f"expected '{VERSION} - YYYY-MM-DD'"),
         ("CHANGELOG.md", rf"^## {VERSION}", "## 9.9.9", f"newest section is '9.9.9 - 2026-01-02'; expected '{VERSION} - "),
         ("CHANGELOG.md", r"### Added\n\n- All of it.\n", "", "says nothing"),
