@@ -135,7 +135,7 @@ TEST(SystemCommandRunnerTest, TakesMuchOutputButNotWithoutEnd) {
 // It would hold up nobody, but stay for as long as it likes.
 TEST(SystemCommandRunnerTest, KillsWhatAnEndedProgramHasLeftAtTheDeadline) {
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-  const auto result = run_to_end(SystemCommandRunner(std::chrono::milliseconds(300))
+  const auto result = run_to_end(SystemCommandRunner(std::chrono::milliseconds(1500))
                                      .run("sh", {"-c", "sleep 1000 & echo $!; exit 3"}, {}));
   ASSERT_TRUE(result) << result.error().message();
   EXPECT_EQ(result->exit_status, 3);
