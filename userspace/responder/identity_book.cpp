@@ -19,8 +19,8 @@ constexpr std::size_t kMostUsers = 4096;
 // Of one owner.
 constexpr std::size_t kMostPending = 16384;
 constexpr std::size_t kMostAsked = 16;
-// Connections of a user in the time of one pace. No processes that each ask once come faster: they may be
-// gone soon, and are asked about at once.
+// Connections of a user in the time of one pace, about which is asked at once. Processes that ask once and
+// end come no faster than that, and have to be asked about before they are gone.
 constexpr std::size_t kMostAtOnce = 4;
 
 }  // namespace
