@@ -54,9 +54,10 @@ struct observer_plan {
 	__be16 listen_port;
 	__u16 is_reporting; /* each connect() goes to the ring buffer, too */
 	__u32 pad;
-	__u64 own_socket; /* cookie of the UDP socket whose connect() tells our namespace */
+	__u64 own_socket;  /* cookie of the UDP socket whose connect() tells our namespace */
+	__u64 established; /* counts connections to these ports, while they are noted */
 };
-ABI_ASSERT(sizeof(struct observer_plan) == 8208, "observer_plan layout");
+ABI_ASSERT(sizeof(struct observer_plan) == 8216, "observer_plan layout");
 
 /* Where only those may connect to who are in the map open_to. */
 enum { MAX_CLOSED = 2 };
@@ -100,5 +101,34 @@ struct dialler {
 	__u32 groups[MAX_GROUPS];
 };
 ABI_ASSERT(sizeof(struct dialler) == 232, "dialler layout");
+
+/*
+ * Who dialled a connection, for whoever accepts it: a slot of an array that is mapped, by the
+ * client's port. It is about the last connection from one of its ports that was established, and
+ * good for one that is accepted. The first sequence number is no secret: a client can choose its
+ * own.
+ */
+enum { SEEN_CONNECTIONS = 1024 };
+
+struct seen_connection {
+	__u64 version;	  /* odd while somebody writes */
+	__be32 client[4]; /* IPv4 is the first alone */
+	__be32 server[4];
+	__be16 client_port;
+	__be16 server_port;
+	__u16 is_ipv6;
+	__u16 pad;
+	__u32 first_sequence; /* of the client's SYN */
+	__u32 maker;	      /* uid of who made the socket */
+	__u64 maker_cgroup;   /* where it was made; 0: not known, which agrees with nothing */
+	struct dialler who;
+};
+ABI_ASSERT(sizeof(struct seen_connection) == 296, "seen_connection layout");
+
+/* Which slot: Linux gives out even ports first. */
+static inline __u32 slot_of_client_port(__u32 port)
+{
+	return (port >> 1 ^ (port & 1) << 9) % SEEN_CONNECTIONS;
+}
 
 #endif

@@ -7,8 +7,11 @@
  * The rest is in the task, which a kernel without BTF, or in lockdown, does not show: so there is a
  * program of either kind for each hook.
  */
+#include "connected.h"
 #include "own_namespace.h"
 #include "task.h"
+
+#include <bpf/bpf_tracing.h>
 
 #define MAX_DIALLERS 32768
 #define REPORTS_SIZE (256 * 1024)
@@ -38,6 +41,15 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } lost_reports SEC(".maps");
+
+/* User space maps it, and does not write. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SEEN_CONNECTIONS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct seen_connection);
+} seen_connections SEC(".maps");
 
 /* Our own questions to the extension are no calls. */
 static __always_inline bool is_exempt(const struct bpf_sock_addr *ctx,
@@ -158,6 +170,59 @@ SEC("cgroup/connect6")
 int msi2imds_observe6_by_helpers(struct bpf_sock_addr *ctx)
 {
 	return observe6(ctx, false);
+}
+
+/*
+ * In our network, whatever becomes established takes the slot: also who was not seen to dial, or
+ * was forgotten in a flood. Else an earlier client's note would be left to whoever has the same
+ * port next.
+ */
+static __always_inline int note_connection(const struct sock *sk)
+{
+	__be16 port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	const __u64 *own_network;
+	struct seen_connection *seen;
+	struct observer_plan *what;
+	const struct dialler *who;
+	__u32 slot = 0;
+	__u64 cookie;
+
+	what = bpf_map_lookup_elem(&plan, &slot);
+	if (!what || !is_in(&what->ports, port))
+		return 0;
+	own_network = bpf_map_lookup_elem(&own_namespace, &slot);
+	if (!own_network || BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != *own_network)
+		return 0;
+	__sync_fetch_and_add(&what->established, 1);
+	slot = slot_of_client_port(BPF_CORE_READ(sk, __sk_common.skc_num));
+	seen = bpf_map_lookup_elem(&seen_connections, &slot);
+	if (!seen || !begin_writing(seen))
+		return 0;
+	cookie = cookie_of(sk);
+	who = bpf_map_lookup_elem(&diallers, &cookie);
+	seen->client_port = 0;
+	if (who) {
+		read_socket(seen, sk);
+		seen->who = *who;
+		wait_for_reads(seen);
+		if (who->cookie != cookie) /* its place in the table is another's by now */
+			seen->client_port = 0;
+	}
+	end_writing(seen);
+	return 0;
+}
+
+/*
+ * Behind the programs above, once the client's addresses are chosen and its SYN is answered;
+ * whoever accepts the connection comes later. Runs whenever a TCP socket of the machine changes its
+ * state, so it is attached only while many call.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(msi2imds_connected, const struct sock *sk, int before, int now)
+{
+	if (before != BPF_TCP_SYN_SENT || now != BPF_TCP_ESTABLISHED)
+		return 0;
+	return note_connection(sk);
 }
 
 /* The kernel knows this word for "may call GPL-only helpers". */

@@ -29,6 +29,9 @@ set(MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 if(NOT real_source STREQUAL PROJECT_SOURCE_DIR)
   list(APPEND MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${real_source}=.)
 endif()
+if(CMAKE_SYSROOT)  # its headers are where they are on a machine of the target
+  list(APPEND MSI2IMDS_PREFIX_MAP -ffile-prefix-map=${CMAKE_SYSROOT}/=/)
+endif()
 
 # Warnings and hardening of our own targets: linked by every module and program.
 add_library(msi2imds_options INTERFACE)

@@ -14,6 +14,7 @@ endif()
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(LIBSECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(LIBNL REQUIRED IMPORTED_TARGET libnl-3.0)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 
 add_library(msi2imds_asio INTERFACE)
 target_link_libraries(msi2imds_asio INTERFACE Boost::headers Threads::Threads)

@@ -1,5 +1,5 @@
-# Run with -P: joins HTML, STYLE and SCRIPTS into one page and writes it as a C++ constant to OUTPUT. The page's own
-# policy lets the browser run exactly this style and this script, by their hashes.
+# Run with -P: joins HTML, STYLE and SCRIPTS into one page and writes it, as GZIP compresses it, as a C++ constant to OUTPUT.
+# The page's own policy lets the browser run exactly this style and this script, by their hashes.
 cmake_minimum_required(VERSION 3.25)
 
 # SHA-256 of a text in base64, as Content-Security-Policy wants it.
@@ -35,6 +35,15 @@ string(REPLACE "@STYLE_HASH@" "${style_hash}" page "${page}")
 string(REPLACE "@SCRIPT_HASH@" "${script_hash}" page "${page}")
 string(REPLACE "@STYLE@" "${style}" page "${page}")
 string(REPLACE "@SCRIPT@" "${script}" page "${page}")
+file(WRITE "${OUTPUT}.html" "${page}")
+# -n: without name and time, so that two builds write the same.
+execute_process(COMMAND ${GZIP} -9n INPUT_FILE "${OUTPUT}.html" OUTPUT_FILE "${OUTPUT}.gz" COMMAND_ERROR_IS_FATAL ANY)
+file(SIZE "${OUTPUT}.html" size)
+file(READ "${OUTPUT}.gz" bytes HEX)
+string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
 file(WRITE "${OUTPUT}"
-     "#include \"cli/callers_report.hpp\"\n"
-     "const std::string_view msi2imds::cli::kCallersPage = R\"page(${page})page\";\n")
+     "#include \"cli/callers_page.hpp\"\n"
+     "namespace {\n"
+     "constexpr unsigned char kBytes[] = {${bytes}};\n"
+     "}\n"
+     "const msi2imds::cli::CompressedPage msi2imds::cli::kCallersPage{kBytes, ${size}};\n")

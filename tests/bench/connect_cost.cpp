@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What each backend adds to the time of a loopback connection: of those that it redirects, and of all others.
+// What each backend adds to the time of a loopback connection, and what seeing who dials adds: of those that
+// are redirected, and of all others.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -11,7 +12,8 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <map>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -21,6 +23,7 @@
 #include "kernel/namespace.hpp"
 #include "kernel/plan.hpp"
 #include "kernel/scratch_cgroup.hpp"
+#include "observer/observer.hpp"
 
 namespace msi2imds::kernel {
 namespace {
@@ -45,12 +48,16 @@ struct Times {
   double unrelated = 0;  // to a port that is none of ours
 };
 
-// One value for each round.
-struct Costs {
-  std::vector<double> direct;
-  std::vector<double> legacy_ratios;
-  std::vector<double> unrelated_ratios;
-  std::string unusable;  // why this backend does not work here
+enum class Observed { no, who_dials, connections_as_well };
+
+// What is installed, and its costs: one value for each round.
+struct Row {
+  std::shared_ptr<const redirect::Redirector> redirector;
+  Observed observed = Observed::no;
+  std::string unusable = {};  // why it does not work here
+  std::vector<double> direct = {};
+  std::vector<double> legacy_ratios = {};
+  std::vector<double> unrelated_ratios = {};
 };
 
 double quantile(std::vector<double> values, double fraction) {
@@ -128,15 +135,33 @@ Result<void> enter_clean_namespace() {
   return entered ? reserve_legacy_port() : entered;
 }
 
+Result<std::optional<observer::Observer>> observe(Observed what) {
+  if (what == Observed::no) {
+    return std::optional<observer::Observer>();
+  }
+  observer::Plan plan;
+  plan.legacy_ports = {kPort};
+  plan.cgroup = ScratchCgroup::path().empty() ? "/" : ScratchCgroup::path();
+  plan.can_note_connections = true;
+  Result<observer::Observer> observer = observer::Observer::attach(plan);
+  if (!observer) {
+    return observer.error();
+  }
+  if (what == Observed::connections_as_well && !observer->note_connections()) {
+    return Error::from_errno(ENOSYS, "note connections");
+  }
+  return std::optional<observer::Observer>(std::move(*observer));
+}
+
 // In a namespace of its own, since iptables leaves chains and connection tracking behind. With `installed`,
 // clients dial the legacy port; without, the listener itself, and nothing is installed.
-Result<Times> time_half(const redirect::Redirector& redirector, bool installed) {
+Result<Times> time_half(const Row& row, bool installed) {
   const Result<void> entered = enter_clean_namespace();
   if (!entered) {
     return entered.error();
   }
-  const redirect::Plan plan = plan_for(redirector, {kPort}, kListenPort);
-  const OpenListeners listeners(redirector, plan);
+  const redirect::Plan plan = plan_for(*row.redirector, {kPort}, kListenPort);
+  const OpenListeners listeners(*row.redirector, plan);
   const UniqueFd other = listen_on("127.0.0.1", kOtherPort);
   const redirect::Listener& ipv4 = listeners.get().front();
   const Route unrelated{.dialled = SocketAddress::ipv4_loopback(kOtherPort), .listener = other.get()};
@@ -144,27 +169,44 @@ Result<Times> time_half(const redirect::Redirector& redirector, bool installed) 
     return time_connections({.dialled = ipv4.address, .listener = ipv4.fd}, unrelated);
   }
 
-  const auto redirection = run_to_end(redirector.install(plan, listeners.get()));
+  const auto redirection = run_to_end(row.redirector->install(plan, listeners.get()));
   if (!redirection) {
     return redirection.error();
+  }
+  const auto observer = observe(row.observed);
+  if (!observer) {
+    return observer.error();
   }
   return time_connections({.dialled = SocketAddress::ipv4_loopback(kPort), .listener = ipv4.fd}, unrelated);
 }
 
-Result<void> run_round(const redirect::Redirector& redirector, bool installed_first, Costs& costs) {
-  const Result<Times> first = time_half(redirector, installed_first);
-  if (!first) {
-    return first.error().within(redirector.name());
+std::string name_of(const Row& row) {
+  std::string name = '`' + std::string(row.redirector->name()) + '`';
+  switch (row.observed) {
+    case Observed::no:
+      return name;
+    case Observed::who_dials:
+      return name + ", observed";
+    case Observed::connections_as_well:
+      return name + ", observed, connections noted";
   }
-  const Result<Times> second = time_half(redirector, !installed_first);
+  return name;
+}
+
+Result<void> run_round(Row& row, bool installed_first) {
+  const Result<Times> first = time_half(row, installed_first);
+  if (!first) {
+    return first.error().within(name_of(row));
+  }
+  const Result<Times> second = time_half(row, !installed_first);
   if (!second) {
-    return second.error().within(redirector.name());
+    return second.error().within(name_of(row));
   }
   const Times& with = installed_first ? *first : *second;
   const Times& without = installed_first ? *second : *first;
-  costs.direct.push_back(without.legacy);
-  costs.legacy_ratios.push_back(with.legacy / without.legacy);
-  costs.unrelated_ratios.push_back(with.unrelated / without.unrelated);
+  row.direct.push_back(without.legacy);
+  row.legacy_ratios.push_back(with.legacy / without.legacy);
+  row.unrelated_ratios.push_back(with.unrelated / without.unrelated);
   return {};
 }
 
@@ -175,50 +217,59 @@ std::string show(const std::vector<double>& values, int digits) {
   return text.str();
 }
 
-void print_table(const std::vector<std::string>& order, std::map<std::string, Costs>& all) {
+void print_table(const std::vector<Row>& rows) {
   utsname kernel{};
   (void)::uname(&kernel);
   std::cout << "Linux " << static_cast<const char*>(kernel.release) << ", " << kRounds << " rounds of "
             << kConnections << " connections of each kind; median of the rounds (p25 to p75)\n\n"
             << "| Backend | Direct, µs | To " << kPort << " / direct | Unrelated / with nothing installed |\n"
             << "|---|---|---|---|\n";
-  for (const std::string& name : order) {
-    const Costs& costs = all[name];
-    std::cout << "| `" << name << "` | ";
-    if (costs.unusable.empty()) {
-      std::cout << show(costs.direct, 1) << " | " << show(costs.legacy_ratios, 3) << " | "
-                << show(costs.unrelated_ratios, 3) << " |\n";
+  for (const Row& row : rows) {
+    std::cout << "| " << name_of(row) << " | ";
+    if (row.unusable.empty()) {
+      std::cout << show(row.direct, 1) << " | " << show(row.legacy_ratios, 3) << " | "
+                << show(row.unrelated_ratios, 3) << " |\n";
     } else {
-      std::cout << "not here: " << costs.unusable << " | | |\n";
+      std::cout << "not here: " << row.unusable << " | | |\n";
     }
   }
 }
 
-// The backends take turns as well.
-Result<void> measure_and_print() {
-  std::map<std::string, Costs> all;
-  std::vector<std::string> order;
-  const auto redirectors = redirect::all_redirectors();
-  for (const auto& redirector : redirectors) {
-    const std::string& name = order.emplace_back(redirector->name());
-    const Result<void> probed = run_to_end(redirector->probe(plan_for(*redirector, {kPort}, kListenPort)));
-    if (!probed) {
-      all[name].unusable = probed.error().message();
+std::vector<Row> rows_to_measure() {
+  std::vector<Row> rows;
+  std::shared_ptr<const redirect::Redirector> listen;
+  for (auto& redirector : redirect::all_redirectors()) {
+    Row& row = rows.emplace_back(Row{.redirector = std::move(redirector)});
+    const auto probed = run_to_end(row.redirector->probe(plan_for(*row.redirector, {kPort}, kListenPort)));
+    row.unusable = probed ? "" : probed.error().message();
+    if (row.redirector->name() == "listen") {
+      listen = row.redirector;
     }
   }
+  // It installs nothing: observed, it shows what that alone takes.
+  for (const Observed observed : {Observed::who_dials, Observed::connections_as_well}) {
+    Row& row = rows.emplace_back(Row{.redirector = listen, .observed = observed});
+    const auto tried = observe(observed);
+    row.unusable = tried ? "" : tried.error().message();
+  }
+  return rows;
+}
+
+// The rows take turns as well.
+Result<void> measure_and_print() {
+  std::vector<Row> rows = rows_to_measure();
   for (std::size_t round = 0; round < kRounds; ++round) {
-    for (const auto& redirector : redirectors) {
-      Costs& costs = all[std::string(redirector->name())];
-      if (!costs.unusable.empty()) {
+    for (Row& row : rows) {
+      if (!row.unusable.empty()) {
         continue;
       }
-      Result<void> done = run_round(*redirector, round % 2 == 0, costs);
+      Result<void> done = run_round(row, round % 2 == 0);
       if (!done) {
         return done;
       }
     }
   }
-  print_table(order, all);
+  print_table(rows);
   return {};
 }
 

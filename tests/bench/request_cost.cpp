@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
-// request_cost new|kept COUNT [WHAT MANY]: lets a responder answer COUNT requests for a token that it has,
-// over a new connection each or all over one, after some that warm it up; it holds so many resources' or
-// identities' tokens, idle connections, or callers that have asked, if that is WHAT. Client, supervisor and
-// responder take turns on one thread, so that the responder does the same each time: callgrind counts what it
-// does within answer_measured() (tests/bench/instructions), and this program prints how often that allocates.
+// request_cost new|asked|kept COUNT [WHAT MANY]: lets a responder answer COUNT requests for a token that it
+// has, over a new connection each or all over one, after some that warm it up. It knows the caller by what
+// the kernel notes of his connections; with `asked` nothing is noted, as before Linux 5.15. It holds so many
+// resources' or identities' tokens, idle connections, or callers that have asked, if that is WHAT. Client,
+// supervisor and responder take turns on one thread, so that the responder does the same each time: callgrind
+// counts what it does within answer_measured() (tests/bench/instructions), and this program prints how often
+// that allocates.
+#include <arpa/inet.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi.h"
 #include "base/clock.hpp"
 #include "base/pipe.hpp"
 #include "base/spawn.hpp"
@@ -37,6 +44,8 @@ namespace {
 
 bool is_counting = false;
 std::uint64_t allocations = 0;
+std::uint32_t* first_sequence = nullptr;  // of the client's SYN, where the kernel would have noted it
+std::int64_t dialled_at = 0;              // the last connection
 
 void* count(void* memory) {
   allocations += is_counting ? 1 : 0;
@@ -53,6 +62,20 @@ void* __real_malloc(std::size_t bytes);
 void* __real_calloc(std::size_t count, std::size_t bytes);
 void* __real_realloc(void* memory, std::size_t bytes);
 void* __real_aligned_alloc(std::size_t alignment, std::size_t bytes);
+
+int __real_getsockopt(int socket, int level, int name, void* value, socklen_t* size);
+
+// Plays the kernel, which notes it before anybody accepts.
+int __wrap_getsockopt(int socket, int level, int name, void* value, socklen_t* size) {
+  const int result = __real_getsockopt(socket, level, name, value, size);
+  if (level == IPPROTO_TCP && name == TCP_SAVED_SYN && result == 0 &&
+      *size >= sizeof(iphdr) + sizeof(tcphdr)) {
+    tcphdr tcp{};
+    std::memcpy(&tcp, static_cast<const char*>(value) + sizeof(iphdr), sizeof tcp);
+    *msi2imds::bench::first_sequence = ntohl(tcp.th_seq);
+  }
+  return result;
+}
 
 void* __wrap_malloc(std::size_t bytes) {
   return msi2imds::bench::count(__real_malloc(bytes));
@@ -73,6 +96,7 @@ namespace msi2imds::bench {
 namespace {
 
 constexpr int kWarmUp = 100;
+constexpr int kSoonForgotten = 20;  // connections, which take less than a second
 constexpr int kBacklog = 16;
 constexpr std::size_t kTokenBytes = 1700;
 constexpr std::size_t kOtherTokenBytes = 600;  // so that 10,000 have room
@@ -145,11 +169,15 @@ class Tokens final : public responder::TokenService {
   responder::Settings settings_;
 };
 
+pid_t process_of(std::uint64_t caller) {
+  return 4711 + static_cast<pid_t>(caller);
+}
+
 caller::Identity make_identity(std::uint64_t number) {
   caller::Identity caller;
   caller.uid = 1000;
   caller.user = "backup";
-  caller.pid = 4711;
+  caller.pid = process_of(number);
   caller.gids = {1000};
   caller.comm = "python3";
   caller.program = "/usr/bin/python3.11";
@@ -159,6 +187,52 @@ caller::Identity make_identity(std::uint64_t number) {
   caller.unit = number == kCaller ? "backup.service" : "backup-" + std::to_string(number) + ".service";
   return caller;
 }
+
+// What the kernel notes of connections; all are the caller's.
+class Notes {
+ public:
+  Notes() : array_(::memfd_create("notes", MFD_CLOEXEC)) {
+    const std::size_t size = SEEN_CONNECTIONS * sizeof(seen_connection);
+    expect(::ftruncate(array_.get(), static_cast<off_t>(size)) == 0, "make the notes");
+    void* mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, array_.get(), 0);
+    expect(mapped != MAP_FAILED, "map the notes");
+    slots_ = static_cast<seen_connection*>(mapped);
+  }
+  // Whose connections all are from here on.
+  void set_process(pid_t pid) {
+    pid_ = static_cast<std::uint32_t>(pid);
+  }
+  [[nodiscard]] int array() const {
+    return array_.get();
+  }
+  void add(int client, const SocketAddress& server) {
+    const SocketAddress own = SocketAddress::local_of(client).value();
+    seen_connection& seen = slots_[slot_of_client_port(own.port())];
+    const std::uint64_t version = seen.version;
+    seen = {};
+    seen.version = version + 2;
+    timespec now{};
+    (void)::clock_gettime(CLOCK_BOOTTIME, &now);
+    dialled_at = now.tv_sec * 1'000'000'000 + now.tv_nsec;
+    seen.who.since_boot = static_cast<std::uint64_t>(dialled_at);
+    seen.client[0] = htonl(INADDR_LOOPBACK);
+    seen.server[0] = htonl(INADDR_LOOPBACK);
+    seen.client_port = htons(own.port());
+    seen.server_port = htons(server.port());
+    socklen_t size = sizeof seen.who.cookie;
+    expect(::getsockopt(client, SOL_SOCKET, SO_COOKIE, &seen.who.cookie, &size) == 0, "ask for a cookie");
+    seen.who.pid = pid_;
+    seen.who.started = 1;
+    seen.who.dialled.address[0] = seen.server[0];
+    seen.who.dialled.port = seen.server_port;
+    first_sequence = &seen.first_sequence;
+  }
+
+ private:
+  UniqueFd array_;
+  seen_connection* slots_ = nullptr;
+  std::uint32_t pid_ = 0;
+};
 
 // Knows the caller, and answers each question about him.
 class Supervisor {
@@ -198,6 +272,7 @@ class Supervisor {
         std::vector<control::IdentityAnswer> answers(clues.value().size());
         for (control::IdentityAnswer& one : answers) {
           one.identity = caller_;
+          one.dialled_at = dialled_at;
         }
         control::Message message;
         message.kind = control::Kind::identities;
@@ -218,6 +293,9 @@ class Client {
   explicit Client(const SocketAddress& address)
       : socket_(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     expect(::connect(socket_.get(), address.get(), address.size()) == 0, "connect to the responder");
+  }
+  [[nodiscard]] int socket() const {
+    return socket_.get();
   }
   void send(std::string_view request) {
     answer_.clear();
@@ -264,11 +342,15 @@ namespace {
 
 class Bench {
  public:
-  Bench() : Bench(make_listener(), control::Channel::make_pair().value()) {}
+  explicit Bench(bool notes_connections)
+      : Bench(make_listener(), control::Channel::make_pair().value(), notes_connections) {}
 
   void over_new_connections(int count, Step step) {
     static const std::string request = make_request(kResource, "close");
     for (int i = 0; i < count; ++i) {
+      if (i % kSoonForgotten == 0) {
+        introduce_anew(request);
+      }
       ask_over_new_connection(request, step);
     }
   }
@@ -277,6 +359,7 @@ class Bench {
     static const std::string request = make_request(kResource, "keep-alive");
     if (!kept_) {
       kept_ = std::make_unique<Client>(address_);
+      notes_.add(kept_->socket(), address_);
     }
     for (int i = 0; i < count; ++i) {
       ask(*kept_, request, step);
@@ -295,20 +378,21 @@ class Bench {
                                 answer_uncounted);
       } else if (what == "connections") {
         idle_.push_back(std::make_unique<Client>(address_));
+        notes_.add(idle_.back()->socket(), address_);
         ask(*idle_.back(), make_request(kResource, "keep-alive"), answer_uncounted);
       } else if (what == "callers") {
-        supervisor_.introduce(kCaller + 1 + static_cast<std::uint64_t>(i));
+        introduce(kCaller + 1 + static_cast<std::uint64_t>(i));
         over_new_connections(1, answer_uncounted);
       } else {
         return false;
       }
     }
-    supervisor_.introduce(kCaller);
+    introduce(kCaller);
     return true;
   }
 
  private:
-  Bench(UniqueFd listener, std::pair<UniqueFd, UniqueFd> channel)
+  Bench(UniqueFd listener, std::pair<UniqueFd, UniqueFd> channel, bool notes_connections)
       : address_(SocketAddress::local_of(listener.get()).value()),
         tokens_(io_, address_.port()),
         link_(io_, std::move(channel.first)),
@@ -322,11 +406,28 @@ class Bench {
     supervisor_.send(control::Kind::configure, configuration.get());
     supervisor_.send(control::Kind::sock_diag, sock_diag.get());
     supervisor_.send(control::Kind::audit_file, audit.get());
-    supervisor_.introduce(kCaller);
+    if (notes_connections) {
+      supervisor_.send(control::Kind::noted_connections, notes_.array());
+    }
+    introduce(kCaller);
     supervisor_.send(control::Kind::add_listener, listener.get());
     supervisor_.send(control::Kind::serve);
     supervisor_.work();
     answer_uncounted(io_);
+  }
+
+  // A caller is known for a second, however many requests that is under callgrind: it begins here.
+  void introduce_anew(std::string_view request) {
+    const UniqueFd configuration = pipe_with("").value();
+    supervisor_.send(control::Kind::configure, configuration.get());
+    answer_uncounted(io_);
+    ask_over_new_connection(request, answer_uncounted);
+  }
+
+  // Whoever asks from now on is this caller.
+  void introduce(std::uint64_t number) {
+    supervisor_.introduce(number);
+    notes_.set_process(process_of(number));
   }
 
   static std::string make_request(std::string_view resource, std::string_view connection) {
@@ -339,7 +440,9 @@ class Bench {
   static UniqueFd make_listener() {
     UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const SocketAddress any = SocketAddress::ipv4_loopback(0);
-    expect(::bind(socket.get(), any.get(), any.size()) == 0 && ::listen(socket.get(), kBacklog) == 0,
+    const int on = 1;
+    expect(::bind(socket.get(), any.get(), any.size()) == 0 && ::listen(socket.get(), kBacklog) == 0 &&
+               ::setsockopt(socket.get(), IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof on) == 0,
            "listen");
     return socket;
   }
@@ -352,6 +455,7 @@ class Bench {
   void ask_over_new_connection(std::string_view request, Step step) {
     {
       Client client(address_);
+      notes_.add(client.socket(), address_);
       ask(client, request, step);
     }
     step(io_);
@@ -367,6 +471,7 @@ class Bench {
   }
 
   asio::io_context io_{kOneThread};
+  Notes notes_;
   SocketAddress address_;
   Tokens tokens_;
   responder::SupervisorLink link_;
@@ -390,13 +495,14 @@ int run(std::span<char*> arguments) {
   const std::string_view what = arguments.size() == 5 ? arguments[3] : "resources";
   const int many = arguments.size() == 5 ? std::atoi(arguments[4]) : 0;
   allow_many_descriptors();
-  auto* const bench = new Bench;  // the process ends with it
-  if ((kind != "new" && kind != "kept") || count <= 0 || many < 0 || !bench->hold(what, many)) {
+  auto* const bench = new Bench(kind != "asked");  // the process ends with it
+  if ((kind != "new" && kind != "asked" && kind != "kept") || count <= 0 || many < 0 ||
+      !bench->hold(what, many)) {
     (void)std::fprintf(
-        stderr, "usage: request_cost new|kept COUNT [resources|identities|connections|callers MANY]\n");
+        stderr, "usage: request_cost new|asked|kept COUNT [resources|identities|connections|callers MANY]\n");
     return 2;
   }
-  const auto ask = kind == "new" ? &Bench::over_new_connections : &Bench::over_one_connection;
+  const auto ask = kind != "kept" ? &Bench::over_new_connections : &Bench::over_one_connection;
   (bench->*ask)(kWarmUp, answer_uncounted);
   (bench->*ask)(count, answer_measured);
   (void)std::printf("%llu\n", static_cast<unsigned long long>(allocations));

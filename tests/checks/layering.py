@@ -35,7 +35,7 @@ MAY_INCLUDE = {
         *("base", "confinement", "http", "token", "legacy", "control", "admin", "netlink", "caller", "policy", "audit", "usage", "metrics")
     },
     "supervisor": {
-        *("base", "accounts", "confinement", "loader", "config", "control", "redirect", "netlink", "caller", "observer", "resolver"),
+        *("base", "accounts", "confinement", "loader", "config", "control", "redirect", "netlink", "caller", "observer", "policy", "resolver"),
         *("admin", "imds", "waagent"),
     },
     "migration": {*("base", "config", "http", "imds", "netlink", "resolver", "waagent", "usage", "admin", "token")},

@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <vector>
+
+#include "abi.h"
 #include "base/log.hpp"
 #include "kernel/connection.hpp"
 #include "kernel/plan.hpp"
@@ -56,6 +60,29 @@ class ObservationTest : public testing::Test {
   void start() {
     observation_.start(plan_, [this](const std::vector<observer::Dialler>& seen) { seen_ += seen.size(); });
   }
+  // For whoever accepts: the kernel notes nothing yet.
+  void start_for_responder() {
+    listener_ = listen_on("127.0.0.1", kPort);
+    observation_.start(plan_);
+    EXPECT_EQ(observation_.noted_connections(), -1);
+  }
+  bool many_call() {
+    return observation_.note_if_many_call(100, now_);
+  }
+  // A second in which so many connect, and so many questions are asked.
+  void pass_second(int connections, std::size_t questions) {
+    for (int i = 0; i < connections; ++i) {
+      connect();
+    }
+    now_ += std::chrono::seconds(1);
+    (void)observation_.note_if_many_call(questions, now_);
+    observation_.keep_in_force(now_);
+  }
+  void connect() {
+    const Dialled dialled = dial("127.0.0.1", kPort);
+    EXPECT_EQ(dialled.error, 0);
+    EXPECT_TRUE(UniqueFd(::accept(listener_.get(), nullptr, nullptr)));
+  }
   // What a connection adds to what was seen.
   void expect_seen() {
     const std::size_t before = seen_;
@@ -66,7 +93,9 @@ class ObservationTest : public testing::Test {
   asio::io_context io_{1};
   observer::Plan plan_;
   std::size_t seen_ = 0;
+  Observation::Time now_ = std::chrono::steady_clock::now();
   Observation observation_{io_};
+  UniqueFd listener_;  // none at first
 };
 
 TEST_F(ObservationTest, SeesWhoDialsAfterItsProgramsWereRemovedAndAttachedAgain) {
@@ -144,6 +173,74 @@ TEST_F(ObservationTest, AddsWhatItSawToWhatASocketTells) {
   nobody.cookie = clues.cookie + 1'000'000;
   observation_.add_to(nobody);
   EXPECT_TRUE(nobody.are_none());
+}
+
+TEST_F(ObservationTest, NotesConnectionsWhileManyCall) {
+  start_for_responder();
+  EXPECT_FALSE(observation_.note_if_many_call(99, now_));
+  if (!observation_.note_if_many_call(1, now_)) {
+    GTEST_SKIP() << "this kernel notes no connections (before 5.15)";
+  }
+  EXPECT_GE(observation_.noted_connections(), 0);
+  pass_second(20, 0);
+  for (int second = 0; second < 9; ++second) {
+    pass_second(19, 0);
+  }
+  pass_second(20, 0);
+  for (int second = 0; second < 9; ++second) {
+    pass_second(0, 0);
+  }
+  const std::uint64_t told = observation_.attachments();
+  EXPECT_GE(observation_.noted_connections(), 0);
+  pass_second(0, 0);
+  EXPECT_EQ(observation_.noted_connections(), -1);
+  EXPECT_NE(observation_.attachments(), told) << "whoever uses the notes has to be told";
+  EXPECT_TRUE(many_call());
+  EXPECT_FALSE(many_call()) << "they are noted already";
+}
+
+TEST_F(ObservationTest, GoesOnNotingUntilNobodyUsesTheNotes) {
+  start_for_responder();
+  if (!many_call()) {
+    GTEST_SKIP() << "this kernel notes no connections (before 5.15)";
+  }
+  const UniqueFd notes(::dup(observation_.noted_connections()));
+  const auto changes_with_a_connection = [&] {
+    const auto all = [&notes] {
+      std::vector<seen_connection> slots(SEEN_CONNECTIONS);
+      for (std::uint32_t i = 0; i < SEEN_CONNECTIONS; ++i) {
+        EXPECT_EQ(::bpf_map_lookup_elem(notes.get(), &i, &slots[i]), 0);
+      }
+      return slots;
+    };
+    const auto before = all();
+    connect();
+    const auto after = all();
+    return std::memcmp(before.data(), after.data(), before.size() * sizeof before.front()) != 0;
+  };
+  for (int second = 0; second < 10; ++second) {
+    pass_second(0, 0);
+  }
+  ASSERT_EQ(observation_.noted_connections(), -1);
+  observation_.stop_noting(observation_.attachments() - 1);
+  EXPECT_TRUE(changes_with_a_connection()) << "who was told of an earlier change may use them";
+  observation_.stop_noting(observation_.attachments());
+  EXPECT_FALSE(changes_with_a_connection());
+}
+
+TEST_F(ObservationTest, NotesNothingForAMinuteWhereNotesSpareNoQuestions) {
+  start_for_responder();
+  if (!many_call()) {
+    GTEST_SKIP() << "this kernel notes no connections (before 5.15)";
+  }
+  for (int second = 0; second < 10; ++second) {
+    pass_second(20, 20);
+  }
+  EXPECT_EQ(observation_.noted_connections(), -1);
+  now_ += std::chrono::seconds(59);
+  EXPECT_FALSE(many_call());
+  now_ += std::chrono::seconds(1);
+  EXPECT_TRUE(many_call());
 }
 
 }  // namespace

@@ -110,7 +110,9 @@ std::string all_rules() {
       rules,
       "table ip6? (nat|filter) \\{\n(\tchain [A-Z]+ \\{\n\t\ttype (nat|filter) [^\n]*\n\t\\}\n\n?)*\\}\n");
   rules = without(rules, "\n(?=\n)");
-  // Of the tables that iptables has in nftables, nft cannot show every detail.
+  // Of the tables that iptables has in nftables, nft cannot show every detail; where rules lead, only in the
+  // first.
+  rules = std::regex_replace(rules, std::regex("(\\tcounter|[0-9] counter) redirect to :[0-9]+"), "$1 ");
   if (rules.find("table ip") != std::string::npos) {
     rules += rules_of_iptables("iptables-nft-save") + rules_of_iptables("ip6tables-nft-save");
   }

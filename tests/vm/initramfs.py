@@ -16,7 +16,9 @@ OUR_PROGRAMS = ("msi2imds", "imds-emulator", "kernel_tests")
 # Found by their names in /usr/sbin; the links among them stay links.
 TOOLS = ("ip", "nft")
 IPTABLES = ("xtables-nft-multi", "xtables-legacy-multi")
-XTABLES_PLUGINS = "/usr/lib/x86_64-linux-gnu/xtables"
+# The plain names, where no package manager has chosen between the flavours.
+PLAIN = tuple(f"{name}{action}" for name in ("iptables", "ip6tables") for action in ("", "-save", "-restore"))
+TOOL_FOLDERS = ("usr/sbin", "sbin", "usr/bin", "bin")
 # All of these folders, and what their modules need.
 MODULES = ("kernel/net/ipv4/", "kernel/net/ipv6/", "kernel/net/netfilter/")
 SKELETON = {
@@ -34,25 +36,40 @@ def _copy(source, root, name=None):
     return target
 
 
-def _add_tool(source, root, name):
-    _copy(source, root, f"usr/sbin/{name}")
-    for library in libraries.of(source):
-        _copy(library, root)
+def _without_links(path, tools):
+    """A file of the root directory `tools`, whose links may begin at that root."""
+    while path.is_symlink():
+        target = path.readlink()
+        path = tools / str(target).lstrip("/") if target.is_absolute() else path.parent / target
+    return path
 
 
-def _add_iptables(root):
+def _add_libraries(program, root, tools):
+    for library in libraries.of(program, tools):
+        _copy(tools / library.lstrip("/"), root, library.lstrip("/"))
+
+
+def _add_tool(name, root, tools):
+    program = next(tools / folder / name for folder in TOOL_FOLDERS if (tools / folder / name).is_symlink() or (tools / folder / name).exists())
+    program = _without_links(program, tools)
+    _copy(program, root, f"usr/sbin/{name}")
+    _add_libraries(program, root, tools)
+
+
+def _add_iptables(root, tools, plugins):
     """Both flavours, under each name that the package gives them; the plain ones as on this machine."""
     for program in IPTABLES:
-        _add_tool(f"/usr/sbin/{program}", root, program)
-    for link in pathlib.Path("/usr/sbin").glob("ip*tables*"):
-        target = link.resolve().name
+        _add_tool(program, root, tools)
+    links = {link.name: _without_links(link, tools).name for link in (tools / "usr/sbin").glob("ip*tables*")}
+    for name, target in {**dict.fromkeys(PLAIN, IPTABLES[0]), **links}.items():
         if target in IPTABLES:
-            (root / "usr/sbin" / link.name).symlink_to(target)
-    shutil.copytree(XTABLES_PLUGINS, root / XTABLES_PLUGINS.lstrip("/"), symlinks=True)
+            (root / "usr/sbin" / name).symlink_to(target)
+    shutil.copytree(tools / plugins, root / plugins, symlinks=True)
 
 
-def build_base(root, programs):
+def build_base(root, programs, architecture):
     """The directory without the modules, the same for every kernel."""
+    tools = architecture.tools()
     shutil.rmtree(root, ignore_errors=True)
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
@@ -61,17 +78,16 @@ def build_base(root, programs):
     for name, content in SKELETON.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
-    _copy("/bin/busybox", root, "bin/busybox")
+    _copy(tools / "bin/busybox", root, "bin/busybox")
     (root / "bin/sh").symlink_to("busybox")
     (root / "sbin/modprobe").symlink_to("/bin/busybox")  # where the kernel looks for it
     for name in TOOLS:
-        _add_tool(shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin"), root, name)
-    _add_iptables(root)
+        _add_tool(name, root, tools)
+    _add_iptables(root, tools, f"{architecture.libraries}/xtables")
     for name in OUR_PROGRAMS:
         target = _copy(programs / name, root, f"bin/{name}")
-        subprocess.run(["strip", target], check=True)
-        for library in libraries.of(target):  # none but in builds for development
-            _copy(library, root)
+        subprocess.run([architecture.strip, target], check=True)
+        _add_libraries(target, root, tools)  # none but in builds for development
     for script in ("init", "serve"):
         _copy(HERE / "guest" / script, root, script if script == "init" else f"bin/{script}").chmod(0o755)
 

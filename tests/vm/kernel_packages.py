@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-META_PACKAGE = "linux-image-cloud-amd64"
+META_PACKAGE = "linux-image-cloud-{architecture}"
 IMAGE = r"linux-image-\d"
 # Packages of their own since Linux 7.2.
 PARTS = r"linux-(base|binary|modules)-\d"
@@ -70,12 +70,12 @@ def debian_mirror():
 class Apt:
     """apt with lists, cache and sources of its own; proxies and the like are the machine's."""
 
-    def __init__(self, directory, mirror, suite):
+    def __init__(self, directory, mirror, suite, architecture):
         self._directory = directory
         for part in ("lists/partial", "cache/archives/partial"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         sources = directory / "sources.list"
-        sources.write_text(f"deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n")
+        sources.write_text(f"deb [arch={architecture} signed-by={KEYRING}] {mirror} {suite} main\n")
         settings = {
             "Dir::State": directory,
             "Dir::State::lists": directory / "lists",
@@ -83,7 +83,7 @@ class Apt:
             "Dir::Cache": directory / "cache",
             "Dir::Etc::sourcelist": sources,
             "Dir::Etc::sourceparts": "/dev/null",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
             # The directories are root's.
             "APT::Sandbox::User": "root",
         }
@@ -109,14 +109,14 @@ def _unpacked(root):
     return Kernel(versions[0], images[0], root) if versions and images else None
 
 
-def fetch(release, directory, mirror):
-    """The release's kernel, downloaded unless an earlier run did."""
+def fetch(release, directory, mirror, architecture):
+    """The release's kernel, downloaded unless an earlier run did. Each architecture has a directory of its own."""
     root = directory / "kernels" / release.suite
     kernel = _unpacked(root)
     if kernel is None:
-        apt = Apt(directory / "apt" / release.suite, mirror, release.suite)
+        apt = Apt(directory / "apt" / release.suite, mirror, release.suite, architecture)
         apt.update()
-        image = apt.dependencies(META_PACKAGE, IMAGE)[0]
+        image = apt.dependencies(META_PACKAGE.format(architecture=architecture), IMAGE)[0]
         partial = root.with_name(f"{root.name}.partial")
         subprocess.run(["rm", "-rf", partial], check=True)
         partial.mkdir(parents=True)

@@ -8,13 +8,11 @@ import subprocess
 import tarfile
 import time
 
-QEMU = "qemu-system-x86_64"
-# /dev/kvm may be there and of no use: emulation works everywhere.
-MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024")
+MACHINE = ("-smp", "2", "-m", "1024")
 CLOSED = ("-nodefaults", "-display", "none", "-no-reboot", "-nic", "none")
 # qemu's translations of a program are found again at the same address only: without norandmaps, starting one takes six
 # times as long.
-COMMAND_LINE = "norandmaps console=ttyS0 quiet loglevel=3 panic=-1 rdinit=/init"
+COMMAND_LINE = "norandmaps console={console} quiet loglevel=3 panic=-1 rdinit=/init"
 # The guest's first words. What ends before them has run nothing of ours: kernels die there now and then, for reasons
 # that are the emulation's.
 FIRST_WORDS = "kernel "
@@ -34,11 +32,11 @@ class Boot:
         return any(line.startswith(FIRST_WORDS) for line in self.console.splitlines())
 
 
-def boot(kernel, initramfs, directory, environment, time_limit):
+def boot(architecture, kernel, initramfs, directory, environment, time_limit):
     """Runs the guest to its end; once more where the kernel died before its first process."""
     directory.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
-        machine = _boot_once(kernel, initramfs, directory, environment, time_limit)
+        machine = _boot_once(architecture, kernel, initramfs, directory, environment, time_limit)
         machine.attempts = attempt
         if machine.reached_guest():
             break
@@ -47,21 +45,23 @@ def boot(kernel, initramfs, directory, environment, time_limit):
     return machine
 
 
-def _boot_once(kernel, initramfs, directory, environment, time_limit):
+def _boot_once(architecture, kernel, initramfs, directory, environment, time_limit):
     console, results = directory / "console", directory / "results.tar"
     for output in (console, results):
         output.write_bytes(b"")
-    variables = " ".join(f"{name}={value}" for name, value in environment.items())
+    told = {"TERMINAL": architecture.console, "RESULTS": architecture.results, **environment}
+    variables = " ".join(f"{name}={value}" for name, value in told.items())
     command = [
-        QEMU, *MACHINE, *CLOSED, "-serial", f"file:{console}", "-serial", f"file:{results}",
-        "-kernel", kernel.image, "-initrd", initramfs, "-append", f"{COMMAND_LINE} {variables}",
+        *architecture.qemu, *MACHINE, *CLOSED, *(word.format(console=console, results=results) for word in architecture.ports),
+        "-kernel", kernel.image, "-initrd", initramfs,
+        "-append", f"{COMMAND_LINE.format(console=architecture.console)} {variables}",
     ]
     start = time.monotonic()
     failure = ""
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=time_limit)
         if ended.returncode != 0:
-            failure = f"{QEMU}: {ended.stderr.strip()}"
+            failure = f"{architecture.qemu[0]}: {ended.stderr.strip()}"
     except subprocess.TimeoutExpired:
         failure = f"not at its end after {time_limit} s"
     seconds = time.monotonic() - start

@@ -13,6 +13,7 @@ namespace msi2imds::admin {
 // By these names the metrics know them; docs/monitoring.md says what each means.
 inline constexpr std::string_view kAudit = "audit";
 inline constexpr std::string_view kCallers = "callers";
+inline constexpr std::string_view kContainers = "containers";
 inline constexpr std::string_view kDescriptors = "descriptors";
 inline constexpr std::string_view kDiscovery = "discovery";
 inline constexpr std::string_view kFailures = "failures";
@@ -21,9 +22,12 @@ inline constexpr std::string_view kLog = "log";
 inline constexpr std::string_view kMetrics = "metrics";
 inline constexpr std::string_view kNames = "names";
 inline constexpr std::string_view kObservation = "observation";
-inline constexpr std::array kShortcomings = {kAudit,    kCallers,        kDescriptors, kDiscovery,
-                                             kFailures, kIdentification, kLog,         kMetrics,
-                                             kNames,    kObservation};
+inline constexpr std::array kShortcomings = {kAudit,     kCallers,  kContainers,     kDescriptors,
+                                             kDiscovery, kFailures, kIdentification, kLog,
+                                             kMetrics,   kNames,    kObservation};
+
+// What the text of kContainers begins with.
+inline constexpr std::string_view kContainersFailure = "legacy.container_networks: ";
 
 struct Shortcoming {
   std::string_view name;  // one of kShortcomings

@@ -66,6 +66,7 @@ std::string to_json(const Status& status) {
       {"shortcomings", json::value_from(status.shortcomings)},
       {"cgroups", json::value_from(status.cgroups)},
       {"legacy_ports", json::value_from(status.legacy_ports)},
+      {"container_networks", json::value_from(status.container_networks)},
       {"responder",
        {{"pid", status.responder_pid},
         {"uptime_seconds", status.uptime_seconds},
@@ -108,6 +109,9 @@ Result<Status> parse_status(std::string_view text) {
       status.shortcomings = json::value_to<std::vector<std::string>>(*shortcomings);
     }
     status.cgroups = json::value_to<std::vector<std::string>>(object.at("cgroups"));
+    if (const json::value* networks = object.if_contains("container_networks")) {  // not in an older version
+      status.container_networks = json::value_to<std::vector<std::string>>(*networks);
+    }
     status.legacy_ports = json::value_to<std::vector<std::uint16_t>>(object.at("legacy_ports"));
     status.responder_pid = responder.at("pid").to_number<std::int32_t>();
     status.uptime_seconds = responder.at("uptime_seconds").to_number<std::int64_t>();

@@ -45,6 +45,8 @@ struct Status {
   std::vector<std::string> shortcomings;  // their names (admin/shortcoming.hpp); remarks have the texts
   std::vector<std::string> cgroups;       // that it is limited to; empty: it is not
   std::vector<std::uint16_t> legacy_ports;
+  std::vector<std::string>
+      container_networks;  // names of containers that are served in networks of their own
   std::int32_t responder_pid = 0;
   std::int64_t uptime_seconds = 0;
   // What confines it.

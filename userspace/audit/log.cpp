@@ -42,9 +42,14 @@ void Log::configure(const Settings& settings) {
   }
 }
 
-void Log::use_file(UniqueFd file) {
+std::uint64_t Log::count_unwritten() const {
+  return count_lines(lines_);
+}
+
+void Log::use_file(UniqueFd file, FileEnd end) {
   flush();
   file_ = std::move(file);
+  lacks_line_feed_ = file_ && end == FileEnd::within_a_line;
   failure_.clear();
   if (std::exchange(ends_within_a_line_, false)) {
     ++counters_.failed;
@@ -130,7 +135,8 @@ void Log::write_to_log(const log::Fields& fields) {
 }
 
 void Log::write_lines() {
-  const ssize_t size = ::write(file_.get(), lines_.data(), lines_.size());
+  lacks_line_feed_ = lacks_line_feed_ && ::write(file_.get(), "\n", 1) != 1;
+  const ssize_t size = lacks_line_feed_ ? -1 : ::write(file_.get(), lines_.data(), lines_.size());
   const int err = size < 0 ? errno : ENOSPC;
   if (size > 0) {
     const std::string_view written = std::string_view(lines_).substr(0, static_cast<std::size_t>(size));

@@ -22,6 +22,9 @@ struct Settings {
   Holders holders = {};
 };
 
+// Where a file ends; within a line, where whoever wrote it ended while the disk was full.
+enum class FileEnd { after_a_line, within_a_line };
+
 struct Counters {
   std::uint64_t written = 0;
   std::uint64_t left_out = 0;
@@ -40,7 +43,7 @@ class Log {
   void configure(const Settings& settings);
 
   // A file opened for appending, from here on; none: lines go to the log.
-  void use_file(UniqueFd file);
+  void use_file(UniqueFd file, FileEnd end = FileEnd::after_a_line);
 
   // `record` tells of `caller`. Kept until flush(); where lines go to the log, which never waits, written at
   // once, with the fields of the caller.
@@ -50,9 +53,8 @@ class Log {
   // call; that it fails is said once.
   void flush();
 
-  [[nodiscard]] bool has_unwritten() const {
-    return !lines_.empty();
-  }
+  // How many lines wait for that.
+  [[nodiscard]] std::uint64_t count_unwritten() const;
   // Why lines cannot be written at present; empty if they can.
   [[nodiscard]] const std::string& failure() const {
     return failure_;
@@ -85,6 +87,7 @@ class Log {
   Counters counters_;
   std::string failure_;
   bool ends_within_a_line_ = false;  // the disk was full: lines_ begins with the rest of it
+  bool lacks_line_feed_ = false;     // behind what another process has begun
 };
 
 }  // namespace msi2imds::audit

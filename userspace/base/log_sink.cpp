@@ -5,6 +5,8 @@
 #include <spdlog/formatter.h>
 #include <unistd.h>
 
+#include "base/number_of.hpp"
+
 namespace msi2imds::log {
 
 Sink::Sink(int descriptor) : writer_(descriptor), pid_(::getpid()) {}
@@ -61,7 +63,8 @@ bool Sink::tell_of_lost_lines() {
   if (!writer_.has_room_for(LineWriter::kMostWaiting / 2)) {
     return false;
   }
-  const std::string text = fmt::format("{} log lines were lost, since nobody read them", lost_ - told_);
+  const std::string text =
+      fmt::format("lost {}, since nobody read the log", number_of(lost_ - told_, "log line"));
   spdlog::memory_buf_t line;
   formatter_->format(spdlog::details::log_msg(name_, spdlog::level::warn, text), line);
   told_ = lost_;

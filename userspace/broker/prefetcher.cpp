@@ -60,7 +60,7 @@ asio::awaitable<void> Prefetcher::run() {
   }
   left_.clear();
   running_ = false;
-  log::debug("fetched {} tokens in advance", fetched_);
+  log::debug("tokens fetched in advance: {}", fetched_);
 }
 
 // Whether there is an answer that will not change.

@@ -116,7 +116,7 @@ void TokenBroker::keep_in(UniqueFd memory, std::string_view issuer) {
     return;
   }
   if (is_new && cache_.count() > 0) {
-    log::info("{} tokens have outlasted an earlier process", cache_.count());
+    log::info("tokens that have outlasted an earlier process: {}", cache_.count());
   }
   turns_.go_on();
   keep_fresh();

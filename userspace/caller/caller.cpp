@@ -33,6 +33,17 @@ Clues clues_of(const netlink::ClientSocket& socket) {
   return clues;
 }
 
+bool are_of_one_caller(const Clues& earlier, const Clues& later) {
+  if (later.pid == 0 || later.pid != earlier.pid || later.is_fresh) {
+    return false;
+  }
+  Clues same = earlier;
+  same.dialled_at = later.dialled_at;
+  same.inode = later.inode;
+  same.cookie = later.cookie;
+  return same == later;
+}
+
 Caller identify(netlink::SockDiag& sock_diag, const SocketAddress& client, const SocketAddress& dialled) {
   const auto socket = sock_diag.find(client, dialled);
   if (!socket) {

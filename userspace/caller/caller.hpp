@@ -19,6 +19,10 @@ struct Caller {
 
 [[nodiscard]] Clues clues_of(const netlink::ClientSocket& socket);
 
+// Whether one process has dialled both, and has changed nothing since of what is known of it. Not where the
+// later connection is to be looked at for itself.
+[[nodiscard]] bool are_of_one_caller(const Clues& earlier, const Clues& later);
+
 // `client` is the peer's address as accept gave it, `dialled` the destination as the client sees it. Ask
 // before closing or shutting down the connection.
 Caller identify(netlink::SockDiag& sock_diag, const SocketAddress& client, const SocketAddress& dialled);

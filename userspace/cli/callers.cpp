@@ -46,8 +46,15 @@ int complain(const Error& error) {
 template <typename Report>
 int show(const Report& report, const CallersOptions& options, auto text) {
   if (!options.page.empty()) {
-    const auto written = write_page(options.page, to_page(report));
-    return written ? kGood : complain(written.error());
+    const auto page = to_page(report);
+    if (!page) {
+      return complain(page.error());
+    }
+    const auto written = write_page(options.page, *page);
+    if (!written) {
+      fmt::print(stderr, "msi2imds: cannot {}\n", escape::control_characters(written.error().message()));
+    }
+    return written ? kGood : kFailed;
   }
   if (options.json) {
     print_document(to_json(report));

@@ -101,6 +101,8 @@ void append_caller(std::string& lines, const usage::Row& row) {
   const std::vector<std::size_t> libraries = libraries_of(row);
   append_field(lines, libraries.empty() ? "" : kLibraryChanges[libraries.front()].change);
   append_field(lines, libraries.empty() ? "" : kLibraryChanges[libraries.front()].url);
+  append_field(lines, row.container_name);
+  append_field(lines, row.container_image);
 }
 
 }  // namespace
@@ -108,7 +110,7 @@ void append_caller(std::string& lines, const usage::Row& row) {
 std::string csv_head() {
   return "subscription,resource_group,scale_set,vm,host,stage,extension,verdict,made,unit,program,container,"
          "unknown_because,users,first_seen,last_seen,requests,requests_in_92_days,resources,looks_like,"
-         "change,documented\n";
+         "change,documented,container_name,container_image\n";
 }
 
 std::string csv_lines(const CallersReport& report) {
@@ -120,7 +122,7 @@ std::string csv_lines(const CallersReport& report) {
   }
   if (report.table.rows().empty()) {
     append_machine(lines, report);
-    lines += ",,,,,,,,,,,,,\n";
+    lines += ",,,,,,,,,,,,,,,\n";
   }
   return lines;
 }

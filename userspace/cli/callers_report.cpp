@@ -2,6 +2,7 @@
 #include "cli/callers_report.hpp"
 
 #include "base/json.hpp"
+#include "cli/callers_page.hpp"
 #include "cli/library_change.hpp"
 #include "usage/document.hpp"
 
@@ -51,14 +52,7 @@ std::string to_json(const CallersReport& report) {
   return out;
 }
 
-std::string page_of(std::string_view json) {
-  constexpr std::string_view kPlace = "@REPORT@";
-  std::string page(kCallersPage);
-  // Nothing in the JSON can end the element it stands in: it has no "<".
-  return page.replace(page.find(kPlace), kPlace.size(), json);
-}
-
-std::string to_page(const CallersReport& report) {
+Result<std::string> to_page(const CallersReport& report) {
   return page_of(to_json(report));
 }
 

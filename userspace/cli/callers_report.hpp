@@ -49,7 +49,7 @@ struct CallersReport {
 // One line of ASCII.
 [[nodiscard]] std::string to_json(const CallersReport& report);
 // One HTML page that needs nothing else.
-[[nodiscard]] std::string to_page(const CallersReport& report);
+[[nodiscard]] Result<std::string> to_page(const CallersReport& report);
 
 // A line for each caller below the names of the columns, for spreadsheets.
 [[nodiscard]] std::string to_csv(const CallersReport& report);
@@ -64,12 +64,6 @@ struct CallersReport {
 void append_known(std::string& out, std::string_view name, std::string_view text);
 // The members of a machine, each with a comma in front.
 void append_names(std::string& out, const Machine& machine);
-
-// The page that shows a report, a machine's or a fleet's.
-[[nodiscard]] std::string page_of(std::string_view json);
-
-// The page with @REPORT@ where the JSON belongs.
-extern const std::string_view kCallersPage;
 
 // The text of callers.state_file; not longer than a table may be, and no links are followed.
 [[nodiscard]] Result<std::string> read_state_file(const std::string& path);

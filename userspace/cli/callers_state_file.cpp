@@ -36,13 +36,15 @@ Result<void> write_page(const std::string& path, std::string_view page, unsigned
   struct stat there {};
   if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
     return Error(
-        {}, "write '" + path + "': it is there, and not an ordinary file; expected - for standard output");
+        {},
+        "write '" + path +
+            "': it is there, and not an ordinary file; expected the name of one, or - for standard output");
   }
   // A new file beside it takes its place: nobody sees half a page.
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) {
-    return Error::from_errno(errno, "create '" + temporary + "'");
+    return Error::from_errno(errno, "write '" + path + "' (a new file in its directory)");
   }
   auto result = write_all(fd.get(), page, "write '" + path + "'");
   if (result && (::fchmod(fd.get(), mode) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)) {

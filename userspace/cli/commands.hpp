@@ -86,6 +86,8 @@ struct PolicyTestOptions {
   std::string program;
   std::string sha256;
   std::string container;
+  std::string container_name;
+  std::string container_image;
   std::string resource;
   std::string identity;
   bool json = false;

@@ -33,6 +33,16 @@ bool is_listened_on(std::uint16_t port) {
   return ::bind(socket.get(), address.get(), address.size()) != 0 && errno == EADDRINUSE;
 }
 
+void print_held(const config::Config& config) {
+  if (const auto running = supervisor::RunningProcess::find(config.admin.socket)) {
+    fmt::print("left as it is: msi2imds runs (process {}); without --unless-held, detach stops it\n",
+               running->pid());
+    return;
+  }
+  fmt::print("left as it is: somebody listens on port {}, where connections wait for the next start\n",
+             config.redirect.listen_port);
+}
+
 // A running supervisor would put back what is removed here.
 bool stop_supervisor(const config::Config& config) {
   const auto running = supervisor::RunningProcess::find(config.admin.socket);
@@ -66,8 +76,7 @@ int detach(const ConfigFile& file, const DetachOptions& options) {
     return kFailed;
   }
   if (options.unless_held && is_listened_on(config.redirect.listen_port)) {
-    fmt::print("left as it is: somebody listens on port {}, where connections wait for the next start\n",
-               config.redirect.listen_port);
+    print_held(config);
     return kGood;
   }
   if (!stop_supervisor(config)) {

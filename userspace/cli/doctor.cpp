@@ -4,9 +4,11 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "admin/client.hpp"
+#include "admin/shortcoming.hpp"
 #include "admin/status.hpp"
 #include "base/command.hpp"
 #include "cli/callers_report.hpp"
@@ -20,13 +22,31 @@
 namespace msi2imds::cli {
 namespace {
 
-// Why a msi2imds that runs does not say how it is; empty: it does, or none runs, or we may not ask.
-std::string silence_of(const std::string& admin_socket) {
+Result<std::string> ask_for_status(const std::string& admin_socket) {
   constexpr std::chrono::seconds kPatience{2};
-  const auto status = admin::get(admin_socket, std::string(admin::kStatusTarget), kPatience);
+  return admin::get(admin_socket, std::string(admin::kStatusTarget), kPatience);
+}
+
+// Why a msi2imds that runs does not say how it is; empty: it does, or none runs, or we may not ask.
+std::string silence_of(const Result<std::string>& status, const std::string& admin_socket) {
   return status || is_forbidden(status.error()) || nobody_listens(status.error())
              ? std::string()
              : explain_silence(status.error(), admin_socket);
+}
+
+doctor::ServiceStatus read_status(const Result<std::string>& answer) {
+  const Result<admin::Status> status = answer ? admin::parse_status(*answer) : answer.error();
+  doctor::ServiceStatus known;
+  known.is_known = bool(status);
+  if (status) {
+    known.container_networks = status->container_networks;
+    const auto failure = std::ranges::find_if(status->remarks, [](const std::string& remark) {
+      return remark.starts_with(admin::kContainersFailure);
+    });
+    known.containers_failure =
+        failure == status->remarks.end() ? "" : failure->substr(admin::kContainersFailure.size());
+  }
+  return known;
 }
 
 }  // namespace
@@ -40,7 +60,8 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
   const Result<CallersReport> callers = make_report(*config);
   const usage::Table nobody;
   const bool may_ask = callers || !is_forbidden(callers.error());
-  const std::string silence = silence_of(config->admin.socket);
+  const Result<std::string> status = ask_for_status(config->admin.socket);
+  const std::string silence = silence_of(status, config->admin.socket);
   const std::optional<bool> is_running =
       may_ask ? std::optional((callers && callers->running) || !silence.empty()) : std::nullopt;
   SystemCommandRunner commands;
@@ -50,6 +71,7 @@ int doctor(const ConfigFile& file, const DoctorOptions& options) {
                           .knows_callers = may_ask,
                           .is_running = is_running,
                           .silence = silence,
+                          .status = read_status(status),
                           .is_root = ::geteuid() == 0,
                           .root = {},
                           .commands = commands};

@@ -15,6 +15,7 @@
 #include "cli/fleet_caller_name.hpp"
 #include "cli/fleet_report.hpp"
 #include "cli/report_files.hpp"
+#include "usage/container_group.hpp"
 #include "usage/rhythm.hpp"
 
 namespace msi2imds::cli {
@@ -150,7 +151,7 @@ FleetMachine describe(const FleetReport& report, std::int64_t now) {
   return machine;
 }
 
-// The rows of all machines, by program and unit.
+// The rows of all machines, by program and unit; of containers, by program, image and name.
 class Callers {
  public:
   void add(const usage::Row& row, std::size_t machine) {
@@ -178,11 +179,16 @@ class Callers {
   }
 
  private:
-  using Name = std::tuple<bool, std::string, std::string>;
+  using Name = std::tuple<bool, std::string, std::string, std::string, std::string>;
 
   static Name name_of(const usage::Row& row) {
-    return {row.is_others, row.unit.empty() ? row.cgroup : row.unit,
-            row.program.empty() ? row.comm : row.program};
+    const std::string& program = row.program.empty() ? row.comm : row.program;
+    const usage::ContainerGroup group = usage::group_of(row.container_name, row.container_image);
+    if (group != usage::ContainerGroup{}) {
+      return {row.is_others, std::string(group.name), program, std::string(group.within),
+              std::string(group.image)};
+    }
+    return {row.is_others, row.unit.empty() ? row.cgroup : row.unit, program, "", ""};
   }
 
   std::map<Name, std::size_t> index_;

@@ -61,6 +61,6 @@ struct Fleet {
 [[nodiscard]] std::string to_json(const Fleet& fleet);
 // A line for each caller of each machine, and one for each machine without callers, below their names.
 [[nodiscard]] std::string to_csv(const Fleet& fleet);
-[[nodiscard]] std::string to_page(const Fleet& fleet);
+[[nodiscard]] Result<std::string> to_page(const Fleet& fleet);
 
 }  // namespace msi2imds::cli

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/json.hpp"
+#include "cli/callers_page.hpp"
 #include "cli/fleet.hpp"
 #include "cli/library_change.hpp"
 #include "usage/document.hpp"
@@ -122,7 +123,7 @@ std::string to_json(const Fleet& fleet) {
   return to_json(fleet, kAll, kAll);
 }
 
-std::string to_page(const Fleet& fleet) {
+Result<std::string> to_page(const Fleet& fleet) {
   return page_of(to_json(fleet, kCallersOfPage, kMachinesOfPage));
 }
 

@@ -46,10 +46,21 @@ std::string day_of(std::int64_t time) {
   return time == 0 ? "-" : usage::day(time);
 }
 
+std::string place_of(const usage::Row& row) {
+  if (row.is_others) {
+    return "(other callers)";
+  }
+  if (!row.container_name.empty()) {
+    const std::string container = "container " + shown(row.container_name);
+    return row.container_image.empty() ? container : container + " of " + shown(row.container_image);
+  }
+  return shown(row.unit.empty() ? row.cgroup : row.unit);
+}
+
 Fields cells_of(const FleetCaller& caller, std::int64_t now) {
   const usage::Row& row = caller.row;
   const std::vector<std::size_t> libraries = libraries_of(row);
-  return {row.is_others ? "(other callers)" : shown(row.unit.empty() ? row.cgroup : row.unit),
+  return {place_of(row),
           shown(row.program.empty() ? row.comm : row.program),
           with_separators(caller.machines.size()),
           day_of(row.first_seen),

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <cstdio>
 #include <optional>
+#include <string>
 
 #include "admin/client.hpp"
 #include "admin/status.hpp"
@@ -24,6 +25,12 @@ std::optional<std::int64_t> read_flushed(const std::string& answer) {
   const boost::json::object* object = ec ? nullptr : document.if_object();
   const boost::json::value* number = object != nullptr ? object->if_contains("flushed") : nullptr;
   return number != nullptr && number->is_int64() ? std::optional(number->get_int64()) : std::nullopt;
+}
+
+// " of identity I for resource R", as they were given.
+std::string describe(const FlushOptions& options) {
+  return (options.identity.empty() ? "" : " of identity " + escape::control_characters(options.identity)) +
+         (options.resource.empty() ? "" : " for " + escape::control_characters(options.resource));
 }
 
 }  // namespace
@@ -49,6 +56,12 @@ int flush(const ConfigFile& file, const FlushOptions& options) {
   }
   if (options.json) {
     print_document(*answer);
+    return kGood;
+  }
+  if (*flushed == 0) {
+    const bool any = options.identity.empty() && options.resource.empty();
+    fmt::print("no token{} is cached, so none is forgotten{}\n", describe(options),
+               any ? "" : "; msi2imds callers lists the resources and identities that were asked for");
     return kGood;
   }
   fmt::print("{} {} forgotten; IMDS is asked for new ones\n", *flushed,

@@ -82,6 +82,7 @@ std::string summary_of(const StatusReport& report, const std::vector<std::string
 int health(const ConfigFile& file, const HealthOptions& options) {
   const auto config = file.load_or_complain();
   if (!config) {
+    tell_what_runs_meanwhile();
     return kUsage;
   }
   const StatusReport report = look_at_all(file, *config);

@@ -9,30 +9,29 @@
 #include <cstring>
 #include <exception>
 #include <string>
-#include <vector>
 
 #include "base/escape.hpp"
 #include "cli/commands.hpp"
-#include "config/suggest.hpp"
+#include "cli/usage.hpp"
+#include "config/rule_values.hpp"
 
 namespace msi2imds::cli {
 namespace {
 
-constexpr int kMaxWaitSeconds = 86400;
-constexpr std::uint32_t kLargestId = 4'294'967'294;
-
-std::string is_absolute_path(const std::string& text) {
-  return text.starts_with('/') ? "" : "\"" + text + "\" is not an absolute path";
+// What a rule of the configuration could not name either, as CLI11 asks its checks.
+template <auto kCheck>
+std::string said_by(const std::string& text) {
+  return kCheck(text).value_or("");
 }
 
 void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
-  const CLI::Range id(std::uint32_t{0}, kLargestId);
   CLI::Option* uid =
-      command->add_option("--uid", options.uid, "The caller's uid")->type_name("NUMBER")->check(id);
+      command->add_option("--uid", options.uid, "The caller's uid")->type_name("NUMBER")->check(is_id);
   command->add_option("--user", options.user, "The same by name")->type_name("NAME")->excludes(uid);
-  command->add_option("--gid", options.gids, "The caller's groups")->type_name("NUMBER")->check(id);
-  CLI::Option* unit =
-      command->add_option("--unit", options.unit, "The system's unit that it belongs to")->type_name("UNIT");
+  command->add_option("--gid", options.gids, "The caller's groups")->type_name("NUMBER")->check(is_id);
+  CLI::Option* unit = command->add_option("--unit", options.unit, "The system's unit that it belongs to")
+                          ->type_name("UNIT")
+                          ->check(is_unit);
   command->add_option("--cgroup", options.cgroup, "The whole path of its cgroup, in place of the unit")
       ->type_name("PATH")
       ->excludes(unit)
@@ -41,64 +40,52 @@ void add_policy_test_options(CLI::App* command, PolicyTestOptions& options) {
       ->type_name("PATH")
       ->check(is_absolute_path);
   command->add_option("--sha256", options.sha256, "Of that executable; left out: of the file of that path")
-      ->type_name("HASH");
+      ->type_name("HASH")
+      ->check(said_by<config::check_sha256>);
   command->add_option("--container", options.container, "The id of the container that it runs in")
-      ->type_name("ID");
-  command->add_option("--resource", options.resource, "What it asks a token for")->required();
-  command->add_option(
-      "--identity", options.identity,
-      "The client id, object id or resource id it names; \"none\" or left out: it names none");
+      ->type_name("ID")
+      ->check(said_by<config::check_container>);
+  command->add_option("--container-name", options.container_name, "The name of that container")
+      ->type_name("NAME")
+      ->check(said_by<config::check_container_name>);
+  command->add_option("--container-image", options.container_image, "The image of that container")
+      ->type_name("IMAGE");
+  command->add_option("--resource", options.resource, "What it asks a token for")
+      ->type_name("RESOURCE")
+      ->required();
+  command
+      ->add_option("--identity", options.identity,
+                   "The client id, object id or resource id it names; \"none\" or left out: it names none")
+      ->type_name("IDENTITY");
   command->add_flag("--json", options.json, "Print JSON");
 }
 
-using Words = std::vector<std::string>;
-
-// What people try first, said as an option: "help COMMAND", "version".
+// What people try first, said as an option: "help COMMAND", "version". Who asks for help gets it, whatever
+// else he says.
 Words words_of(int argc, char** argv) {
   Words words(argv + std::min(argc, 1), argv + argc);
-  if (!words.empty() && words.front() == "help") {
-    words.erase(words.begin());
-    words.emplace_back("--help");
-  } else if (!words.empty() && words.front() == "version") {
+  if (!words.empty() && words.front() == "version") {
     words.front() = "--version";
+  }
+  const bool is_help = !words.empty() && words.front() == "help";
+  const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
+  if (is_help || std::ranges::find_first_of(words, Words{"-h", "--help"}) != words.end()) {
+    words.erase(std::ranges::find_if(words, is_option), words.end());
+    words.erase(words.begin(), words.begin() + (is_help ? 1 : 0));
+    words.emplace_back("--help");
   }
   return words;
 }
 
-std::vector<CLI::App*> commands_of(CLI::App* above) {
-  return above->get_subcommands([](CLI::App*) { return true; });
-}
+constexpr const char* kExitStatus =
+    "Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration). See msi2imds(8).";
+constexpr const char* kExitStatusOfLooking =
+    "Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration), 3 not known (not "
+    "permitted to see). See msi2imds(8).";
 
-// Without those that are not for people.
-std::vector<std::string> names_of(const std::vector<CLI::App*>& commands) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : commands) {
-    if (!command->get_group().empty()) {
-      names.push_back(command->get_name());
-    }
-  }
-  return names;
-}
-
-// A sentence on the first word that should be a command and is none; empty: there is no such word.
-std::string name_unknown_command(CLI::App* above, const Words& words) {
-  for (const std::string& word : words) {
-    const std::vector<CLI::App*> commands = commands_of(above);
-    if (word.starts_with('-') || commands.empty()) {
-      return "";
-    }
-    const auto command = std::ranges::find(commands, word, &CLI::App::get_name);
-    if (command == commands.end()) {
-      const std::vector<std::string> names = names_of(commands);
-      const std::vector<std::string_view> known(names.begin(), names.end());
-      const auto meant = config::nearest(word, known);
-      return "there is no command '" + escape::control_characters(word) + "'; " +
-             (meant ? "did you mean " + std::string(*meant) + "?"
-                    : "the commands are " + config::list(known));
-    }
-    above = *command;
-  }
-  return "";
+int complain(const std::string& fault) {
+  (void)std::fprintf(stderr, "msi2imds: %s\n", fault.c_str());
+  return kUsage;
 }
 
 int dispatch(int argc, char** argv) {
@@ -107,9 +94,7 @@ int dispatch(int argc, char** argv) {
   app.name("msi2imds");
   app.set_version_flag("-V,--version", "msi2imds " MSI2IMDS_VERSION);
   app.require_subcommand(1);
-  app.footer(
-      "Exit status: 0 success, 1 failure, 2 usage (wrong options or configuration), 3 not known (not "
-      "permitted to see). See msi2imds(8).");
+  app.footer(kExitStatus);  // of each command that says no other
 
   ConfigFile file;
   const auto add_config_option = [&file](CLI::App* command) {
@@ -134,9 +119,10 @@ int dispatch(int argc, char** argv) {
   CLI::App* status_command =
       app.add_subcommand("status", "Show what is in force, proved by a connection; exit 0 when intercepting");
   add_config_option(status_command);
-  status_command->add_option("--wait", wait_seconds, "Wait up to so many seconds until intercepting")
+  status_command
+      ->add_option("--wait", wait_seconds, "Wait up to so many seconds, 86400 at most, until intercepting")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0, kMaxWaitSeconds));
+      ->check(is_seconds);
   status_command->add_flag("--json", status_options.json, "Print JSON");
   HealthOptions health_options;
   CLI::App* health_command =
@@ -152,9 +138,12 @@ int dispatch(int argc, char** argv) {
   FlushOptions flush_options;
   CLI::App* flush_command = app.add_subcommand("flush", "Forget tokens, so that IMDS is asked for new ones");
   add_config_option(flush_command);
-  flush_command->add_option("--resource", flush_options.resource, "Only tokens for this resource");
-  flush_command->add_option("--identity", flush_options.identity,
-                            "Only tokens of this identity (client id, object id or resource id)");
+  flush_command->add_option("--resource", flush_options.resource, "Only tokens for this resource")
+      ->type_name("RESOURCE");
+  flush_command
+      ->add_option("--identity", flush_options.identity,
+                   "Only tokens of this identity (client id, object id or resource id)")
+      ->type_name("IDENTITY");
   flush_command->add_flag("--json", flush_options.json, "Print JSON");
   CallersOptions callers_options;
   CLI::App* callers_command =
@@ -181,11 +170,14 @@ int dispatch(int argc, char** argv) {
       "Compare the tokens of the extension and of IMDS; exit 0 when applications will see no difference");
   add_config_option(verify_command);
   CLI::Option* verify_resource =
-      verify_command->add_option("--resource", verify_options.resources,
-                                 "What to ask a token for (default: what callers were seen to ask for)");
+      verify_command
+          ->add_option("--resource", verify_options.resources,
+                       "What to ask a token for (default: what callers were seen to ask for)")
+          ->type_name("RESOURCE");
   verify_command
       ->add_option("--identity", verify_options.identities,
                    "The client id, object id or resource id to name (default: none)")
+      ->type_name("IDENTITY")
       ->needs(verify_resource);
   verify_command->add_flag("--json", verify_options.json, "Print JSON");
   RetireOptions retire_options;
@@ -228,16 +220,23 @@ int dispatch(int argc, char** argv) {
   responder_command->add_option("uid", responder_options.uid);
   responder_command->add_option("gid", responder_options.gid);
 
+  app.footer(kExitStatusOfLooking);
+  for (CLI::App* command : {status_command, health_command, doctor_command, verify_command, retire_command,
+                            policy_test_command}) {
+    command->footer(kExitStatusOfLooking);
+  }
+
   Words words = words_of(argc, argv);
-  if (const std::string unknown = name_unknown_command(&app, words); !unknown.empty()) {
-    (void)std::fprintf(stderr, "msi2imds: %s\n", unknown.c_str());
-    return kUsage;
+  if (const std::string wrong = find_wrong_word(app, words); !wrong.empty()) {
+    return complain(wrong);
   }
   std::ranges::reverse(words);  // as this parse() has it
   try {
     app.parse(std::move(words));
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kGood : kUsage;
+    return complain(escape::control_characters(error.what()) + see_help(app));
   }
   if (*run_command) {
     return run(file, run_options);

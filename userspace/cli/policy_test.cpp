@@ -96,8 +96,11 @@ std::variant<caller::Identity, int> caller_of(const PolicyTestOptions& options) 
   caller.sha256 = options.sha256.empty() ? sha256_of(caller.program) : to_lower(options.sha256);
   caller.container =
       options.container.empty() ? resolver::container_of(options.cgroup) : to_lower(options.container);
-  caller.container_is_verified =
-      options.container.empty() ? resolver::container_is_verified(options.cgroup) : true;
+  caller.container_name = options.container_name;
+  caller.container_image = options.container_image;
+  const bool is_given =
+      !options.container.empty() || !options.container_name.empty() || !options.container_image.empty();
+  caller.container_is_verified = is_given || resolver::container_is_verified(options.cgroup);
   caller.unknown_because = "not given";
   return caller;
 }

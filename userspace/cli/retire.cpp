@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/escape.hpp"
+#include "base/number_of.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
@@ -70,7 +71,9 @@ Check check_imds(const config::Config& config, const std::vector<token::TokenReq
               "find out why: msi2imds doctor"};
     }
   }
-  return {true, fmt::format("IMDS answers what callers ask for ({} requests tried)", requests.size()), {}};
+  return {true,
+          fmt::format("IMDS answers what callers ask for ({} tried)", number_of(requests.size(), "request")),
+          {}};
 }
 
 Check check_established(const std::vector<waagent::ExtensionProcess>& processes) {

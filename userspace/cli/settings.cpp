@@ -21,6 +21,8 @@ policy::Conditions conditions_of(const config::Conditions& conditions) {
           .programs = conditions.programs,
           .sha256s = conditions.sha256s,
           .containers = conditions.containers,
+          .container_names = conditions.container_names,
+          .container_images = conditions.container_images,
           .resources = conditions.resources,
           .identities = conditions.identities};
 }

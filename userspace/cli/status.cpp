@@ -8,6 +8,7 @@
 
 #include "admin/status.hpp"
 #include "base/escape.hpp"
+#include "base/number_of.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
 #include "cli/status_report.hpp"
@@ -70,6 +71,7 @@ void print_json(const StatusReport& report) {
     object["ports"] = json::value_from(status.legacy_ports);
     object["remarks"] = json::value_from(status.remarks);
     object["shortcomings"] = json::value_from(status.shortcomings);
+    object["container_networks"] = json::value_from(status.container_networks);
     object["cgroups"] = json::value_from(status.cgroups);
     json::object requests;
     for (const auto& [port, count] : status.requests) {
@@ -147,17 +149,21 @@ void print_text(const StatusReport& report) {
                escape::control_characters(report.extension->version));
   }
   for (const auto& [port, count] : status.requests) {
-    fmt::print("  port {:<17} {} requests\n", port, count);
+    fmt::print("  port {:<17} {}\n", port, number_of(count, "request"));
   }
   if (!status.cgroups.empty()) {
     fmt::print("  only programs in       {}\n",
                escape::control_characters(fmt::format("{}", fmt::join(status.cgroups, ", "))));
   }
+  if (!status.container_networks.empty()) {
+    fmt::print("  in own networks        {}\n",
+               escape::control_characters(fmt::format("{}", fmt::join(status.container_networks, ", "))));
+  }
   for (const std::string& remark : status.remarks) {
     fmt::print("  note                   {}\n", escape::control_characters(remark));
   }
-  fmt::print("  responder              pid {}, up {} s, {} connections open, {} accepted\n",
-             status.responder_pid, status.uptime_seconds, status.connections, status.accepted);
+  fmt::print("  responder              pid {}, up {} s, {} open, {} accepted\n", status.responder_pid,
+             status.uptime_seconds, number_of(status.connections, "connection"), status.accepted);
   fmt::print("  confined by            {}\n", describe_confinement(status));
   if (report.supervisor) {
     fmt::print("  supervisor             pid {}, {}\n", report.supervisor->pid,
@@ -166,12 +172,14 @@ void print_text(const StatusReport& report) {
   if (!status.default_identity.empty() || status.identity_rules != 0) {
     fmt::print("  identity               {} where none is named{}\n",
                status.default_identity.empty() ? "as IMDS decides" : status.default_identity,
-               status.identity_rules == 0 ? "" : fmt::format(", save by {} rules", status.identity_rules));
+               status.identity_rules == 0
+                   ? ""
+                   : fmt::format(", save by {}", number_of(status.identity_rules, "rule")));
   }
-  fmt::print("  tokens                 {} cached, {} answers from the cache, {} joined\n",
-             status.tokens_cached, status.tokens_from_cache, status.tokens_joined);
-  fmt::print("  IMDS                   {}, {} requests, {} failed{}\n", status.imds_endpoint,
-             status.imds_requests, status.imds_failures,
+  fmt::print("  tokens                 {} cached, {} from the cache, {} joined\n", status.tokens_cached,
+             number_of(status.tokens_from_cache, "answer"), status.tokens_joined);
+  fmt::print("  IMDS                   {}, {}, {} failed{}\n", status.imds_endpoint,
+             number_of(status.imds_requests, "request"), status.imds_failures,
              status.imds_last_failure.empty() ? std::string() : "; last: " + status.imds_last_failure);
   print_direct_imds(status.direct_imds);
 }
@@ -181,6 +189,7 @@ void print_text(const StatusReport& report) {
 int status(const ConfigFile& file, const StatusOptions& options) {
   const auto config = file.load_or_complain();
   if (!config) {
+    tell_what_runs_meanwhile();
     return kUsage;
   }
   const auto deadline = std::chrono::steady_clock::now() + options.wait;

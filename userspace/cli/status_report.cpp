@@ -8,6 +8,7 @@
 
 #include "admin/client.hpp"
 #include "base/command.hpp"
+#include "base/escape.hpp"
 #include "base/run_to_end.hpp"
 #include "cli/silence.hpp"
 #include "config/read.hpp"
@@ -51,12 +52,22 @@ void add_filters(const config::Config& config, admin::Status& status) {
   }
 }
 
-// Of somebody else, which our own redirection does not come before.
-void add_translation(admin::Status& status) {
-  const std::string rule = first_foreign_rule(redirect::leads_loopback_elsewhere, status.legacy_ports);
+// Of somebody else: what our own redirection does not come before, or what refuses whom it has led to us.
+void add_what_is_in_the_way(const config::Config& config, admin::Status& status) {
+  redirect::Ports ports = status.legacy_ports;
+  std::string rule = first_foreign_rule(redirect::leads_loopback_elsewhere, ports);
   if (!rule.empty()) {
     status.remarks.push_back("a firewall rule leads a legacy port elsewhere: " + rule);
+    return;
   }
+  if (!redirect::do_filters_bind(status.backend)) {
+    ports.push_back(config.redirect.listen_port);
+  }
+  rule = first_foreign_rule(redirect::filters_loopback, ports);
+  status.remarks.push_back(rule.empty() ? "a packet filter may keep connections away, such as a chain that "
+                                          "drops what it does not know: nft "
+                                          "list ruleset, iptables-save"
+                                        : "a firewall rule may keep connections away: " + rule);
 }
 
 }  // namespace
@@ -87,7 +98,6 @@ StatusReport look(const config::Config& config) {
     report.reason = "msi2imds only observes";
     return report;
   }
-  add_filters(config, *report.status);
   const SelfTestPlan plan{.ports = report.status->legacy_ports,
                           .listen_port = config.redirect.listen_port,
                           .with_ipv6 = report.status->covers_ipv6,
@@ -100,7 +110,10 @@ StatusReport look(const config::Config& config) {
                                                             : report.status->redirect_failure;
   } else if (missed != report.tests.end()) {
     report.reason = "a connection to " + missed->dialled.to_string() + " did not arrive: " + missed->failure;
-    add_translation(*report.status);
+    add_what_is_in_the_way(config, *report.status);
+  }
+  if (missed == report.tests.end()) {
+    add_filters(config, *report.status);
   }
   report.intercepting = report.reason.empty();
   return report;
@@ -115,6 +128,18 @@ StatusReport look_at_all(const ConfigFile& file, const config::Config& config) {
     }
   }
   return report;
+}
+
+void tell_what_runs_meanwhile() {
+  const StatusReport report = look(config::Config());
+  if (report.status) {
+    const std::string how = report.observing      ? "observes"
+                            : report.intercepting ? "intercepts with " + report.status->backend
+                                                  : "runs, but does not intercept: " + report.reason;
+    fmt::print(stderr,
+               "Meanwhile msi2imds {}, by the configuration that it has read; its next start will fail.\n",
+               escape::control_characters(how));
+  }
 }
 
 std::string compare_with_enabled(const StatusReport& report, const supervisor::Units& units) {

@@ -44,6 +44,10 @@ struct StatusReport {
 // The same, and what systemd is to have at boot, whose units know the default configuration alone.
 [[nodiscard]] StatusReport look_at_all(const ConfigFile& file, const config::Config& config);
 
+// Where the configuration on disk is wrong: says on stderr whether msi2imds serves all the same, by the one
+// that it has read. Only where it has the default admin socket; else nothing.
+void tell_what_runs_meanwhile();
+
 // What is in force against what systemd is to have at boot: a sentence on the difference, with what to do;
 // empty: none.
 [[nodiscard]] std::string compare_with_enabled(const StatusReport& report, const supervisor::Units& units);

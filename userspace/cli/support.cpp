@@ -254,9 +254,8 @@ int support(const ConfigFile& file, const SupportOptions& options) {
   const Result<void> written = is_for_stdout ? write_all(STDOUT_FILENO, archive, "write standard output")
                                              : write_new_file(path, archive);
   if (!written) {
-    fmt::print(
-        stderr, "msi2imds: cannot {}{}\n", escape::control_characters(written.error().message()),
-        written.error().code() == boost::system::errc::file_exists ? "; name another with --output" : "");
+    fmt::print(stderr, "msi2imds: cannot {}{}\n", escape::control_characters(written.error().message()),
+               is_for_stdout ? "" : "; name another file with --output");
     return kFailed;
   }
   if (!is_for_stdout) {

@@ -11,6 +11,7 @@
 #include <boost/json/value_from.hpp>
 
 #include "base/escape.hpp"
+#include "base/number_of.hpp"
 #include "cli/callers_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/document.hpp"
@@ -134,11 +135,18 @@ std::string summary_of(const Verification& verification) {
         verification.comparisons.size());
   }
   if (different == 0 && missing == 0) {
-    return fmt::format("The extension and IMDS give the same tokens ({} compared).",
-                       verification.comparisons.size());
+    const auto given = std::ranges::count(verification.comparisons, true, &Comparison::imds_gives_token);
+    const auto refused = std::ssize(verification.comparisons) - given;
+    if (given == 0) {
+      return fmt::format("The extension and IMDS both refuse ({} compared): no token was compared.", refused);
+    }
+    return fmt::format("The extension and IMDS give the same tokens ({} compared){}.", given,
+                       refused == 0 ? ""
+                                    : fmt::format(", and both refuse {}",
+                                                  number_of(static_cast<std::uint64_t>(refused), "request")));
   }
-  return fmt::format("Of {} requests, {} would be answered differently and {} could not be compared.",
-                     verification.comparisons.size(), different, missing);
+  return fmt::format("Of {}, {} would be answered differently and {} could not be compared.",
+                     number_of(verification.comparisons.size(), "request"), different, missing);
 }
 
 Verification verify_all(const config::Config& config, std::vector<token::TokenRequest> requests) {

@@ -22,6 +22,8 @@ struct Legacy {
   std::vector<std::uint16_t> ports = {50342};
   std::vector<std::string> hosts;
   bool require_metadata_header = true;
+  std::vector<std::string>
+      container_networks;  // patterns of names; empty: containers reach us by no network of their own
 
   friend bool operator==(const Legacy&, const Legacy&) = default;
 };
@@ -108,6 +110,8 @@ struct Conditions {
   std::vector<std::string> programs;
   std::vector<std::string> sha256s;     // in lower case
   std::vector<std::string> containers;  // ids, or the beginnings of some
+  std::vector<std::string> container_names;
+  std::vector<std::string> container_images;
   std::vector<std::string> resources;
   std::vector<std::string> identities;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "config/rule_values.hpp"
 #include "config/selector.hpp"
 
 namespace msi2imds::config {
@@ -75,6 +76,8 @@ std::vector<Key> make_keys() {
       ports_key(),
       key("legacy.hosts", Texts{check_host}, &Config::legacy, &Legacy::hosts),
       key("legacy.require_metadata_header", Flag{}, &Config::legacy, &Legacy::require_metadata_header),
+      key("legacy.container_networks", Texts{check_container_name}, &Config::legacy,
+          &Legacy::container_networks),
       key("redirect.backend", Word{kBackends}, &Config::redirect, &Redirect::backend),
       key("redirect.listen_port", kPort, &Config::redirect, &Redirect::listen_port),
       key("redirect.cgroups", Texts{check_cgroup}, &Config::redirect, &Redirect::cgroups),

@@ -72,7 +72,9 @@ void read_file(const std::filesystem::path& file, Missing missing, Reader& reade
   if (!text) {
     if (missing == Missing::is_an_error ||
         text.error().code() != boost::system::errc::no_such_file_or_directory) {
-      reader.cannot_read(file.string(), text.error().message());
+      const bool is_forbidden =
+          text.error().code() == boost::system::errc::permission_denied && ::geteuid() != 0;
+      reader.cannot_read(file.string(), text.error().message() + (is_forbidden ? "; use sudo" : ""));
     }
     return;
   }

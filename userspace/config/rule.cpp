@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::int64_t kLargestId = 4'294'967'294;
 constexpr std::string_view kOrigin = "origin";  // in what is written here
-constexpr std::array<std::string_view, 10> kKeys = {"name", "uid",     "gid",    "user",      "group",
-                                                    "unit", "program", "sha256", "container", "resource"};
+constexpr std::array<std::string_view, 12> kKeys = {
+    "name",    "uid",    "gid",       "user",           "group",           "unit",
+    "program", "sha256", "container", "container_name", "container_image", "resource"};
 constexpr std::string_view kIdentityPattern = "identity";
 
 std::string suggest_rule_key(RuleKind kind, std::string_view name) {
@@ -103,6 +104,10 @@ class RuleReader {
       to.sha256s = hexadecimal(member, key, check_sha256);
     } else if (member.name == "container") {
       to.containers = hexadecimal(member, key, check_container);
+    } else if (member.name == "container_name") {
+      to.container_names = texts(member, key, check_container_name);
+    } else if (member.name == "container_image") {
+      to.container_images = texts(member, key, check_pattern);
     } else if (member.name == "resource") {
       to.resources = texts(member, key, check_pattern);
     } else if (kind_ == RuleKind::allow && member.name == kIdentityPattern) {
@@ -245,6 +250,8 @@ Value write_rule(const Rule& rule) {
   add("program", !conditions.programs.empty(), write_texts(conditions.programs));
   add("sha256", !conditions.sha256s.empty(), write_texts(conditions.sha256s));
   add("container", !conditions.containers.empty(), write_texts(conditions.containers));
+  add("container_name", !conditions.container_names.empty(), write_texts(conditions.container_names));
+  add("container_image", !conditions.container_images.empty(), write_texts(conditions.container_images));
   add("resource", !conditions.resources.empty(), write_texts(conditions.resources));
   add(kIdentityPattern, !conditions.identities.empty(), write_texts(conditions.identities));
   add(token::key_of(rule.identity.kind), rule.identity.kind != token::SelectorKind::none,

@@ -88,7 +88,17 @@ std::optional<std::string> check_container(std::string_view text) {
     return std::nullopt;
   }
   return in_quotes(text) +
-         " is not a container's id; expected 64 hexadecimal digits, or the first 12 or more of them";
+         " is not a container's id; expected 64 hexadecimal digits, or the first 12 or more of them; by its "
+         "name, container_name knows it";
+}
+
+// Docker's own notes have it so.
+std::optional<std::string> check_container_name(std::string_view text) {
+  if (text.starts_with('/')) {
+    return in_quotes(text) + " begins with \"/\", as no name of a container does; expected " +
+           in_quotes(text.substr(1)) + ", or of a pod \"NAMESPACE/POD/CONTAINER\"";
+  }
+  return check_pattern(text);
 }
 
 std::optional<std::string> check_pattern(std::string_view text) {

@@ -14,6 +14,7 @@ namespace msi2imds::config {
 [[nodiscard]] std::optional<std::string> check_program(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_sha256(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_container(std::string_view text);
+[[nodiscard]] std::optional<std::string> check_container_name(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_pattern(std::string_view text);
 [[nodiscard]] std::optional<std::string> check_account(std::string_view text);
 

@@ -98,6 +98,12 @@ std::vector<Warning> warnings_of(const Config& config) {
     warnings.push_back({.what = "policy.close_imds closes nothing, since nobody is refused",
                         .remedy = "set policy.mode = \"enforce\" and policy.default = \"deny\""});
   }
+  if (!config.legacy.container_networks.empty() && !refuses_somebody(config)) {
+    warnings.push_back({.what =
+                            "legacy.container_networks lets every process in these containers' networks have "
+                            "tokens, since nobody is refused",
+                        .remedy = "set policy.mode = \"enforce\", and allow containers by container_name"});
+  }
   for (const Allow& rule : config.allow) {
     warn_if_unreachable(rule, "allows", warnings);
   }

@@ -45,7 +45,7 @@ std::string comment_on(std::string_view key, const Origins& origins) {
 
 // Of a rule or an identity: no secret, though a hash or an id may look like one.
 bool is_identifier(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames = {"sha256",    "container", "identity",
+  constexpr std::array<std::string_view, 7> kNames = {"sha256",    "container", "container_image", "identity",
                                                       "client_id", "object_id", "msi_res_id"};
   return std::ranges::find(kNames, name) != kNames.end();
 }

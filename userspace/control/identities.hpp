@@ -23,11 +23,12 @@ struct IdentityAnswer {
   std::array<std::uint8_t, 28> address{};
   std::uint8_t address_size = 0;
   std::array<std::uint8_t, 3> reserved{};
+  std::int64_t dialled_at = 0;  // as in caller::Clues, of the connect() that it is about; 0: none was seen
 
   void set_dialled(const SocketAddress& dialled);
   [[nodiscard]] std::optional<SocketAddress> dialled() const;
 };
-static_assert(sizeof(IdentityAnswer) == 40);
+static_assert(sizeof(IdentityAnswer) == 48);
 
 // In one message.
 inline constexpr std::size_t kMostInMessage = 32;

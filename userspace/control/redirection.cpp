@@ -24,6 +24,20 @@ std::string on_one_line(std::string text) {
   return text;
 }
 
+std::string list_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostOfNames = 8192;
+  std::string line;
+  for (const std::string& name : names) {
+    if (line.size() + name.size() > kMostOfNames) {
+      return line + "...\t";
+    }
+    std::string one = on_one_line(name);
+    std::ranges::replace(one, '\t', ' ');
+    line += one + "\t";
+  }
+  return line;
+}
+
 std::optional<std::string_view> take_until(char end, std::string_view& rest) {
   const std::size_t at = rest.find(end);
   if (at == std::string_view::npos) {
@@ -41,6 +55,7 @@ Message format(const RedirectionReport& report) {
   for (const std::string* line : texts_of(report)) {
     text += on_one_line(*line) + "\n";
   }
+  text += list_of(report.container_networks) + "\n";
   for (const Remark& remark : report.remarks) {
     const std::string line = remark.shortcoming + "\t" + on_one_line(remark.text) + "\n";
     if (text.size() + line.size() <= kMostBody) {
@@ -76,6 +91,13 @@ std::optional<RedirectionReport> parse_redirection(const Message& message) {
       return std::nullopt;
     }
     *text = *line;
+  }
+  auto names = take_until('\n', rest);
+  if (!names) {
+    return std::nullopt;
+  }
+  while (const auto name = take_until('\t', *names)) {
+    report.container_networks.emplace_back(*name);
   }
   while (!rest.empty()) {
     auto line = take_until('\n', rest);

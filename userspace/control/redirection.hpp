@@ -34,6 +34,8 @@ struct RedirectionReport {
   std::string not_closed_because;
   std::string extension;  // its state (admin/extension_state.hpp)
   std::vector<Remark> remarks;
+  // Names of containers that are served in networks of their own; a few KiB of them.
+  std::vector<std::string> container_networks;
 
   friend bool operator==(const RedirectionReport&, const RedirectionReport&) = default;
 };

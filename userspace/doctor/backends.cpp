@@ -22,10 +22,12 @@ bool may_try(std::string_view name, const std::string& wanted, const std::string
 Finding none_works(const std::string& wanted) {
   const std::string text = wanted == "auto" ? "No backend works on this machine."
                                             : "The backend that was chosen, " + wanted + ", does not work.";
-  return error(kBackendsCheck, text,
-               wanted == "auto"
-                   ? "See the reasons above; a newer kernel, or the nft or iptables command, helps."
-                   : "Set redirect.backend to \"auto\", or to one that works.");
+  return error(
+      kBackendsCheck, text,
+      wanted == "auto"
+          ? "See the reasons above; a newer kernel, or the nft or iptables command, helps."
+          : "The reason is above; where a connection did not arrive, a packet filter may keep it away "
+            "(nft list ruleset). Else set redirect.backend to \"auto\", or to one that works.");
 }
 
 }  // namespace

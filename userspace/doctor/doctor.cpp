@@ -5,6 +5,7 @@
 
 #include "doctor/backends.hpp"
 #include "doctor/clock.hpp"
+#include "doctor/containers.hpp"
 #include "doctor/direct.hpp"
 #include "doctor/extension.hpp"
 #include "doctor/firewall.hpp"
@@ -55,6 +56,7 @@ Findings examine(const Host& host) {
   look("unit", kQuick, [&] { return check_units(host); });
   look("user", kQuick, [&] { return check_user(host); });
   look("policy", kQuick, [&] { return check_policy(host); });
+  look("containers", kQuick, [&] { return check_containers(host); });
   look("direct", kQuick, [&] { return check_direct(host, bool(reached)); });
   look("backend", kTrying, [&] { return check_redirection(host); });
   look("ports", kQuick, [&] { return check_ports(host); });

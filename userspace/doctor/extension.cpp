@@ -84,8 +84,10 @@ Findings check_extension(const Host& host) {
   const auto found = waagent::find_extension(host.config.waagent.root);
   bool should_run = false;
   if (!found) {
+    const char* const ports =
+        host.config.legacy.find_ports ? " It may use other ports than those named here." : "";
     findings.push_back(not_seen(host, kExtension,
-                                "Cannot read the extension's files: " + found.error().message() + ".",
+                                "Cannot read the extension's files: " + found.error().message() + "." + ports,
                                 "Look at waagent.root."));
   } else if (*found) {
     const waagent::Extension& extension = **found;

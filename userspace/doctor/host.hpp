@@ -16,6 +16,13 @@
 
 namespace msi2imds::doctor {
 
+// What the service says of containers in networks of their own.
+struct ServiceStatus {
+  bool is_known = false;
+  std::vector<std::string> container_networks = {};
+  std::string containers_failure = {};
+};
+
 // The machine that is examined, and what is known of it. The configuration's ports are settled: no "auto" is
 // left.
 struct Host {
@@ -25,7 +32,8 @@ struct Host {
   bool knows_callers = true;               // else we may not ask for them
   std::optional<bool> is_running = false;  // msi2imds; nothing: not known
   std::string silence = {};                // why it does not say how it is, though it runs; empty: it does
-  bool is_root = true;                     // we are
+  ServiceStatus status = {};
+  bool is_root = true;  // we are
   Root root = {};
   CommandRunner& commands;
 };

@@ -136,11 +136,13 @@ Finding judge_configured(const Configured& configured, const Outcome& outcome) {
 
 Finding judge_named(const std::string& name, const Outcome& outcome) {
   if (outcome.answers) {
-    return ok(kIdentitiesCheck, "IMDS gives a token for '" + name + "', which a caller has named.");
+    return ok(kIdentitiesCheck,
+              "IMDS gives a token for '" + name + "', which a caller has named or was given.");
   }
-  return warning(kIdentitiesCheck,
-                 "IMDS gives no token for '" + name + "', which a caller has named: " + outcome.why + ".",
-                 "Assign that identity to this machine, or correct the caller.");
+  return warning(
+      kIdentitiesCheck,
+      "IMDS gives no token for '" + name + "', which a caller has named or was given: " + outcome.why + ".",
+      "Assign that identity to this machine, or correct the caller; msi2imds callers shows whose it is.");
 }
 
 }  // namespace
@@ -177,7 +179,8 @@ Findings check_identities(const Host& host) {
         ok(kIdentitiesCheck, "More identities are named by rules and callers; only the first " +
                                  std::to_string(kMostIdentities) + " were asked for."));
   }
-  if (!any_answers) {
+  const bool is_default_at_fault = host.config.identity.default_.kind != SelectorKind::none;
+  if (!any_answers && !is_default_at_fault) {
     findings.push_back(
         error(kIdentitiesCheck, "IMDS gives no token at all.", "Assign a managed identity to this machine."));
   }

@@ -117,9 +117,8 @@ Finding azure_name(const migration::Instance& instance) {
 Findings check_machine(const Host& host, const Result<migration::ReachedImds>& imds) {
   Findings findings;
   if (!host.is_root) {
-    findings.push_back(unknown(kMachineCheck,
-                               "Doctor is not run by root, so it cannot see everything; the extension may "
-                               "use other ports than those named below."));
+    findings.push_back(
+        unknown(kMachineCheck, "Doctor is not run by root: what only root may see is called unknown below."));
   }
   findings.push_back(
       ok(kMachineCheck, distribution(host.root) + ", " + kernel() + ", " + cgroup_layout(host.root) + "."));

@@ -125,7 +125,8 @@ Findings check_neighbours(const Host& host) {
   add_arc(around, findings);
   add_cloud_shell(around, findings);
   if (findings.empty()) {
-    findings.push_back(ok(kNeighboursCheck, "No other program here stands between callers and IMDS."));
+    findings.push_back(
+        ok(kNeighboursCheck, "Neither the guest proxy agent nor systemd-imdsd nor Azure Arc is here."));
   }
   add_firewalls(around, findings);
   return findings;

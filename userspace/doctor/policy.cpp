@@ -12,7 +12,8 @@ namespace {
 
 std::string sentence(std::string text) {
   // Names of keys are written small.
-  if (!text.starts_with("policy.")) {
+  const bool begins_with_key = text.substr(0, text.find(' ')).find('.') != std::string::npos;
+  if (!begins_with_key) {
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
   }
   return std::move(text) + ".";

@@ -4,26 +4,24 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/escape.hpp"
 #include "base/json.hpp"
+#include "base/number_of.hpp"
 
 namespace msi2imds::doctor {
 namespace {
 
-std::ptrdiff_t count(const Findings& findings, Level level) {
-  return std::ranges::count(findings, level, &Finding::level);
-}
-
-std::string counted(std::ptrdiff_t number, const char* what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+std::uint64_t count(const Findings& findings, Level level) {
+  return static_cast<std::uint64_t>(std::ranges::count(findings, level, &Finding::level));
 }
 
 std::string summary(const Findings& findings) {
-  const std::ptrdiff_t errors = count(findings, Level::error);
-  const std::ptrdiff_t warnings = count(findings, Level::warning);
-  const std::ptrdiff_t unknown = count(findings, Level::unknown);
-  return fmt::format("{}, {}, {}{} ok", counted(errors, "error"), counted(warnings, "warning"),
+  const std::uint64_t errors = count(findings, Level::error);
+  const std::uint64_t warnings = count(findings, Level::warning);
+  const std::uint64_t unknown = count(findings, Level::unknown);
+  return fmt::format("{}, {}, {}{} ok", number_of(errors, "error"), number_of(warnings, "warning"),
                      unknown == 0 ? "" : fmt::format("{} unknown, ", unknown), count(findings, Level::ok));
 }
 

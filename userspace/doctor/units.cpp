@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <map>
@@ -20,9 +21,15 @@ namespace msi2imds::doctor {
 namespace {
 
 constexpr const char* kCheck = "unit";
-constexpr std::array kUnits = {"msi2imds.service", "msi2imds.socket", "msi2imds-observe.service"};
+constexpr std::string_view kService = "msi2imds.service";
+constexpr std::string_view kSocket = "msi2imds.socket";
+constexpr std::string_view kObserver = "msi2imds-observe.service";
+constexpr std::array kUnits = {kService, kSocket, kObserver};
 constexpr std::array kProperties = {"Id",           "LoadState",      "ActiveState",  "SubState",    "Result",
                                     "ExecMainCode", "ExecMainStatus", "ExecStartPre", "ExecStopPost"};
+// Its socket alone serves nobody, since nothing leads callers there.
+constexpr std::string_view kStartAgain =
+    "systemctl reset-failed msi2imds.service msi2imds.socket, systemctl start msi2imds.service";
 constexpr int kUsage = 2;  // what msi2imds ends with when it does not understand its configuration
 
 using Unit = std::map<std::string, std::string, std::less<>>;  // its properties
@@ -109,24 +116,31 @@ std::string describe(const std::string& result, const Ending& ending) {
                       : fmt::format("{}, status={}/{}", result, ending.status, step);
 }
 
+std::string start_again(const std::string& name) {
+  return name == kObserver ? fmt::format("systemctl reset-failed {0}, systemctl start {0}", name)
+                           : std::string(kStartAgain);
+}
+
 std::string advice_for(const std::string& name, const std::string& result, const Ending& ending) {
   const std::string_view remedy = remedy_of(ending.by_signal ? "" : step_of(ending.status));
   if (!remedy.empty()) {
     return fmt::format("{} Its journal says more: journalctl -u {}.", remedy, name);
   }
   if (!ending.by_signal && ending.status == kUsage) {
-    const std::string cause = name == "msi2imds-observe.service"
+    const std::string cause = name == kObserver
                                   ? "It steps aside for an enabled msi2imds.service (systemctl disable "
                                     "msi2imds-observe, or msi2imds), or correct"
                                   : "Correct";
-    return cause + " what msi2imds check-config complains of, and start it again: systemctl restart " + name +
-           ".";
+    return cause + " what msi2imds check-config complains of, and start it again: " + start_again(name) + ".";
   }
   if (result.starts_with("service-")) {
-    return "Fix msi2imds.service first, then: systemctl reset-failed msi2imds.service, systemctl start " +
-           name + ".";
+    return fmt::format("Fix msi2imds.service first, then: {}.", kStartAgain);
   }
-  return fmt::format("Read why in its journal: journalctl -u {}; then: systemctl restart {}.", name, name);
+  if (name == kSocket) {
+    return fmt::format("See what `ports` says, or the journal: journalctl -b | grep msi2imds; then: {}.",
+                       kStartAgain);
+  }
+  return fmt::format("Read why in its journal: journalctl -u {}; then: {}.", name, start_again(name));
 }
 
 // An error of a unit that cannot be loaded, has failed, or is about to be started again since it failed.
@@ -153,6 +167,12 @@ void add_failure(const Unit& unit, Findings& findings) {
                            advice_for(name, result, ending)));
 }
 
+bool is_any(const std::vector<Unit>& units, std::string_view name, std::string_view property,
+            std::string_view value) {
+  return std::ranges::any_of(
+      units, [&](const Unit& unit) { return get(unit, "Id") == name && get(unit, property) == value; });
+}
+
 }  // namespace
 
 Findings check_units(const Host& host) {
@@ -176,6 +196,20 @@ Findings check_units(const Host& host) {
   Findings findings;
   for (const Unit& unit : units) {
     add_failure(unit, findings);
+  }
+  // Since systemd 230 the result has another name, and the socket gives up as well.
+  const bool does_socket_listen = is_any(units, kSocket, "ActiveState", "active");
+  if (does_socket_listen && is_any(units, kService, "ActiveState", "inactive")) {
+    findings.push_back(
+        error(kCheck, "msi2imds.socket listens, but msi2imds.service does not run: nobody is led there.",
+              fmt::format("Start it: systemctl start {}.", kService)));
+  }
+  if (does_socket_listen && is_any(units, kService, "Result", "start-limit")) {
+    findings.push_back(warning(
+        kCheck,
+        "msi2imds.socket still listens, though nobody serves and nothing leads callers there: an old systemd "
+        "leaves it so once the service has given up.",
+        "Fix msi2imds.service and start it, or end the socket as well: systemctl stop msi2imds.socket."));
   }
   if (findings.empty()) {
     findings.push_back(ok(kCheck, "No unit of msi2imds has failed."));

@@ -130,7 +130,7 @@ asio::awaitable<token::FetchResult> ImdsClient::race(RacePtr race, token::Turn t
 // is up.
 void ImdsClient::give_up_on_kept(const RacePtr& race) {
   const std::size_t forgotten = pool_.forget_unused_since(race->began);
-  log::info("IMDS is asked over a new connection, since a kept one is silent; {} others as old were closed",
+  log::info("IMDS is asked over a new connection, since a kept one is silent; closed, being as old: {}",
             forgotten);
   if (race->kept->has_unacknowledged()) {
     race->kept->reset();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/text.hpp"
 #include "legacy/percent.hpp"
@@ -102,8 +103,9 @@ std::optional<Pair> PairReader::next() {
   return Pair{.name = trim(pair.substr(0, equals), kBlanks), .value = pair.substr(equals + 1)};
 }
 
-std::string decode_form(std::string_view text) {
-  std::string decoded;
+std::string decode_form(std::string_view text, std::string room) {
+  std::string decoded = std::move(room);
+  decoded.clear();
   decoded.reserve(text.size());
   while (!text.empty()) {
     const auto plain = std::min(text.find_first_of("%+"), text.size());

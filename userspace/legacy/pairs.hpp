@@ -36,7 +36,7 @@ class PairReader {
   std::string_view rest_;
 };
 
-// Decodes percent-encoding and +; what is no valid escape stands for itself.
-[[nodiscard]] std::string decode_form(std::string_view text);
+// Decodes percent-encoding and +; what is no valid escape stands for itself. `room` is memory for that.
+[[nodiscard]] std::string decode_form(std::string_view text, std::string room = {});
 
 }  // namespace msi2imds::legacy

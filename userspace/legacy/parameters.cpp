@@ -41,12 +41,12 @@ bool is_control(char c) {
   return byte < 0x20 || byte == 0x7f;
 }
 
-std::optional<Rejection> take(const Pair& pair, Values& values) {
+std::optional<Rejection> take(const Pair& pair, Values& values, std::string& room) {
   const std::optional<Parameter> parameter = parameter_of(pair.name);
   if (!parameter || parameter == Parameter::noise || pair.value.empty()) {
     return std::nullopt;
   }
-  std::string decoded = decode_form(pair.value);
+  std::string decoded = decode_form(pair.value, std::move(room));
   if (std::ranges::any_of(decoded, is_control)) {
     return invalid(pair, "contains a control character");
   }
@@ -59,10 +59,10 @@ std::optional<Rejection> take(const Pair& pair, Values& values) {
   return std::nullopt;
 }
 
-std::optional<Rejection> take_all(std::string_view text, Values& values) {
+std::optional<Rejection> take_all(std::string_view text, Values& values, std::string& room) {
   PairReader pairs(text);
   while (const std::optional<Pair> pair = pairs.next()) {
-    if (auto rejection = take(*pair, values)) {
+    if (auto rejection = take(*pair, values, room)) {
       return rejection;
     }
   }
@@ -119,14 +119,14 @@ ParseResult to_request(Values& values) {
 
 }  // namespace
 
-ParseResult read_parameters(std::string_view query, std::string_view body) {
+ParseResult read_parameters(std::string_view query, std::string_view body, std::string room) {
   Values values;
-  if (auto rejection = take_all(query, values)) {
+  if (auto rejection = take_all(query, values, room)) {
     return *std::move(rejection);
   }
   if (!body.empty()) {
     Values others;
-    if (auto rejection = take_all(body, others)) {
+    if (auto rejection = take_all(body, others, room)) {
       return *std::move(rejection);
     }
     fill_gaps(values, others);

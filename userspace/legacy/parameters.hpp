@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <string>
 #include <string_view>
 
 #include "legacy/rejection.hpp"
@@ -12,7 +13,8 @@ namespace msi2imds::legacy {
 using ParseResult = boost::system::result<token::TokenRequest, Rejection>;
 
 // Reads what is asked for from the query and the body, both undecoded; where both name the same thing, the
-// query wins.
-[[nodiscard]] ParseResult read_parameters(std::string_view query, std::string_view body);
+// query wins. `room` is memory for the resource.
+[[nodiscard]] ParseResult read_parameters(std::string_view query, std::string_view body,
+                                          std::string room = {});
 
 }  // namespace msi2imds::legacy

@@ -109,7 +109,7 @@ MaybeRejection check_metadata_header(const http::Request& request, const Rules& 
 
 }  // namespace
 
-ParseResult parse(const http::Request& request, const Rules& rules) {
+ParseResult parse(const http::Request& request, const Rules& rules, std::string room) {
   if (auto rejection = check_method(request)) {
     return *std::move(rejection);
   }
@@ -134,7 +134,7 @@ ParseResult parse(const http::Request& request, const Rules& rules) {
   if (auto rejection = check_metadata_header(request, rules)) {
     return *std::move(rejection);
   }
-  return read_parameters(target.query, request.body);
+  return read_parameters(target.query, request.body, std::move(room));
 }
 
 }  // namespace msi2imds::legacy

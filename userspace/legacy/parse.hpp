@@ -15,7 +15,7 @@ struct Rules {
   std::vector<std::string> extra_hosts;  // names by which the loopback is called besides the stock ones
 };
 
-// What a request asks for, or the first thing that is wrong with it.
-[[nodiscard]] ParseResult parse(const http::Request& request, const Rules& rules);
+// What a request asks for, or the first thing that is wrong with it. `room` is memory for the resource.
+[[nodiscard]] ParseResult parse(const http::Request& request, const Rules& rules, std::string room = {});
 
 }  // namespace msi2imds::legacy

@@ -164,10 +164,10 @@ Comparison compare(const config::Config& config, const ExtensionSide& extension,
       ours = std::move(again);
     }
   }
+  comparison.imds_gives_token = ours && !is_refused(ours);
   const token::FetchResult theirs = ask_extension(config, extension.port, request);
   if (ours && !theirs && !extension.is_present && is_nobody(theirs.error().error)) {
     comparison.outcome = Comparison::Outcome::nothing_to_compare;
-    comparison.imds_gives_token = !is_refused(ours);
     comparison.reasons.push_back(
         "the extension is not on this machine; IMDS " +
         (is_refused(ours) ? "refuses: " + describe(std::get<token::Refusal>(*ours)) : "gives a token"));

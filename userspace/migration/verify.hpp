@@ -19,7 +19,7 @@ struct Comparison {
     not_comparable,      // one of them gave no answer
     nothing_to_compare,  // the extension is not on this machine, and IMDS answers
   };
-  bool imds_gives_token = false;  // where there is nothing to compare
+  bool imds_gives_token = false;  // else it refuses, or does not answer
   std::string resource;
   std::string identity;  // empty: none was named
   std::uint16_t port = 0;

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,6 +14,7 @@
 
 #include "abi.h"
 #include "base/network_namespace.hpp"
+#include "caller/dialler.hpp"
 #include "loader/cgroup.hpp"
 #include "loader/libbpf.hpp"
 #include "loader/port_set.hpp"
@@ -23,32 +23,8 @@
 namespace msi2imds::observer {
 namespace {
 
-static_assert(caller::kMostKnownGroups == MAX_GROUPS);
-
-SocketAddress address_of(const dialled& what) {
-  return SocketAddress::from_network(what.is_ipv6 != 0 ? AF_INET6 : AF_INET, &what.address, what.port);
-}
-
 Dialler to_dialler(const dialler& who) {
-  Dialler seen;
-  caller::Clues& clues = seen.clues;
-  clues.cookie = who.cookie;
-  clues.pid = static_cast<std::int32_t>(who.pid);
-  clues.has_uid = true;
-  const bool shows_task = who.started != 0;
-  clues.uid = shows_task ? who.acting_uid : who.uid;
-  clues.gid = shows_task ? who.acting_gid : who.gid;
-  clues.started = static_cast<std::int64_t>(who.started);
-  clues.program_inode = who.program_inode;
-  clues.program_device = who.program_device;
-  clues.group_count = who.group_count;
-  std::copy_n(std::begin(who.groups), clues.groups.size(), clues.groups.begin());
-  std::copy_n(std::begin(who.comm), std::min(clues.comm.size() - 1, sizeof who.comm), clues.comm.begin());
-  clues.has_cgroup_id = true;
-  clues.cgroup_id = who.cgroup_id;
-  clues.dialled_at = static_cast<std::int64_t>(who.since_boot);
-  seen.dialled = address_of(who.dialled);
-  return seen;
+  return {.clues = caller::clues_of(who), .dialled = caller::address_of(who.dialled)};
 }
 
 constexpr std::size_t kMostReports = 1024;  // at a time: somebody may connect without end
@@ -88,7 +64,9 @@ Observer::Observer(Observer&&) noexcept = default;
 Observer::~Observer() = default;
 
 // Fails where the kernel has not what the programs need.
-Result<Observer> Observer::load(bool shows_tasks) {
+Result<Observer> Observer::load(Programs programs) {
+  const bool shows_tasks = programs != Programs::by_helpers;
+  const bool notes_connections = programs == Programs::by_tasks_and_connections;
   Skeleton skeleton(observe_bpf::open());
   if (!skeleton) {
     return Error::from_errno(errno, "load the observer's programs");
@@ -97,6 +75,8 @@ Result<Observer> Observer::load(bool shows_tasks) {
   bpf_program__set_autoload(skeleton->progs.msi2imds_observe6, shows_tasks);
   bpf_program__set_autoload(skeleton->progs.msi2imds_observe4_by_helpers, !shows_tasks);
   bpf_program__set_autoload(skeleton->progs.msi2imds_observe6_by_helpers, !shows_tasks);
+  bpf_program__set_autoload(skeleton->progs.msi2imds_connected, notes_connections);
+  (void)bpf_map__set_autocreate(skeleton->maps.seen_connections, notes_connections);
   const int err = observe_bpf::load(skeleton.get());
   if (err != 0) {
     return Error::from_errno(-err, "load the observer's programs");
@@ -107,13 +87,19 @@ Result<Observer> Observer::load(bool shows_tasks) {
 }
 
 Result<Observer> Observer::load(const Plan& plan) {
-  if (!plan.by_helpers_alone) {
-    Result<Observer> loaded = load(true);
+  if (plan.can_note_connections && !plan.by_helpers_alone) {
+    Result<Observer> loaded = load(Programs::by_tasks_and_connections);
     if (loaded) {
       return loaded;
     }
   }
-  return load(false);
+  if (!plan.by_helpers_alone) {
+    Result<Observer> loaded = load(Programs::by_tasks);
+    if (loaded) {
+      return loaded;
+    }
+  }
+  return load(Programs::by_helpers);
 }
 
 Result<Observer> Observer::attach(const Plan& plan) {
@@ -196,6 +182,28 @@ Result<void> Observer::open_reports() {
     return Error::from_errno(errno, "open the ring buffer of the observer's reports");
   }
   return {};
+}
+
+bool Observer::note_connections() {
+  if (!connected_ && bpf_program__fd(skeleton_->progs.msi2imds_connected) >= 0) {
+    connected_.reset(bpf_program__attach(skeleton_->progs.msi2imds_connected));
+  }
+  return connected_ != nullptr;
+}
+
+void Observer::stop_noting() {
+  connected_.reset();
+}
+
+std::uint64_t Observer::count_established() const {
+  const std::uint32_t first = 0;
+  observer_plan present{};
+  (void)bpf_map__lookup_elem(skeleton_->maps.plan, &first, sizeof first, &present, sizeof present, 0);
+  return present.established;
+}
+
+int Observer::noted_connections() const {
+  return connected_ ? bpf_map__fd(skeleton_->maps.seen_connections) : -1;
 }
 
 std::optional<Dialler> Observer::find(std::uint64_t cookie) const {

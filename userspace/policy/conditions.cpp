@@ -74,10 +74,20 @@ bool is_in_any_container(const std::vector<std::string>& wanted, const caller::I
          });
 }
 
-bool names_any_resource(const std::vector<std::string>& patterns, const token::TokenRequest& request) {
-  return std::ranges::any_of(patterns, [&](const std::string& pattern) {
-    return matches(pattern, request.resource, Case::matters);
-  });
+bool fits_any(const std::vector<std::string>& patterns, std::string_view text) {
+  return std::ranges::any_of(
+      patterns, [text](const std::string& pattern) { return matches(pattern, text, Case::matters); });
+}
+
+// `noted`: the name or the image, by its runtime.
+bool is_any_container(const std::vector<std::string>& patterns, const caller::Identity& caller,
+                      const std::string& noted) {
+  return caller.container_is_verified && !noted.empty() && fits_any(patterns, noted);
+}
+
+// A container that a user may have named so is none of those that a rule means.
+bool is_container_known(const caller::Identity& caller, const std::string& noted) {
+  return caller.container_is_verified ? !noted.empty() : !caller.container.empty() || !caller.cgroup.empty();
 }
 
 bool is_no_identity(std::string_view pattern) {
@@ -95,7 +105,19 @@ bool names_any_identity(const std::vector<std::string>& patterns, const token::T
   });
 }
 
-enum class Condition { none, uid, gid, unit, program, sha256, container, resource, identity };
+enum class Condition {
+  none,
+  uid,
+  gid,
+  unit,
+  program,
+  sha256,
+  container,
+  container_name,
+  container_image,
+  resource,
+  identity
+};
 
 // A kind of condition that is not given is met by everybody.
 template <typename T>
@@ -138,8 +160,16 @@ Verdict judge(const Conditions& wanted, const caller::Identity& caller, const to
          is_refuted(Condition::container,
                     met_if(wanted.containers, is_in_any_container(wanted.containers, caller),
                            !caller.container.empty() || !caller.cgroup.empty())) ||
+         is_refuted(Condition::container_name,
+                    met_if(wanted.container_names,
+                           is_any_container(wanted.container_names, caller, caller.container_name),
+                           is_container_known(caller, caller.container_name))) ||
+         is_refuted(Condition::container_image,
+                    met_if(wanted.container_images,
+                           is_any_container(wanted.container_images, caller, caller.container_image),
+                           is_container_known(caller, caller.container_image))) ||
          is_refuted(Condition::resource,
-                    met_if(wanted.resources, names_any_resource(wanted.resources, request))) ||
+                    met_if(wanted.resources, fits_any(wanted.resources, request.resource))) ||
          is_refuted(Condition::identity,
                     met_if(wanted.identities, names_any_identity(wanted.identities, request))));
   return verdict;
@@ -175,6 +205,20 @@ std::string wanted(const std::vector<T>& values) {
   return "; wanted: " + listed(values, " or ");
 }
 
+// In the place of what a condition asks of a container.
+std::string shown_of_container(std::string_view value, const caller::Identity& caller) {
+  if (caller.container_is_verified && value.empty() && caller.unknown_because.empty()) {
+    return "not known: its runtime has not noted it where msi2imds looks";
+  }
+  if (caller.container_is_verified) {
+    return shown(value, caller);
+  }
+  if (!caller.container.empty()) {
+    return shown(caller.container, caller) + ", which a user may have named so";
+  }
+  return caller.cgroup.empty() ? shown("", caller) : "none";
+}
+
 // What was found instead of what the condition asks for.
 std::string explain_unmet(Condition unmet, const Conditions& conditions, const caller::Identity& caller,
                           const token::TokenRequest& request) {
@@ -196,12 +240,14 @@ std::string explain_unmet(Condition unmet, const Conditions& conditions, const c
     }
     case Condition::sha256:
       return "sha256 is " + shown(caller.sha256, caller) + wanted(conditions.sha256s);
-    case Condition::container: {
-      const bool is_claimed = !caller.container.empty() && !caller.container_is_verified;
-      return "container is " +
-             (caller.container.empty() && !caller.cgroup.empty() ? "none" : shown(caller.container, caller)) +
-             (is_claimed ? ", which a user may have named so" : "") + wanted(conditions.containers);
-    }
+    case Condition::container:
+      return "container is " + shown_of_container(caller.container, caller) + wanted(conditions.containers);
+    case Condition::container_name:
+      return "container_name is " + shown_of_container(caller.container_name, caller) +
+             wanted(conditions.container_names);
+    case Condition::container_image:
+      return "container_image is " + shown_of_container(caller.container_image, caller) +
+             wanted(conditions.container_images);
     case Condition::resource:
       return "resource is " + escape::control_characters(request.resource) + wanted(conditions.resources);
     case Condition::identity:
@@ -216,7 +262,8 @@ std::string explain_unmet(Condition unmet, const Conditions& conditions, const c
 }  // namespace
 
 bool Conditions::need_process() const {
-  return !gids.empty() || !units.empty() || !programs.empty() || !sha256s.empty() || !containers.empty();
+  return !gids.empty() || !units.empty() || !programs.empty() || !sha256s.empty() || !containers.empty() ||
+         !container_names.empty() || !container_images.empty();
 }
 
 bool Conditions::need_caller() const {

@@ -23,10 +23,12 @@ struct Conditions {
   // "backup.service", "docker-*.scope": patterns of the system's units, not of a user's own; "apps.slice":
   // all that runs below it; with a '/' in front, the whole path of the socket's cgroup.
   std::vector<std::string> units;
-  std::vector<std::string> programs;    // paths of executables that were verified
-  std::vector<std::string> sha256s;     // of executables, in lower case
-  std::vector<std::string> containers;  // beginnings of ids, in lower case
-  std::vector<std::string> resources;   // patterns
+  std::vector<std::string> programs;          // paths of executables that were verified
+  std::vector<std::string> sha256s;           // of executables, in lower case
+  std::vector<std::string> containers;        // beginnings of ids, in lower case
+  std::vector<std::string> container_names;   // patterns
+  std::vector<std::string> container_images;  // patterns
+  std::vector<std::string> resources;         // patterns
   std::vector<std::string> identities;  // patterns, in any letter case; "none" for requests that name none
 
   // Whether they ask for more than the uid.

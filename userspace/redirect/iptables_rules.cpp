@@ -20,9 +20,15 @@ IptablesRules::IptablesRules(const NatFamily& family, std::vector<std::uint16_t>
       watch_(std::move(watch)) {}
 
 asio::awaitable<Result<void>> IptablesRules::put() {
-  return tool_.change([this](const IptablesNat& found) {
-    return iptables_text(family_, ports_, listen_port_, owner_, found);
-  });
+  std::optional<IptablesNat> seen;
+  if (seen_ && watch_->is_as_seen()) {
+    seen = *seen_;
+  }
+  return tool_.change(
+      [this](const IptablesNat& found) {
+        return iptables_text(family_, ports_, listen_port_, owner_, found);
+      },
+      std::move(seen));
 }
 
 // A repair looks several times, and each look at what has not changed meanwhile keeps callers waiting.

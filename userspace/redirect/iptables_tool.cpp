@@ -148,12 +148,16 @@ asio::awaitable<Result<IptablesNat>> IptablesTool::look_once() const {
   co_return read_iptables(*listing);
 }
 
-asio::awaitable<Result<void>> IptablesTool::change_once(const TextFor& text_for) const {
-  const Result<IptablesNat> found = co_await look_once();
-  if (!found) {
-    co_return found.error();
+asio::awaitable<Result<void>> IptablesTool::change_once(const TextFor& text_for,
+                                                        std::optional<IptablesNat> seen) const {
+  if (!seen) {
+    Result<IptablesNat> found = co_await look_once();
+    if (!found) {
+      co_return found.error();
+    }
+    seen = std::move(*found);
   }
-  std::string text = text_for(*found);
+  std::string text = text_for(*seen);
   if (text.empty()) {
     co_return Result<void>();
   }
@@ -169,8 +173,10 @@ asio::awaitable<Result<void>> IptablesTool::restore(std::string text) const {
                  [this, text = std::move(text)] { return restore_iptables(*runner_, programs_, text); });
 }
 
-asio::awaitable<Result<void>> IptablesTool::change(TextFor text_for) const {
-  return persist(wait_, [this, text_for = std::move(text_for)] { return change_once(text_for); });
+asio::awaitable<Result<void>> IptablesTool::change(TextFor text_for, std::optional<IptablesNat> seen) const {
+  return persist(wait_, [this, text_for = std::move(text_for), seen = std::move(seen)]() mutable {
+    return change_once(text_for, std::exchange(seen, std::nullopt));
+  });
 }
 
 }  // namespace msi2imds::redirect

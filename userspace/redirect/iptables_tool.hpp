@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,10 @@ class IptablesTool {
 
   [[nodiscard]] asio::awaitable<Result<IptablesNat>> look() const;
 
-  // Reads the table and applies the text that `text_for` returns for it; does nothing if that is empty.
-  [[nodiscard]] asio::awaitable<Result<void>> change(TextFor text_for) const;
+  // Reads the table, unless it was `seen` and is probably the same, and applies the text that `text_for`
+  // returns for it; does nothing if that is empty.
+  [[nodiscard]] asio::awaitable<Result<void>> change(TextFor text_for,
+                                                     std::optional<IptablesNat> seen = {}) const;
 
   [[nodiscard]] asio::awaitable<Result<void>> restore(std::string text) const;
 
@@ -72,7 +75,8 @@ class IptablesTool {
 
  private:
   [[nodiscard]] asio::awaitable<Result<IptablesNat>> look_once() const;
-  [[nodiscard]] asio::awaitable<Result<void>> change_once(const TextFor& text_for) const;
+  [[nodiscard]] asio::awaitable<Result<void>> change_once(const TextFor& text_for,
+                                                          std::optional<IptablesNat> seen) const;
 
   IptablesPrograms programs_;
   std::shared_ptr<CommandRunner> runner_;

@@ -8,9 +8,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/run_to_end.hpp"
+#include "base/spawn.hpp"
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
 #include "redirect/nat_removal.hpp"
@@ -24,7 +26,7 @@ constexpr std::chrono::milliseconds kRivalPatience{1000};
 
 // Somebody who changes rules all the time, or undoes ours, does not keep us busy: beyond this, the look of
 // each second does. A repair takes some three alarms; among thousands of rules, a look costs the tools a
-// tenth of a second.
+// tenth of a second. What they do at a start, or have spent before a repair, does not count.
 constexpr int kMostAlarms = 60;
 constexpr std::chrono::milliseconds kMostOfTools{500};
 constexpr std::chrono::seconds kRound{10};
@@ -194,40 +196,67 @@ void NatRedirection::look_after_connections() {
 
 asio::awaitable<Result<void>> NatRedirection::check() {
   look_after_connections();
+  const auto before = time_of_tools();
+  Result<void> checked;
   for (NatRules* rules : in_force()) {
-    Result<void> checked = co_await rules->check();
+    checked = co_await rules->check();
     if (!checked) {
-      co_return checked;
+      break;
     }
   }
-  co_return support_.tracking ? support_.tracking->check() : Result<void>();
+  spent_on_looks_ += time_of_tools() - before;
+  if (checked && support_.tracking) {
+    checked = support_.tracking->check();
+  }
+  co_return checked;
 }
 
+asio::awaitable<Result<void>> NatRedirection::repair(NatRules& rules) {
+  const Result<void> checked = co_await rules.check();
+  if (checked || is_busy(checked.error())) {
+    co_return checked;  // whoever wants to stop or reload must not wait for each program
+  }
+  const bool is_anothers = co_await serves_others(rules, ports_.listen);
+  if (is_anothers) {
+    co_return rival_error();  // two processes that take it from each other would serve nobody
+  }
+  lost_servers_.expect();
+  old_connections_.expect();
+  co_return co_await rules.put();
+}
+
+struct NatRedirection::Outcome {
+  asio::steady_timer known;  // ends then
+  std::optional<Result<void>> result;
+};
+
+asio::awaitable<void> NatRedirection::repair_ipv6(std::shared_ptr<Outcome> outcome) {
+  outcome->result = co_await repair(*families_->ipv6);
+  outcome->known.cancel();
+}
+
+// Of both families at once: whoever dials is refused until then.
 asio::awaitable<Result<void>> NatRedirection::repair() {
-  Result<void> repaired;
-  for (NatRules* rules : in_force()) {
-    const Result<void> checked = co_await rules->check();
-    if (checked) {
-      continue;
-    }
-    if (is_busy(checked.error())) {
-      co_return checked;  // whoever wants to stop or reload must not wait for each program
-    }
-    const bool is_anothers = co_await serves_others(*rules, ports_.listen);
-    if (is_anothers) {
-      co_return rival_error();  // two processes that take it from each other would serve nobody
-    }
-    lost_servers_.expect();
-    old_connections_.expect();
-    const Result<void> put = co_await rules->put();
-    if (!put) {
-      repaired = put;
-    }
+  const auto executor = co_await asio::this_coro::executor;
+  const auto ipv6 = std::make_shared<Outcome>(
+      Outcome{.known = asio::steady_timer(executor, asio::steady_timer::time_point::max()), .result = {}});
+  if (why_not_ipv6_) {
+    ipv6->result = Result<void>();
+  } else {
+    spawn(static_cast<asio::io_context&>(executor.context()), "put IPv6's rules back", repair_ipv6(ipv6));
   }
-  if (!repaired) {
-    co_return repaired;
+  Result<void> repaired = co_await repair(*families_->ipv4);
+  while (!ipv6->result) {
+    (void)co_await ipv6->known.async_wait(kAsTuple);
   }
-  co_return co_await check();
+  if (repaired) {
+    repaired = *ipv6->result;
+  }
+  if (repaired) {
+    repaired = co_await check();
+    spent_on_looks_ = {};
+  }
+  co_return repaired;
 }
 
 void NatRedirection::limit_patience(std::chrono::milliseconds longest) {
@@ -266,10 +295,10 @@ bool NatRedirection::heed_alarm() {
   const auto now = std::chrono::steady_clock::now();
   if (now >= next_round_) {
     alarms_ = 0;
-    tools_before_ = time_of_tools();
+    spent_on_looks_ = {};
     next_round_ = now + kRound;
   }
-  return may_be_ours && ++alarms_ <= kMostAlarms && time_of_tools() - tools_before_ <= kMostOfTools;
+  return may_be_ours && ++alarms_ <= kMostAlarms && spent_on_looks_ <= kMostOfTools;
 }
 
 std::vector<NatRules*> NatRedirection::in_force() const {

@@ -71,9 +71,13 @@ class NatRedirection final : public Redirection {
     std::unique_ptr<NatRules> ipv6;
   };
 
+  struct Outcome;
+
   NatRedirection(const Plan& plan, std::shared_ptr<Families> families, Guard guard, NatSupport support);
 
   asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
+  asio::awaitable<Result<void>> repair(NatRules& rules);
+  asio::awaitable<void> repair_ipv6(std::shared_ptr<Outcome> outcome);
   void look_after_connections();
   void disown();
   [[nodiscard]] std::vector<NatRules*> in_force() const;
@@ -87,8 +91,8 @@ class NatRedirection final : public Redirection {
   OldConnections old_connections_;
   NatSupport support_;
   std::optional<std::string> why_not_ipv6_;
-  int alarms_ = 0;                            // heeded in this round
-  std::chrono::microseconds tools_before_{};  // the round
+  int alarms_ = 0;                              // heeded in this round
+  std::chrono::microseconds spent_on_looks_{};  // by the tools, in this round
   std::chrono::steady_clock::time_point next_round_{};
 };
 

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <array>
-#include <climits>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "base/directory.hpp"
+#include "resolver/ownership.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -44,14 +44,6 @@ void add_below(UniqueFd directory, const std::string& path, int depth,
   }
 }
 
-std::string link_of(int fd) {
-  const std::string name = "/proc/self/fd/" + std::to_string(fd);
-  std::array<char, PATH_MAX> target{};
-  const ssize_t size = ::readlink(name.c_str(), target.data(), target.size());
-  return {target.data(),
-          size > 0 && static_cast<std::size_t>(size) < target.size() ? static_cast<std::size_t>(size) : 0};
-}
-
 // A cgroup's id is also its handle (since Linux 5.5), so that nobody has to walk past those that others made.
 std::optional<std::string> path_by_handle(int root, std::uint64_t id) {
   constexpr int kKernfsHandle = 0xfe;
@@ -64,8 +56,8 @@ std::optional<std::string> path_by_handle(int root, std::uint64_t id) {
   if (!directory) {
     return std::nullopt;
   }
-  std::string path = link_of(directory.get());
-  std::string of_root = link_of(root);
+  std::string path = path_of(directory.get());
+  std::string of_root = path_of(root);
   of_root = of_root == "/" ? "" : of_root;
   if (!path.starts_with(of_root)) {
     return std::nullopt;
@@ -95,6 +87,10 @@ std::optional<std::string> CgroupPaths::find(std::uint64_t id) {
     found = paths_.find(id);
   }
   return found == paths_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool CgroupPaths::only_owner_may_add_below(std::string_view path, uid_t owner) const {
+  return root_ && only_owner_may_change_on_the_way(root_.get(), path, owner);
 }
 
 // What is gone stays known, since callers may be asked about after their end.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/unique_fd.hpp"
@@ -20,6 +23,10 @@ class CgroupPaths {
   // Where the kernel cannot open it by its id, walks the hierarchy for one that is new; not more often than
   // every 200 ms.
   [[nodiscard]] std::optional<std::string> find(std::uint64_t id);
+
+  // Whether nobody but `owner` may make cgroups in that one, or in one above it. False where that cannot be
+  // seen.
+  [[nodiscard]] bool only_owner_may_add_below(std::string_view path, uid_t owner) const;
 
  private:
   void walk();

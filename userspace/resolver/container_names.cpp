@@ -7,9 +7,12 @@
 
 #include <array>
 #include <boost/json/parse.hpp>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "base/unique_fd.hpp"
+#include "resolver/ownership.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -18,19 +21,24 @@ namespace json = boost::json;
 
 constexpr std::size_t kMostOfNotes = std::size_t{1} << 20U;
 constexpr std::size_t kLongestName = 256;
+constexpr std::size_t kMostContainers = 256;
 
-// Empty where it is no regular file, or is longer.
-std::string read_notes(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+// Somebody's notes, open; none where there are none, or somebody else could have written them.
+UniqueFd open_notes(const Runtimes& runtimes, const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0 ||
-      static_cast<std::size_t>(status.st_size) > kMostOfNotes) {
-    return {};
-  }
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  const bool is_believed = file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                           only_owner_may_change(status, runtimes.owner) &&
+                           only_owner_may_replace(file.get(), runtimes.root, runtimes.owner);
+  return is_believed ? std::move(file) : UniqueFd();
+}
+
+// Empty where it is longer than notes may be.
+std::string read_notes(int file, std::uint64_t length) {
+  std::string text(length <= kMostOfNotes ? length : 0, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
-    const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
+    const ssize_t count = ::read(file, text.data() + size, text.size() - size);
     if (count <= 0) {
       return {};
     }
@@ -137,20 +145,34 @@ ContainerNames names_in(Notes kind, std::string_view notes, std::string_view id)
   return {};
 }
 
-ContainerNames name_container(const std::string& root, std::string_view id) {
+ContainerNames ContainerNamer::name(std::string_view id) {
+  const auto known = known_.find(std::string(id));
   for (const Place& place : kPlaces) {
-    std::string path = root;
+    std::string path = runtimes_.root;
     path += place.before;
     if (!place.after.empty()) {
       path += id;
       path += place.after;
     }
-    ContainerNames found = names_in(place.kind, read_notes(path), id);
-    if (!found.name.empty()) {
-      return found;
+    const UniqueFd file = open_notes(runtimes_, path);
+    const std::optional<FileKey> key = file ? key_of(file) : std::nullopt;
+    if (!key) {
+      continue;
     }
+    if (known != known_.end() && known->second.file == *key) {
+      break;
+    }
+    ContainerNames found = names_in(place.kind, read_notes(file.get(), key->size), id);
+    if (found.name.empty()) {
+      continue;
+    }
+    if (known_.size() >= kMostContainers) {
+      known_.clear();
+    }
+    known_.insert_or_assign(std::string(id), Known{.file = *key, .names = found});
+    return found;
   }
-  return {};
+  return known == known_.end() ? ContainerNames() : known->second.names;
 }
 
 }  // namespace msi2imds::resolver

@@ -10,7 +10,6 @@
 
 #include "base/text.hpp"
 #include "caller/agreement.hpp"
-#include "resolver/container_names.hpp"
 #include "resolver/credentials.hpp"
 #include "resolver/executable.hpp"
 #include "resolver/process.hpp"
@@ -175,14 +174,20 @@ Found Identifier::identify(const caller::Clues& question, const std::optional<Se
     identity.unknown_because = std::move(unknown_because);
   }
   identity.unit = unit_of(identity.cgroup);
+  take_container(identity);
+  return found;
+}
+
+void Identifier::take_container(caller::Identity& identity) {
   identity.container = container_of(identity.cgroup);
-  identity.container_is_verified = container_is_verified(identity.cgroup);
+  identity.container_is_verified =
+      container_is_verified(identity.cgroup) &&
+      cgroup_paths_.only_owner_may_add_below(above_container(identity.cgroup), maker_of_containers_);
   if (identity.container_is_verified) {  // else anybody may have taken the id of another one
-    ContainerNames names = name_container(runtimes_, identity.container);
+    ContainerNames names = containers_.name(identity.container);
     identity.container_name = std::move(names.name);
     identity.container_image = std::move(names.image);
   }
-  return found;
 }
 
 // Returns why not all is known. Without the kernel's word of its groups and program, those that it has now

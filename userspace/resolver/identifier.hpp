@@ -13,6 +13,7 @@
 #include "caller/clues.hpp"
 #include "caller/identity.hpp"
 #include "resolver/cgroup_paths.hpp"
+#include "resolver/container_names.hpp"
 #include "resolver/holders.hpp"
 #include "resolver/process.hpp"
 #include "resolver/user_names.hpp"
@@ -32,14 +33,15 @@ using Group = std::uint32_t;
 // Says who callers are. May hang on a hostile process: for a process of its own (Resolver).
 class Identifier {
  public:
-  // Below `runtimes` are the files of those who run containers.
+  // Containers are known where it is the owner of `runtimes` who has made their cgroups.
   Identifier(std::string proc, UniqueFd cgroup_root, UserNames users = UserNames(), Holders owners = {},
-             std::string runtimes = "")
+             const Runtimes& runtimes = {})
       : proc_(std::move(proc)),
         cgroup_paths_(std::move(cgroup_root)),
         users_(std::move(users)),
         owners_(std::move(owners)),
-        runtimes_(std::move(runtimes)) {}
+        maker_of_containers_(runtimes.owner),
+        containers_(runtimes) {}
 
   [[nodiscard]] const std::string& proc() const {
     return proc_;
@@ -56,6 +58,7 @@ class Identifier {
     bool is_plain = false;  // it acts as one user and one group
   };
 
+  void take_container(caller::Identity& identity);
   std::string describe_dialler(Found& found, const caller::Clues& question);
   Result<std::vector<Described>> read_holders(const caller::Clues& question,
                                               const std::vector<SocketHolder>& holders);
@@ -67,7 +70,8 @@ class Identifier {
   CgroupPaths cgroup_paths_;
   UserNames users_;
   Holders owners_;
-  std::string runtimes_;
+  uid_t maker_of_containers_;
+  ContainerNamer containers_;
 };
 
 // What is known without looking at /proc.

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "caller/caller.hpp"
+
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -28,17 +30,6 @@ UniqueFd open_process(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-bool are_of_one_caller(const caller::Clues& earlier, const caller::Clues& later) {
-  if (later.pid == 0 || later.pid != earlier.pid || later.is_fresh) {
-    return false;
-  }
-  caller::Clues same = earlier;
-  same.dialled_at = later.dialled_at;
-  same.inode = later.inode;
-  same.cookie = later.cookie;
-  return same == later;
-}
-
 // The process still runs, so its number still means it; the clues tell that it dialled just now.
 SerializedIdentity KnownCallers::find(const caller::Clues& question,
                                       std::chrono::steady_clock::time_point now) {
@@ -46,7 +37,7 @@ SerializedIdentity KnownCallers::find(const caller::Clues& question,
   if (known == known_.end()) {
     return nullptr;
   }
-  const bool is_valid = are_of_one_caller(known->second.question, question) &&
+  const bool is_valid = caller::are_of_one_caller(known->second.question, question) &&
                         known->second.started <= question.dialled_at &&
                         now - known->second.read < kKnownAge &&
                         (known->second.seen == now || still_runs(known->second.process));

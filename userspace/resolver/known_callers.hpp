@@ -20,10 +20,6 @@ using SerializedIdentity = std::shared_ptr<const std::string>;
 // A pidfd; none where the kernel has no such thing (before 5.3).
 [[nodiscard]] UniqueFd open_process(pid_t pid);
 
-// Whether the same process has dialled, and nothing but the connection may tell these apart. False where
-// nothing may be answered from memory.
-[[nodiscard]] bool are_of_one_caller(const caller::Clues& earlier, const caller::Clues& later);
-
 // Who the processes are that have called lately, each for as long as it runs and a second at most: within
 // that, an exec may go unnoticed where no rule depends on the program.
 class KnownCallers {

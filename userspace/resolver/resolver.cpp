@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
+#include "caller/caller.hpp"
 
 namespace msi2imds::resolver {
 namespace {
@@ -45,8 +46,9 @@ asio::awaitable<std::vector<SerializedIdentity>> Resolver::resolve(std::vector<c
   std::vector<std::size_t> first;
   std::vector<std::size_t> others;  // of a caller who is among the first: known by then, if he still runs
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    const bool has_come = std::ranges::any_of(
-        first, [&](std::size_t earlier) { return are_of_one_caller(questions[earlier], questions[i]); });
+    const bool has_come = std::ranges::any_of(first, [&](std::size_t earlier) {
+      return caller::are_of_one_caller(questions[earlier], questions[i]);
+    });
     (has_come ? others : first).push_back(i);
   }
   auto now = std::chrono::steady_clock::now();

@@ -78,4 +78,14 @@ bool container_is_verified(std::string_view cgroup) {
   return false;
 }
 
+std::string_view above_container(std::string_view cgroup) {
+  std::string_view rest = cgroup;
+  for (std::string_view part = next_part(rest); !part.empty(); part = next_part(rest)) {
+    if (!container_of(part).empty()) {
+      return cgroup.substr(0, cgroup.size() - rest.size() - part.size());
+    }
+  }
+  return cgroup;
+}
+
 }  // namespace msi2imds::resolver

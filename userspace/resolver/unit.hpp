@@ -12,9 +12,12 @@ namespace msi2imds::resolver {
 // that: a user's unit of the same name as a system's is another. Empty: there is none.
 [[nodiscard]] std::string unit_of(std::string_view cgroup);
 
-// Whether nobody but root can have named the cgroup of that container: it is in no other container, nor below
-// a user's slice or a service, which may be given to a user.
+// Whether the path alone says that nobody but root can have named the cgroup of that container: it is in no
+// other container, nor below a user's slice or a service, which may be given to a user.
 [[nodiscard]] bool container_is_verified(std::string_view cgroup);
+
+// What stands above the outermost container in the path; without one, all of it.
+[[nodiscard]] std::string_view above_container(std::string_view cgroup);
 
 // The id of the container that the path names, as Docker, containerd, CRI-O and Podman do; empty: none.
 [[nodiscard]] std::string container_of(std::string_view cgroup);

@@ -53,7 +53,9 @@ void allow_looking_after_sockets(SystemCallFilter& filter) {
   for (const int name : {SO_ERROR, SO_TYPE}) {
     filter.allow_if(SCMP_SYS(getsockopt), {is_int(1, SOL_SOCKET), is_int(2, static_cast<unsigned>(name))});
   }
-  filter.allow_if(SCMP_SYS(getsockopt), {is_int(1, IPPROTO_TCP), is_int(2, TCP_INFO)});
+  for (const int name : {TCP_INFO, TCP_SAVED_SYN}) {
+    filter.allow_if(SCMP_SYS(getsockopt), {is_int(1, IPPROTO_TCP), is_int(2, static_cast<unsigned>(name))});
+  }
   for (const int level : {IPPROTO_IP, IPPROTO_IPV6}) {
     filter.allow_if(SCMP_SYS(getsockopt),
                     {is_int(1, static_cast<unsigned>(level)), is_int(2, kOriginalDestination)});

@@ -25,69 +25,47 @@ constexpr std::size_t kMostAtOnce = 4;
 
 }  // namespace
 
-void PendingIdentity::then(std::function<void()> next) {
-  if (identity_) {
-    next();
-  } else {
-    waiting_.push_back(std::move(next));
-  }
-}
-
-void PendingIdentity::then_agreement(std::function<void()> next) {
-  if (agreement_ || identity_) {
-    next();
-  } else {
-    waiting_for_agreement_.push_back(std::move(next));
-  }
-}
-
-void PendingIdentity::set_agreement(caller::Agreement agreement) {
-  agreement_ = agreement;
-  for (const auto& next : std::exchange(waiting_for_agreement_, {})) {
-    next();
-  }
-}
-
-void PendingIdentity::finish(std::shared_ptr<const caller::Identity> identity,
-                             std::optional<SocketAddress> dialled) {
-  if (identity_) {  // given up before the answer came
-    return;
-  }
-  identity_ = std::move(identity);
-  dialled_ = dialled;
-  unlink();
-  for (auto* waiting : {&waiting_for_agreement_, &waiting_}) {
-    for (const auto& next : std::exchange(*waiting, {})) {
-      next();
-    }
-  }
-}
-
-PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need, std::uint32_t owner) {
+PendingIdentityPtr IdentityBook::look_up(const caller::Caller& caller, Need need, std::uint32_t owner,
+                                         const std::optional<caller::SeenConnection>& seen) {
   auto lookup = std::make_shared<PendingIdentity>(caller);
+  if (seen && seen->clues.cookie == caller.clues.cookie) {
+    lookup->seen_ = std::make_unique<const caller::Clues>(seen->clues);
+  }
   if (gave_up_) {
     give_up(*lookup);
   } else if (!tell_) {
     lookup->set_agreement(caller::Agreement::unchecked);
     lookup->finish(known_without(*lookup, "the supervisor cannot be asked"), std::nullopt);
   } else {
-    const User user = caller.clues.known_uid();
-    const auto known = users_asked_.find(user);
-    OfOwner& of_owner = owners_[known == users_asked_.end() ? owner : known->second.owner];
+    User user;
+    user.owner = owner;
+    user.uid = caller.clues.known_uid().value_or(user.uid);
+    OfOwner& of_owner = owners_[owner];
     if (of_owner.pending >= kMostPending) {
       lookup->finish(known_without(*lookup, "too many callers of its user at once"), std::nullopt);
       return lookup;
     }
     ++of_owner.pending;
     unfinished_.push_back(*lookup);
-    OfUser of_new;
-    of_new.owner = owner;
-    OfUser& of_user = users_asked_.try_emplace(user, std::move(of_new)).first->second;
+    OfUser& of_user = users_asked_[user];
     of_user.pending.push_back({need, lookup});
     of_user.is_awaited = of_user.is_awaited || need != Need::nothing;
     ask_or_rest(user, of_user);
   }
   return lookup;
+}
+
+PendingIdentityPtr IdentityBook::recall(const caller::SeenConnection& seen) const {
+  auto identity = remembered_.find(seen.clues, std::chrono::steady_clock::now());
+  return identity && !gave_up_ ? std::make_shared<PendingIdentity>(std::move(identity), seen.dialled)
+                               : nullptr;
+}
+
+// Not where the socket was dialled again before the supervisor looked: the answer is about that.
+void IdentityBook::remember(const PendingIdentity& lookup, const control::IdentityAnswer& answer) {
+  if (lookup.seen_ && lookup.seen_->dialled_at == answer.dialled_at) {
+    remembered_.keep(*lookup.seen_, lookup.identity_, std::chrono::steady_clock::now());
+  }
 }
 
 PendingIdentityPtr IdentityBook::look_up(const control::IdentityAnswer& answer) const {
@@ -143,7 +121,7 @@ void IdentityBook::ask_or_rest(User user, OfUser& of_user) {
   if (of_user.stage == Stage::due || of_user.stage == Stage::asked) {
     return;
   }
-  const Recent& recent = recent_[user.value_or(0) % recent_.size()];
+  const Recent& recent = recent_[user.uid % recent_.size()];
   const bool may_rest = recent.user == user && recent.connections >= kMostAtOnce && !of_user.is_awaited &&
                         of_user.pending.size() < control::kMostInMessage;
   if (!may_rest || std::chrono::steady_clock::now() >= recent.until) {
@@ -163,13 +141,13 @@ void IdentityBook::ask_or_rest(User user, OfUser& of_user) {
 
 void IdentityBook::make_due(User user, OfUser& of_user) {
   of_user.stage = Stage::due;
-  owners_[of_user.owner].due.push_back(user);
-  to_ask_.insert(of_user.owner);
+  owners_[user.owner].due.push_back(user);
+  to_ask_.insert(user.owner);
   flush_soon();
 }
 
 void IdentityBook::note_asked(User user, std::size_t connections, Time now) {
-  Recent& recent = recent_[user.value_or(0) % recent_.size()];
+  Recent& recent = recent_[user.uid % recent_.size()];
   if (recent.user != user || now >= recent.until) {
     recent = {.user = user, .until = now + pace_};
   }
@@ -223,7 +201,7 @@ void IdentityBook::forget_if_done(std::uint32_t owner) {
 
 void IdentityBook::may_be_asked_again(User user) {
   const auto of_user = users_asked_.find(user);
-  const std::uint32_t owner = of_user->second.owner;
+  const std::uint32_t owner = user.owner;
   OfOwner& of_owner = owners_[owner];
   --of_owner.asked;
   of_user->second.stage = Stage::idle;
@@ -332,6 +310,7 @@ void IdentityBook::take_answers(const control::Message& message) {
   questions_.erase(question);
   for (std::size_t i = 0; i < lookups.size(); ++i) {
     finish(*lookups[i].lookup, (*answers)[i]);
+    remember(*lookups[i].lookup, (*answers)[i]);
   }
   may_be_asked_again(user);
 }

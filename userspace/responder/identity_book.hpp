@@ -20,67 +20,17 @@
 #include <vector>
 
 #include "base/asio.hpp"
+#include "base/holder.hpp"
 #include "base/socket_address.hpp"
 #include "caller/caller.hpp"
 #include "caller/identity.hpp"
+#include "caller/seen_connections.hpp"
 #include "control/channel.hpp"
 #include "control/identities.hpp"
+#include "responder/pending_identity.hpp"
+#include "responder/remembered_callers.hpp"
 
 namespace msi2imds::responder {
-
-// How much has to be known of a caller for its request.
-enum class Need : std::uint8_t {
-  nothing,    // whatever is known will do
-  agreement,  // whether the socket's user is the caller's
-  process,    // everything, found out anew for this request
-};
-
-// What is being found out about the caller at the other end of a connection.
-class PendingIdentity
-    : public std::enable_shared_from_this<PendingIdentity>,
-      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
- public:
-  explicit PendingIdentity(caller::Caller caller) : caller_(std::move(caller)) {}
-
-  // Nothing, until the lookup is over.
-  [[nodiscard]] const caller::Identity* identity() const {
-    return identity_.get();
-  }
-  [[nodiscard]] const std::shared_ptr<const caller::Identity>& shared_identity() const {
-    return identity_;
-  }
-  // Whether the clues agree; nothing, until that is known. Only where it was asked for.
-  [[nodiscard]] std::optional<caller::Agreement> agreement() const {
-    return agreement_;
-  }
-  // It was ended early: less is known of the caller than could be.
-  [[nodiscard]] bool was_given_up() const {
-    return was_given_up_;
-  }
-  // What the client dialled, where only the redirection knows it.
-  [[nodiscard]] const std::optional<SocketAddress>& dialled() const {
-    return dialled_;
-  }
-
-  // Calls `next` when the lookup is over: at once, if it is.
-  void then(std::function<void()> next);
-  // Calls `next` when the agreement is known, or the lookup is over.
-  void then_agreement(std::function<void()> next);
-
- private:
-  friend class IdentityBook;
-  void set_agreement(caller::Agreement agreement);
-  void finish(std::shared_ptr<const caller::Identity> identity, std::optional<SocketAddress> dialled);
-
-  caller::Caller caller_;
-  bool was_given_up_ = false;
-  std::optional<caller::Agreement> agreement_;
-  std::shared_ptr<const caller::Identity> identity_;
-  std::optional<SocketAddress> dialled_;
-  std::vector<std::function<void()>> waiting_;
-  std::vector<std::function<void()>> waiting_for_agreement_;
-};
-using PendingIdentityPtr = std::shared_ptr<PendingIdentity>;
 
 // Asks the supervisor who callers are: about many of one user in a message, while their requests are served;
 // no user waits for what is asked about another. Whoever dials several times within `kPace` is asked about
@@ -104,7 +54,17 @@ class IdentityBook {
   // Begins to find out whose connection it is. The answer comes within seconds, whatever happens.
   // `owner` is whose it counts towards (base/holder.hpp): he may have so many waiting, and more are not
   // looked up.
-  PendingIdentityPtr look_up(const caller::Caller& caller, Need need, std::uint32_t owner);
+  // `seen`, what the kernel has noted of the connection, is how he is known again.
+  PendingIdentityPtr look_up(const caller::Caller& caller, Need need, std::uint32_t owner,
+                             const std::optional<caller::SeenConnection>& seen = std::nullopt);
+
+  // Whose connection that is, if the supervisor has told of him within the last second; else null.
+  [[nodiscard]] PendingIdentityPtr recall(const caller::SeenConnection& seen) const;
+
+  // The rules have changed: what was told may lack what they ask for.
+  void forget_remembered() {
+    remembered_.forget_all();
+  }
 
   // Waits until the lookup is over, or all are.
   asio::awaitable<void> wait(PendingIdentityPtr lookup);
@@ -135,7 +95,7 @@ class IdentityBook {
     Need need = Need::nothing;
     PendingIdentityPtr lookup;
   };
-  using User = std::optional<uid_t>;  // of the client's socket
+  using User = Holder;  // of the client's socket
   using Time = std::chrono::steady_clock::time_point;
   enum class Stage : std::uint8_t {
     idle,
@@ -144,7 +104,6 @@ class IdentityBook {
     asked,  // a question about some of his is under way
   };
   struct OfUser {
-    std::uint32_t owner = 0;
     std::vector<Pending> pending;
     Stage stage = Stage::idle;
     bool is_awaited = false;  // a request waits for what is pending
@@ -180,6 +139,7 @@ class IdentityBook {
   void end_question(std::uint64_t number, const std::string& failure);
   void give_up(PendingIdentity& lookup) const;
   void finish(PendingIdentity& lookup, const control::IdentityAnswer& answer) const;
+  void remember(const PendingIdentity& lookup, const control::IdentityAnswer& answer);
   // What is known when the supervisor cannot tell more.
   [[nodiscard]] std::shared_ptr<const caller::Identity> known_without(const PendingIdentity& lookup,
                                                                       const std::string& reason) const;
@@ -204,6 +164,7 @@ class IdentityBook {
   bool gave_up_ = false;
   bool is_flush_posted_ = false;
   Identities identities_;
+  RememberedCallers remembered_;
   std::unordered_map<uid_t, std::string> users_;  // as the identities have told
 };
 

@@ -5,11 +5,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <system_error>
 #include <utility>
 
 #include "base/log.hpp"
-#include "responder/accept.hpp"
 
 namespace msi2imds::responder {
 namespace {
@@ -18,8 +18,13 @@ constexpr std::chrono::milliseconds kAcceptBackoff{50};
 
 }  // namespace
 
-Listener::Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions)
-    : io_(io), socket_(WaitSet::of(io), std::move(socket)), address_(address), sessions_(sessions) {
+Listener::Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions,
+                   std::uint64_t network)
+    : io_(io),
+      socket_(WaitSet::of(io), std::move(socket)),
+      address_(address),
+      network_(network),
+      sessions_(sessions) {
   // Those who come are more by then, and have sent what they ask for.
   socket_.go_on_last();
 }
@@ -28,20 +33,37 @@ void Listener::start() {
   accepting_.start(io_, "accept connections", run(shared_from_this()));
 }
 
+// Whoever administers a container's network can end sockets in it: ours is replaced by the supervisor then.
+Accepted Listener::accept_one() {
+  try {
+    return responder::accept_one(socket_.get());
+  } catch (const std::system_error& ended) {
+    if (network_ == 0) {
+      throw;
+    }
+    Accepted none;
+    none.err = ended.code().value();
+    return none;
+  }
+}
+
 Listener::Step Listener::accept_next() {
-  Accepted accepted = accept_one(socket_.get());
+  Accepted accepted = accept_one();
   if (accepted.err == EAGAIN || accepted.err == EWOULDBLOCK) {
     note("");
     return Step::nothing;
   }
   if (!accepted.socket) {
-    note("cannot accept on " + address_.to_string() + ": " + std::system_category().message(accepted.err));
+    if (network_ == 0) {
+      note("cannot accept on " + address_.to_string() + ": " + std::system_category().message(accepted.err));
+    }
     return Step::failure;
   }
   note("");
   arrived_.push_back({.socket = std::move(accepted.socket),
                       .peer = SocketAddress::from_sockaddr(accepted.peer, accepted.peer_size),
-                      .destination = {}});
+                      .destination = {},
+                      .network = network_});
   return Step::connection;
 }
 
@@ -91,7 +113,11 @@ void Listener::close(control::Backlog backlog) {
   if (socket_.get() < 0) {
     return;
   }
-  while (backlog == control::Backlog::serve && serve_batch() == Step::connection) {
+  // In a container's network somebody may go on to connect. Whoever comes from here on is refused.
+  std::size_t waiting =
+      network_ == 0 ? std::numeric_limits<std::size_t>::max() : count_waiting(socket_.get());
+  while (backlog == control::Backlog::serve && waiting > 0 && serve_batch() == Step::connection) {
+    waiting -= std::min(waiting, kAcceptBatch);
   }
   sessions_.serve_all_waiting();
   accepting_.stop();

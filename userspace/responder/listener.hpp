@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "base/wait_set.hpp"
 #include "control/message.hpp"
+#include "responder/accept.hpp"
 #include "responder/sessions.hpp"
 
 namespace msi2imds::responder {
@@ -18,7 +20,9 @@ namespace msi2imds::responder {
 // Accepts from one listening socket without pause, since only accepting a connection tells whose it is.
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
-  Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions);
+  // `network`: the container's in which it listens; 0: ours.
+  Listener(asio::io_context& io, UniqueFd socket, const SocketAddress& address, Sessions& sessions,
+           std::uint64_t network = 0);
 
   // Accepts until close(); should that end before, so does the process.
   void start();
@@ -29,6 +33,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   [[nodiscard]] const SocketAddress& address() const {
     return address_;
   }
+  [[nodiscard]] std::uint64_t network() const {
+    return network_;
+  }
 
   // Why nobody could be accepted when it was tried last; empty if somebody could, or nobody waited.
   [[nodiscard]] const std::string& failure() const {
@@ -37,6 +44,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   enum class Step { connection, nothing, failure };
+  [[nodiscard]] Accepted accept_one();
   Step accept_next();
   void note(std::string failure);
   Step serve_batch();
@@ -46,6 +54,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   asio::io_context& io_;
   WaitableSocket socket_;
   SocketAddress address_;
+  std::uint64_t network_;
   Sessions& sessions_;
   std::vector<Arrived> arrived_;  // accepted, and not yet handed over
   std::string failure_;

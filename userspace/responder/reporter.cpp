@@ -3,12 +3,15 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/number_of.hpp"
 #include "base/spawn.hpp"
 #include "control/redirection.hpp"
 #include "responder/fleet_series.hpp"
@@ -34,6 +37,7 @@ void describe_redirection(const control::RedirectionReport& report, admin::Statu
   status.covers_ipv6 = report.redirected != Redirected::ipv4_only;
   status.backend = report.backend;
   status.redirect_failure = report.failure;
+  status.container_networks = report.container_networks;
   status.direct_imds = {
       .state = report.direct_imds, .closed_by = report.closed_by, .failure = report.not_closed_because};
 }
@@ -94,9 +98,11 @@ void Reporter::describe_responder(admin::Status& status) {
 admin::Shortcomings Reporter::shortcomings() {
   admin::Shortcomings all;
   admin::add(all, admin::kCallers, usage_file_.shortcoming());
-  const std::string& audit = sessions_.recorder().audit_log().failure();
-  if (!audit.empty()) {
-    admin::add(all, admin::kAudit, "audit lines cannot be written: " + audit);
+  const audit::Log& audit = sessions_.recorder().audit_log();
+  if (!audit.failure().empty()) {
+    admin::add(all, admin::kAudit,
+               fmt::format("audit lines cannot be written: {}; {} kept for as long as this process runs",
+                           audit.failure(), number_of(audit.count_unwritten(), "line")));
   }
   for (const auto& listener : listeners_) {
     if (!listener->failure().empty()) {

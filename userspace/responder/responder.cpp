@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/free_memory.hpp"
 #include "base/log.hpp"
+#include "base/number_of.hpp"
 #include "base/spawn.hpp"
 #include "legacy/host.hpp"
 #include "responder/prefetch_list.hpp"
@@ -81,7 +82,7 @@ Result<void> Responder::handle(control::Received received) {
     case control::Kind::configure:
       return configure(std::move(received.descriptor), received.message.get_text());
     case control::Kind::add_listener:
-      return collect_listener(std::move(received.descriptor));
+      return collect_listener(std::move(received.descriptor), received.message.number);
     case control::Kind::admin_socket:
       admin_.start(std::move(received.descriptor));
       return {};
@@ -96,7 +97,9 @@ Result<void> Responder::handle(control::Received received) {
       tokens_.keep_tokens_in(std::move(received.descriptor));
       return {};
     case control::Kind::audit_file:
-      sessions_.recorder().audit_log().use_file(std::move(received.descriptor));
+      sessions_.recorder().audit_log().use_file(
+          std::move(received.descriptor),
+          received.message.number != 0 ? audit::FileEnd::within_a_line : audit::FileEnd::after_a_line);
       return {};
     case control::Kind::usage_file:
       usage_file_.load(received.descriptor);
@@ -122,8 +125,17 @@ Result<void> Responder::handle(control::Received received) {
       record_observed(received.message);
       return {};
     case control::Kind::sock_diag:
-      sessions_.identify_callers_with(std::move(received.descriptor));
+      if (received.message.number != 0) {
+        sessions_.identify_callers_with(received.message.number, std::move(received.descriptor));
+      } else {
+        sessions_.identify_callers_with(std::move(received.descriptor));
+      }
       return {};
+    case control::Kind::leave_network:
+      leave_network(received.message.number);
+      return {};
+    case control::Kind::noted_connections:
+      return use_notes(std::move(received));
     case control::Kind::serve:
       serve();
       return link_.tell(control::Kind::ready);
@@ -136,6 +148,16 @@ Result<void> Responder::handle(control::Received received) {
     default:
       return Error::from_errno(EBADMSG, "understand the supervisor");
   }
+}
+
+Result<void> Responder::use_notes(control::Received received) {
+  const bool are_dropped = !received.descriptor;
+  sessions_.recognize_callers_by(std::move(received.descriptor));
+  if (!are_dropped) {
+    return {};
+  }
+  received.message.kind = control::Kind::notes_dropped;
+  return link_.tell(received.message);
 }
 
 Result<void> Responder::configure(UniqueFd pipe, std::string_view owners_of_uids) {
@@ -151,17 +173,44 @@ Result<void> Responder::configure(UniqueFd pipe, std::string_view owners_of_uids
   settings_.holders = Holders::parse(owners_of_uids);
   settings_.audit.holders = settings_.holders;
   sessions_.recorder().audit_log().configure(settings_.audit);
+  sessions_.callers().forget_remembered();
   prefetch();
   return {};
 }
 
-Result<void> Responder::collect_listener(UniqueFd socket) {
+Result<void> Responder::collect_listener(UniqueFd socket, std::uint64_t network) {
   const Result<SocketAddress> address = SocketAddress::local_of(socket.get());
   if (!address) {
     return address.error();
   }
-  collected_.push_back(std::make_shared<Listener>(io_, std::move(socket), *address, sessions_));
+  auto listener = std::make_shared<Listener>(io_, std::move(socket), *address, sessions_, network);
+  if (network == 0) {
+    collected_.push_back(std::move(listener));
+  } else {
+    log::debug("accept on {} in network {}", address->to_string(), network);
+    std::erase_if(of_networks_, [&listener](const std::shared_ptr<Listener>& former) {
+      const bool is_over = former->network() == listener->network() && same_address(former, listener);
+      if (is_over) {  // somebody has ended its socket
+        former->close(control::Backlog::leave);
+      }
+      return is_over;
+    });
+    listener->start();
+    of_networks_.push_back(std::move(listener));
+  }
   return {};
+}
+
+// Who waits to be accepted is served: nobody else will do so.
+void Responder::leave_network(std::uint64_t network) {
+  std::erase_if(of_networks_, [network](const std::shared_ptr<Listener>& listener) {
+    const bool is_there = listener->network() == network;
+    if (is_there) {
+      listener->close(control::Backlog::serve);
+    }
+    return is_there;
+  });
+  sessions_.forget_network(network);
 }
 
 // A listener that we have already stays; its twin, the same socket under another number, is dropped.
@@ -202,12 +251,17 @@ asio::awaitable<void> Responder::drain(control::Backlog backlog, std::chrono::mi
     listener->close(backlog);
   }
   listeners_.clear();
+  for (const auto& listener : of_networks_) {
+    listener->close(control::Backlog::serve);
+  }
+  of_networks_.clear();
   tokens_.prefetch({});
   spawn(io_, "end the drain in time", end_in_time(limit));
   co_await sessions_.wait_until_empty();
   sessions_.recorder().audit_log().flush();
-  if (sessions_.recorder().audit_log().has_unwritten()) {
-    log::warn("cannot write the last audit lines: {}", sessions_.recorder().audit_log().failure());
+  if (const std::uint64_t lost = sessions_.recorder().audit_log().count_unwritten(); lost > 0) {
+    log::error("{} of the audit cannot be written, and end with this process: {}", number_of(lost, "line"),
+               sessions_.recorder().audit_log().failure());
   }
   const Result<void> saved = co_await usage_file_.save_at_the_end();
   if (!saved) {

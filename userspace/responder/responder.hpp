@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -37,8 +38,10 @@ class Responder {
 
  private:
   Result<void> handle(control::Received received);
+  Result<void> use_notes(control::Received received);
   Result<void> configure(UniqueFd pipe, std::string_view owners_of_uids);
-  Result<void> collect_listener(UniqueFd socket);
+  Result<void> collect_listener(UniqueFd socket, std::uint64_t network);
+  void leave_network(std::uint64_t network);
   void serve();
   void prefetch();
   asio::awaitable<void> drain(control::Backlog backlog, std::chrono::milliseconds limit);
@@ -57,6 +60,7 @@ class Responder {
   UsageFile usage_file_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::shared_ptr<Listener>> collected_;
+  std::vector<std::shared_ptr<Listener>> of_networks_;  // containers'
   Reporter reporter_;
   bool drained_ = false;
   Duty heartbeat_;

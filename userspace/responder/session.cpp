@@ -21,6 +21,18 @@ namespace {
 
 constexpr int kMostUnrecorded = 64;
 constexpr std::size_t kMostSpare = std::size_t{16} * 1024;
+// Owners that stand for a container's network, whose root is not to take the shares of the machine's own.
+// Blocks of uids begin behind them (base/holder.cpp).
+constexpr std::uint32_t kNetworksBegin = 0xfffe0000;
+constexpr std::uint64_t kNetworks = 0x10000;
+
+Holder holder_of(const caller::Caller& caller, std::uint64_t network, const Holders& holders) {
+  Holder holder = holders.of(caller.clues.known_uid());
+  if (network != 0 && holder.is_known()) {
+    holder.owner = kNetworksBegin + static_cast<std::uint32_t>(network % kNetworks);
+  }
+  return holder;
+}
 
 // `body` is memory for an answer.
 http::Response render(const token::FetchResult& result, std::string& body) {
@@ -67,9 +79,16 @@ void warn_of_failure(const std::string& peer, const caller::Identity& caller, co
 // connection takes has to be known. The rest is found out while the request is answered.
 std::shared_ptr<Session> Session::open(Arrived arrived, Services& services) {
   const Destination& destination = arrived.destination;
-  caller::Caller caller =
-      services.sock_diag ? caller::identify(*services.sock_diag, arrived.peer, destination.of_client_socket)
-                         : caller::Caller();
+  caller::Caller caller;
+  if (arrived.lookup) {
+    caller.clues = arrived.seen->clues;
+  } else if (netlink::SockDiag* const sock_diag = services.sock_diag_of(arrived.network)) {
+    caller = caller::identify(*sock_diag, arrived.peer, destination.of_client_socket);
+  }
+  if (arrived.network != 0) {
+    caller.clues.cookie =
+        0;  // of our own network's sockets something is kept by it; older kernels give it twice
+  }
   if (destination.translated_to) {
     caller.clues.server_end = netlink::to_endpoint(*destination.translated_to);
     caller.clues.client_end = netlink::to_endpoint(arrived.peer);
@@ -78,22 +97,27 @@ std::shared_ptr<Session> Session::open(Arrived arrived, Services& services) {
 }
 
 Session::Session(Arrived arrived, caller::Caller caller, Services& services)
-    : Sharer(services.settings.holders.of(caller.clues.known_uid())),
+    : Sharer(holder_of(caller, arrived.network, services.settings.holders)),
       peer_(arrived.peer),
+      is_of_our_network_(arrived.network == 0),
       destination_(arrived.destination),
       caller_(std::move(caller)),
       services_(services),
       connection_(services.sockets, std::move(arrived.socket), services.settings.limits, services.deadlines) {
   connection_.count_input_in(*this);
-  looked_up_for_ = need(true);
-  lookup_ = services_.callers.look_up(caller_, looked_up_for_, holder().owner);
+  lookup_ = std::move(arrived.lookup);
+  if (lookup_) {
+    looked_up_for_ = Need::agreement;
+  } else {
+    looked_up_for_ = need(services_, true);
+    lookup_ = services_.callers.look_up(caller_, looked_up_for_, holder().owner, arrived.seen);
+  }
   request_.dialled = destination_.dialled.value_or(destination_.of_client_socket);
 }
 
-// How much of the caller the rules ask for.
-Need Session::need(bool is_choice) const {
-  const policy::Policy& policy = services_.settings.policy;
-  const policy::IdentityChoice& identities = services_.settings.identities;
+Need Session::need(const Services& services, bool is_choice) {
+  const policy::Policy& policy = services.settings.policy;
+  const policy::IdentityChoice& identities = services.settings.identities;
   if (policy.needs_process() || (is_choice && identities.needs_process())) {
     return Need::process;
   }
@@ -104,7 +128,7 @@ Need Session::need(bool is_choice) const {
 Task<http::Response> Session::respond(http::Request& request) {
   request_.begin();
   request_.library = legacy::recognize_library(request);
-  auto token_request = legacy::parse(request, services_.settings.rules);
+  auto token_request = legacy::parse(request, services_.settings.rules, std::move(services_.spare_resource));
   http::release(request);  // a wait may be long
   if (!token_request) {
     co_return legacy::render(token_request.error());
@@ -126,6 +150,8 @@ Task<http::Response> Session::respond(http::Request& request) {
   std::optional<token::FetchResult> result = services_.tokens.find(*token_request);
   if (!result) {
     result = co_await AsioWait(services_.io, services_.tokens.fetch(std::move(*token_request)));
+  } else {
+    services_.spare_resource = std::move(token_request->resource);
   }
   request_.origin = result->origin;
   if (!*result) {
@@ -154,10 +180,12 @@ http::Response Session::fail(const token::FetchResult& result) {
 // What the rules may go by. Waits for what one of them asks for: a word of the observer's, or a look at the
 // process; nullopt where there is no time left to wait.
 Task<std::optional<caller::Identity>> Session::know_caller(const token::TokenRequest& request) {
-  Need needed = need(request.identity.kind == token::SelectorKind::none);
+  Need needed = need(services_, request.identity.kind == token::SelectorKind::none);
   if (needed == Need::agreement) {
     look_up_for(needed);
-    co_await AsioWait(services_.io, services_.callers.wait_for_agreement(lookup_));
+    if (!lookup_->agreement()) {
+      co_await AsioWait(services_.io, services_.callers.wait_for_agreement(lookup_));
+    }
     if (lookup_->was_given_up()) {
       co_return std::nullopt;
     }
@@ -179,6 +207,9 @@ Task<std::optional<caller::Identity>> Session::know_caller(const token::TokenReq
 void Session::look_up_for(Need needed) {
   if (needed > looked_up_for_) {
     looked_up_for_ = needed;
+    if (caller_.clues.pid != 0 && services_.sock_diag) {  // recognized by what the kernel had noted
+      caller_ = caller::identify(*services_.sock_diag, peer_, destination_.of_client_socket);
+    }
     lookup_ = services_.callers.look_up(caller_, needed, holder().owner);
   }
 }
@@ -236,6 +267,7 @@ void Session::keep_spare_body(std::string& body) const {
 
 Task<void> Session::run() {
   http::Request request = std::move(services_.spare_request);
+  request_.resource = std::move(services_.spare_record);
   do {
     services_.shares.set_idle(*this);
     const http::ReadResult read = co_await connection_.read(request);
@@ -265,6 +297,7 @@ Task<void> Session::run() {
     }
   } while (!connection_.is_last());
   services_.spare_request = std::move(request);
+  services_.spare_record = std::move(request_.resource);
   if (connection_.has_unread_input()) {
     co_await connection_.finish();
   }

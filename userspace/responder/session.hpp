@@ -3,12 +3,16 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/socket_address.hpp"
 #include "caller/caller.hpp"
+#include "caller/seen_connections.hpp"
 #include "http/connection.hpp"
 #include "netlink/sock_diag.hpp"
 #include "responder/destination.hpp"
@@ -28,13 +32,30 @@ struct Services {
   token::TokenSource& tokens;
   http::Deadlines deadlines;
   WaitSet& sockets;
-  std::optional<netlink::SockDiag> sock_diag;  // none: callers stay unknown
+  std::optional<netlink::SockDiag> sock_diag;                            // none: callers stay unknown
+  std::vector<std::pair<std::uint64_t, netlink::SockDiag>> of_networks;  // the same of containers', by number
+  std::optional<caller::SeenConnections> seen_connections;               // none: each is asked about
   IdentityBook callers;
   Recorder recorder;
   Shares shares;
   Warnings warnings;
   http::Request spare_request = {};  // memory for whoever's request comes next
   std::string spare_body = {};       // and for his answer; empty and wiped
+  std::string spare_resource = {};   // for what he asks for
+  std::string spare_record = {};     // and for what is recorded of it
+
+  // That of the network; null: none.
+  [[nodiscard]] netlink::SockDiag* sock_diag_of(std::uint64_t network) {
+    if (network == 0) {
+      return sock_diag ? &*sock_diag : nullptr;
+    }
+    for (auto& [number, of_network] : of_networks) {
+      if (number == network) {
+        return &of_network;
+      }
+    }
+    return nullptr;
+  }
 };
 
 using SessionHook =
@@ -45,6 +66,9 @@ struct Arrived {
   UniqueFd socket;
   SocketAddress peer;
   Destination destination;
+  std::uint64_t network = 0;                                  // the container's that it came in; 0: ours
+  std::optional<caller::SeenConnection> seen = std::nullopt;  // what the kernel has noted of it
+  PendingIdentityPtr lookup = nullptr;                        // its caller, if he is known by that
 };
 
 // One client's connection, from accept to close.
@@ -53,6 +77,9 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   // `services` must outlive the session.
   static std::shared_ptr<Session> open(Arrived arrived, Services& services);
   Session(Arrived arrived, caller::Caller caller, Services& services);
+
+  // How much of callers the rules ask for; `is_choice`: also those that choose an identity.
+  static Need need(const Services& services, bool is_choice);
 
   // Answers requests until there are no more.
   Task<void> run();
@@ -68,14 +95,14 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
     connection_.close();
   }
 
-  [[nodiscard]] const SocketAddress& peer() const {
-    return peer_;
+  // Whether it is from there, in our own network.
+  [[nodiscard]] bool is_from(const SocketAddress& peer) const {
+    return is_of_our_network_ && peer_ == peer;
   }
 
  private:
   Task<http::Response> respond(http::Request& request);
   [[nodiscard]] http::Response fail(const token::FetchResult& result);
-  [[nodiscard]] Need need(bool is_choice) const;
   Task<std::optional<caller::Identity>> know_caller(const token::TokenRequest& request);
   void look_up_for(Need needed);
   [[nodiscard]] bool choose_identity(const caller::Identity& known, token::TokenRequest& request);
@@ -93,6 +120,7 @@ class Session final : public SessionHook, public Sharer, private http::InputAcco
   }
 
   SocketAddress peer_;
+  bool is_of_our_network_;
   Destination destination_;
   caller::Caller caller_;
   PendingIdentityPtr lookup_;

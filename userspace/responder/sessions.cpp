@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/log.hpp"
 #include "base/spawn.hpp"
 
 namespace msi2imds::responder {
@@ -17,20 +18,45 @@ Sessions::Sessions(asio::io_context& io, const Settings& settings, token::TokenS
                 .deadlines = http::Deadlines(io),
                 .sockets = WaitSet::of(io),
                 .sock_diag = {},
+                .of_networks = {},
+                .seen_connections = {},
                 .callers = IdentityBook(io),
                 .recorder = Recorder(io),
                 .shares = {},
                 .warnings = {}},
       ended_(io, asio::steady_timer::time_point::max()) {}
 
+void Sessions::recognize_callers_by(UniqueFd noted_connections) {
+  services_.seen_connections.reset();
+  if (!noted_connections) {
+    return;
+  }
+  Result<caller::SeenConnections> mapped = caller::SeenConnections::map(noted_connections);
+  if (mapped) {
+    services_.seen_connections.emplace(std::move(*mapped));
+  } else {
+    log::warn("each connection is asked about: cannot {}", mapped.error().message());
+  }
+}
+
 void Sessions::take(std::vector<Arrived>& arrived) {
   asked_.clear();
+  const std::uint64_t network = arrived.empty() ? 0 : arrived.front().network;
+  const bool takes_syn = services_.seen_connections.has_value();
   for (Arrived& one : arrived) {
-    one.destination = destination_of(one.socket.get(), services_.settings.legacy_ports);
-    asked_.emplace_back(one.peer, one.destination.of_client_socket);
+    if (network != 0) {  // nothing that is known of connections of ours is about this one
+      one.destination = destination_in_network(one.socket.get());
+      asked_.emplace_back(one.peer, one.destination.of_client_socket);
+      continue;
+    }
+    one.destination = destination_of(one.socket.get(), services_.settings.legacy_ports, takes_syn);
+    recognize(one);
+    if (!one.lookup) {
+      asked_.emplace_back(one.peer, one.destination.of_client_socket);
+    }
   }
-  if (services_.sock_diag) {
-    services_.sock_diag->ask_ahead(asked_);
+  if (netlink::SockDiag* const sock_diag = services_.sock_diag_of(network)) {
+    sock_diag->ask_ahead(asked_);
   }
   for (Arrived& one : arrived) {
     opened_.push_back(Session::open(std::move(one), services_));
@@ -40,6 +66,28 @@ void Sessions::take(std::vector<Arrived>& arrived) {
     take(std::move(session));
   }
   opened_.clear();
+}
+
+// What the kernel has noted of a connection, and who that is, if he is known.
+void Sessions::recognize(Arrived& one) {
+  const Destination& destination = one.destination;
+  if (!services_.seen_connections) {
+    return;
+  }
+  if (!destination.first_sequence) {
+    services_.seen_connections->drop(one.peer.port());
+    return;
+  }
+  one.seen = services_.seen_connections->take({.client = one.peer,
+                                               .server = destination.of_client_socket,
+                                               .first_sequence = *destination.first_sequence});
+  // Of a connection that was redirected before the observer saw it, only the supervisor knows what it was.
+  const auto& legacy_ports = services_.settings.legacy_ports;
+  const bool tells_dialled =
+      one.seen && std::ranges::find(legacy_ports, one.seen->dialled.port()) != legacy_ports.end();
+  if (tells_dialled && Session::need(services_, true) != Need::process) {
+    one.lookup = services_.callers.recall(*one.seen);
+  }
 }
 
 void Sessions::take(std::shared_ptr<Session> session) {
@@ -149,7 +197,7 @@ asio::awaitable<void> Sessions::wait_until_empty() {
 
 bool Sessions::contains(const SocketAddress& peer) const {
   return std::any_of(sessions_.begin(), sessions_.end(),
-                     [&peer](const Session& session) { return session.peer() == peer; });
+                     [&peer](const Session& session) { return session.is_from(peer); });
 }
 
 }  // namespace msi2imds::responder

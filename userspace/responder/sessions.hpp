@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "responder/session.hpp"
@@ -26,6 +27,18 @@ class Sessions {
     services_.sock_diag.emplace(std::move(sock_diag));
   }
 
+  // The same for a container's network.
+  void identify_callers_with(std::uint64_t network, UniqueFd sock_diag) {
+    services_.of_networks.emplace_back(network, netlink::SockDiag(std::move(sock_diag)));
+  }
+  void forget_network(std::uint64_t network) {
+    std::erase_if(services_.of_networks, [network](const auto& one) { return one.first == network; });
+  }
+
+  // From here on whoever has called lately is known again by what the kernel notes of his connections in this
+  // array, without a question; with none, nobody.
+  void recognize_callers_by(UniqueFd noted_connections);
+
   [[nodiscard]] IdentityBook& callers() {
     return services_.callers;
   }
@@ -36,8 +49,9 @@ class Sessions {
     return services_.recorder;
   }
 
-  // Serves accepted connections until they end, each at once or once there is a place. All clients are asked
-  // about before the first is served: what they send a moment after they have connected has come by then.
+  // Serves accepted connections of one network until they end, each at once or once there is a place. All
+  // clients are asked about before the first is served: what they send a moment after they have connected has
+  // come by then.
   void take(std::vector<Arrived>& arrived);
 
   // Serves all who wait for a place: nobody comes after them.
@@ -55,7 +69,7 @@ class Sessions {
   // Returns once the last session has ended and what it did is recorded.
   asio::awaitable<void> wait_until_empty();
 
-  // Whether a connection from `peer` is open here.
+  // Whether a connection from `peer` in our own network is open here.
   [[nodiscard]] bool contains(const SocketAddress& peer) const;
 
   // How many may be accepted before the first of them is taken, which may close others.
@@ -76,6 +90,7 @@ class Sessions {
   }
 
  private:
+  void recognize(Arrived& one);
   void take(std::shared_ptr<Session> session);
   [[nodiscard]] bool find_place_for(const Holder& holder);
   void serve(std::shared_ptr<Session> session);

@@ -19,6 +19,21 @@ void count_idle(Ranks<Item>& ranks, Item& item, bool is_one_more) {
   }
 }
 
+// What is there for that key, made of what was taken out last where there is nothing yet: whoever comes alone
+// would have it made anew each time.
+template <typename Map>
+typename Map::mapped_type& get_or_put(Map& map, std::uint32_t key, typename Map::node_type& spare) {
+  const auto place = map.lower_bound(key);
+  if (place != map.end() && place->first == key) {
+    return place->second;
+  }
+  if (!spare) {
+    return map.try_emplace(place, key)->second;
+  }
+  spare.key() = key;
+  return map.insert(place, std::move(spare))->second;
+}
+
 }  // namespace
 
 // Who waits for a place keeps himself alive.
@@ -28,8 +43,8 @@ Shares::~Shares() {
 }
 
 Share& Shares::share_of(const Holder& holder) {
-  Owner& owner = owners_[holder.owner];
-  Share& share = owner.uids[holder.uid];
+  Owner& owner = get_or_put(owners_, holder.owner, spare_owner_);
+  Share& share = get_or_put(owner.uids, holder.uid, spare_share_);
   share.owner = &owner;
   return share;
 }
@@ -53,9 +68,9 @@ void Shares::change(Share& share, const Holder& holder, const Change& change) {
     change(*amounts);
   }
   if (share.places == 0 && share.queued == 0) {
-    owner.uids.erase(holder.uid);
+    spare_share_ = owner.uids.extract(holder.uid);
     if (owner.uids.empty()) {
-      owners_.erase(holder.owner);
+      spare_owner_ = owners_.extract(holder.owner);
       return;
     }
   } else {

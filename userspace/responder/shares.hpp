@@ -141,7 +141,12 @@ class Shares {
   void end(Sharer& sharer);
   std::shared_ptr<Sharer> dequeue(Sharer& sharer);
 
-  std::map<std::uint32_t, Owner> owners_;
+  using Owners = std::map<std::uint32_t, Owner>;
+  using OfUids = std::map<std::uint32_t, Share>;
+
+  Owners owners_;
+  Owners::node_type spare_owner_;  // without anything, as the next one is to be
+  OfUids::node_type spare_share_;
   Ranks<Owner> ranks_;
   Amounts all_;
   std::size_t gave_way_ = 0;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/number_of.hpp"
 
 namespace msi2imds::responder {
 
@@ -21,7 +22,7 @@ bool Warnings::has_room_for(const Holder& holder) {
 void Warnings::tell_left_out() {
   const std::uint64_t before = std::exchange(told_, left_out_);
   if (left_out_ > before) {
-    log::warn("left out {} warnings about callers, which were too many", left_out_ - before);
+    log::warn("left out {} about callers, which were too many", number_of(left_out_ - before, "warning"));
   }
 }
 

@@ -77,8 +77,9 @@ asio::awaitable<Result<void>> remove_stale(std::string path) {
   }
   const bool left = co_await is_left(path);
   if (!left) {
-    co_return Error::from_errno(
-        EADDRINUSE, "start, since another msi2imds is running, which has admin socket '" + path + "'");
+    co_return Error::from_errno(EADDRINUSE,
+                                "start, since another msi2imds is running, which has admin socket '" + path +
+                                    "' (`msi2imds status` shows what it does, `msi2imds detach` stops it)");
   }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     co_return failure(errno, "remove stale", path);

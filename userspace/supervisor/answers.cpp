@@ -83,6 +83,7 @@ asio::awaitable<void> Supervisor::answer_about_redirection(std::uint32_t id) {
   report.direct_imds = direct.state;
   report.closed_by = direct.closed_by;
   report.not_closed_because = direct.failure;
+  report.container_networks = containers_.names();
   report.extension = state_of_extension(config_.waagent.root);
   report.remarks = remarks(state);
   if (responder_ && asked_by == responders_started_) {
@@ -115,6 +116,10 @@ admin::Shortcomings Supervisor::shortcomings() const {
   admin::Shortcomings all;
   records_.describe(all);
   admin::add(all, admin::kObservation, observation_.shortcoming());
+  admin::add(all, admin::kContainers,
+             containers_.shortcoming().empty()
+                 ? std::string()
+                 : std::string(admin::kContainersFailure) + containers_.shortcoming());
   admin::add(all, admin::kDiscovery, discovery_.shortcoming());
   admin::add(all, admin::kIdentification, identification_shortcoming_);
   if (accounts::is_a_name_missing()) {
@@ -150,6 +155,12 @@ asio::awaitable<void> Supervisor::answer_about_callers(control::Message question
   if (!clues) {
     co_return;
   }
+  // Of those in containers' networks nothing is noted.
+  const auto of_our_network =
+      std::ranges::count_if(*clues, [](const caller::Clues& one) { return one.cookie != 0; });
+  if (observation_.note_if_many_call(static_cast<std::size_t>(of_our_network)) && following_) {
+    hand_over_noted_connections(responder_->channel());
+  }
   std::vector<std::optional<SocketAddress>> dialled;
   std::vector<caller::Agreement> agreements;
   for (caller::Clues& client : *clues) {
@@ -182,6 +193,9 @@ void Supervisor::observe() {
                       .cgroup = config_.callers.cgroup};
   if (mode_ == Mode::serve) {
     observation_.start(std::move(plan));
+    if (following_) {
+      hand_over_noted_connections(responder_->channel());
+    }
     return;
   }
   observation_.start(std::move(plan), [this](std::vector<observer::Dialler> seen) {

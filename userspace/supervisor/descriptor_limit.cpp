@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/number_of.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
@@ -35,8 +36,8 @@ std::size_t spare_connections(std::size_t connections) {
   return std::clamp<std::size_t>(connections / 8, 4, 1024);
 }
 
-void raise_descriptor_limit(std::size_t connections) {
-  const rlim_t needed = connections + 2 * spare_connections(connections) + kOtherDescriptors;
+void raise_descriptor_limit(std::size_t connections, std::size_t listeners) {
+  const rlim_t needed = connections + 2 * spare_connections(connections) + kOtherDescriptors + listeners;
   if (raise(needed)) {
     return;
   }
@@ -44,8 +45,8 @@ void raise_descriptor_limit(std::size_t connections) {
   log::warn(
       "responder.max_connections is {}, but the limit of open files, which cannot be raised to {}, leaves "
       "room "
-      "for {} connections at a time",
-      connections, needed, connections_within_limit());
+      "for {} at a time",
+      connections, needed, number_of(connections_within_limit(), "connection"));
 }
 
 void allow_most_descriptors() {

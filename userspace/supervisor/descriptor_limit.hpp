@@ -8,8 +8,9 @@ namespace msi2imds::supervisor {
 // Beside so many connections: how many more of users with few connections are served, and how many may wait.
 [[nodiscard]] std::size_t spare_connections(std::size_t connections);
 
-// Raises RLIMIT_NOFILE so that a responder can hold that many connections. Logs when it cannot.
-void raise_descriptor_limit(std::size_t connections);
+// Raises RLIMIT_NOFILE so that a responder can hold that many connections, and `listeners` in containers.
+// Logs when it cannot.
+void raise_descriptor_limit(std::size_t connections, std::size_t listeners);
 
 // Allows as many as the largest responder.max_connections takes, to this process once it has given up the
 // privilege to say so, and to every responder from its start: so a reload can raise what is used.

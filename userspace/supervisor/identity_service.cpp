@@ -28,6 +28,9 @@ asio::awaitable<std::vector<IdentityService::Caller>> IdentityService::identify(
     resolver_ = std::make_unique<resolver::Resolver>(io_, settings);
   }
   std::vector<Caller> callers(clues.size());
+  for (std::size_t i = 0; i < clues.size(); ++i) {
+    callers[i].dialled_at = clues[i].dialled_at;
+  }
   std::vector<caller::Clues> to_resolve;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < clues.size(); ++i) {
@@ -55,6 +58,7 @@ Result<void> IdentityService::send(control::Channel& channel, control::Message m
         send_command_line(channel, answers[i].identity, early.mapped());
       }
     }
+    answers[i].dialled_at = callers[i].dialled_at;
     if (callers[i].dialled) {
       answers[i].set_dialled(*callers[i].dialled);
     }

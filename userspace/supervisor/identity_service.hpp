@@ -25,6 +25,7 @@ class IdentityService {
   struct Caller {
     resolver::SerializedIdentity identity;  // none: nothing is known
     std::optional<SocketAddress> dialled;   // where only the supervisor knows it
+    std::int64_t dialled_at = 0;            // of the clues
   };
 
   // The channel to the responder; null while none runs.

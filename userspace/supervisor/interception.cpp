@@ -348,12 +348,8 @@ asio::awaitable<void> Interception::turn_callers_away() {
 
 asio::awaitable<bool> Interception::stop(bool for_good) {
   const AsyncMutex::Lock turn = co_await turn_.lock();
-  const auto is_held = [this](const redirect::Listener& listener) {
-    return sockets_.is_held_by_others(listener.address);
-  };
   const bool handed_over = !for_good && is_attached() && is_prepared() &&
-                           std::all_of(way_.listeners.begin(), way_.listeners.end(), is_held) &&
-                           way_.redirection->hand_over();
+                           sockets_.can_be_handed_over(way_.listeners) && way_.redirection->hand_over();
   failure_ = "the service is being stopped";
   co_await detach();
   way_.listeners.clear();

@@ -16,17 +16,11 @@
 
 #include "base/log.hpp"
 #include "base/network_namespace.hpp"
+#include "supervisor/listen_on.hpp"
 #include "supervisor/still_accepts.hpp"
 
 namespace msi2imds::supervisor {
 namespace {
-
-// Callers of a machine that boots come all at once, and a full backlog costs them a second each.
-constexpr int kBacklog = 4096;
-// What waits in the socket of a connection counts as the service's memory, and the kernel takes twice as much
-// as these. With smaller buffers a request of 64 KiB takes milliseconds. An answer still passes in one piece.
-constexpr int kReceiveBuffer = 8192;
-constexpr int kSendBuffer = 4096;
 
 constexpr std::string_view kTakenHint =
     " (another program listens there: `msi2imds doctor` says which; redirect.listen_port may be any port "
@@ -74,28 +68,6 @@ bool listens_again(int socket, const SocketAddress& address) {
   return now && *now == address;
 }
 
-// Accepted sockets inherit it.
-void prepare(int socket) {
-  const int on = 1;
-  (void)::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  (void)::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  (void)::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
-}
-
-Result<UniqueFd> listen_on(const SocketAddress& address) {
-  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  const int on = 1;
-  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      (address.family() == AF_INET6 &&
-       ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
-      ::bind(fd.get(), address.get(), address.size()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
-    const int err = errno;
-    return Error::from_errno(err, "listen on " + address.to_string());
-  }
-  prepare(fd.get());
-  return fd;
-}
-
 }  // namespace
 
 ListeningSockets::ListeningSockets(std::vector<UniqueFd> inherited) {
@@ -107,7 +79,7 @@ ListeningSockets::ListeningSockets(std::vector<UniqueFd> inherited) {
       log::warn("ignored the inherited socket on {}: {}", address->to_string(), fault);
     } else {
       (void)::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
-      prepare(fd.get());
+      prepare_to_accept(fd.get());
       sockets_.push_back({.address = *address, .fd = std::move(fd), .inherited = true});
     }
   }
@@ -203,6 +175,16 @@ bool ListeningSockets::is_held_by_others(const SocketAddress& address) const {
 
 bool ListeningSockets::are_some_held_by_others() const {
   return std::any_of(sockets_.begin(), sockets_.end(), [](const Socket& socket) { return socket.inherited; });
+}
+
+bool ListeningSockets::can_be_handed_over(const std::vector<redirect::Listener>& listeners) const {
+  const auto is_held = [this](const redirect::Listener& listener) {
+    return is_held_by_others(listener.address);
+  };
+  const auto may_go = [&is_held](const redirect::Listener& listener) {
+    return is_held(listener) || listener.address.family() == AF_INET6;
+  };
+  return std::ranges::all_of(listeners, may_go) && std::ranges::any_of(listeners, is_held);
 }
 
 void ListeningSockets::keep_only(const std::vector<redirect::Listener>& wanted) {

@@ -35,6 +35,11 @@ class ListeningSockets {
   [[nodiscard]] bool is_held_by_others(const SocketAddress& address) const;
   [[nodiscard]] bool are_some_held_by_others() const;
 
+  // Whether a successor can take over what leads to `listeners`. Whoever dials ::1 where nobody holds that
+  // socket, as where systemd began without IPv6, is refused until then, redirected or not: no reason to
+  // refuse everybody.
+  [[nodiscard]] bool can_be_handed_over(const std::vector<redirect::Listener>& listeners) const;
+
   // Closes what is not in `wanted`.
   void keep_only(const std::vector<redirect::Listener>& wanted);
 

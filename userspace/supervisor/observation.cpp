@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookInterval{200};
 constexpr std::chrono::seconds kAttachInterval{10};
+// A question takes the two processes ten microseconds; noting takes each connection of the machine one,
+// nearly.
+constexpr std::size_t kManyQuestions = 100;    // in a second
+constexpr std::uint64_t kFewConnections = 20;  // in a second
+constexpr int kMostLooksInVain = 10;
+constexpr std::chrono::seconds kPauseOfNotes{60};  // where they did not spare questions
 // Of connections that were handed over; then a look finds out which of them are still there.
 constexpr std::size_t kMostHandedOver = 4096;
 // The kernel's PROC_PID_INIT_INO.
@@ -66,6 +72,7 @@ void Observation::start(observer::Plan plan, Receiver receiver) {
   plan_ = std::move(plan);
   receiver_ = std::move(receiver);
   plan_.report = receiver_ != nullptr;
+  plan_.can_note_connections = !receiver_ && has_the_machines_pids();
   shortcoming_.clear();
   handed_over_.clear();
   attach(std::chrono::steady_clock::now());
@@ -86,6 +93,7 @@ void Observation::detach() {
     attached_->observer.reset();
   }
   attached_.reset();
+  noting_ = Noting::no;
 }
 
 void Observation::attach(Time now) {
@@ -135,6 +143,7 @@ void Observation::report_shortcoming(const std::string& reason) {
 void Observation::keep_in_force(Time now) {
   if (attached_) {
     if (attached_->observer->check()) {
+      judge_notes(now);
       return;
     }
     log::warn("somebody has removed the observer's programs: they are attached again");
@@ -145,6 +154,56 @@ void Observation::keep_in_force(Time now) {
       log::info("who dials is observed from here on");
     }
   }
+}
+
+bool Observation::note_if_many_call(std::size_t questions, Time now) {
+  if (now - second_ >= std::chrono::seconds(1)) {
+    second_ = now;
+    questions_in_second_ = 0;
+  }
+  questions_in_second_ += questions;
+  questions_ += questions;
+  const bool begins = noting_ != Noting::yes && questions_in_second_ >= kManyQuestions &&
+                      now >= no_notes_before_ && attached_ && attached_->observer->note_connections();
+  if (begins) {
+    noting_ = Noting::yes;
+    questions_ = 0;
+    established_ = attached_->observer->count_established();
+    looks_in_vain_ = 0;
+    ++generation_;
+    log::debug("many call: connections are noted from here on");
+  }
+  return begins;
+}
+
+// Behind NAT, and where a rule is about processes, each connection is asked about nevertheless.
+void Observation::judge_notes(Time now) {
+  const std::uint64_t questions = std::exchange(questions_, 0);
+  if (noting_ != Noting::yes) {
+    return;
+  }
+  const std::uint64_t all = attached_->observer->count_established();
+  const std::uint64_t established = all - std::exchange(established_, all);
+  const bool do_many_call = established >= kFewConnections;
+  const bool are_of_use = do_many_call && questions < established / 2;
+  looks_in_vain_ = are_of_use ? 0 : looks_in_vain_ + 1;
+  if (looks_in_vain_ >= kMostLooksInVain) {
+    noting_ = Noting::ending;
+    ++generation_;
+    no_notes_before_ = now + (do_many_call ? kPauseOfNotes : std::chrono::seconds(0));
+  }
+}
+
+void Observation::stop_noting(std::uint64_t attachments) {
+  if (noting_ == Noting::ending && attachments == generation_) {
+    attached_->observer->stop_noting();
+    noting_ = Noting::no;
+    log::debug("connections are not noted any more");
+  }
+}
+
+int Observation::noted_connections() const {
+  return noting_ == Noting::yes ? attached_->observer->noted_connections() : -1;
 }
 
 void Observation::add_to(caller::Clues& clues) const {

@@ -33,7 +33,7 @@ constexpr std::array kKept = {
     Known{CAP_PERFMON, "CAP_PERFMON"},
     Known{CAP_BPF, "CAP_BPF"},
 };
-constexpr Known kForOldKernels{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"};
+constexpr Known kSysAdmin{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"};
 
 // None of them is among the kept ones.
 constexpr Capabilities kOthersFiles = set_of({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER});
@@ -53,8 +53,8 @@ void close_other_ways(Capabilities kept) {
 }
 
 std::string name_of(int number) {
-  if (number == kForOldKernels.number) {
-    return kForOldKernels.name;
+  if (number == kSysAdmin.number) {
+    return kSysAdmin.name;
   }
   const auto* const known =
       std::find_if(kKept.begin(), kKept.end(), [number](const Known& kept) { return kept.number == number; });
@@ -63,8 +63,8 @@ std::string name_of(int number) {
 
 }  // namespace
 
-Capabilities needed_of(Capabilities held) {
-  Capabilities needed = (held & kBpf) == kBpf ? 0 : set_of({kForOldKernels.number});
+Capabilities needed_of(Capabilities held, bool enters_networks) {
+  Capabilities needed = (held & kBpf) == kBpf && !enters_networks ? 0 : set_of({kSysAdmin.number});
   for (const Known& kept : kKept) {
     needed |= set_of({kept.number});
   }
@@ -85,13 +85,13 @@ Result<void> give_up_others_files() {
   return confinement::keep_only_capabilities(~kOthersFiles);
 }
 
-Result<Capabilities> give_up_privileges() {
+Result<Capabilities> give_up_privileges(bool enters_networks) {
   Result<Capabilities> held = confinement::permitted_capabilities();
   if (!held) {
     return held;
   }
-  const Capabilities needed = needed_of(*held);
-  close_other_ways(needed);
+  const Capabilities needed = needed_of(*held, enters_networks);
+  close_other_ways(needed_of(*held));
   const Result<void> forbidden = confinement::forbid_new_privileges();
   if (!forbidden) {
     return forbidden.error();

@@ -60,6 +60,14 @@ Result<UniqueFd> open_audit_file(const std::string& path) {
   return open_regular(path, O_WRONLY | O_APPEND | O_CREAT);
 }
 
+bool ends_within_a_line(const std::string& path) {
+  const Result<UniqueFd> file = open_regular(path, O_RDONLY);
+  struct stat found {};
+  char last = '\n';
+  return file && ::fstat(file->get(), &found) == 0 && found.st_size > 0 &&
+         ::pread(file->get(), &last, 1, found.st_size - 1) == 1 && last != '\n';
+}
+
 Result<UniqueFd> StateFile::open() const {
   Result<UniqueFd> file = open_regular(path_, O_RDONLY);
   if (!file && file.error().code() == boost::system::errc::no_such_file_or_directory) {

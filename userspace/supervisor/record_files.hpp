@@ -19,6 +19,9 @@ namespace msi2imds::supervisor {
 // link in the last part, and takes nothing but a regular file.
 [[nodiscard]] Result<UniqueFd> open_audit_file(const std::string& path);
 
+// Whether that file ends within a line: the disk was full when a process ended that wrote it.
+[[nodiscard]] bool ends_within_a_line(const std::string& path);
+
 // A file that is replaced as a whole. The disk is waited for in a process of its own, and only there.
 class StateFile {
  public:

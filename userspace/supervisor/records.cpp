@@ -44,7 +44,7 @@ void report_earlier(const StateFile& file, const Result<void>& saved) {
 }  // namespace
 
 void Records::hand_over(const config::Config& config, control::Channel& channel, bool to_new_responder) {
-  hand_over_audit_file(config.audit.file, channel);
+  hand_over_audit_file(config.audit.file, channel, to_new_responder);
   hand_over_metrics_socket(config.metrics.port, channel);
   if (!usage_file_ || usage_path_ != config.callers.state_file) {
     change_usage_file(config.callers.state_file);
@@ -75,7 +75,9 @@ Result<UniqueFd> Records::open_usage_file() {
   return file;
 }
 
-void Records::hand_over_audit_file(const std::string& path, control::Channel& channel) {
+// Whoever has it already may be writing just now.
+void Records::hand_over_audit_file(const std::string& path, control::Channel& channel,
+                                   bool to_new_responder) {
   Result<UniqueFd> file = path.empty() ? Result<UniqueFd>(UniqueFd()) : open_audit_file(path);
   const std::string failure =
       file ? std::string() : "audit lines go to the log: cannot " + file.error().message();
@@ -89,6 +91,7 @@ void Records::hand_over_audit_file(const std::string& path, control::Channel& ch
   if (!changes_nothing) {
     control::Message message;
     message.kind = control::Kind::audit_file;
+    message.number = file && *file && to_new_responder && ends_within_a_line(path) ? 1 : 0;
     (void)channel.send(message, file ? file->get() : -1);  // a responder that does not take it is replaced
   }
 }
@@ -117,7 +120,7 @@ void Records::hand_over_metrics_socket(std::uint16_t port, control::Channel& cha
 
 void Records::try_again(const config::Config& config, control::Channel& channel) {
   if (!audit_shortcoming_.empty()) {
-    hand_over_audit_file(config.audit.file, channel);
+    hand_over_audit_file(config.audit.file, channel, false);
   }
   if (!metrics_shortcoming_.empty()) {
     hand_over_metrics_socket(config.metrics.port, channel);

@@ -56,7 +56,7 @@ class Records {
 
  private:
   [[nodiscard]] Result<UniqueFd> open_usage_file();
-  void hand_over_audit_file(const std::string& path, control::Channel& channel);
+  void hand_over_audit_file(const std::string& path, control::Channel& channel, bool to_new_responder);
   void hand_over_metrics_socket(std::uint16_t port, control::Channel& channel);
   void change_usage_file(const std::string& path);
   void report(const Result<void>& saved);

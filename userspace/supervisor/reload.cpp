@@ -71,9 +71,10 @@ asio::awaitable<Result<void>> Supervisor::apply(config::Config config) {
   if (mode_ == Mode::observe || observe_anew) {
     observe();
   }
-  raise_descriptor_limit(config_.responder.max_connections);
+  raise_descriptor_limit(config_.responder.max_connections, ContainerNetworks::descriptors(config_.legacy));
   if (interception_.is_attached()) {
     co_await closure_.follow(config_);
+    containers_.follow(config_.legacy);
   }
   if (mode_ == Mode::serve) {
     warn_of_configuration();

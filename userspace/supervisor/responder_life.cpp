@@ -43,6 +43,7 @@ asio::awaitable<Result<void>> Supervisor::keep_responder_running() {
     if (!announced_) {
       co_return Error({}, "start the responder");
     }
+    containers_.close();
     co_await interception_.fail_open("the responder cannot serve; connections are let through");
     co_await closure_.open();
     if (!std::exchange(lets_through_, true)) {
@@ -164,7 +165,18 @@ Result<void> Supervisor::hand_over(control::Channel& channel) {
   } else {
     log::warn("{}", identification_shortcoming_);
   }
-  return hand_over_sockets(channel);
+  hand_over_noted_connections(channel);
+  const Result<void> sent = hand_over_sockets(channel);
+  return sent ? containers_.hand_over(channel) : sent;
+}
+
+// Without it the responder asks about each connection; one that does not take it is replaced.
+void Supervisor::hand_over_noted_connections(control::Channel& channel) {
+  attachment_told_of_ = observation_.attachments();
+  control::Message message;
+  message.kind = control::Kind::noted_connections;
+  message.number = attachment_told_of_;
+  (void)channel.send(message, observation_.noted_connections());
 }
 
 Result<void> Supervisor::hand_over_configuration(control::Channel& channel) {
@@ -258,6 +270,9 @@ bool Supervisor::act_on(control::Channel& channel, control::Received received) {
       case control::Kind::ask_identities:
         answer_apart("answer about callers", answer_about_callers(message));
         break;
+      case control::Kind::notes_dropped:
+        observation_.stop_noting(message.number);
+        break;
       case control::Kind::save_usage_file:
         records_.save_usage_file(message.number);
         break;
@@ -338,6 +353,7 @@ asio::awaitable<void> Supervisor::begin_serving() {
       co_return;
     }
     discovery_.keep(waagent::places_of(config_), config_.legacy.ports.front());
+    containers_.follow(config_.legacy);
   }
   start_failure_.forget();
   lets_through_ = false;

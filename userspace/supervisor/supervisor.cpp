@@ -39,6 +39,7 @@ Supervisor::Supervisor(asio::io_context& io, config::Config config, Load load,
       discovery_(io),
       observation_(io),
       identities_(io, [this] { return responder_ ? &responder_->channel() : nullptr; }),
+      containers_(io, identities_, [this] { return responder_ ? &responder_->channel() : nullptr; }),
       answers_(io, kMostAnswers),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       back_off_(io),
@@ -109,7 +110,7 @@ asio::awaitable<Result<void>> Supervisor::prepare() {
     co_return empty_directory.error();
   }
   empty_directory_ = std::move(*empty_directory);
-  raise_descriptor_limit(config_.responder.max_connections);
+  raise_descriptor_limit(config_.responder.max_connections, ContainerNetworks::descriptors(config_.legacy));
   if (mode_ == Mode::observe) {
     observe();
     co_return Result<void>();
@@ -132,7 +133,8 @@ Result<void> Supervisor::confine() {
   loader::prepare_libbpf();
   loader::keep_unmounted_root();
   allow_most_descriptors();
-  const Result<Capabilities> kept = give_up_privileges();
+  const Result<Capabilities> kept =
+      give_up_privileges(mode_ == Mode::serve && !config_.legacy.container_networks.empty());
   if (!kept) {
     return kept.error();
   }
@@ -142,6 +144,7 @@ Result<void> Supervisor::confine() {
 
 asio::awaitable<void> Supervisor::clean_up() {
   const AsyncMutex::Lock change = co_await change_.lock();  // a stop has come to its end
+  containers_.close();
   if (!stopping_) {
     co_await interception_.fail_open("the responder cannot serve");
     if (co_await interception_.give_back_inheritance(config_)) {
@@ -191,6 +194,7 @@ asio::awaitable<void> Supervisor::handle_signals() {
 asio::awaitable<void> Supervisor::stop(bool for_good) {
   const AsyncMutex::Lock change = co_await change_.lock();
   service_manager_.notify("STOPPING=1");
+  containers_.close();  // who waits there is answered: the responder is told to serve him
   back_off_.cancel();
   // Callers that wait in sockets which are about to be closed have to be answered by us.
   bool is_last = for_good;
@@ -244,6 +248,9 @@ asio::awaitable<void> Supervisor::watch() {
     log::flush();  // what nobody has read yet
     service_manager_.deliver();
     observation_.keep_in_force();
+    if (following_ && attachment_told_of_ != observation_.attachments()) {
+      hand_over_noted_connections(responder_->channel());
+    }
     records_.look_after_saving();
     if (following_) {
       records_.try_again(config_, responder_->channel());

@@ -20,6 +20,7 @@
 #include "control/redirection.hpp"
 #include "supervisor/admin_socket.hpp"
 #include "supervisor/answers_under_way.hpp"
+#include "supervisor/container_networks.hpp"
 #include "supervisor/discovery_keeper.hpp"
 #include "supervisor/heartbeat.hpp"
 #include "supervisor/identity_service.hpp"
@@ -79,6 +80,7 @@ class Supervisor {
   Result<void> hand_over_configuration(control::Channel& channel);
   Result<void> hand_over_sockets(control::Channel& channel);
   void hand_over_token_memory(control::Channel& channel);
+  void hand_over_noted_connections(control::Channel& channel);
   asio::awaitable<void> follow_responder(control::Channel& channel);
   [[nodiscard]] bool act_on(control::Channel& channel, control::Received received);
   void answer_apart(const char* what, asio::awaitable<void> answer);
@@ -124,15 +126,17 @@ class Supervisor {
   DiscoveryKeeper discovery_;
   Observation observation_;
   IdentityService identities_;
+  ContainerNetworks containers_;
   std::string identification_shortcoming_;
   Records records_;
 
   std::unique_ptr<ResponderProcess> responder_;
   std::uint64_t responders_started_ = 0;
-  int starts_in_vain_ = 0;               // of responders, in a row
-  ToldOnce start_failure_;               // of responders
-  bool responder_is_sent_away_ = false;  // for a failure that was told
-  bool lets_through_ = false;            // which was told
+  std::uint64_t attachment_told_of_ = 0;  // of the observer, to the responder
+  int starts_in_vain_ = 0;                // of responders, in a row
+  ToldOnce start_failure_;                // of responders
+  bool responder_is_sent_away_ = false;   // for a failure that was told
+  bool lets_through_ = false;             // which was told
   bool responder_ready_ = false;
   bool responder_hung_ = false;
   bool following_ = false;  // what the responder says is read

@@ -104,7 +104,15 @@ void Row::bring_back(std::int64_t now) {
 }
 
 Key key_of(const Row& row) {
-  Key key{row.unit, row.cgroup, row.program, row.comm, row.container, {}, {}};
+  Key key;
+  key.program = row.program;
+  key.comm = row.comm;
+  key.group = group_of(row.container_name, row.container_image);
+  if (key.group == ContainerGroup{}) {
+    key.unit = row.unit;
+    key.cgroup = row.cgroup;
+    key.container = row.container;
+  }
   if (key == Key{}) {
     key.unknown_because = row.unknown_because;
     if (!row.users.empty()) {
@@ -114,10 +122,18 @@ Key key_of(const Row& row) {
   return key;
 }
 
+void make_common(Row& row) {
+  if (group_of(row.container_name, row.container_image) != ContainerGroup{}) {
+    row.unit = without_container(row.unit, row.container);
+    row.cgroup = without_container(row.cgroup, row.container);
+  }
+}
+
 std::size_t hash(const Key& key) {
   std::size_t sum = key.uid.value_or(0);
   for (const std::string_view text :
-       {key.unit, key.cgroup, key.program, key.comm, key.container, key.unknown_because}) {
+       {key.unit, key.cgroup, key.program, key.comm, key.container, key.group.name, key.group.within,
+        key.group.image, key.unknown_because}) {
     sum = sum * 31 + std::hash<std::string_view>()(text);
   }
   return sum;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "token/library.hpp"
+#include "usage/container_group.hpp"
 
 // Texts in here are as the caller chose them, cut and made valid UTF-8 (clean_text.hpp): whoever shows one
 // escapes it.
@@ -54,14 +55,15 @@ struct Day {
   std::uint64_t requests = 0;
 };
 
-// One caller: a program in a unit. What is empty is not known.
+// One caller: a program in a unit, or in all containers of one image and name (container_group.hpp). What is
+// empty is not known.
 struct Row {
   bool is_others = false;  // stands for callers that there was no room for
   std::string unit;
-  std::string cgroup;   // without a unit
-  std::string program;  // path
-  std::string comm;     // without a path
-  std::string container;
+  std::string cgroup;           // without a unit
+  std::string program;          // path
+  std::string comm;             // without a path
+  std::string container;        // the last one
   std::string container_name;   // the last one
   std::string container_image;  // the last one
   std::string unknown_because;
@@ -86,20 +88,23 @@ struct Row {
   void bring_back(std::int64_t now);
 };
 
-// What makes two requests those of one caller. Why it is unknown, and its uid, only count when nothing else
-// is known.
+// What makes two requests those of one caller. Containers whose image is known go by that and by their name,
+// else by their unit, cgroup and id. Why it is unknown, and its uid, only count when nothing else is known.
 struct Key {
   std::string_view unit;
   std::string_view cgroup;
   std::string_view program;
   std::string_view comm;
   std::string_view container;
+  ContainerGroup group;
   std::string_view unknown_because;
   std::optional<uid_t> uid;
 
   friend bool operator==(const Key&, const Key&) = default;
 };
 [[nodiscard]] Key key_of(const Row& row);
+// Where the row is about all containers of an image and name, its place is that of any of them.
+void make_common(Row& row);
 [[nodiscard]] std::size_t hash(const Key& key);
 
 // For people: "backup.service (/usr/bin/azcopy)".

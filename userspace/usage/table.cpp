@@ -25,10 +25,15 @@ class CleanKey {
       : place_(caller.unit.empty() ? caller.cgroup : caller.unit),
         program_(caller.program.empty() ? caller.comm : caller.program),
         container_(caller.container),
+        container_name_(caller.container_name),
+        container_image_(caller.container_image),
         reason_(caller.unknown_because) {
-    (caller.unit.empty() ? key_.cgroup : key_.unit) = place_.view();
     (caller.program.empty() ? key_.comm : key_.program) = program_.view();
-    key_.container = container_.view();
+    key_.group = group_of(container_name_.view(), container_image_.view());
+    if (key_.group == ContainerGroup{}) {
+      (caller.unit.empty() ? key_.cgroup : key_.unit) = place_.view();
+      key_.container = container_.view();
+    }
     if (key_ == Key{}) {
       key_.unknown_because = reason_.view();
       key_.uid = caller.uid;
@@ -41,6 +46,18 @@ class CleanKey {
   [[nodiscard]] const Key& key() const {
     return key_;
   }
+  [[nodiscard]] std::string_view place() const {
+    return place_.view();
+  }
+  [[nodiscard]] std::string_view container() const {
+    return container_.view();
+  }
+  [[nodiscard]] std::string_view container_name() const {
+    return container_name_.view();
+  }
+  [[nodiscard]] std::string_view container_image() const {
+    return container_image_.view();
+  }
   [[nodiscard]] std::string_view reason() const {
     return reason_.view();
   }
@@ -49,17 +66,22 @@ class CleanKey {
   CleanText place_;
   CleanText program_;
   CleanText container_;
+  CleanText container_name_;
+  CleanText container_image_;
   CleanText reason_;
   Key key_;
 };
 
-Row new_row(const Key& key, std::int64_t time) {
+Row new_row(const CleanKey& clean, const caller::Identity& caller, std::int64_t time) {
+  const Key& key = clean.key();
   Row row;
-  row.unit = key.unit;
-  row.cgroup = key.cgroup;
+  (caller.unit.empty() ? row.cgroup : row.unit) = clean.place();
   row.program = key.program;
   row.comm = key.comm;
-  row.container = key.container;
+  row.container = clean.container();
+  row.container_name = clean.container_name();
+  row.container_image = clean.container_image();
+  make_common(row);
   row.unknown_because = key.unknown_because;
   if (key.uid) {
     row.users.push_back({*key.uid, {}});
@@ -80,7 +102,11 @@ void Table::record(const Request& request) {
   const caller::Identity& caller = request.caller;
   const std::int64_t time = sane(request.time);
   const CleanKey clean(caller);
-  Row& row = row_of(clean.key(), time);
+  Row* known = find_row(clean.key());
+  if (known == nullptr) {
+    known = &add_row(new_row(clean, caller, time));
+  }
+  Row& row = *known;
   if (caller.uid) {
     row.add_user(*caller.uid, CleanText(caller.user).view());
   }
@@ -90,9 +116,13 @@ void Table::record(const Request& request) {
   if (!caller.command_line.empty()) {
     assign_if_other(row.command_line, CleanText(caller.command_line).view());
   }
+  if (row.container != clean.container()) {
+    row.container = clean.container();
+    make_common(row);
+  }
   if (!caller.container_name.empty()) {
-    assign_if_other(row.container_name, CleanText(caller.container_name).view());
-    assign_if_other(row.container_image, CleanText(caller.container_image).view());
+    assign_if_other(row.container_name, clean.container_name());
+    assign_if_other(row.container_image, clean.container_image());
   }
   assign_if_other(row.unknown_because, clean.reason());
   row.first_seen = std::min(row.first_seen, time);
@@ -136,13 +166,10 @@ Row* Table::find_row(const Key& key) {
   return nullptr;
 }
 
-Row& Table::row_of(const Key& key, std::int64_t time) {
-  if (Row* const row = find_row(key)) {
-    return *row;
-  }
+Row& Table::add_row(Row row) {
   make_room();
-  hashes_.push_back(hash(key));
-  return rows_.emplace_back(new_row(key, time));
+  hashes_.push_back(hash(key_of(row)));
+  return rows_.emplace_back(std::move(row));
 }
 
 void Table::make_room() {

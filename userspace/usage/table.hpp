@@ -83,7 +83,7 @@ class Table {
   }
 
  private:
-  Row& row_of(const Key& key, std::int64_t time);
+  Row& add_row(Row row);
   [[nodiscard]] Row* find_row(const Key& key);
   void make_room();
 

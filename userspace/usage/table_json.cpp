@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <utility>
 
 #include "usage/errors.hpp"
 #include "usage/row_json.hpp"
@@ -120,12 +121,17 @@ Result<Table> Table::parse_json(const json::value& document) {
     }
     Table table;
     table.recorded_ = parse_recorded(document);
-    table.rows_ = parse_rows(document);
+    for (Row& row : parse_rows(document)) {
+      make_common(row);  // an older version had a row for each container
+      Row* const known = row.is_others ? nullptr : table.find_row(key_of(row));
+      if (known != nullptr) {
+        known->merge(row);
+      } else {
+        (void)table.add_row(std::move(row));
+      }
+    }
     if (document.get_object().contains("granted")) {  // it is younger than the format
       table.grants_ = Grants::parse(member_array(document, "granted", kMaxGrants, "document"), "granted");
-    }
-    for (const Row& row : table.rows_) {
-      table.hashes_.push_back(hash(key_of(row)));
     }
     return table;
   } catch (const Damage& damage) {

@@ -10,6 +10,8 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "support_cpp/temporary_directory.hpp"
@@ -58,7 +60,7 @@ TEST_F(AuditLogTest, WritesWhatItCollected) {
   const std::string text = contents("audit");
   EXPECT_LT(text.find("outcome=first"), text.find("outcome=second"));
   EXPECT_EQ(log_.counters().written, 2U);
-  EXPECT_FALSE(log_.has_unwritten());
+  EXPECT_EQ(log_.count_unwritten(), 0U);
 }
 
 TEST_F(AuditLogTest, GoesOnInAnotherFile) {
@@ -88,7 +90,7 @@ TEST_F(AuditLogTest, KeptLinesGoToTheLogAsSoonAsThereIsNoFile) {
   testing::internal::CaptureStderr();
   log_.use_file(UniqueFd());
   EXPECT_NE(testing::internal::GetCapturedStderr().find("outcome=first"), std::string::npos);
-  EXPECT_FALSE(log_.has_unwritten());
+  EXPECT_EQ(log_.count_unwritten(), 0U);
 }
 
 TEST_F(AuditLogTest, CountsWhatALogThatNobodyReadsHasNoRoomFor) {
@@ -116,6 +118,32 @@ TEST_F(AuditLogTest, CountsWhatALogThatNobodyReadsHasNoRoomFor) {
   EXPECT_EQ(log_.counters().failed + log_.counters().written, kManyLines);
 }
 
+TEST_F(AuditLogTest, BeginsALineOfItsOwnBehindOneThatAnotherProcessCouldNotEnd) {
+  std::ofstream(directory_.file("torn")) << "time=1 pid=2 half of a li";
+  log_.use_file(open("torn"), FileEnd::within_a_line);
+  write("first");
+  log_.flush();
+  write("second");
+  log_.flush();
+  std::istringstream lines(contents("torn"));
+  std::vector<std::string> all;
+  for (std::string line; std::getline(lines, line);) {
+    all.push_back(line);
+  }
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0], "time=1 pid=2 half of a li");
+  EXPECT_NE(all[1].find("outcome=first"), std::string::npos);
+  EXPECT_EQ(log_.counters().written, 2U);
+}
+
+TEST_F(AuditLogTest, KeepsItsLinesWhereNotEvenTheLineBeforeCanBeEnded) {
+  log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)), FileEnd::within_a_line);
+  write("kept");
+  log_.flush();
+  EXPECT_EQ(log_.count_unwritten(), 1U);
+  EXPECT_EQ(log_.failure(), "No space left on device");
+}
+
 TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndWritesItsLinesLater) {
   log_.use_file(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)));
   testing::internal::CaptureStderr();
@@ -127,7 +155,7 @@ TEST_F(AuditLogTest, ComplainsOnceOfAFullDiskAndWritesItsLinesLater) {
   EXPECT_NE(said.find("write the audit: No space left on device"), std::string::npos) << said;
   EXPECT_EQ(said.find("write the audit"), said.rfind("write the audit"));
   EXPECT_EQ(log_.failure(), "No space left on device");
-  EXPECT_TRUE(log_.has_unwritten());
+  EXPECT_GT(log_.count_unwritten(), 0U);
   log_.use_file(open("audit"));
   log_.flush();
   const std::string text = contents("audit");
@@ -167,7 +195,7 @@ TEST_F(AuditLogTest, CountsWhatIsMoreThanMayWait) {
   }
   log_.flush();
   EXPECT_EQ(log_.counters().failed, kManyLines);
-  EXPECT_FALSE(log_.has_unwritten());
+  EXPECT_EQ(log_.count_unwritten(), 0U);
 }
 
 TEST_F(AuditLogTest, LeavesOutWhatIsTooMuch) {

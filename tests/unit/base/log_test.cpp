@@ -231,7 +231,8 @@ TEST_F(UnreadLogTest, NeverWaitsAndTellsHowManyLinesWereLost) {
   for (std::size_t i = 0; i < kManyLines - lost; ++i) {
     ASSERT_EQ(message_of(lines[i]), "line " + std::to_string(i));
   }
-  EXPECT_EQ(message_of(lines.back()), std::to_string(lost) + " log lines were lost, since nobody read them");
+  EXPECT_EQ(message_of(lines.back()),
+            "lost " + std::to_string(lost) + " log lines, since nobody read the log");
   EXPECT_NE(lines.back().find(" warning msi2imds["), std::string::npos) << lines.back();
 
   info("the next");

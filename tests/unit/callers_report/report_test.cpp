@@ -48,8 +48,8 @@ TEST(CallersReportTest, NamesAddNoMarkupToThePage) {
   CallersReport harmless = hostile_report();
   harmless.host = "vm";
   harmless.table = usage::Table();
-  const std::string page = to_page(hostile_report());
-  const std::string plain = to_page(harmless);
+  const std::string page = to_page(hostile_report()).value();
+  const std::string plain = to_page(harmless).value();
   EXPECT_EQ(page.find("document.title='owned'</script>"), std::string::npos);
   for (const char* part : {"<", ">", "<script", "</script"}) {
     EXPECT_EQ(count(page, part), count(plain, part)) << part;
@@ -57,7 +57,7 @@ TEST(CallersReportTest, NamesAddNoMarkupToThePage) {
 }
 
 TEST(CallersReportTest, ThePageHoldsNoAddressAndNoPlaceholder) {
-  const std::string page = to_page(hostile_report());
+  const std::string page = to_page(hostile_report()).value();
   for (const char* part :
        {"@REPORT@", "@STYLE", "@SCRIPT", "src=", "href=", "url(", "@import", "innerHTML", "fetch("}) {
     EXPECT_EQ(count(page, part), 0U) << part;

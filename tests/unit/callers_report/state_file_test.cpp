@@ -59,7 +59,9 @@ TEST_F(StateFileTest, APageReplacesNothingButAFile) {
   for (const char* name : {"link", "fifo"}) {
     const auto written = write_page(directory_.file(name), "<html>");
     ASSERT_FALSE(written) << name;
-    EXPECT_NE(written.error().message().find("not an ordinary file; expected - "), std::string::npos) << name;
+    EXPECT_NE(written.error().message().find("not an ordinary file; expected the name of one, or - "),
+              std::string::npos)
+        << name;
     EXPECT_FALSE(std::filesystem::is_regular_file(std::filesystem::symlink_status(directory_.file(name))));
   }
   EXPECT_EQ(*read_state_file(other), "other");
@@ -74,7 +76,11 @@ TEST_F(StateFileTest, APageReplacesWhatWasThere) {
 }
 
 TEST_F(StateFileTest, APageThatCannotBeWrittenLeavesNothing) {
-  EXPECT_FALSE(write_page(directory_.file("absent/page.html"), "<html>"));
+  const std::string page = directory_.file("absent/page.html");
+  const auto absent = write_page(page, "<html>");
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().message(),
+            "write '" + page + "' (a new file in its directory): No such file or directory");
   ASSERT_TRUE(std::filesystem::create_directory(directory_.file("taken")));
   EXPECT_FALSE(write_page(directory_.file("taken"), "<html>"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1);

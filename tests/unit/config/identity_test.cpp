@@ -111,8 +111,16 @@ TEST(IdentityRuleTest, HasTheConditionsOfAllowAndAnIdentity) {
   const IdentityRule& first = config->identity.rules[0];
   EXPECT_EQ(first.name, "backup");
   EXPECT_EQ(first.origin, "f:3");
-  EXPECT_EQ(first.conditions,
-            (Conditions{{0}, {1, 2}, {"backup.service"}, {"/bin/a"}, {}, {}, {"https://*"}, {}}));
+  EXPECT_EQ(first.conditions, (Conditions{.uids = {0},
+                                          .gids = {1, 2},
+                                          .units = {"backup.service"},
+                                          .programs = {"/bin/a"},
+                                          .sha256s = {},
+                                          .containers = {},
+                                          .container_names = {},
+                                          .container_images = {},
+                                          .resources = {"https://*"},
+                                          .identities = {}}));
   EXPECT_EQ(first.identity, (IdentitySelector{SelectorKind::object_id, kGuid}));
   EXPECT_EQ(config->identity.rules[1].identity, (IdentitySelector{SelectorKind::resource_id, kResourceId}));
 }
@@ -141,7 +149,8 @@ TEST(IdentityRuleTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(
       problem_of_rule("uid = 1\nidentity = 'x'" + identity),
       "f:3:1: identity.rule.identity: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
-      "program, sha256, container, resource, client_id, object_id, msi_res_id");
+      "program, sha256, container, container_name, container_image, resource, client_id, object_id, "
+      "msi_res_id");
   EXPECT_EQ(problem_of_rule("usr = 'root'" + identity),
             "f:2:1: identity.rule.usr: unknown key; did you mean identity.rule.user?");
   EXPECT_EQ(problems_in("identity.rule = 5"),

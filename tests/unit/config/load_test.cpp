@@ -147,7 +147,7 @@ TEST_F(LoadTest, ReportsAFileThatMayNotBeRead) {
   }
   write("msi2imds.toml", "");
   ASSERT_EQ(::chmod(file_.c_str(), 0), 0);
-  EXPECT_EQ(problems(), file_.string() + ": cannot be opened: Permission denied");
+  EXPECT_EQ(problems(), file_.string() + ": cannot be opened: Permission denied; use sudo");
 }
 
 TEST_F(LoadTest, ReportsBytesThatAreNotUtf8) {

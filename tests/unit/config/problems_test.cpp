@@ -170,6 +170,10 @@ TEST(ProblemsTest, RefusesWhatIsNoHostName) {
       problems_in("legacy.hosts = ['a', 'b:80']"),
       "f:1:22: legacy.hosts: \"b:80\" is not a host name; expected a name without scheme, port or path");
   EXPECT_NE(problems_in("legacy.hosts = ['']"), "");
+  EXPECT_EQ(problems_in("legacy.container_networks = ['/web']"),
+            "f:1:30: legacy.container_networks: \"/web\" begins with \"/\", as no name of a container does; "
+            "expected "
+            "\"web\", or of a pod \"NAMESPACE/POD/CONTAINER\"");
   EXPECT_EQ(problems_in("legacy.hosts = ['[::1]:80']"),
             "f:1:17: legacy.hosts: \"[::1]:80\" is not a host name; expected [ADDRESS] without a port");
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "config/write.hpp"
 #include "problem_text.hpp"
 
 namespace msi2imds::config {
@@ -38,6 +39,18 @@ TEST(AllowTest, ReadsHexadecimalDigitsInAnyLetterCase) {
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->allow[0].conditions.sha256s, (std::vector<std::string>{std::string(64, 'a')}));
   EXPECT_EQ(config->allow[0].conditions.containers, (std::vector<std::string>{"0123456789ab"}));
+}
+
+TEST(AllowTest, WritesWhatContainersAreCalledAsItWasRead) {
+  const auto config =
+      parse("[[allow]]\ncontainer_name = ['web', 'shop/*']\ncontainer_image = 'registry/app:*'", "f");
+  ASSERT_TRUE(config) << config.error().message();
+  const Conditions& conditions = config->allow[0].conditions;
+  EXPECT_EQ(conditions.container_names, (std::vector<std::string>{"web", "shop/*"}));
+  EXPECT_EQ(conditions.container_images, (std::vector<std::string>{"registry/app:*"}));
+  const auto again = parse(to_toml(*config), "g");
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->allow, config->allow);
 }
 
 TEST(AllowTest, LooksNamesUp) {
@@ -76,7 +89,7 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problem_of("usr = 'root'\nuid = 1"), "f:2:1: allow.usr: unknown key; did you mean allow.user?");
   EXPECT_EQ(problem_of("nonsense = 1\nuid = 1"),
             "f:2:1: allow.nonsense: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
-            "program, sha256, container, resource, identity");
+            "program, sha256, container, container_name, container_image, resource, identity");
   EXPECT_EQ(
       problem_of("sha256 = 'abc'"),
       "f:2:10: allow.sha256: \"abc\" is not a SHA-256; expected the 64 hexadecimal digits that sha256sum "
@@ -84,7 +97,13 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(
       problem_of("container = 'web'"),
       "f:2:13: allow.container: \"web\" is not a container's id; expected 64 hexadecimal digits, or the "
-      "first 12 or more of them");
+      "first 12 or more of them; by its name, container_name knows it");
+  EXPECT_EQ(problem_of("container_name = '/web'"),
+            "f:2:18: allow.container_name: \"/web\" begins with \"/\", as no name of a container does; "
+            "expected \"web\", or of a pod \"NAMESPACE/POD/CONTAINER\"");
+  EXPECT_EQ(problem_of("container_image = ''"),
+            "f:2:19: allow.container_image: \"\" is not a pattern; expected a text in which * stands for any "
+            "characters");
   EXPECT_EQ(problem_of("sha256 = '" + std::string(64, 'A') + "'\ncontainer = ['0123456789ab']"), "");
   EXPECT_EQ(problem_of("name = 5\nuid = 1"), "f:2:8: allow.name: expected a string, found an integer");
   EXPECT_EQ(problem_of("name = 'a\\tb'\nuid = 1"), "");

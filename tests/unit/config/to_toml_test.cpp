@@ -15,7 +15,7 @@ namespace {
 // A configuration in which no key has its default.
 Config unusual_config() {
   Config config;
-  config.legacy = {false, {1, 65535}, {"a.example", "[fe80::1]"}, false};
+  config.legacy = {false, {1, 65535}, {"a.example", "[fe80::1]"}, false, {"web", "shop/*"}};
   config.redirect = {"cgroup_connect", 9, {"/a", "/b/c"}, 7, "/sys/fs/bpf/other"};
   config.imds = {*parse_endpoint("http://[fd00::1]:8080/"),
                  std::chrono::seconds(3),
@@ -38,19 +38,32 @@ Config unusual_config() {
                     {"/bin/d"},
                     {std::string(64, 'a')},
                     {"0123456789ab"},
+                    {"web-*"},
+                    {"registry/app:*"},
                     {"https://*"},
                     {"none"}}},
-                  {"", "g:4", {{}, {}, {}, {}, {}, {}, {"x"}, {}}}};
+                  {"", "g:4", {{}, {}, {}, {}, {}, {}, {}, {}, {"x"}, {}}}};
   const std::string guid = "01234567-89ab-cdef-0123-456789abcdef";
   const std::string resource_id =
       "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
-  config.identity = {
-      {token::SelectorKind::client_id, guid},
-      {{"backup",
-        "f:5",
-        {{1}, {2}, {"a.service"}, {"/bin/d"}, {std::string(64, 'b')}, {std::string(64, 'c')}, {"r"}, {}},
-        {token::SelectorKind::object_id, guid}},
-       {"", "f:9", {{3}, {}, {}, {}, {}, {}, {}, {}}, {token::SelectorKind::resource_id, resource_id}}}};
+  config.identity = {{token::SelectorKind::client_id, guid},
+                     {{"backup",
+                       "f:5",
+                       {{1},
+                        {2},
+                        {"a.service"},
+                        {"/bin/d"},
+                        {std::string(64, 'b')},
+                        {std::string(64, 'c')},
+                        {"shop/*"},
+                        {"app"},
+                        {"r"},
+                        {}},
+                       {token::SelectorKind::object_id, guid}},
+                      {"",
+                       "f:9",
+                       {{3}, {}, {}, {}, {}, {}, {}, {}, {}, {}},
+                       {token::SelectorKind::resource_id, resource_id}}}};
   config.audit = {"/tmp/audit", AuditFormat::json, 7};
   config.callers = {"/tmp/callers", "/a"};
   config.metrics = {9342};

@@ -44,6 +44,15 @@ TEST(WarningsTest, IsSilentWhereSomebodyIsAllowed) {
   EXPECT_EQ(warnings_in("policy.mode = 'audit'"), Texts());
 }
 
+TEST(WarningsTest, SaysThatContainersAreOpenToEverybody) {
+  const std::string chosen = "legacy.container_networks = ['*']\n";
+  EXPECT_EQ(
+      warnings_in(chosen),
+      Texts{"legacy.container_networks lets every process in these containers' networks have tokens, since "
+            "nobody is refused; set policy.mode = \"enforce\", and allow containers by container_name"});
+  EXPECT_EQ(warnings_in(chosen + "policy.mode = 'enforce'\n[[allow]]\ncontainer_name = 'web'"), Texts());
+}
+
 TEST(WarningsTest, SaysThatRefusedCallersCanAskImdsItself) {
   const auto way = [](const std::string& toml) {
     const auto around = way_around(*parse(toml, "f"));

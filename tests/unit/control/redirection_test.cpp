@@ -22,7 +22,8 @@ RedirectionReport full_report() {
           .extension = "Enabled",
           .remarks = {{.shortcoming = "", .text = "a remark"},
                       {.shortcoming = "audit", .text = "with a\ttab"},
-                      {.shortcoming = "log", .text = ""}}};
+                      {.shortcoming = "log", .text = ""}},
+          .container_networks = {"web", "shop/sync-7d9f4/sync"}};
 }
 
 Message with_text(const std::string& text) {
@@ -55,6 +56,18 @@ TEST(RedirectionReportTest, ATextOfSeveralLinesIsOneLine) {
   EXPECT_EQ(arrived->remarks[0].text, "third fourth");
 }
 
+TEST(RedirectionReportTest, NamesOfContainersAreOneEachAndNotTooMany) {
+  RedirectionReport report;
+  report.container_networks = {"a\tb\nc", ""};
+  EXPECT_EQ(parse_redirection(format(report))->container_networks, (std::vector<std::string>{"a b c", ""}));
+  report.container_networks.assign(1000, std::string(200, 'x'));
+  report.remarks = {{.shortcoming = "", .text = "a remark"}};
+  const auto arrived = parse_redirection(format(report));
+  ASSERT_TRUE(arrived);
+  EXPECT_EQ(arrived->container_networks.back(), "...");
+  EXPECT_EQ(arrived->remarks, report.remarks);
+}
+
 TEST(RedirectionReportTest, RemarksThatDoNotFitAreLeftOut) {
   RedirectionReport report = full_report();
   report.remarks.insert(report.remarks.begin(), {.shortcoming = "", .text = std::string(kMostBody, 'x')});
@@ -62,10 +75,10 @@ TEST(RedirectionReportTest, RemarksThatDoNotFitAreLeftOut) {
 }
 
 TEST(RedirectionReportTest, AnythingElseIsRefused) {
-  ASSERT_TRUE(parse_redirection(with_text("0\n\n\n\n\n\n\n")));
-  for (const char* const text :
-       {"", "0", "0\n", "0\n\n\n\n\n\n", "0\n\n\n\n\n\n\nno tab\n", "0\n\n\n\n\n\n\nlog\tno end",
-        "\n\n\n\n\n\n\n", "-1\n\n\n\n\n\n\n", "1x\n\n\n\n\n\n\n", "18446744073709551616\n\n\n\n\n\n\n"}) {
+  ASSERT_TRUE(parse_redirection(with_text("0\n\n\n\n\n\n\n\n")));
+  for (const char* const text : {"", "0", "0\n", "0\n\n\n\n\n\n\n", "0\n\n\n\n\n\n\n\nno tab\n",
+                                 "0\n\n\n\n\n\n\n\nlog\tno end", "\n\n\n\n\n\n\n\n", "-1\n\n\n\n\n\n\n\n",
+                                 "1x\n\n\n\n\n\n\n\n", "18446744073709551616\n\n\n\n\n\n\n\n"}) {
     EXPECT_FALSE(parse_redirection(with_text(text))) << text;
   }
   for (const std::int32_t value : {-1, 4}) {

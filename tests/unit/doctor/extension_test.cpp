@@ -97,7 +97,16 @@ TEST_F(ExtensionTest, WithoutRootWhatCannotBeReadIsUnknown) {
   write("waagent", "a file in its place");
   const Findings findings = check_extension(host());
   EXPECT_EQ(find(findings, "Cannot read the extension's files").level, Level::unknown);
+  find(findings, "Not a directory. It may use other ports than those named here.");
   EXPECT_EQ(find(findings, "Cannot read ManagedIdentity-Settings").level, Level::unknown);
+}
+
+TEST_F(ExtensionTest, ThePortsThatTheConfigurationNamesAreNotInDoubt) {
+  is_root = false;
+  config.legacy.find_ports = false;
+  write("waagent", "a file in its place");
+  EXPECT_TRUE(
+      find(check_extension(host()), "Cannot read the extension's files").text.ends_with("Not a directory."));
 }
 
 TEST_F(ExtensionTest, OurDiscoveryFile) {

@@ -22,5 +22,10 @@ TEST_F(PolicyTest, WarnsWhereEverybodyIsRefused) {
             "Add an [[allow]] rule, or set policy.mode = \"audit\" or policy.default = \"allow\".");
 }
 
+TEST_F(PolicyTest, LeavesTheNamesOfKeysAsTheyAreWritten) {
+  config.legacy.container_networks = {"web"};
+  find(check_policy(host()), "legacy.container_networks lets every process");
+}
+
 }  // namespace
 }  // namespace msi2imds::doctor

@@ -80,6 +80,24 @@ TEST_F(UnitsTest, SendsToTheConfiguration) {
   const Finding found = failure("Result=exit-code\nExecMainCode=1\nExecMainStatus=2\n");
   EXPECT_EQ(found.text, "msi2imds.service has failed (exit-code, status=2).");
   EXPECT_NE(found.advice.find("msi2imds check-config"), std::string::npos);
+  EXPECT_NE(found.advice.find("systemctl reset-failed msi2imds.service msi2imds.socket"), std::string::npos)
+      << "systemd refuses for a minute otherwise";
+}
+
+TEST_F(UnitsTest, TellsOfASocketThatListensWhileNobodyLeadsCallersThere) {
+  const std::string socket = "Id=msi2imds.socket\nLoadState=loaded\nResult=success\nActiveState=active\n\n";
+  const std::string service = "Id=msi2imds.service\nLoadState=loaded\nResult=success\nActiveState=";
+  const Finding found = find(check(socket + service + "inactive\n"), "nobody is led there");
+  EXPECT_EQ(found.level, Level::error);
+  EXPECT_EQ(found.advice, "Start it: systemctl start msi2imds.service.");
+  EXPECT_EQ(worst_of(check(socket + service + "activating\n")), Level::ok);
+}
+
+TEST_F(UnitsTest, SendsFromASocketThatFailedToThePorts) {
+  const Finding found =
+      find(check("Id=msi2imds.socket\nLoadState=loaded\nActiveState=failed\nResult=resources\n"),
+           "msi2imds.socket has failed (resources)");
+  EXPECT_EQ(found.advice.find("See what `ports` says"), 0U);
 }
 
 TEST_F(UnitsTest, KnowsSignalsFromExitStatuses) {
@@ -118,9 +136,24 @@ TEST_F(UnitsTest, TellsOfASocketThatGaveUp) {
                                                  "SubState=failed\nResult=") +
                                      result + "\n"),
                                "msi2imds.socket has failed");
-    EXPECT_NE(found.advice.find("systemctl reset-failed msi2imds.service"), std::string::npos) << result;
-    EXPECT_NE(found.advice.find("systemctl start msi2imds.socket"), std::string::npos) << result;
+    EXPECT_NE(found.advice.find("systemctl reset-failed msi2imds.service msi2imds.socket"), std::string::npos)
+        << result;
+    EXPECT_NE(found.advice.find("systemctl start msi2imds.service."), std::string::npos) << result;
   }
+}
+
+// Systemd 208 and 219.
+TEST_F(UnitsTest, TellsOfASocketThatListensForAServiceThatGaveUp) {
+  const std::string gave_up =
+      "Id=msi2imds.service\nLoadState=loaded\nActiveState=failed\nResult=start-limit\n\n";
+  const std::string socket = "Id=msi2imds.socket\nLoadState=loaded\nResult=success\nActiveState=";
+  const Findings findings = check(gave_up + socket + "active\n");
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[1].level, Level::warning);
+  EXPECT_EQ(findings[1].text.find("msi2imds.socket still listens, though nobody serves"), 0U);
+  EXPECT_NE(findings[1].advice.find("systemctl stop msi2imds.socket"), std::string::npos);
+  EXPECT_EQ(check(gave_up + socket + "inactive\n").size(), 1U);
+  EXPECT_EQ(check(std::string(kGood)).size(), 1U);
 }
 
 TEST_F(UnitsTest, TellsOfAUnitThatCannotBeLoaded) {

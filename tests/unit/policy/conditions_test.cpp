@@ -121,6 +121,65 @@ TEST(ConditionsTest, GoByTheBeginningOfAContainersIdThatNoUserCouldHaveChosen) {
   EXPECT_EQ(met_by(conditions, caller), Met::no);
 }
 
+caller::Identity caller_in_a_container() {
+  caller::Identity caller;
+  caller.cgroup = "/system.slice/docker-" + std::string(64, 'a') + ".scope";
+  caller.container = std::string(64, 'a');
+  caller.container_is_verified = true;
+  caller.container_name = "shop/sync-7d9f4/sync";
+  caller.container_image = "registry.example.com/app:2";
+  return caller;
+}
+
+TEST(ConditionsTest, GoByWhatAContainerIsCalled) {
+  const auto by_name = [](const std::string& pattern, const caller::Identity& caller) {
+    return met_by(only(&Conditions::container_names, pattern), caller);
+  };
+  const auto by_image = [](const std::string& pattern, const caller::Identity& caller) {
+    return met_by(only(&Conditions::container_images, pattern), caller);
+  };
+  const caller::Identity caller = caller_in_a_container();
+  for (const std::string pattern : {"shop/sync-7d9f4/sync", "shop/*", "shop/sync-?*?/sync"}) {
+    EXPECT_EQ(by_name(pattern, caller), Met::yes) << pattern;
+  }
+  for (const std::string pattern : {"shop", "shop/", "SHOP/*", "sync", "registry.example.com/app:2"}) {
+    EXPECT_EQ(by_name(pattern, caller), Met::no) << pattern;
+  }
+  EXPECT_EQ(by_image("registry.example.com/app:*", caller), Met::yes);
+  EXPECT_EQ(by_image("registry.example.com/app", caller), Met::no);
+  EXPECT_EQ(by_image("shop/*", caller), Met::no);
+  Conditions both = only(&Conditions::container_images, std::string("registry.example.com/app:*"));
+  EXPECT_TRUE(both.need_process());
+  both.container_names = {"other/*"};
+  EXPECT_EQ(met_by(both, caller), Met::no);
+  EXPECT_EQ(explain(both, caller, some_request()), "container_name is shop/sync-7d9f4/sync; wanted: other/*");
+}
+
+TEST(ConditionsTest, NeedAContainerOfWhichTheNameIsNoted) {
+  const Conditions of_any_name = only(&Conditions::container_names, std::string("*"));
+  const Conditions of_any_image = only(&Conditions::container_images, std::string("*"));
+  EXPECT_TRUE(of_any_name.need_process());
+  caller::Identity unnamed = caller_in_a_container();
+  unnamed.container_name.clear();
+  unnamed.container_image.clear();
+  caller::Identity claimed = caller_in_a_container();
+  claimed.container_is_verified = false;
+  caller::Identity in_none = known_caller();
+  in_none.container_name = "web";
+  in_none.container_image = "nginx";
+  for (const Conditions& conditions : {of_any_name, of_any_image}) {
+    EXPECT_EQ(met_by(conditions, {}), Met::unknown);
+    EXPECT_EQ(met_by(conditions, unnamed), Met::unknown);
+    EXPECT_EQ(met_by(conditions, claimed), Met::no) << "a user may have named the cgroup so";
+    EXPECT_EQ(met_by(conditions, in_none), Met::no);
+  }
+  EXPECT_EQ(explain(of_any_image, unnamed, some_request()),
+            "container_image is not known: its runtime has not noted it where msi2imds looks; wanted: *");
+  EXPECT_EQ(explain(of_any_name, claimed, some_request()),
+            "container_name is " + claimed.container + ", which a user may have named so; wanted: *");
+  EXPECT_EQ(explain(of_any_name, in_none, some_request()), "container_name is none; wanted: *");
+}
+
 TEST(ConditionsTest, DoNotTakeAUnitForItsWholePath) {
   caller::Identity caller;
   caller.unit = "backup.service";

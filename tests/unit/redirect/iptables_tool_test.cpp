@@ -53,6 +53,22 @@ TEST_F(IptablesToolTest, RunsNothingForNothing) {
   EXPECT_EQ(host_->calls.size(), 1U);
 }
 
+TEST_F(IptablesToolTest, LooksAtWhatWasSeenOnlyWhereThatHasFailed) {
+  const TextFor text_for = [](const IptablesNat& found) { return found.chains.empty() ? "made" : "changed"; };
+  IptablesNat seen;
+  seen.chains = {"MSI2IMDS"};
+  host_->succeed(kList);
+  host_->succeed(kRestore);
+  host_->fail(kRestore, 1, "iptables-restore: line 3 failed\n");
+  host_->succeed(kRestore);
+  EXPECT_TRUE(run_to_end(tool_.change(text_for, seen)));
+  EXPECT_EQ(host_->calls.back().input, "changed");
+  EXPECT_EQ(host_->count(kList), 0U);
+  EXPECT_TRUE(run_to_end(tool_.change(text_for, seen)));
+  EXPECT_EQ(host_->calls.back().input, "made");
+  EXPECT_EQ(host_->count(kList), 1U);
+}
+
 TEST_F(IptablesToolTest, LooksAgainBeforeItTriesAgain) {
   host_->succeed(kList);
   host_->succeed(kList, "-N MSI2IMDS\n");

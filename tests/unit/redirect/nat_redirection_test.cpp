@@ -54,6 +54,9 @@ struct Table {
   std::function<void()> while_closing = {};
   bool never_answers = false;  // a tool that stands still
   bool changes_all_the_time = false;
+  std::chrono::milliseconds work_of_a_look{};
+  const Table* put_together_with = nullptr;  // a put of ours waits for one of it
+  bool were_together = false;
 };
 
 // In memory that processes share after a fork.
@@ -89,12 +92,36 @@ bool becomes_true(const std::function<bool()>& condition) {
   return condition();
 }
 
+// A child that has used as much of a processor, as tools do among thousands of rules.
+void let_a_child_work_for(std::chrono::milliseconds time) {
+  if (time.count() == 0) {
+    return;
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto limit = std::chrono::nanoseconds(time).count() * CLOCKS_PER_SEC / 1'000'000'000;
+    while (std::clock() < limit) {
+    }
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
 class FakeRules final : public NatRules {
  public:
   explicit FakeRules(Table& table) : table_(table), number_(++count) {}
 
   asio::awaitable<Result<void>> put() override {
     ++table_.puts;
+    if (table_.put_together_with != nullptr) {
+      asio::steady_timer timer(co_await asio::this_coro::executor);
+      const auto end = std::chrono::steady_clock::now() + kTestPatience;
+      while (table_.put_together_with->puts != table_.puts && std::chrono::steady_clock::now() < end) {
+        timer.expires_after(std::chrono::milliseconds(1));
+        (void)co_await timer.async_wait(kAsTuple);
+      }
+      table_.were_together = table_.put_together_with->puts == table_.puts;
+    }
     if (table_.never_answers) {
       table_.exists = true;
       table_.owner = number_;
@@ -108,6 +135,7 @@ class FakeRules final : public NatRules {
     co_return put;
   }
   asio::awaitable<Result<void>> check() override {
+    let_a_child_work_for(table_.work_of_a_look);
     if (table_.read_failure) {
       co_return *table_.read_failure;
     }
@@ -254,7 +282,8 @@ TEST_P(LockedRulesTest, AreNotPutWhileTheyCannotEvenBeRead) {
   ipv4_.read_failure = Error(GetParam(), "list");
   ipv6_.exists = false;
   EXPECT_EQ(run_to_end((*redirection)->repair()).error().code(), ipv4_.read_failure->code());
-  EXPECT_EQ(ipv6_.puts, 1) << "only when it was installed";
+  EXPECT_EQ(ipv4_.puts, 1) << "only when it was installed";
+  EXPECT_TRUE(ipv6_.exists) << "which could be read";
 }
 
 class NatLeftoversTest : public NatRedirectionTest {
@@ -310,25 +339,34 @@ TEST_F(NatLeftoversTest, ThatStayAreTold) {
   EXPECT_FALSE(ipv4_.exists);
 }
 
-// A child that has used as much of a processor, as tools do among thousands of rules.
-void let_a_child_work_for(std::chrono::milliseconds time) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const auto limit = std::chrono::nanoseconds(time).count() * CLOCKS_PER_SEC / 1'000'000'000;
-    while (std::clock() < limit) {
-    }
-    ::_exit(0);
-  }
-  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+TEST_F(NatRedirectionTest, RestsWhereALookCostsTheToolsMuch) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.changes_all_the_time = true;
+  ipv4_.work_of_a_look = std::chrono::milliseconds(600);
+  EXPECT_TRUE((*redirection)->heed_alarm());
+  EXPECT_TRUE(run_to_end((*redirection)->check()));
+  EXPECT_FALSE((*redirection)->heed_alarm()) << "the look of each second does";
 }
 
-TEST_F(NatRedirectionTest, RestsWhereALookCostsTheToolsMuch) {
+TEST_F(NatRedirectionTest, WhatOtherToolsCostIsNoReasonToRest) {
   const auto redirection = install();
   ASSERT_TRUE(redirection);
   ipv4_.changes_all_the_time = true;
   EXPECT_TRUE((*redirection)->heed_alarm());
   let_a_child_work_for(std::chrono::milliseconds(600));
-  EXPECT_FALSE((*redirection)->heed_alarm()) << "the look of each second does";
+  EXPECT_TRUE((*redirection)->heed_alarm()) << "a start looks for what others have left";
+}
+
+TEST_F(NatRedirectionTest, WhatARepairCostsTheToolsIsNoReasonToRest) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.changes_all_the_time = true;
+  EXPECT_TRUE((*redirection)->heed_alarm());
+  ipv4_.work_of_a_look = std::chrono::milliseconds(600);
+  ipv4_.exists = false;
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE((*redirection)->heed_alarm()) << "rules that go again are back as soon";
 }
 
 TEST_F(NatRedirectionTest, IsNotKeptBusyBySomebodyWhoChangesRulesAllTheTime) {
@@ -390,6 +428,16 @@ TEST_F(NatRedirectionTest, RepairsOnlyWhatIsMissing) {
   EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_EQ(ipv4_.puts, 1);
   EXPECT_EQ(ipv6_.puts, 2);
+}
+
+TEST_F(NatRedirectionTest, RepairsBothFamiliesAtOnce) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.exists = ipv6_.exists = false;
+  ipv4_.put_together_with = &ipv6_;
+  ipv6_.put_together_with = &ipv4_;
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE(ipv4_.were_together && ipv6_.were_together);
 }
 
 TEST_F(NatRedirectionTest, RepairsOneFamilyWhenItCannotRepairTheOther) {

@@ -23,8 +23,11 @@ class ContainerNamesTest : public testing::Test {
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
+  [[nodiscard]] Runtimes runtimes() const {
+    return {.root = directory_.path().string(), .owner = ::geteuid()};
+  }
   [[nodiscard]] ContainerNames names(const std::string& id = kContainerId) const {
-    return name_container(directory_.path().string(), id);
+    return ContainerNamer(runtimes()).name(id);
   }
   void docker(const std::string& id = kContainerId) const {
     write("var/lib/docker/containers/" + id + "/config.v2.json",
@@ -82,6 +85,50 @@ TEST_F(ContainerNamesTest, WhatCannotBeReadNamesNothing) {
   EXPECT_EQ(names(), ContainerNames());
 }
 
+TEST_F(ContainerNamesTest, WhatSomebodyElseCouldHaveWrittenNamesNothing) {
+  docker();
+  for (const char* path : {"var/lib/docker/containers", "var"}) {
+    const std::filesystem::path directory = directory_.path() / path;
+    std::filesystem::permissions(directory, std::filesystem::perms::group_write,
+                                 std::filesystem::perm_options::add);
+    EXPECT_EQ(names(), ContainerNames()) << path;
+    std::filesystem::permissions(directory, std::filesystem::perms::group_write,
+                                 std::filesystem::perm_options::remove);
+  }
+  const std::filesystem::path file =
+      directory_.path() / ("var/lib/docker/containers/" + kContainerId + "/config.v2.json");
+  std::filesystem::permissions(file, std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::add);
+  EXPECT_EQ(names(), ContainerNames());
+  std::filesystem::permissions(file, std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::remove);
+  EXPECT_EQ(names().name, "web");
+  EXPECT_EQ(ContainerNamer({.root = directory_.path().string(), .owner = ::geteuid() + 1}).name(kContainerId),
+            ContainerNames());
+}
+
+TEST_F(ContainerNamesTest, ALinkLeadsWhereItsOwnerMeans) {
+  docker();
+  std::filesystem::rename(directory_.path() / "var/lib/docker", directory_.path() / "disk");
+  std::filesystem::create_symlink(directory_.path() / "disk", directory_.path() / "var/lib/docker");
+  EXPECT_EQ(names().name, "web");
+  std::filesystem::permissions(directory_.path() / "disk", std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::add);
+  EXPECT_EQ(names(), ContainerNames());
+}
+
+TEST_F(ContainerNamesTest, AContainerIsRenamedAndRememberedOnceItHasEnded) {
+  ContainerNamer namer(runtimes());
+  docker();
+  EXPECT_EQ(namer.name(kContainerId).name, "web");
+  const std::string path = "var/lib/docker/containers/" + kContainerId + "/config.v2.json";
+  write(path, R"({"Name":"/renamed","Config":{"Image":"nginx:1.27"}})");
+  EXPECT_EQ(namer.name(kContainerId).name, "renamed");
+  std::filesystem::remove(directory_.path() / path);
+  EXPECT_EQ(namer.name(kContainerId).name, "renamed");
+  EXPECT_EQ(namer.name(kAnother), ContainerNames());
+}
+
 class CallerInAContainerTest : public ContainerNamesTest {
  protected:
   caller::Identity caller_in(const std::string& cgroup) {
@@ -94,14 +141,19 @@ class CallerInAContainerTest : public ContainerNamesTest {
     clues.has_uid = true;
     clues.uid = ::geteuid();
     clues.dialled_at = 600'000'000;
-    Identifier identifier(proc.path(), UniqueFd(), UserNames(), {}, directory_.path().string());
+    std::filesystem::create_directories(cgroups_ + cgroup);
+    Identifier identifier(proc.path(), UniqueFd(::open(cgroups_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
+                          UserNames(), {}, runtimes());
     return identifier.identify(clues, std::nullopt).identity;
   }
+
+  std::string cgroups_ = directory_.path() / "cgroups";
 };
 
 TEST_F(CallerInAContainerTest, HasItsName) {
   const caller::Identity caller = caller_in("/system.slice/docker-" + kContainerId + ".scope");
   EXPECT_EQ(caller.container, kContainerId);
+  EXPECT_TRUE(caller.container_is_verified);
   EXPECT_EQ(caller.container_name, "web");
   EXPECT_EQ(caller.container_image, "nginx:1.27");
 }
@@ -109,6 +161,18 @@ TEST_F(CallerInAContainerTest, HasItsName) {
 TEST_F(CallerInAContainerTest, NobodyTakesTheNameOfAnotherContainer) {
   const caller::Identity caller = caller_in("/user.slice/user-1000.slice/docker-" + kContainerId + ".scope");
   EXPECT_EQ(caller.container, kContainerId);
+  EXPECT_FALSE(caller.container_is_verified);
+  EXPECT_EQ(caller.container_name, "");
+}
+
+// Such as a container of LXC, whose root is a user of the machine.
+TEST_F(CallerInAContainerTest, IsNotBelievedWhereSomebodyElseMayMakeCgroups) {
+  std::filesystem::create_directories(cgroups_ + "/lxc.payload.one");
+  std::filesystem::permissions(cgroups_ + "/lxc.payload.one", std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::add);
+  const caller::Identity caller = caller_in("/lxc.payload.one/docker/" + kContainerId);
+  EXPECT_EQ(caller.container, kContainerId);
+  EXPECT_FALSE(caller.container_is_verified);
   EXPECT_EQ(caller.container_name, "");
 }
 

@@ -44,5 +44,12 @@ TEST(ContainerTest, IsNothingElsewhere) {
   }
 }
 
+TEST(ContainerTest, LiesBelowWhatStandsAboveTheOutermostOne) {
+  EXPECT_EQ(above_container("/system.slice/docker-" + kId + ".scope/init.scope"), "/system.slice/");
+  EXPECT_EQ(above_container("/docker/" + kId + "/docker/" + kId), "/docker/");
+  EXPECT_EQ(above_container("/" + kId), "/");
+  EXPECT_EQ(above_container("/system.slice"), "/system.slice");
+}
+
 }  // namespace
 }  // namespace msi2imds::resolver

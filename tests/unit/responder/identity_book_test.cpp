@@ -37,9 +37,10 @@ class IdentityBookTest : public testing::Test {
     return book_.look_up(caller, need, owner);
   }
   // Answers the last question, for each connection with the same number.
-  void let_go(std::uint64_t number = 0) {
+  void let_go(std::uint64_t number = 0, std::int64_t dialled_at = 0) {
     control::IdentityAnswer answer;
     answer.identity = number;
+    answer.dialled_at = dialled_at;
     control::Message message;
     message.number = question_.number;
     const auto asked = control::get_records<caller::Clues>(question_);
@@ -48,9 +49,10 @@ class IdentityBookTest : public testing::Test {
     control::set_records(message, std::span<const control::IdentityAnswer>(answers));
     book_.take_answers(message);
   }
-  void push(std::uint64_t number, const std::string& program) {
+  void push(std::uint64_t number, const std::string& program, std::optional<pid_t> pid = std::nullopt) {
     caller::Identity identity;
     identity.program = program;
+    identity.pid = pid;
     control::Message message;
     message.number = number;
     message.body = caller::serialize(identity);
@@ -261,6 +263,43 @@ TEST_F(IdentityBookTest, TellsWhatTheClientDialledThoughNobodyKnowsWhoItIs) {
   control::IdentityAnswer answer;
   answer.set_dialled(SocketAddress::ipv4_loopback(50342));
   EXPECT_EQ(book_.look_up(answer)->dialled()->port(), 50342);
+}
+
+TEST_F(IdentityBookTest, KnowsAgainWhomItWasToldAboutByWhatTheKernelHasNoted) {
+  caller::SeenConnection seen;
+  seen.clues.cookie = 5;
+  seen.clues.pid = 70;
+  seen.clues.started = 1;
+  seen.clues.dialled_at = 9;
+  seen.clues.agreement = caller::Agreement::agreed;
+  seen.dialled = SocketAddress::ipv4_loopback(50342);
+  EXPECT_FALSE(book_.recall(seen));
+
+  caller::Caller caller;
+  caller.clues.cookie = 4;
+  (void)book_.look_up(caller, Need::nothing, kUid, seen);
+  settle();
+  push(7, "/usr/bin/python3", 70);
+  let_go(7, 9);
+  EXPECT_FALSE(book_.recall(seen)) << "what was noted is about another socket";
+
+  caller.clues.cookie = 5;
+  (void)book_.look_up(caller, Need::nothing, kUid, seen);
+  settle();
+  let_go(7, 10);
+  EXPECT_FALSE(book_.recall(seen)) << "the socket was dialled again meanwhile, by another program perhaps";
+  (void)book_.look_up(caller, Need::nothing, kUid, seen);
+  settle();
+  let_go(7, 9);
+  seen.clues.cookie = 6;  // his next connection
+  seen.clues.dialled_at = 11;
+  const PendingIdentityPtr known = book_.recall(seen);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->identity()->program, "/usr/bin/python3");
+  EXPECT_EQ(known->agreement(), caller::Agreement::agreed);
+  EXPECT_EQ(known->dialled(), seen.dialled);
+  book_.forget_remembered();
+  EXPECT_FALSE(book_.recall(seen));
 }
 
 TEST_F(IdentityBookTest, AsksOneQuestionAtATimeAboutAsManyAsAMessageHolds) {

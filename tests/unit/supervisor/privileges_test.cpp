@@ -34,6 +34,11 @@ TEST(PrivilegesTest, KeepSysAdminWhereAnOldServiceManagerGrantsNothingLess) {
       << "the verifier wants both";
 }
 
+TEST(PrivilegesTest, KeepSysAdminWhereNetworksAreEntered) {
+  EXPECT_EQ(needed_of(kAllOf5_9, true), needed_of(kAllOf5_9) | set_of({CAP_SYS_ADMIN}));
+  EXPECT_EQ(needed_of(set_of({CAP_BPF, CAP_PERFMON}), true), set_of({CAP_BPF, CAP_PERFMON}));
+}
+
 TEST(PrivilegesTest, AddNothing) {
   EXPECT_EQ(needed_of(set_of({CAP_NET_ADMIN, CAP_KILL})), set_of({CAP_NET_ADMIN, CAP_KILL}));
   EXPECT_EQ(needed_of(0), 0U);
@@ -51,6 +56,20 @@ TEST(PrivilegesTest, HaveTheNamesOfTheKernel) {
   const bool done = left && ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && needed_of(*left) == *left &&
                     (::geteuid() != 0 || ::prctl(PR_CAPBSET_READ, CAP_SYS_MODULE, 0, 0, 0) == 0);
   ::_exit(done ? 0 : 1);
+}
+
+// What is kept to enter networks is not for what is executed.
+[[noreturn]] void keep_for_networks_and_tell() {
+  const auto held = confinement::permitted_capabilities();
+  const auto left = give_up_privileges(true);
+  const bool is_kept = left && *left == needed_of(*held, true);
+  const bool is_bounded = (needed_of(*held) & set_of({CAP_SYS_ADMIN})) != 0 || ::geteuid() != 0 ||
+                          ::prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0;
+  ::_exit(is_kept && is_bounded ? 0 : 1);
+}
+
+TEST(PrivilegesDeathTest, AreKeptFromOtherProgramsWhereNetworksAreEntered) {
+  EXPECT_EXIT(keep_for_networks_and_tell(), testing::ExitedWithCode(0), "");
 }
 
 TEST(PrivilegesDeathTest, AreGivenUp) {

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "supervisor/record_files.hpp"
 #include "support_cpp/run.hpp"
@@ -41,6 +42,16 @@ class StateFileTest : public testing::Test {
   std::string path_ = directory_.file("state");
   StateFile state_{path_};
 };
+
+TEST(AuditFileTest, ThatEndsWithinALineIsKnown) {
+  const support::TemporaryDirectory directory;
+  const std::string path = directory.file("audit");
+  EXPECT_FALSE(ends_within_a_line(path)) << "there is none";
+  for (const auto& [text, expected] : {std::pair("", false), {"a\n", false}, {"a\nb", true}}) {
+    std::ofstream(path) << text;
+    EXPECT_EQ(ends_within_a_line(path), expected) << text;
+  }
+}
 
 TEST_F(StateFileTest, TakesTheOldOnesPlace) {
   save("old");

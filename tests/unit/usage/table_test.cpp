@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "requests.hpp"
 
@@ -87,22 +88,87 @@ TEST(TableTest, AnotherProgramUnitOrContainerIsAnotherCaller) {
   EXPECT_EQ(table.rows().size(), 5U);
 }
 
-TEST(TableTest, KeepsWhatAContainerWasCalled) {
+const std::string kFirst(64, '1');
+const std::string kSecond(64, '2');
+const std::string kThird(64, '3');
+
+caller::Identity caller_in_container(const std::string& id, const std::string& name,
+                                     const std::string& image) {
+  caller::Identity caller = a_caller("docker-" + id + ".scope", "/app");
+  caller.container = id;
+  caller.container_name = name;
+  caller.container_image = image;
+  return caller;
+}
+
+TEST(TableTest, ContainersOfAnImageAndNameAreOneCaller) {
   Table table(kNow);
-  caller::Identity caller = a_caller("docker-0123.scope", "/app");
-  caller.container = "0123";
-  ask(table, caller);
-  caller.container_name = "web";
-  caller.container_image = "nginx:1.27";
-  ask(table, caller);
-  caller.container_name.clear();  // its files could not be read this time
-  caller.container_image.clear();
-  ask(table, caller);
+  ask(table, caller_in_container(kFirst, "web", "nginx:1.27"));
+  ask(table, caller_in_container(kSecond, "web", "nginx:1.27"));
   const auto read = Table::parse(table.to_json());
   ASSERT_TRUE(read);
-  ASSERT_EQ(read->rows().size(), 1U);
-  EXPECT_EQ(read->rows()[0].container_name, "web");
-  EXPECT_EQ(read->rows()[0].container_image, "nginx:1.27");
+  for (const Table* shown : {&std::as_const(table), &*read}) {
+    ASSERT_EQ(shown->rows().size(), 1U);
+    const Row& row = shown->rows()[0];
+    EXPECT_EQ(row.unit, "docker-*.scope");
+    EXPECT_EQ(row.container, kSecond) << "the last one";
+    EXPECT_EQ(row.container_name, "web");
+    EXPECT_EQ(row.container_image, "nginx:1.27");
+    EXPECT_EQ(row.requests, 2U);
+  }
+  ask(table, caller_in_container(kThird, "db", "nginx:1.27"));
+  ask(table, caller_in_container(kThird, "web", "nginx:1.28"));
+  caller::Identity other = caller_in_container(kThird, "web", "nginx:1.27");
+  other.program = "/other";
+  ask(table, other);
+  EXPECT_EQ(table.rows().size(), 4U);
+  EXPECT_TRUE(table.take_command_line(other));
+}
+
+// Whatever a unit is called, the table is the same once it has been read again.
+TEST(TableTest, NoPlaceNamesAnyContainerOfARow) {
+  Table table(kNow);
+  caller::Identity caller = caller_in_container(kFirst, "web", "nginx:1.27");
+  caller.unit = "docker-" + kFirst + kSecond + ".scope";
+  ask(table, caller);
+  caller.container = kSecond;
+  ask(table, caller);
+  ASSERT_EQ(table.rows().size(), 1U);
+  EXPECT_EQ(table.rows()[0].unit, "docker-**.scope");
+  const auto read = Table::parse(table.to_json());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->to_json(), table.to_json());
+}
+
+TEST(TableTest, ContainersWithoutAnImageAreCallersByTheirIds) {
+  Table table(kNow);
+  ask(table, caller_in_container(kFirst, "", ""));
+  ask(table, caller_in_container(kSecond, "", ""));
+  ask(table, caller_in_container(kSecond, "web", ""));
+  ASSERT_EQ(table.rows().size(), 2U);
+  EXPECT_EQ(table.rows()[1].unit, "docker-" + kSecond + ".scope");
+  EXPECT_EQ(table.rows()[1].container_name, "web");
+}
+
+TEST(TableTest, RowsOfAnOlderVersionBecomeOneForEachImageAndName) {
+  Table table(kNow);
+  ask(table, a_caller("a.service"));
+  for (const std::string& id : {kSecond, kFirst}) {
+    ask(table, caller_in_container(id, "", ""));
+  }
+  std::string text = table.to_json();
+  const std::string unnamed = R"("container_name":"","container_image":"")";
+  for (const std::string& id : {kSecond, kFirst}) {
+    const std::size_t place = text.find(unnamed, text.find(R"("container":")" + id));
+    ASSERT_NE(place, std::string::npos);
+    text.replace(place, unnamed.size(), R"("container_name":"web","container_image":"nginx")");
+  }
+  const auto read = Table::parse(text);
+  ASSERT_TRUE(read) << read.error().message();
+  ASSERT_EQ(read->rows().size(), 2U);
+  EXPECT_EQ(read->rows()[1].unit, "docker-*.scope");
+  EXPECT_EQ(read->rows()[1].container, kSecond);
+  EXPECT_EQ(read->rows()[1].requests, 2U);
 }
 
 TEST(TableTest, ReadsWhatVersionsWithoutNamesOfContainersWrote) {
