@@ -1,4 +1,12 @@
 # deb and rpm, readable by dpkg 1.17 and rpm 4.11, the same bytes from the same commit (SOURCE_DATE_EPOCH).
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE amd64)
+elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
+else()
+  message(FATAL_ERROR "Packages are made for x86_64 and aarch64, and this is for ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+set(CPACK_RPM_PACKAGE_ARCHITECTURE ${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_PACKAGE_NAME msi2imds)
 set(CPACK_PACKAGE_VENDOR "The msi2imds authors")
 set(CPACK_PACKAGE_CONTACT "The msi2imds authors <msi2imds@example.com>")
@@ -74,7 +82,8 @@ set(CPACK_RPM_PROGRAM_USER_FILELIST
     "%dir /etc/msi2imds" "%dir /etc/msi2imds/conf.d" "%doc /usr/share/doc/msi2imds/copyright"
     "%doc /usr/share/doc/msi2imds/examples/sysctl.conf" "%doc /usr/share/doc/msi2imds/examples/alerts.yml"
     "%doc /usr/share/doc/msi2imds/examples/grafana-dashboard.json" "%doc /usr/share/doc/msi2imds/MIGRATION.md"
-    "%doc /usr/share/doc/msi2imds/FLEET.md" "%doc /usr/share/doc/msi2imds/callers.md" "%doc /usr/share/doc/msi2imds/json.md"
+    "%doc /usr/share/doc/msi2imds/CONTAINERS.md" "%doc /usr/share/doc/msi2imds/FLEET.md"
+    "%doc /usr/share/doc/msi2imds/callers.md" "%doc /usr/share/doc/msi2imds/json.md"
     "%doc /usr/share/doc/msi2imds/metrics.md" "%doc /usr/share/doc/msi2imds/TROUBLESHOOTING.md"
     "%doc /usr/share/doc/msi2imds/monitoring.md" "%doc /usr/share/doc/msi2imds/units.md"
     "%doc /usr/share/doc/msi2imds/third-party.gz" "%doc /usr/share/doc/msi2imds/msi2imds.spdx.json"
@@ -113,6 +122,10 @@ Packager: ${CPACK_PACKAGE_CONTACT}
 # zsh looks for completions elsewhere on each.
 install(FILES completions/_msi2imds DESTINATION share/zsh/vendor-completions COMPONENT deb)
 install(FILES completions/_msi2imds DESTINATION share/zsh/site-functions COMPONENT rpm)
+# Where the profile is not loaded, the kernel would complain of the drop-in at each start.
+install(FILES apparmor/msi2imds DESTINATION /etc/apparmor.d COMPONENT deb)
+install(DIRECTORY systemd/241 DESTINATION lib/msi2imds/systemd COMPONENT deb)
+install(FILES ${PROJECT_SOURCE_DIR}/docs/apparmor.md DESTINATION ${documents} COMPONENT deb)
 install(FILES deb/lintian-overrides DESTINATION share/lintian/overrides RENAME msi2imds COMPONENT deb)
 install(FILES ${data}/changelog.Debian.gz DESTINATION ${documents} COMPONENT deb)
 install(FILES licences/copyright DESTINATION share/doc/msi2imds-dbg COMPONENT deb_symbols)

@@ -43,7 +43,7 @@ _msi2imds() {
       fi
       return
       ;;
-    --cgroup | --container | --gid | --resource | --sha256 | --uid | --unit | --wait) return ;;
+    --cgroup | --container | --container-image | --container-name | --gid | --resource | --sha256 | --uid | --unit | --wait) return ;;
   esac
 
   case $command in
@@ -55,7 +55,7 @@ _msi2imds() {
     doctor | health | retire) words="--config --json" ;;
     flush) words="--config --identity --json --resource" ;;
     policy) words="test" ;;
-    "policy test") words="--cgroup --config --container --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;
+    "policy test") words="--cgroup --config --container --container-image --container-name --gid --identity --json --program --resource --sha256 --uid --unit --user" ;;
     run) words="--config --observe" ;;
     status) words="--config --json --wait" ;;
     support) words="--config --output" ;;

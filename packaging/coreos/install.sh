@@ -7,8 +7,10 @@ set -eu
 umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
+machine=@MACHINE@ # filled in by make-tarball
 list=opt/msi2imds/files
 new_folders=
+forgets_reservation=
 
 fail() {
   echo "install.sh: $*" >&2
@@ -26,7 +28,7 @@ make_folder() {
 
 check_machine() {
   [ "$(id -u)" = 0 ] || fail "needs root"
-  [ "$(uname -m)" = x86_64 ] || fail "this is for x86_64, and the machine is $(uname -m)"
+  [ "$(uname -m)" = "$machine" ] || fail "this is for $machine, and the machine is $(uname -m)"
   for unit in /usr/lib/systemd/system/msi2imds.service /lib/systemd/system/msi2imds.service; do
     [ ! -e "$unit" ] || fail "msi2imds is here already as a package or an extension of /usr: remove that first"
   done
@@ -84,6 +86,10 @@ note_new_folders() {
 }
 
 check_machine
+# What version 0.1.0 put there.
+if grep -qs '^etc/sysctl\.d/' "/$list"; then
+  forgets_reservation=1
+fi
 make_folder /opt/msi2imds
 for parent in /var/lib /var/log; do
   make_folder "$parent"
@@ -96,6 +102,7 @@ note_new_folders
 if command -v restorecon >/dev/null; then
   restorecon -R /opt/bin/msi2imds /opt/msi2imds /etc/systemd/system /etc/msi2imds
 fi
+[ -z "$forgets_reservation" ] || /opt/msi2imds/setup forget-reservation
 MSI2IMDS_PROGRAM=/opt/bin/msi2imds MSI2IMDS_UNITS=/etc/systemd/system /opt/msi2imds/setup upgrade
 echo "installed: $(/opt/bin/msi2imds --version)"
 command -v msi2imds >/dev/null || echo "PATH does not have it: call it /opt/bin/msi2imds"

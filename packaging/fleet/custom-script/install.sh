@@ -59,12 +59,12 @@ apt_knows_signed_by() {
 
 # Only our own repository is asked: those of an old distribution may be gone.
 install_with_apt() {
+  options=arch=$(dpkg --print-architecture)
   if apt_knows_signed_by; then
     keyring=/etc/apt/keyrings/msi2imds.gpg
-    options="arch=amd64 signed-by=$keyring"
+    options="$options signed-by=$keyring"
   else
     keyring=/etc/apt/trusted.gpg.d/msi2imds.gpg
-    options="arch=amd64"
   fi
   binary_key | put "$keyring"
   echo "deb [$options] $repository/apt stable main" | put /etc/apt/sources.list.d/msi2imds.list
