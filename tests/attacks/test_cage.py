@@ -4,6 +4,7 @@ audit keeps what it has."""
 
 import errno
 import fcntl
+import mmap
 import os
 import pathlib
 import platform
@@ -15,6 +16,7 @@ import pytest
 from injected_calls import inside
 from kernel_state import status_of
 from legacy_port import ask
+from many_calls import have_connections_noted
 from programs import CHECKOUT
 from raw_http import RESOURCE
 from tokens import assert_legacy_success
@@ -136,6 +138,18 @@ def test_it_dials_nobody(service, host, responder, row):
         with pytest.raises(BlockingIOError):
             other.accept()
     row("taken-over responder dials another service (fast open)", "refused, nobody is dialled", "nobody was dialled", True)
+
+
+def test_it_changes_no_note_of_who_dialled(service, host, responder):
+    have_connections_noted(service)
+    maps = pathlib.Path(f"/proc/{responder}/maps").read_text().splitlines()
+    notes = next(line.split() for line in maps if line.endswith("bpf-map"))
+    assert notes[1] == "r--s"
+    first, end = (int(address, 16) for address in notes[0].split("-"))
+    with inside(responder) as taken:
+        assert taken.call("mprotect", first, end - first, mmap.PROT_READ | mmap.PROT_WRITE) in FORBIDDEN
+        assert taken.call("bpf", 2, bytes(128), 128) in FORBIDDEN
+    assert_legacy_success(ask(host), RESOURCE)
 
 
 def test_it_changes_no_line_of_the_audit(service, host, responder, row):

@@ -2,9 +2,7 @@
 """One user takes as much as he can get; another one is served as if he were not there."""
 
 import contextlib
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -12,7 +10,7 @@ import time
 import pytest
 
 from memory import resident_bytes
-from programs import CHECKOUT
+from programs import CHECKOUT, stopped
 from raw_http import RawConnection, request
 from waiting import wait_until
 
@@ -125,15 +123,6 @@ def test_one_user_who_sends_without_end(way, service, host, row):
         add_rows_of_memory(row, attack, service)
     add_row_of_memory_afterwards(row, attack, service)
     assert service.responder() == responder, "it was taken for hung"
-
-
-@contextlib.contextmanager
-def stopped(pid):
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 # A client who is gone when its connection is accepted cannot be told from others who are.

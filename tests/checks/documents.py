@@ -45,7 +45,7 @@ BLOCKS = {
     "docs/MIGRATION.md": "tests/e2e/test_transcripts.py tests/systemd/test_migration_page.py",
     "docs/PERFORMANCE.md": "tests/run",  # stage bench
     "docs/RELEASING.md": "tests/packaging/test_release.py",
-    "docs/TROUBLESHOOTING.md": "tests/e2e/test_troubleshooting.py",
+    "docs/TROUBLESHOOTING.md": "tests/e2e/test_troubleshooting.py tests/systemd/test_troubleshooting.py",
     "docs/benchmarks.md": "tests/bench/run",  # itself, by hand: it takes minutes, and has no verdict
     "docs/callers.md": "tests/e2e/test_transcripts.py",
     "docs/configuration.md": "tests/e2e/test_transcripts.py",
@@ -258,6 +258,18 @@ def metrics():
     return names | {name for file in others for name in re.findall(r"\bmsi2imds_[a-z0-9_]+", file.read_text())}
 
 
+def faults_of_the_audit():
+    """Whether the page has each member of a line, and no other."""
+    page = (CHECKOUT / "docs/monitoring.md").read_text()
+    section = page.split("\n## A line of the audit\n")[1].split("\n## ")[0]
+    documented = {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    told = {name for name in re.findall(r"`(\w+)`", section.split("one line stands for")[1].split("A token is")[0])}
+    source = (CHECKOUT / "userspace/audit/line.cpp").read_text()
+    written = {"time", *re.findall(r'line\.\w+\("(\w+)"', source)}
+    yield from (f"docs/monitoring.md has no {name}, a member of a line of the audit" for name in written - documented - told)
+    yield from (f"docs/monitoring.md: a line of the audit has no member {name}" for name in documented - written)
+
+
 def unknown_metrics(text):
     for name in set(re.findall(r"(?<![\w/])msi2imds_[a-z0-9_]*[a-z0-9](?![\w/.*-])", text)):
         if name not in metrics():
@@ -369,6 +381,7 @@ def main():
     check_itself(program)
     pages = [page for page in tracked("*.md") if not page.startswith(".github/")]
     found = [f"{page}: {fault}" for page in pages for fault in faults(program, page, (CHECKOUT / page).read_text())]
+    found += faults_of_the_audit()
     print("\n".join(found) or f"{len(pages)} documents say what is so")
     return 1 if found else 0
 

@@ -7,6 +7,7 @@ misses each protection in a small program that was built without.
 """
 
 import pathlib
+import platform
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ OUR_FUNCTION = re.compile(r"\w*8msi2imds\w*|main")
 # Clang gives a guard to whatever has an array or gives the address of a variable away: with
 # -fstack-protector-strong, two of five of our functions.
 LEAST_GUARDED = 0.2
+# As readelf calls what the machine calls itself; objdump may know no other machine's code.
+MACHINES = {"x86_64": "X86-64", "aarch64": "AArch64"}
 
 
 def read(*command):
@@ -35,11 +38,11 @@ class Program:
                                    re.MULTILINE)
         self.functions = self._our_functions(path)
 
-    @staticmethod
-    def _our_functions(path):
+    def _our_functions(self, path):
         """Name: the lines of its code."""
         functions, code = {}, []
-        for line in read("objdump", "--disassemble", "--no-show-raw-insn", path).splitlines():
+        is_ours = MACHINES.get(platform.machine(), "") in self.header
+        for line in read("objdump" if is_ours else "llvm-objdump", "--disassemble", "--no-show-raw-insn", path).splitlines():
             name = re.fullmatch(r"[0-9a-f]+ <(.+)>:", line)
             if name:
                 code = []

@@ -3,14 +3,17 @@
 
 import json
 import re
+import shlex
 import stat
 import subprocess
 import tomllib
 
 import pytest
 
-from legacy_port import assert_refused
+from command_help import help_of, leaf_commands, values_of
+from legacy_port import ask, assert_refused
 from programs import program, run_in
+from raw_http import RESOURCE
 
 
 @pytest.fixture
@@ -37,23 +40,81 @@ def test_help(msi2imds):
         assert command in ended.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["dance"], ["run", "--no-such-option"], ["status", "--wait", "soon"]], ids=" ".join
-)
-def test_wrong_usage(msi2imds, arguments):
-    ended = msi2imds(*arguments)
-    assert ended.returncode == 2
-    assert ended.stderr
+# What is typed, and what is said of it.
+WRONG_USAGE = {
+    "": "a command is missing; there are run, .*, policy; see msi2imds --help",
+    "policy": "a command is missing behind policy; there are test; see msi2imds policy --help",
+    "statsu": "there is no command 'statsu'; did you mean status\\? See msi2imds --help",
+    "stat": "there is no command 'stat'; did you mean status\\? See msi2imds --help",
+    "calers": "there is no command 'calers'; did you mean callers\\? See msi2imds --help",
+    "start": "there is no command 'start'; for the service it is: systemctl start msi2imds",
+    "stop now": "there is no command 'stop'; for the service it is: systemctl stop msi2imds.socket msi2imds",
+    "logs": "there is no command 'logs'; for the service it is: journalctl -u msi2imds",
+    "poliyc test": "there is no command 'poliyc'; did you mean policy\\? See msi2imds --help",
+    "policy tets": "there is no command 'tets'; did you mean test\\? See msi2imds policy --help",
+    "--no-such": "there is no option '--no-such'; see msi2imds --help",
+    "--config file status": "'--config' belongs behind the command: msi2imds status --config",
+    "run --no-such": "run has no option '--no-such'; see msi2imds run --help",
+    "status -x": "status has no option '-x'; see msi2imds status --help",
+    "status --jsno": "status has no option '--jsno'; did you mean --json\\? See msi2imds status --help",
+    "policy test --res x": "policy test has no option '--res'; did you mean --resource\\? See msi2imds policy test --help",
+    "status help": "status takes no 'help'; see msi2imds status --help",
+    "status --": "status takes no '--'; see msi2imds status --help",
+    "run --observe=maybe": "--observe takes no value; see msi2imds run --help",
+    "status --wait": "--wait lacks its SECONDS; see msi2imds status --help",
+    "verify --resource --config file": "--resource lacks its RESOURCE, since '--config' follows; see msi2imds verify --help",
+    "callers --html --config file": "--html lacks its FILE, since '--config' follows; see msi2imds callers --help",
+    "callers --merge --html page": "--merge lacks its FILE, since '--html' follows; see msi2imds callers --help",
+    "flush --resource=": "--resource lacks its RESOURCE, since what is given is empty; see msi2imds flush --help",
+    "flush --identity ''": "--identity lacks its IDENTITY, since what is given is empty; see msi2imds flush --help",
+    "metrics --output a --output b": "--output is given twice; see msi2imds metrics --help",
+    "status --wait soon": "--wait: 'soon' is no number from 0 to 86400; see msi2imds status --help",
+    "status --wait -1": "--wait: '-1' is no number from 0 to 86400; see msi2imds status --help",
+    "policy test --resource x --gid 1 010": "--gid: '010' is no number from 0 to 4294967294; see msi2imds policy test --help",
+    "policy test --resource x --sha256 abc": '--sha256: "abc" is not a SHA-256; expected the 64 hexadecimal digits .*; see .*',
+    "policy test --resource x --container web": '--container: "web" is not a container\'s id; .* container_name knows it; see .*',
+    "policy test --resource x --container-name /web": '--container-name: "/web" begins with "/", .*; expected "web", .*; see .*',
+    "policy test --resource x --unit backup": '--unit: "backup" is not a unit that has processes; expected one such as .*; see .*',
+    "policy test --resource x --unit /a.slice": "--unit: '/a.slice' is a path, which --cgroup takes; see msi2imds policy test --help",
+    "check-config a.toml": "check-config takes no 'a.toml'; did you mean --config a.toml\\? See msi2imds check-config --help",
+    "callers a.json b.json": "callers takes no 'a.json'; did you mean --merge a.json\\? See msi2imds callers --help",
+    "flush https://vault.azure.net": "flush takes no 'https://vault.azure.net'; did you mean --resource https://vault.azure.net\\? See msi2imds flush --help",
+    "policy test --resource x --program sh": "--program: 'sh' is not an absolute path; see msi2imds policy test --help",
+    "policy test": "--resource is required; see msi2imds policy test --help",
+    "verify --identity x": "--identity requires --resource; see msi2imds verify --help",
+    "callers --json --csv": "--json excludes --csv; see msi2imds callers --help",
+}
 
 
-@pytest.mark.parametrize(
-    "words, nearest", [(["statsu"], "status"), (["poliyc", "test"], "policy"), (["policy", "tets"], "test"), (["calers"], "callers")]
-)
-def test_a_mistyped_command_is_told_the_nearest(msi2imds, words, nearest):
-    ended = msi2imds(*words)
-    assert ended.returncode == 2
-    assert_one_clear_line(ended.stderr)
-    assert f"did you mean {nearest}?" in ended.stderr
+@pytest.mark.parametrize("line", WRONG_USAGE)
+def test_wrong_usage_is_told_with_what_is_right(msi2imds, line):
+    ended = msi2imds(*shlex.split(line))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(f"msi2imds: {WRONG_USAGE[line]}\n", ended.stderr), ended.stderr
+
+
+def test_every_option_with_a_value_wants_it(msi2imds):
+    """Of each command: a value that is left out is neither the next option nor nothing."""
+    options = [(command, *option) for command in leaf_commands() for option in values_of(*command)]
+    assert len(options) > 30
+    for command, option, value in options:
+        for behind in [], ["--config", "file"]:
+            ended = msi2imds(*command, option, *behind)
+            assert ended.returncode == 2
+            assert ended.stderr.startswith(f"msi2imds: {option} lacks its {value}"), ended.stderr
+
+
+def test_who_asks_for_help_gets_it(msi2imds):
+    for line in "verify --resource --help", "status --no-such -h", "callers --merge a b --help":
+        ended = msi2imds(*line.split())
+        assert (ended.returncode, ended.stdout) == (0, msi2imds(line.split()[0], "--help").stdout)
+
+
+def test_help_tells_of_status_3_only_where_it_may_be_met():
+    may_not_know = {"doctor", "health", "policy test", "retire", "status", "verify"}
+    told = {" ".join(command) for command in leaf_commands() if "3 not known" in help_of(*command)}
+    assert told == may_not_know
+    assert "3 not known" in help_of()
 
 
 def test_a_word_that_is_near_to_none_is_told_all(msi2imds):
@@ -101,11 +162,17 @@ def test_a_refused_admin_socket_is_told_with_what_to_do(service, command, doing)
 def test_a_second_run_says_first_what_it_cannot(service, new_service):
     second = new_service({"admin.socket": str(service.admin_socket)}).launch()
     assert second.wait_exit() == 1
-    assert f"cannot start, since another msi2imds is running, which has admin socket '{service.admin_socket}'" in second.log_text()
+    assert f"cannot start, since another msi2imds is running, which has admin socket '{service.admin_socket}' (`msi2imds status` shows what it does, `msi2imds detach` stops it): " in second.log_text()
 
 
-def test_flush_says_in_words_what_it_did(service):
-    assert service.run("flush").stdout == "0 tokens are forgotten; IMDS is asked for new ones\n"
+def test_flush_says_in_words_what_it_did(service, host):
+    assert service.run("flush").stdout == "no token is cached, so none is forgotten\n"
+    ask(host)
+    assert service.run("flush", "--identity", "f\x1boo", "--resource", RESOURCE).stdout == (
+        f"no token of identity f\\x1boo for {RESOURCE} is cached, so none is forgotten; "
+        "msi2imds callers lists the resources and identities that were asked for\n"
+    )
+    assert service.run("flush").stdout == "1 token is forgotten; IMDS is asked for new ones\n"
     assert json.loads(service.run("flush", "--json").stdout) == {"schema": 1, "flushed": 0}
 
 
@@ -121,6 +188,33 @@ def test_metrics_replace_a_file_for_the_textfile_collector(service):
     file.symlink_to(victim)
     assert service.run("metrics", "--output", file).returncode == 1
     assert victim.read_text() == "mine"
+
+
+def test_a_file_that_cannot_be_written_is_named_with_what_would_do(service):
+    absent = service.directory / "absent" / "file"
+    for command, option, behind in (
+        ("callers", "--html", " (a new file in its directory): No such file or directory"),
+        ("metrics", "--output", " (a new file in its directory): No such file or directory"),
+        ("support", "--output", ": No such file or directory; name another file with --output"),
+    ):
+        ended = service.run(command, option, absent)
+        assert (ended.returncode, ended.stderr) == (1, f"msi2imds: cannot write '{absent}'{behind}\n")
+
+
+def test_a_configuration_that_only_root_may_read_is_told_with_what_to_do(new_service, host):
+    service = new_service()
+    service.run_as_stranger("--version")  # leaves a program that everybody may run
+    service.config.chmod(0o600)
+    as_stranger = ["setpriv", "--reuid=65000", "--regid=65000", "--clear-groups", "--bounding-set=-all"]
+    ended = run_in(host, *as_stranger, service.directory / "msi2imds", "status", "--config", service.config)
+    assert (ended.returncode, ended.stderr) == (2, f"{service.config}: cannot be opened: Permission denied; use sudo\n")
+
+
+def test_detach_unless_held_says_that_the_service_runs(service):
+    told = service.run("detach", "--unless-held")
+    left = f"left as it is: msi2imds runs (process {service.process.pid}); without --unless-held, detach stops it\n"
+    assert (told.returncode, told.stdout) == (0, left)
+    assert service.status().returncode == 0
 
 
 def test_status_when_nothing_runs(new_service):

@@ -416,7 +416,7 @@ def test_without_root(new_service, emulator, host):
     service = new_service()
     with host.listen("127.0.0.1", 50342):
         ended = service.run_as_stranger("doctor")
-    assert "unknown  machine    Doctor is not run by root" in ended.stdout
+    assert "unknown  machine    Doctor is not run by root: what only root may see is called unknown below." in ended.stdout
     assert "Somebody listens on 127.0.0.1:50342; it is not known which process." in ended.stdout
     assert ended.returncode == 3, ended.stdout
 

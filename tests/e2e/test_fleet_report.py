@@ -75,6 +75,28 @@ def test_tells_callers_of_all_machines_by_program_and_unit(merge, write, now):
     assert not document["done"] and "if nobody asks any more, on 20" in document["done_when"]
 
 
+def in_container(name, image, now, unit="docker-*.scope"):
+    return {**job(unit, now), "container": "e3" * 32, "container_name": name, "container_image": image}
+
+
+def test_containers_of_one_image_and_name_are_one_caller(merge, write, now):
+    sync, other = "registry.example.com/sync:2", "registry.example.com/other:2"
+    files = [
+        write("a.json", report(now, "a", [in_container("shop/sync-7d9f4c6b5-x2x4z/sync", sync, now, "cri-containerd-*.scope")])),
+        write("b.json", report(now, "b", [in_container("shop/sync-5b6c7d8f9-k8s2v/sync", sync, now, "crio-*.scope")])),
+        write("c.json", report(now, "c", [in_container("web", sync, now), in_container("web", other, now)])),
+    ]
+    document = merged(merge(*files, "--json"))
+    found = {(row["container_name"].split("-")[0], row["container_image"]): row["machine_count"] for row in document["callers"]}
+    assert found == {("shop/sync", sync): 2, ("web", sync): 1, ("web", other): 1}
+    shown = merge(*files).stdout
+    assert f"container web of {sync} " in shown and f"container web of {other} " in shown
+    lines = csv.DictReader(io.StringIO(merge(*files, "--csv").stdout))
+    assert [(line["host"], line["container_name"][:9], line["container_image"]) for line in lines] == [
+        ("a", "shop/sync", sync), ("b", "shop/sync", sync), ("c", "web", sync), ("c", "web", other),
+    ]  # fmt: skip
+
+
 def test_is_done_when_no_machine_is_called(merge, write, now):
     quiet = [[now - 50 * DAY, now]]
     files = [write(f"{host}.json", report(now, host, [], quiet, "retired", "absent")) for host in "ab"]

@@ -73,20 +73,48 @@ def kill(service):
     service.process.wait()
 
 
-@pytest.mark.smoke
-def test_a_restart_loses_no_connection(service, held, host, pins, capsys):
-    before = links_of(pins)
+def restart_under_load(service, held, host, when_stopped=lambda: None, when_started=lambda: None):
+    """The callers of 127.0.0.1, afterwards."""
     with Callers(host, count=CLIENTS, pause=0) as callers:
         for _ in range(RESTARTS):
             callers.wait_for("token", 10, count=1)
             service.process.terminate()
             assert service.wait_exit() == 0
+            when_stopped()
             held.start(service)
+            when_started()
         callers.wait_for("token", 10)
+    return callers
+
+
+@pytest.mark.smoke
+def test_a_restart_loses_no_connection(service, held, host, pins, capsys):
+    before = links_of(pins)
+    callers = restart_under_load(service, held, host)
     with capsys.disabled():
         print(f"\n{RESTARTS} restarts: {callers}")
     assert set(callers.outcomes) == {"token"}
     assert_taken_over(before, links_of(pins))
+
+
+def test_a_restart_without_a_held_ipv6_socket_loses_no_connection_over_ipv4(emulator, new_service, settings, host, pins):
+    """As where systemd began before the machine had IPv6."""
+
+    def assert_ipv6_is_refused():
+        with pytest.raises(ConnectionRefusedError):
+            host.connect("::1")
+
+    def assert_ipv6_is_served():
+        with RawConnection(host.connect("::1")) as connection:
+            assert connection.ask(request()).status == 200
+
+    with HeldSockets(host, addresses=("127.0.0.1",)) as held:
+        service = held.start(new_service(settings))
+        before = links_of(pins)
+        callers = restart_under_load(service, held, host, assert_ipv6_is_refused, assert_ipv6_is_served)
+        assert_taken_over(before, links_of(pins))
+        service.detach()
+    assert set(callers.outcomes) == {"token"}
 
 
 def test_a_killed_supervisor_refuses_nobody(service, held, host, pins, capsys):

@@ -26,25 +26,13 @@ def scripts():
         yield made
 
 
-@pytest.fixture
-def start(emulator, new_service):
-    """Starts msi2imds with [[allow]] rules in TOML."""
-
-    def started(rules, mode="enforce", **settings):
-        service = new_service({"policy.mode": mode, "audit.max_rate": 1000000, **settings})
-        service.config.write_text(service.config.read_text() + rules)
-        return service.start()
-
-    return started
-
-
 def allow(**conditions):
     return "[[allow]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in conditions.items())
 
 
 @pytest.mark.smoke
-def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start, host, scripts):
-    service = start(allow(name="backup", uid=ALLOWED))
+def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start_with_rules, host, scripts):
+    service = start_with_rules(allow(name="backup", uid=ALLOWED))
     with NamedClient(host, scripts, ALLOWED) as allowed, NamedClient(host, scripts, OTHER) as other:
         assert allowed.ask() == 1
         assert other.ask() == 0
@@ -60,16 +48,16 @@ def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start, host, scrip
     assert reply.json()["error"] == "access_denied"
 
 
-def test_the_cache_is_nobodys_way_in(start, host, scripts, emulator):
-    start(allow(uid=ALLOWED))
+def test_the_cache_is_nobodys_way_in(start_with_rules, host, scripts, emulator):
+    start_with_rules(allow(uid=ALLOWED))
     with NamedClient(host, scripts, ALLOWED) as allowed, NamedClient(host, scripts, OTHER) as other:
         assert allowed.ask(3) == 3
         assert other.ask(3) == 0
     assert emulator.stats()["token_requests"] == 1
 
 
-def test_resources_and_identities_are_told_apart(start, host):
-    start(allow(uid=0, resource="https://vault.*/", identity="none"))
+def test_resources_and_identities_are_told_apart(start_with_rules, host):
+    start_with_rules(allow(uid=0, resource="https://vault.*/", identity="none"))
 
     def status(resource, **parameters):
         with RawConnection(host.connect()) as connection:
@@ -80,20 +68,20 @@ def test_resources_and_identities_are_told_apart(start, host):
     assert status("https://vault.example/", client_id="00000000-0000-0000-0000-000000000001") == 403
 
 
-def test_audit_mode_refuses_nobody_and_tells(start, host, scripts):
-    service = start(allow(uid=ALLOWED), mode="audit")
+def test_audit_mode_refuses_nobody_and_tells(start_with_rules, host, scripts):
+    service = start_with_rules(allow(uid=ALLOWED), mode="audit")
     with NamedClient(host, scripts, OTHER) as other:
         assert other.ask() == 1
     assert service.wait_for_audit(1)[0]["policy"] == "would be refused"
     assert "msi2imds_policy_would_refuse_total 1\n" in service.run("metrics").stdout
 
 
-def test_a_program_is_known_by_its_content(start, host, scripts):
+def test_a_program_is_known_by_its_content(start_with_rules, host, scripts):
     backup, other = scripts.copy_of_python("backup"), scripts.copy_of_python("other")
     with other.open("ab") as file:
         file.write(b"\0")
     digest = hashlib.sha256(backup.read_bytes()).hexdigest()
-    service = start(allow(name="backup", sha256=digest.upper()))
+    service = start_with_rules(allow(name="backup", sha256=digest.upper()))
     with NamedClient(host, scripts, python=backup) as known, NamedClient(host, scripts, python=other) as unknown:
         wait_until(known.ask, 10, "the file counts, which is new")
         before = len(service.audit_lines())
@@ -109,21 +97,25 @@ def test_a_program_is_known_by_its_content(start, host, scripts):
     assert tested.returncode == 1, tested.stdout
 
 
-def test_a_container_is_one_that_no_user_could_have_named(start, host, scripts):
+def test_a_container_is_one_that_no_user_could_have_named(start_with_rules, host, scripts):
     name = "a" * 64
     docker = f"{SLICE}/docker-{name}.scope"
     service, claimed = f"{SLICE}/app.service", f"{SLICE}/app.service/docker-{name}.scope"
-    with cgroup.made(SLICE, docker, service, claimed):
-        start(allow(container=name[:12]), **{"callers.cgroup": SLICE})
-        with NamedClient(host, scripts, path=docker) as inside, NamedClient(host, scripts, path=claimed) as liar:
+    given, made_there = f"{SLICE}/given-to-a-user", f"{SLICE}/given-to-a-user/docker-{name}.scope"
+    with cgroup.made(SLICE, docker, service, claimed, given, made_there):
+        os.chown(cgroup.directory_of(given), OTHER, OTHER)
+        start_with_rules(allow(container=name[:12]), **{"callers.cgroup": SLICE})
+        with NamedClient(host, scripts, path=docker) as inside:
             assert inside.ask() == 1
-            assert liar.ask() == 0
+        for path in (claimed, made_there):
+            with NamedClient(host, scripts, path=path) as liar:
+                assert liar.ask() == 0, path
 
 
-def test_a_users_own_unit_of_the_same_name_is_another(start, host, scripts):
+def test_a_users_own_unit_of_the_same_name_is_another(start_with_rules, host, scripts):
     of_system, of_user = f"{SLICE}/backup.service", f"{SLICE}/user@1000.service/backup.service"
     with cgroup.made(SLICE, of_system, f"{SLICE}/user@1000.service", of_user):
-        service = start(allow(unit="backup.service"), **{"callers.cgroup": SLICE})
+        service = start_with_rules(allow(unit="backup.service"), **{"callers.cgroup": SLICE})
         with NamedClient(host, scripts, path=of_system) as system, NamedClient(host, scripts, path=of_user) as user:
             assert system.ask() == 1
             assert user.ask() == 0
@@ -131,9 +123,9 @@ def test_a_users_own_unit_of_the_same_name_is_another(start, host, scripts):
     assert [line["unit"] for line in lines] == ["backup.service", "user@1000.service"]
 
 
-def test_a_program_is_its_file_and_not_its_path(start, host, scripts):
+def test_a_program_is_its_file_and_not_its_path(start_with_rules, host, scripts):
     backup = scripts.copy_of_python("backup")
-    start(allow(program=str(backup)))
+    start_with_rules(allow(program=str(backup)))
     disguise = ["unshare", "--mount", "sh", "-ec", f'mount --bind "$1" {backup}; exec {backup} "$2" "$3"', "sh"]
     other = scripts.copy_of_python("other")
     with (
@@ -153,8 +145,8 @@ def test_a_program_is_its_file_and_not_its_path(start, host, scripts):
             assert upgraded.ask() == 1
 
 
-def test_rules_hold_under_load_and_across_reloads(start, host, scripts):
-    service = start(allow(uid=ALLOWED))
+def test_rules_hold_under_load_and_across_reloads(start_with_rules, host, scripts):
+    service = start_with_rules(allow(uid=ALLOWED))
     text = service.config.read_text()
     with contextlib.ExitStack() as stack:
         clients = [
@@ -184,13 +176,13 @@ def token_for_a_process_of_its_own(host):
 
 # Each is an identity of its own: more than the supervisor and the responder remember.
 @pytest.mark.parametrize("clients", [100, pytest.param(9500, marks=pytest.mark.long)])
-def test_every_short_lived_client_that_is_allowed_gets_its_token(start, host, clients):
-    start(allow(program=os.path.realpath("/proc/self/exe")))
+def test_every_short_lived_client_that_is_allowed_gets_its_token(start_with_rules, host, clients):
+    start_with_rules(allow(program=os.path.realpath("/proc/self/exe")))
     assert [number for number in range(clients) if not token_for_a_process_of_its_own(host)] == []
 
 
-def test_a_reload_changes_who_may(start, host, scripts):
-    service = start(allow(uid=ALLOWED))
+def test_a_reload_changes_who_may(start_with_rules, host, scripts):
+    service = start_with_rules(allow(uid=ALLOWED))
     with NamedClient(host, scripts, OTHER) as other:
         assert other.ask() == 0
         service.config.write_text(service.config.read_text().replace(str(ALLOWED), str(OTHER)))
@@ -211,8 +203,8 @@ def test_a_bad_rule_is_named_with_its_place(new_service, host):
 REFUSES_EVERYBODY = 'policy.mode = "enforce" without an [[allow]] rule refuses every caller; add an [[allow]] rule'
 
 
-def test_enforcing_without_a_rule_is_said_everywhere(start, host):
-    service = start("")
+def test_enforcing_without_a_rule_is_said_everywhere(start_with_rules, host):
+    service = start_with_rules("")
     with RawConnection(host.connect()) as connection:
         assert connection.ask(request()).status == 403
     checked = service.run("check-config")
@@ -227,8 +219,8 @@ def test_enforcing_without_a_rule_is_said_everywhere(start, host):
     assert [finding["level"] for finding in findings if finding["check"] == "policy"] == ["warning"]
 
 
-def test_a_reload_says_that_everybody_is_refused_from_now_on(start, host):
-    service = start("", mode="audit")
+def test_a_reload_says_that_everybody_is_refused_from_now_on(start_with_rules, host):
+    service = start_with_rules("", mode="audit")
     good = service.config.read_text()
     assert REFUSES_EVERYBODY not in service.log_text() + service.status().stdout
     service.config.write_text(good.replace('mode = "audit"', 'mode = "enforce"'))
@@ -243,20 +235,20 @@ def test_a_reload_says_that_everybody_is_refused_from_now_on(start, host):
 
 
 @pytest.mark.parametrize(("rules", "settings"), [("", {"policy.default": "allow"}), (allow(uid=0), {})])
-def test_nothing_is_said_where_somebody_is_allowed(start, rules, settings):
-    service = start(rules, **settings)
+def test_nothing_is_said_where_somebody_is_allowed(start_with_rules, rules, settings):
+    service = start_with_rules(rules, **settings)
     assert "rule refuses" not in service.run("check-config").stderr
     assert "allow]]" not in service.log_text() + service.status().stdout
 
 
-def test_rules_for_programs_that_are_links_allow_nobody(start):
+def test_rules_for_programs_that_are_links_allow_nobody(start_with_rules):
     link = "/usr/bin/python3"
     rule = f'name program = "{os.path.realpath(link)}"'
-    service = start(allow(name="one", program=link))
+    service = start_with_rules(allow(name="one", program=link))
     for text in (service.run("check-config").stderr, service.log_text(), service.status().stdout):
         assert 'the rule "one" (' in text
         assert rule in text
     service.stop()
-    service = start(allow(program=link) + allow(program=link, uid=0))
+    service = start_with_rules(allow(program=link) + allow(program=link, uid=0))
     assert service.run("check-config").stderr.count(rule) == 2
     assert "msi2imds check-config says what else is hardly meant" in service.status().stdout

@@ -23,6 +23,10 @@ uid = 1001
 identity = "none"
 
 [[allow]]
+container_name = "shop/*"
+container_image = "registry.example.com/app:*"
+
+[[allow]]
 unit = "/user.slice/user-1000.slice/user@1000.service/app.slice/own.service"
 """
 
@@ -45,6 +49,10 @@ ALLOWED = {
     "program": ["--user", "root", "--program", "/usr/bin/env", "--resource", "r"],
     "no_identity": ["--uid", "1001", "--resource", "r"],
     "no_identity_by_its_word": ["--uid", "1001", "--resource", "r", "--identity", "none"],
+    "container_of_an_image": [
+        *("--container-name", "shop/sync-7d9f4/sync", "--container-image", "registry.example.com/app:2"),
+        *("--resource", "r"),
+    ],
     "cgroup_of_a_user": [
         *("--uid", "1000", "--resource", "r", "--cgroup"),
         "/user.slice/user-1000.slice/user@1000.service/app.slice/own.service",
@@ -58,6 +66,9 @@ REFUSED = {
         "/user.slice/user-1000.slice/user@1000.service/app.slice/backup.service",
     ],
     "other_program": ["--user", "root", "--program", "/usr/bin/id", "--resource", "r"],
+    "container_of_another_image": [
+        *("--container-name", "shop/sync-7d9f4/sync", "--container-image", "example.com/app:2", "--resource", "r"),
+    ],
     "named_identity": ["--uid", "1001", "--resource", "r", "--identity", "11111111-1111-1111-1111-111111111111"],
 }
 WRONG_USAGE = {
@@ -104,6 +115,14 @@ def test_each_rule_has_a_line_with_its_place_and_what_is_missing(policy_test, tm
     assert lines[-1] == f"allowed by rule '{place}:14'"
 
 
+def test_what_is_not_given_of_a_container_is_told_as_such(policy_test):
+    """And not as something that its runtime has not noted."""
+    lines = policy_test("--container-name", "shop/a", "--resource", "r").stdout.splitlines()
+    assert lines[3].endswith(": container_image is not known: not given; wanted: registry.example.com/app:*")
+    lines = policy_test("--container-image", "registry.example.com/app:2", "--resource", "r").stdout.splitlines()
+    assert lines[3].endswith(": container_name is not known: not given; wanted: shop/*")
+
+
 def test_the_first_rule_that_matches_decides(policy_test):
     rules = "[[allow]]\nname = 'first'\nuid = 1\n[[allow]]\nname = 'second'\nuid = 1\n"
     ended = policy_test("--uid", "1", "--resource", "r", rules=rules)
@@ -126,7 +145,7 @@ def test_json(policy_test):
     ended = policy_test("--uid", "34", "--unit", "backup.service", "--resource", STORAGE, "--json")
     answer = json.loads(ended.stdout)
     assert (answer["allowed"], answer["rule"], answer["mode"]) == (True, "backup", "enforce")
-    assert len(answer["rules"]) == 4
+    assert len(answer["rules"]) == 5
     answer = json.loads(policy_test("--uid", "5", "--resource", "r", "--json", mode="audit").stdout)
     assert (answer["allowed"], answer["allowed_by_rules"]) == (True, False)
 

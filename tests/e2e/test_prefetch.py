@@ -12,7 +12,7 @@ from raw_http import RawConnection
 from waiting import wait_until
 
 ALLOWED, OTHER = 20001, 20002
-DONE = "tokens in advance"
+DONE = "tokens fetched in advance"
 AWAY = "for a token in advance"
 DAY = 86400
 

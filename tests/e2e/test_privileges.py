@@ -132,8 +132,9 @@ def take_away(service, host):
     links = [number for kind, number in bpf_objects_of(service.pid) if kind == "link" and is_detachable]
     for number in links:
         detached = subprocess.run(["bpftool", "link", "detach", "id", str(number)], capture_output=True, text=True)
-        # Once one is missing, all are made anew.
-        assert detached.returncode == 0 or (number != links[0] and "No such file" in detached.stderr), detached.stderr
+        # Once one is missing, all are made anew. What watches a tracepoint nobody can detach but who attached it.
+        is_none_left = number != links[0] and "No such file" in detached.stderr
+        assert detached.returncode == 0 or is_none_left or "not supported" in detached.stderr, detached.stderr
     run_in(host, "nft", "flush", "ruleset")
     for tool in ("iptables-legacy", "ip6tables-legacy"):
         run_in(host, tool, "-t", "nat", "-F")

@@ -72,7 +72,7 @@ def test_a_file_that_is_there_is_never_overwritten(service):
     there.write_text("mine")
     ended = service.run("support", "--output", there)
     assert ended.returncode == 1
-    assert f"cannot write '{there}': File exists; name another with --output" in ended.stderr
+    assert f"cannot write '{there}': File exists; name another file with --output" in ended.stderr
     assert there.read_text() == "mine"
 
 

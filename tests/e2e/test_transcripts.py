@@ -124,8 +124,9 @@ def test_a_caller_in_a_container(new_service):
     unit, program_shown = shown.splitlines()[1].split()[:2]
     name, image = re.search(r"container (.*), image (.*)", shown).groups()
     now = int(time.time())
-    there = {"container": "5f0c" + 60 * "0", "container_name": name, "container_image": image, "users": [{"uid": 7, "user": "app"}]}
-    rows = [caller(unit.replace("...", 52 * "0"), program_shown, lambda ago: 12, {}, now - 7200, days=1, **there)]
+    id = "5f0c" + 60 * "0"
+    there = {"container": id, "container_name": name, "container_image": image, "users": [{"uid": 7, "user": "app"}]}
+    rows = [caller(unit.replace("*", id), program_shown, lambda ago: 12, {}, now - 7200, days=1, **there)]
     assert_seen("msi2imds callers", shown, seen_of(new_service(), rows, now))
 
 

@@ -1,36 +1,17 @@
 # SPDX-License-Identifier: MIT
 """docs/TROUBLESHOOTING.md: what is shown there is what one sees."""
 
-import pathlib
-import re
-import socket
+import os
+import signal
+import subprocess
 
 import pytest
 
 from legacy_port import ask
-from programs import CHECKOUT, run_in
+from programs import run_in
+from raw_http import RawConnection, request, token_target
+from symptoms import SYMPTOMS, assert_seen, commands_of, played
 from waiting import wait_until
-
-PAGE = (CHECKOUT / "docs" / "TROUBLESHOOTING.md").read_text()
-
-
-def symptoms():
-    """By heading, what is shown below it; but for the commands of the beginning."""
-    sections = re.split(r"^## (.*)\n", PAGE, flags=re.MULTILINE)[1:]
-    return {heading: re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for heading, text in zip(*[iter(sections)] * 2)}
-
-
-SYMPTOMS = symptoms()
-
-
-def assert_seen(beginning, *seen):
-    """That each of `seen` has what is shown below the heading that begins so, in that order."""
-    [heading] = [heading for heading in SYMPTOMS if heading.startswith(beginning)]
-    shown = SYMPTOMS[heading]
-    assert len(shown) == len(seen)
-    for lines, text in zip(shown, seen, strict=True):
-        pattern = ".*".join(re.escape(part.strip(" ")) for part in lines.rstrip("\n").split("…"))
-        assert re.search(pattern, text), f"{lines} is not in {text}"
 
 
 def test_connection_refused(new_service, host):
@@ -51,7 +32,16 @@ def test_several_identities(new_service, emulator, host):
     new_service().start()
     reply = ask(host)
     assert reply.status == 400
-    assert_seen("A program gets 400", reply.body.decode())
+    assert_seen('A program gets 400, "Multiple', reply.body.decode())
+
+
+def test_an_identity_that_is_not_assigned(new_service, emulator, host):
+    service = new_service({"audit.format": "text"}).start()
+    with RawConnection(host.connect()) as connection:
+        reply = connection.ask(request(target=token_target(client_id="00000000-1111-2222-3333-444444444444")))
+    assert reply.status == 400
+    audit = wait_until(lambda: service.audit.exists() and service.audit.read_text(), 10, "an audit line")
+    assert_seen('A program gets 400, "Identity', reply.body.decode(), audit)
 
 
 def test_refused_by_the_rules(new_service, emulator, host):
@@ -62,12 +52,21 @@ def test_refused_by_the_rules(new_service, emulator, host):
 
 
 def test_the_port_is_taken(new_service, host):
-    with host.entered():
-        other = socket.create_server(("127.0.0.1", 342))
-    with other:
+    with host.listen("127.0.0.1", 342):
         service = new_service().launch()
         assert service.wait_exit() != 0
-    assert_seen("`systemctl start msi2imds` fails", service.log_text())
+    assert_seen("`systemctl start msi2imds` fails: another program", service.log_text())
+
+
+def test_a_syntax_error(new_service):
+    service = new_service()
+    service.config.write_text("\n" * 6 + "legacy.ports\nredirect.backends = 1\n")
+    ended = service.run("check-config")
+    assert ended.returncode == 2
+    assert "redirect.backends" not in ended.stderr, "it hides the others"
+    assert service.launch().wait_exit() == 2
+    assert ended.stderr.strip() in service.log_text()
+    assert_seen("`systemctl start msi2imds` fails: a syntax", service.log_text())
 
 
 def test_an_unknown_key(new_service):
@@ -84,11 +83,72 @@ def test_a_rule_stands_before_ours(service, host):
     assert_seen("`status` says that a connection did not arrive", shown, shown)
 
 
+FILTERS = {
+    "a rule": "add chain ip theirs in { type filter hook input priority 0; }; add rule ip theirs in tcp dport 342 reject",
+    "a policy": "add chain ip theirs in { type filter hook input priority 0; policy drop; }",
+}
+
+
+@pytest.mark.settings({"redirect.backend": "nftables"})
+def test_a_packet_filter_refuses_what_was_redirected(service, host):
+    shown = []
+    find = commands_of('`status` says "Connection refused"')[0]
+    for rules in FILTERS.values():
+        assert run_in(host, "nft", f"add table ip theirs; {rules}").returncode == 0
+        shown.append(service.run("status").stdout)
+        found = run_in(host, "sh", "-c", find).stdout
+        assert "tcp dport 342 reject" in found or "policy drop" in found
+        assert run_in(host, "nft", "delete table ip theirs").returncode == 0
+    assert_seen('`status` says "Connection refused"', *shown, *shown)
+
+
+@pytest.mark.settings({"redirect.backend": "nftables"})
+def test_health_tells_of_a_packet_filter_and_metrics_do_not(service, host):
+    """As docs/monitoring.md says."""
+    assert run_in(host, "nft", f"add table ip theirs; {FILTERS['a rule']}").returncode == 0
+    assert service.run("health").returncode == 1
+    assert "\nmsi2imds_intercepting 1\n" in service.run("metrics").stdout
+
+
 @pytest.mark.settings({"redirect.backend": "nftables"})
 def test_rules_that_are_flushed(service, host):
     run_in(host, "nft", "flush", "ruleset")
     wait_until(lambda: "redirected again" in service.log_text(), 10, "the rules are back")
     assert_seen("The log says that something was redirected again", service.log_text())
+
+
+@pytest.mark.long
+def test_a_responder_that_hangs(service, host):
+    os.kill(service.responder(), signal.SIGSTOP)
+    said = service.run("status").stdout
+    assert ask(host, timeout=60).status == 200
+    assert "\nmsi2imds_responder_restarts_total 1\n" in service.run("metrics").stdout
+    assert_seen("A program waits for up to 20 s", said, service.log_text())
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A directory on a file system without any room, and what takes it up."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=755", "tmpfs", tmp_path], check=True)
+    filler = tmp_path / "filler"
+    filler.write_bytes(bytes(4096))
+    yield tmp_path, filler
+    subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_the_disk_of_the_audit_is_full(full_disk, emulator, new_service, host):
+    directory, filler = full_disk
+    service = new_service({"audit.file": str(directory / "audit")}).start()
+    assert ask(host).status == 200
+    told = "audit lines cannot be written"
+    wait_until(lambda: told in service.run("status").stdout, 15, "status says so")
+    said = service.run("status").stdout
+    assert "why: audit" in service.run("health").stdout
+    filler.unlink()
+    wait_until(lambda: (directory / "audit").stat().st_size > 0, 15, "what was kept is written")
+    assert '\nmsi2imds_audit_lines_total{outcome="failed"} 0\n' in service.run("metrics").stdout
+    service.stop()
+    assert_seen("The audit says", said)
 
 
 def test_who_may_not_know(service):
@@ -101,7 +161,5 @@ def test_a_shortcoming(new_service, emulator):
 
 
 def test_no_symptom_is_left_out():
-    own = pathlib.Path(__file__).read_text()
-    played = [double or single for double, single in re.findall(r"""assert_seen\((?:"([^"]+)"|'([^']+)')""", own)]
-    left_out = [heading for heading in SYMPTOMS if not any(heading.startswith(beginning) for beginning in played)]
-    assert not left_out and len(played) == len(SYMPTOMS)
+    left_out = [heading for heading in SYMPTOMS if not any(heading.startswith(beginning) for beginning in played())]
+    assert not left_out and len(played()) == len(SYMPTOMS)

@@ -13,7 +13,7 @@ from callers import Callers
 from legacy_port import a_token_is_served
 from waiting import wait_until
 
-LOST = re.compile(r"(\d+) log lines were lost, since nobody read them")
+LOST = re.compile(r"lost (\d+) log lines?, since nobody read the log")
 
 
 class UnreadPipe:

@@ -107,10 +107,14 @@ def test_what_imds_refuses_and_the_extension_does_not_is_a_difference(idle_servi
     assert "the extension gives a token, IMDS refuses: 403" in reasons(report)
 
 
-def test_both_may_refuse(idle_service, extension):
+def test_both_may_refuse(idle_service, extension, emulator):
     code, report = verify(idle_service, "--resource", RESOURCE, "--identity", OTHER_OBJECT)
     assert (code, outcomes(report)) == (0, ["same"])
     assert "both refuse" in reasons(report)
+    assert report["summary"] == "The extension and IMDS both refuse (1 compared): no token was compared."
+    code, report = verify(idle_service, "--resource", RESOURCE, "--identity", OTHER_OBJECT, "--identity", emulator.user_assigned()["client_id"])
+    assert (code, outcomes(report)) == (0, ["same", "same"])
+    assert report["summary"] == "The extension and IMDS give the same tokens (1 compared), and both refuse 1 request."
 
 
 @pytest.mark.parametrize("backend", [None, *backends.ALL])

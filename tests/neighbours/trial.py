@@ -90,6 +90,8 @@ def play(machine, name, neighbour, actions):
         with load:
             load.wait_for("token")
             for command in itertools.islice(itertools.cycle(neighbour.actions), actions):
+                # Or systemd refuses to start a unit for the sixth time in ten seconds.
+                machine.attempt("systemctl", "reset-failed", *UNITS)
                 machine.run(*command)
                 load.wait_for("token", count=SETTLED, seconds=PATIENCE)
     except AssertionError as failure:

@@ -14,10 +14,11 @@ import pytest
 pytest.register_assert_rewrite("machine", "cloud_machine")
 
 import session
-from cloud_machine import user_data
+from cloud_machine import DNF, CloudMachine, packages_of, user_data
 from cloud_vm import tell_story
-from guest.story import STEPS
+from debian_root import CannotMake, debian_root
 from programs import CHECKOUT, build_directory
+from story import STEPS
 
 PACKAGES = CHECKOUT / "build" / "packages"
 PUBLISH = CHECKOUT / "packaging" / "repository"
@@ -27,6 +28,8 @@ STEPS_OF_LAYOUT = {
     "legacy": ["comes_up", "restart_loses_nothing", "removal_detaches_everything", "purge_leaves_nothing"],
 }
 VM_SECONDS = 900
+# Stands in every token of the emulator and of the extension.
+TOKEN_MARK = "EMULATORSECRET"
 YUM_REPO = """
 [msi2imds]
 name=msi2imds
@@ -64,7 +67,46 @@ class Published:
     tampered_apt: pathlib.Path
     key: str  # armoured
 
-    yum_repo = YUM_REPO
+
+class RpmMachine(CloudMachine):
+    """Debian with dnf, to which the packages are those of another system."""
+
+    more_packages = DNF
+
+
+def use_apt(machine, key):
+    """The machine takes packages from its /srv/apt, signed by that key."""
+    machine.write("/etc/apt/trusted.gpg.d/msi2imds.asc", key)
+    machine.write("/etc/apt/sources.list.d/msi2imds.list", "deb file:///srv/apt stable main\n")
+    machine.run("apt-get", "-q", "update")
+
+
+def use_dnf(machine, key):
+    """The machine takes packages from its /srv/yum, signed by that key."""
+    machine.write("/etc/yum.repos.d/msi2imds.repo", YUM_REPO)
+    machine.write("/etc/pki/rpm-gpg/msi2imds.asc", key)
+
+
+def outcomes(told):
+    """The steps' results by their names; printed, so that a failed run shows the whole story."""
+    assert TOKEN_MARK not in told, "a token was printed"
+    print(told[-8000:])
+    lines = re.findall(r"^(PASS|FAIL) (\w+)(.*)$", told, re.MULTILINE)
+    return {name: f"{outcome}{detail}" for outcome, name, detail in lines}
+
+
+def check(results, step):
+    assert step in results, f"the story ended before this step: {results}"
+    assert results[step].startswith("PASS"), results[step]
+
+
+def skip_what_the_mirrors_no_longer_have(suite):
+    try:
+        debian_root(packages_of(suite), suite)
+    except CannotMake as problem:
+        if suite != "bullseye":
+            raise
+        pytest.skip(f"Debian 11: {problem}")
 
 
 def packages(pattern, directory=PACKAGES):
@@ -74,7 +116,7 @@ def packages(pattern, directory=PACKAGES):
 
 
 def version():
-    return re.fullmatch(r"msi2imds_(.+)-1_amd64\.deb", packages("msi2imds_*.deb")[0].name)[1]
+    return re.fullmatch(r"msi2imds_(.+)-1_amd64\.deb", packages("msi2imds_*_amd64.deb")[0].name)[1]
 
 
 def newer_version():
@@ -114,20 +156,26 @@ def base_rpm(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory, signing_key, newer_packages, base_rpm):
+def publish(signing_key):
+    """Adds packages to a repository, of the kind that its name begins with."""
     home, key = signing_key
     environment = {**os.environ, "GNUPGHOME": home}
-    directory = tmp_path_factory.mktemp("published")
 
-    def publish(name, *files):
-        command = [PUBLISH / f"make-{name[:3]}", directory / name, key, *files]
+    def add(repository, *files):
+        command = [PUBLISH / f"make-{repository.name[:3]}", repository, key, *files]
         made = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert made.returncode == 0, made.stdout + made.stderr
 
-    publish("apt", *packages("*.deb"))
+    return add
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory, publish, newer_packages, base_rpm):
+    directory = tmp_path_factory.mktemp("published")
+    publish(directory / "apt", *packages("*.deb"))
     newer_apt = shutil.copytree(directory / "apt", directory / "apt-newer")
-    publish("apt-newer", *packages("*.deb", newer_packages))
-    publish("yum", *packages("*.rpm"), *packages("*.rpm", newer_packages), base_rpm)
+    publish(newer_apt, *packages("*.deb", newer_packages))
+    publish(directory / "yum", *packages("*.rpm"), *packages("*.rpm", newer_packages), base_rpm)
     tampered = directory / "tampered"
     shutil.copytree(directory / "apt", tampered)
     for name in ("InRelease", "Release"):

@@ -82,7 +82,7 @@ def test_deb_trusts_the_key_for_our_repository_alone(fill_in, key):
     text = fill_in(DIRECTORY / "deb.yaml")
     assert written(text, "/etc/apt/keyrings/msi2imds.gpg") == key[1]
     source = yaml.safe_load(text)["apt"]["sources"]["msi2imds.list"]["source"]
-    assert source == f"deb [arch=amd64 signed-by=/etc/apt/keyrings/msi2imds.gpg] {URL}/apt stable main"
+    assert source == f"deb [signed-by=/etc/apt/keyrings/msi2imds.gpg] {URL}/apt stable main"
 
 
 def test_rpm_has_the_repository_checked(fill_in, key):

@@ -8,7 +8,7 @@ import pytest
 from programs import CHECKOUT
 
 PACKAGES = CHECKOUT / "build" / "packages"
-PAGES = ("FLEET.md", "MIGRATION.md", "TROUBLESHOOTING.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")
+PAGES = ("CONTAINERS.md", "FLEET.md", "MIGRATION.md", "TROUBLESHOOTING.md", "callers.md", "json.md", "metrics.md", "monitoring.md", "units.md")
 DOCUMENTS = {
     **{name: f"docs/{name}" for name in PAGES},
     **{f"examples/{name}": f"packaging/fleet/{name}" for name in ("alerts.yml", "grafana-dashboard.json")},
@@ -16,8 +16,8 @@ DOCUMENTS = {
 # How each prints one file; no two versions lie side by side.
 READERS = {
     "deb": ("msi2imds_*_amd64.deb", 'dpkg-deb --fsys-tarfile "$1" | tar -xOf - "./usr/share/doc/msi2imds/$2"'),
-    "rpm": ("msi2imds-0*.x86_64.rpm", 'rpm2cpio "$1" | cpio -i --quiet --to-stdout "./usr/share/doc/msi2imds/$2"'),
-    "image": ("*.raw", 'unsquashfs -cat "$1" "usr/share/doc/msi2imds/$2"'),
+    "rpm": ("msi2imds-[0-9]*.x86_64.rpm", 'rpm2cpio "$1" | cpio -i --quiet --to-stdout "./usr/share/doc/msi2imds/$2"'),
+    "image": ("*-x86-64.raw", 'unsquashfs -cat "$1" "usr/share/doc/msi2imds/$2"'),
     "tarball": ("*-x86_64.tar.gz", 'tar -xzOf "$1" --wildcards "*/share/doc/msi2imds/$2"'),
 }
 

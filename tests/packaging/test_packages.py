@@ -25,6 +25,7 @@ RPM_4_11 = {
 # Of one static file: no library; what the scriptlets call.
 RPM_NEEDS = {"/bin/sh", "/usr/bin/getent", "/usr/sbin/useradd", "config(msi2imds)"}
 CONFIGURATION = {"/etc/logrotate.d/msi2imds", "/etc/msi2imds/msi2imds.toml"}
+APPARMOR_PROFILE = "/etc/apparmor.d/msi2imds"
 
 
 def run(*command):
@@ -40,7 +41,7 @@ def deb():
 
 @pytest.fixture(scope="module")
 def rpm():
-    return packages("msi2imds-0*.x86_64.rpm")[0]
+    return packages("msi2imds-[0-9]*.x86_64.rpm")[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +61,12 @@ def test_the_program_is_one_small_static_file(deb_tree):
     headers = run("readelf", "--program-headers", "--file-header", program)
     assert "INTERP" not in headers and "DYN (Position-Independent Executable" in headers
     assert ".symtab" not in run("readelf", "--sections", program)
+    # Nor do the BPF objects in it have what only debuggers read.
+    assert b".BTF.ext" in program.read_bytes() and b".debug_info" not in program.read_bytes()
 
 
 def test_the_symbols_are_those_of_the_program(deb_tree, tmp_path):
-    run("dpkg-deb", "--extract", packages("msi2imds-dbg_*.deb")[0], tmp_path)
+    run("dpkg-deb", "--extract", packages("msi2imds-dbg_*_amd64.deb")[0], tmp_path)
     build_id = re.compile(r"Build ID: (\w+)")
     found = [build_id.search(run("readelf", "--notes", path))[1]
              for path in (deb_tree / "usr/sbin/msi2imds", tmp_path / "usr/lib/debug/usr/sbin/msi2imds.debug")]  # fmt: skip
@@ -75,7 +78,10 @@ def test_the_symbols_are_those_of_the_program(deb_tree, tmp_path):
 
 
 def test_deb_and_rpm_hold_the_same(deb_tree, rpm):
-    only_deb = re.compile(r"/usr/share/(lintian/|zsh/|doc/msi2imds/changelog\.Debian\.gz)")
+    only_deb = re.compile(
+        r"/usr/share/(lintian/|zsh/|doc/msi2imds/(changelog\.Debian\.gz|apparmor\.md))"
+        rf"|{APPARMOR_PROFILE}|/usr/lib/msi2imds/systemd/241/"
+    )
     in_deb = {path for path in files_of(deb_tree) if not only_deb.match(path)}
     listed = run("rpm", "--query", "--package", "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm).splitlines()
     in_rpm = {line.split()[1] for line in listed if line[0] != "d"}
@@ -84,9 +90,24 @@ def test_deb_and_rpm_hold_the_same(deb_tree, rpm):
 
 
 def test_configuration_is_never_overwritten(deb, rpm):
-    assert set(run("dpkg-deb", "--info", deb, "conffiles").split()) == CONFIGURATION
+    assert set(run("dpkg-deb", "--info", deb, "conffiles").split()) == {*CONFIGURATION, APPARMOR_PROFILE}
     flags = run("rpm", "--query", "--package", "--queryformat", "[%{FILEFLAGS:fflags} %{FILENAMES}\n]", rpm)
     assert set(re.findall(r"^cn (\S+)$", flags, re.MULTILINE)) == CONFIGURATION
+
+
+def test_apparmor_understands_the_profiles(deb_tree, tmp_path):
+    """What they allow is seen in a virtual machine (test_apparmor.py)."""
+    profile = shutil.copy(f"{deb_tree}{APPARMOR_PROFILE}", tmp_path)
+    (tmp_path / "local").mkdir()
+    for name in ("msi2imds", "msi2imds-responder"):  # setup makes them
+        (tmp_path / "local" / name).touch()
+    parser = ("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--base", tmp_path, "--Include", "/etc/apparmor.d")
+    assert run(*parser, "--names", profile).split() == ["msi2imds", "msi2imds//responder"]
+    run(*parser, profile)
+    flags = re.findall(r"^ *profile \w+ flags=\((\w+)", pathlib.Path(profile).read_text(), re.MULTILINE)
+    assert flags == ["complain"] * 2
+    for unit in ("msi2imds", "msi2imds-observe"):
+        assert "\nAppArmorProfile=-msi2imds\n" in (deb_tree / f"usr/lib/msi2imds/systemd/241/{unit}.service.conf").read_text()
 
 
 def test_old_package_managers_can_read_them(deb, rpm):
@@ -176,7 +197,8 @@ def test_a_second_build_gives_the_same_bytes(rpm, copy, signing_key):
     home, key = signing_key
     settings = {"GNUPGHOME": home, "SOURCE_DATE_EPOCH": epoch, "CCACHE_DISABLE": "1"}
     environment = {**os.environ, **settings}
-    built = subprocess.run([copy / "packaging/build", "--key", key], env=environment, capture_output=True, text=True)
+    architectures = [word for path in packages("msi2imds_*.deb") for word in ("--arch", path.stem.rsplit("_", 1)[1])]
+    built = subprocess.run([copy / "packaging/build", *architectures, "--key", key], env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     sums = {}
     for directory in (CHECKOUT / "build/packages", copy / "build/packages"):
@@ -257,10 +279,10 @@ def test_rpm_installs_into_a_tree(published, tmp_path):
 
 
 def test_shell_scripts_are_without_a_finding():
-    scripts = ["as-root", "build", "demonstration", "install-packages", "quickstart", "setup"]
+    scripts = ["as-root", "build", "demonstration", "install-packages", "make-sysroot", "quickstart", "setup"]
     scripts += ["licences/collect", "man/make-page", "repository/make-apt", "repository/make-yum", "selinux/make-module"]
     scripts += [f"deb/{name}" for name in ("postinst", "prerm", "postrm")]
     run("shellcheck", *[CHECKOUT / "packaging" / name for name in scripts])
-    run("shellcheck", CHECKOUT / "tests/packaging/guest/selinux_story")
+    run("shellcheck", *[CHECKOUT / "tests" / name for name in ("packaging/guest/selinux_story", "support/previous-release")])
     for name in ("post", "posttrans", "preun", "postun", "selinux/post", "selinux/preun", "selinux/postun"):
         run("shellcheck", "--shell=sh", CHECKOUT / "packaging/rpm" / name)

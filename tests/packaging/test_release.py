@@ -86,7 +86,7 @@ def test_what_is_right_is_not_refused(tree):
 
 def test_wrong_arguments_are_refused(tree):
     assert tree.release().returncode == 2
-    assert_refused(tree.check("--arch", "mips"), "'mips'", "expected one of amd64")
+    assert_refused(tree.check("--arch", "mips"), "'mips'", "expected one of amd64, arm64")
     assert_refused(tree.check(key="nobody@example.com"), "no secret key 'nobody@example.com'")
     assert_refused(tree.check(out="checkout"), "is there already")
     assert_refused(tree.check(out="nowhere/published"), "there is no directory")
@@ -124,7 +124,18 @@ def test_texts_that_tell_of_another_version_are_refused(tree, file, pattern, tex
     assert_refused(tree.check(), said)
 
 
-# Builds all of it twice, without a cache: some ten minutes.
+def test_another_architecture_wants_more_tools(tree, tmp_path):
+    """Of what is not here, the lists that install it are named."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    for program in {*os.listdir("/usr/bin"), *os.listdir("/usr/sbin")} - {"llvm-strip"}:
+        (path / program).symlink_to(shutil.which(program, path="/usr/bin:/usr/sbin") or f"/usr/bin/{program}")
+    tree._environment["PATH"] = str(path)
+    assert_refused(tree.check(), "cannot find llvm-strip: packaging/install-packages", "packaging/cross-packages")
+    assert tree.check("--arch", "amd64").returncode == 0
+
+
+# Builds all of it twice, without a cache: some ten minutes for each architecture.
 @pytest.mark.long
 def test_a_release(tmp_path, signing_key):
     tree = new_tree(tmp_path, signing_key[0])
@@ -143,7 +154,8 @@ def test_a_release(tmp_path, signing_key):
     subjects = {subject["name"]: subject["digest"]["sha256"] for subject in statement["subject"]}
     sums = dict(reversed(line.split()) for line in (out / "SHA256SUMS").read_text().splitlines())
     assert subjects and all(sums[name] == sha256 for name, sha256 in subjects.items())
-    assert {f"msi2imds_{VERSION}-1_amd64.deb", f"msi2imds-{VERSION}-amd64.spdx.json"} <= subjects.keys()
+    for architecture in ("amd64", "arm64"):
+        assert {f"msi2imds_{VERSION}-1_{architecture}.deb", f"msi2imds-{VERSION}-{architecture}.spdx.json"} <= subjects.keys()
     source, *tools = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tree.path, capture_output=True, text=True, check=True).stdout.strip()
     assert source["digest"]["gitCommit"] == head

@@ -135,10 +135,10 @@ def test_headers_that_leave_code_are_in_it(cyclonedx):
 
 def test_is_in_every_kind_of_package(spdx):
     names = ("msi2imds.spdx.json", "msi2imds.cdx.json")
-    rpm = subprocess.run(["rpm", "--query", "--list", "--package", packages("msi2imds-0*.x86_64.rpm")[0]],
+    rpm = subprocess.run(["rpm", "--query", "--list", "--package", packages("msi2imds-[0-9]*.x86_64.rpm")[0]],
                          check=True, capture_output=True, text=True).stdout
-    tarball = subprocess.run(["tar", "--list", "--file", packages("*.tar.gz")[0]], check=True, capture_output=True, text=True).stdout
-    image = subprocess.run(["unsquashfs", "-ls", packages("*.raw")[0]], check=True, capture_output=True, text=True).stdout
+    tarball = subprocess.run(["tar", "--list", "--file", packages("*-x86_64.tar.gz")[0]], check=True, capture_output=True, text=True).stdout
+    image = subprocess.run(["unsquashfs", "-ls", packages("*-x86-64.raw")[0]], check=True, capture_output=True, text=True).stdout
     for name in names:
         assert f"/{DOCUMENTS}/{name}\n" in rpm
         assert f"/share/doc/msi2imds/{name}\n" in tarball

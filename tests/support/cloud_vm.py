@@ -20,14 +20,15 @@ COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet loglevel=3 systemd.show_sta
 QEMU = ("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults",
         "-display", "none", "-no-reboot", "-nic", "none", "-device", "virtio-rng-pci")  # fmt: skip
 DISK_SIZE = "2G"
+# The machine goes with the story.
 STORY_UNIT = """
 [Unit]
-After=cloud-final.service imds-emulator.service
+After={after} imds-emulator.service
 Wants=imds-emulator.service
 [Service]
 Type=oneshot
 Environment=HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
-ExecStart=/srv/story/story.py {arguments}
+ExecStart={command}
 ExecStopPost=/bin/systemctl --no-block poweroff
 StandardOutput=file:/dev/ttyS1
 StandardError=file:/dev/ttyS1
@@ -90,7 +91,8 @@ def tell_story(layout, repositories, user_data, arguments, time_limit):
         files.mkdir()
         cloud_machine.cloud_files(files, repositories, user_data)
         units = files / "etc/systemd/system"
-        (units / "story.service").write_text(STORY_UNIT.format(arguments=" ".join(arguments)))
+        command = " ".join(("/srv/story/story.py", *arguments))
+        (units / "story.service").write_text(STORY_UNIT.format(after="cloud-final.service", command=command))
         (units / "imds-address.service").write_text(ADDRESS_UNIT)
         add_wants(files, "cloud-init.target", "story.service")
         add_wants(files, "imds-emulator.service", "imds-address.service")

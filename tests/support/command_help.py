@@ -23,6 +23,11 @@ def options_of(*command):
     return set(re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", help_of(*command), re.MULTILINE))
 
 
+def values_of(*command):
+    """Of each option that takes one, its name and what the value is called."""
+    return re.findall(r"^  (--[a-z0-9-]+) ([A-Z]+)\b", help_of(*command), re.MULTILINE)
+
+
 def subcommands_of(*command):
     _, _, listed = help_of(*command).partition("\nSubcommands:\n")
     return re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE)

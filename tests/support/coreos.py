@@ -11,9 +11,9 @@ from raw_http import RESOURCE, token_target
 from tokens import audience
 
 COREOS = CHECKOUT / "packaging" / "coreos"
-IMAGE = "msi2imds-0.1.0-x86-64.raw"
-TARBALL = "msi2imds-0.1.0-x86_64.tar.gz"
-NEWER_TARBALL = "msi2imds-0.2.0-x86_64.tar.gz"
+IMAGE = "msi2imds-1.2.3-x86-64.raw"
+TARBALL = "msi2imds-1.2.3-x86_64.tar.gz"
+NEWER_TARBALL = "msi2imds-1.3.0-x86_64.tar.gz"
 # One that each systemd is new enough for, and one that none is.
 DROP_INS = (208, 999)
 URL = "http://localhost:50342" + token_target()

@@ -10,15 +10,16 @@ LISTEN_PORT = 342
 
 
 class HeldSockets:
-    def __init__(self, host, port=LISTEN_PORT):
+    def __init__(self, host, port=LISTEN_PORT, addresses=("::1", "127.0.0.1")):
         self._host = host
+        self._addresses = addresses
         self._port = port
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         self.listeners = [
             self._stack.enter_context(self._host.listen(address, self._port, backlog=4096))
-            for address in ("::1", "127.0.0.1")
+            for address in self._addresses
         ]
         return self
 

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import cgroup
+from line_process import LineProcess
 
 SUPPORT = pathlib.Path(__file__).parent
 
@@ -35,7 +36,7 @@ class ClientScripts:
         shutil.rmtree(self.directory)
 
 
-class NamedClient:
+class NamedClient(LineProcess):
     """Asks when it is told to; leaves with the context."""
 
     def __init__(self, host, scripts, uid=0, path=None, python="/usr/bin/python3", wrapper=(), resource=None):
@@ -45,13 +46,9 @@ class NamedClient:
 
         ids = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
         resources = [resource] if resource else []
-        self.process = subprocess.Popen(
-            host.command(*ids, *wrapper, python, scripts.directory / "naming.py", "50342", *resources),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=enter_cgroup,
-        )
+        command = host.command(*ids, *wrapper, python, scripts.directory / "naming.py", "50342", *resources)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        super().__init__(subprocess.Popen(command, **pipes, text=True, preexec_fn=enter_cgroup))
         ready, pid, uid_of_process = self.process.stdout.readline().split()
         assert ready == "ready"
         self.pid, self.uid, self.cgroup = int(pid), int(uid_of_process), path
@@ -69,14 +66,4 @@ class NamedClient:
         return self.end()
 
     def rename(self, comm):
-        self.process.stdin.write(f"name {json.dumps(comm)}\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "named\n"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(20)
-        self.process.stdout.close()
+        assert self.tell(f"name {json.dumps(comm)}") == "named"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Where the programs under test are, and how a test starts and ends one."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 
 from waiting import SLOWNESS
@@ -58,3 +60,13 @@ def stop(process, seconds=15):
             process.kill()
             process.wait()
     return process.returncode
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A process that stands still meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-pytest.register_assert_rewrite("callers", "tokens", "legacy_port", "raw_http", "emulator", "service", "crowd", "memory")
+pytest.register_assert_rewrite("callers", "tokens", "legacy_port", "raw_http", "emulator", "service", "crowd", "memory", "symptoms")
 
 import backends
 import cgroup
@@ -148,3 +148,15 @@ def connect(host, service):
 @pytest.fixture
 def connection(connect):
     return connect()
+
+
+@pytest.fixture
+def start_with_rules(emulator, new_service):
+    """Starts msi2imds with [[allow]] rules in TOML."""
+
+    def started(rules, mode="enforce", **settings):
+        service = new_service({"policy.mode": mode, "audit.max_rate": 1000000, **settings})
+        service.config.write_text(service.config.read_text() + rules)
+        return service.start()
+
+    return started

@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,14 +26,15 @@ class Run(typing.NamedTuple):
 
     program: pathlib.Path
     tests: list[str]
+    under: list[str]
 
 
 def module_of(program):
     return program.name.removesuffix("_test")
 
 
-def tests_of(program):
-    listed = subprocess.run([program, "--gtest_list_tests"], check=True, capture_output=True, text=True).stdout
+def tests_of(program, under):
+    listed = subprocess.run([*under, program, "--gtest_list_tests"], check=True, capture_output=True, text=True).stdout
     suite, names = "", []
     for line in listed.splitlines():
         word = line.partition("#")[0].rstrip()
@@ -43,14 +45,14 @@ def tests_of(program):
     return [name for name in names if "DISABLED_" not in name]
 
 
-def plan(programs, exclude, alone):
+def plan(programs, under, exclude, alone):
     runs = []
     for program in programs:
-        named = {f"{module_of(program)}.{test}": test for test in tests_of(program)}
+        named = {f"{module_of(program)}.{test}": test for test in tests_of(program, under)}
         kept = {name: test for name, test in named.items() if not (exclude and re.search(exclude, name))}
         apart = [test for name, test in kept.items() if alone and re.search(alone, name)]
         together = [test for test in kept.values() if test not in apart]
-        runs += [Run(program, tests) for tests in ([together] if together else []) + [[test] for test in apart]]
+        runs += [Run(program, tests, under) for tests in ([together] if together else []) + [[test] for test in apart]]
     return runs
 
 
@@ -63,7 +65,7 @@ def failed_case(run, why):
 def play(run):
     """The run's test cases as JUnit has them, and what it printed if anything is wrong."""
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [run.program.resolve(), f"--gtest_filter={':'.join(run.tests)}", f"--gtest_output=xml:{report.name}", "--gtest_brief=1"]
+        command = [*run.under, run.program.resolve(), f"--gtest_filter={':'.join(run.tests)}", f"--gtest_output=xml:{report.name}", "--gtest_brief=1"]
         try:
             ended = subprocess.run(
                 command, cwd=run.program.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -91,6 +93,7 @@ def main():
     parser.add_argument("--junit", type=pathlib.Path, required=True, help="the report to write")
     parser.add_argument("--exclude", help="a regular expression of tests to leave out")
     parser.add_argument("--alone", help="a regular expression of tests that need a process of their own")
+    parser.add_argument("--under", type=shlex.split, default=[], help="a command that runs them, such as an emulator")
     parser.add_argument("--parallel", type=int, default=2, help="processes at a time; default 2")
     options = parser.parse_args()
     programs = [options.directory / f"{module}_test" for module in options.modules] or sorted(options.directory.glob("*_test"))
@@ -99,7 +102,7 @@ def main():
     cases = []
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         # The largest ones first, so that none of them is waited for alone at the end.
-        runs = sorted(plan(programs, options.exclude, options.alone), key=lambda run: -len(run.tests))
+        runs = sorted(plan(programs, options.under, options.exclude, options.alone), key=lambda run: -len(run.tests))
         for run, (told, printed) in zip(runs, pool.map(play, runs), strict=True):
             cases += told
             wrong = sum(case.find("failure") is not None for case in told)

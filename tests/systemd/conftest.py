@@ -4,7 +4,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("callers", "legacy_port", "machine", "systemd_service")
+pytest.register_assert_rewrite("callers", "legacy_port", "machine", "symptoms", "systemd_service")
 
 import session
 from machine import Machine

@@ -66,6 +66,21 @@ def test_reload_reads_the_configuration(service):
     assert service.pid == pid
 
 
+def test_a_wrong_file_keeps_nobody_from_seeing_that_callers_are_served(service):
+    service.start("nftables")
+    service.wait_intercepting()
+    wrong = "/etc/msi2imds/conf.d/wrong.toml"
+    service.machine.write(wrong, "[redirect\n")
+    try:
+        for command in ("status", "health"):
+            told = service.machine.attempt("msi2imds", command)
+            assert told.returncode == 2
+            assert f"{wrong}:1:" in told.stderr
+            assert "Meanwhile msi2imds intercepts with nftables, by the configuration that it has read" in told.stderr
+    finally:
+        service.machine.run("rm", wrong)
+
+
 def test_restarts_lose_no_request(service):
     service.start("sk_lookup")
     with Callers(service.machine) as callers:

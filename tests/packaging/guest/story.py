@@ -491,11 +491,12 @@ ON_A_NEW_MACHINE = [
 ]  # fmt: skip
 
 
-def main():
+def tell(steps, arguments):
+    """Plays the steps that belong to the package manager; `arguments` are its name and what each step is given."""
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    manager, old, new, *chosen = sys.argv[1:]
+    manager, old, new, *chosen = arguments
     package = {"apt": Apt, "dnf": Dnf}[manager]()
-    for step in (step for step in STEPS[manager] if not chosen or step.__name__ in chosen):
+    for step in (step for step in steps[manager] if not chosen or step.__name__ in chosen):
         began = time.monotonic()
         try:
             step(package, old, new)
@@ -506,4 +507,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tell(STEPS, sys.argv[1:])
