@@ -153,10 +153,15 @@ def state():
     return things
 
 
+def with_contents(name):
+    """A directory of the tests has a random name, and what is in it tells whose it was."""
+    return f"{name} (with: {', '.join(sorted(os.listdir(name))[:5]) or 'nothing'})" if os.path.isdir(name) else name
+
+
 def compare(before, after, saved_at):
     """What is different, a line each. A process counts if it was started since, and never by its end."""
     new = [
-        f"left behind: {name}"
+        f"left behind: {with_contents(name)}"
         for name, found in after.items()
         if name not in before and not (name.startswith("process ") and found < saved_at)
     ]
