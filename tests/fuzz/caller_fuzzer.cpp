@@ -42,7 +42,7 @@ void read_datagram(std::string_view bytes) {
     const std::array<std::uint16_t, 2> ports = {htons(kClientPort), htons(kServerPort)};
     require(fuzz::contains(bytes, fuzz::view_of(ports.data(), sizeof ports)));
   }
-  if (netlink::mentions_table(datagram, "msi2imds")) {
+  if (netlink::gravest_in(datagram, "msi2imds") != netlink::NftChange::none) {
     require(fuzz::contains(bytes, "msi2imds"));
   }
 }

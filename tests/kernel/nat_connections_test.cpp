@@ -137,6 +137,27 @@ TEST_P(NatConnectionsTest, AnAlarmTellsOfAFlushAndOfNothingElse) {
   EXPECT_FALSE(redirection_->heed_alarm());
 }
 
+TEST_P(NatConnectionsTest, WhatIsAddedRingsNoAlarmAndIsLookedAtInItsTime) {
+  install();
+  ASSERT_TRUE(run_to_end(redirection_->check()));
+  const std::string table = GetParam().iptables.empty() ? "msi2imds" : "nat";
+  if (GetParam().is_legacy()) {
+    run_tool("iptables-legacy", {"-t", "nat", "-N", "FOREIGN"});
+  } else {
+    run_tool("nft", {"add", "chain", "ip", table, "FOREIGN"});
+    EXPECT_TRUE(comes_true([this] { return rings(*redirection_); }));
+    EXPECT_FALSE(redirection_->heed_alarm());
+  }
+  const int before = runner_->count;
+  EXPECT_TRUE(run_to_end(redirection_->check()));
+  EXPECT_GT(runner_->count, before) << "the rules were looked at";
+  if (GetParam().is_legacy()) {
+    run_tool("iptables-legacy", {"-t", "nat", "-X", "FOREIGN"});
+  } else {
+    run_tool("nft", {"delete", "chain", "ip", table, "FOREIGN"});
+  }
+}
+
 // Or packets of a later connection from that port, to whoever serves then, would be translated, too.
 TEST_P(NatConnectionsTest, AreForgottenWithTheRules) {
   install();

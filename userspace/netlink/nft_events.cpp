@@ -22,20 +22,21 @@ constexpr std::size_t kLargestDatagram = 32768;
 // A limit, so that a process that keeps changing rules cannot keep us here.
 constexpr int kMostEventDatagrams = 4096;
 
-bool is_about_rules(const nlmsghdr& header) {
+NftChange told_by(const nlmsghdr& header) {
   if (header.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {
-    return false;
+    return NftChange::none;
   }
   switch (header.nlmsg_type & 0xff) {
+    case NFT_MSG_NEWCHAIN:
+    case NFT_MSG_NEWRULE:
+      return NftChange::addition;
     case NFT_MSG_NEWTABLE:
     case NFT_MSG_DELTABLE:
-    case NFT_MSG_NEWCHAIN:
     case NFT_MSG_DELCHAIN:
-    case NFT_MSG_NEWRULE:
     case NFT_MSG_DELRULE:
-      return true;
+      return NftChange::removal;
     default:
-      return false;
+      return NftChange::none;
   }
 }
 
@@ -60,7 +61,8 @@ std::string_view table_in(std::span<const std::byte> attributes) {
 
 }  // namespace
 
-bool mentions_table(std::span<const std::byte> datagram, std::string_view table) {
+NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table) {
+  NftChange gravest = NftChange::none;
   constexpr std::size_t kHeadSize = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
   while (datagram.size() >= NLMSG_HDRLEN) {
     nlmsghdr header{};
@@ -68,13 +70,14 @@ bool mentions_table(std::span<const std::byte> datagram, std::string_view table)
     if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > datagram.size()) {
       break;
     }
-    if (is_about_rules(header) && header.nlmsg_len >= kHeadSize &&
+    const NftChange told = told_by(header);
+    if (told > gravest && header.nlmsg_len >= kHeadSize &&
         table_in(datagram.subspan(kHeadSize, header.nlmsg_len - kHeadSize)) == table) {
-      return true;
+      gravest = told;
     }
     datagram = datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
   }
-  return false;
+  return gravest;
 }
 
 Result<NftEvents> NftEvents::open(std::string table) {
@@ -93,29 +96,30 @@ Result<NftEvents> NftEvents::open(std::string table) {
   return NftEvents(std::move(*socket), std::move(table));
 }
 
-bool NftEvents::changed() {
+NftChange NftEvents::gravest() {
   alignas(nlmsghdr) std::array<std::byte, kLargestDatagram> buffer;  // NOLINT(*-member-init): filled below
-  bool changed = false;
+  NftChange gravest = NftChange::none;
   for (int i = 0; i < kMostEventDatagrams; ++i) {
     sockaddr_nl sender{};
     socklen_t sender_size = sizeof sender;
     const ssize_t size = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC,
                                     reinterpret_cast<sockaddr*>(&sender), &sender_size);
     if (size < 0 && errno == EAGAIN) {
-      return changed;
+      return gravest;
     }
     if (size < 0 && errno == EINTR) {
       continue;
     }
     if (size < 0 || static_cast<std::size_t>(size) > buffer.size()) {
-      changed = true;  // ENOBUFS: messages were dropped
+      gravest = NftChange::removal;  // ENOBUFS: messages were dropped
       continue;
     }
     if (sender.nl_pid == 0) {
-      changed = changed || mentions_table(std::span(buffer).first(static_cast<std::size_t>(size)), table_);
+      gravest =
+          std::max(gravest, gravest_in(std::span(buffer).first(static_cast<std::size_t>(size)), table_));
     }
   }
-  return true;
+  return NftChange::removal;
 }
 
 }  // namespace msi2imds::netlink

@@ -12,6 +12,9 @@
 
 namespace msi2imds::netlink {
 
+// In the order of what they may mean for whoever has rules there.
+enum class NftChange { none, addition, removal };
+
 // Receives notifications of changes to nftables' rules in this network namespace, including those made by
 // iptables-nft.
 class NftEvents {
@@ -19,11 +22,11 @@ class NftEvents {
   // Needs CAP_NET_ADMIN, here only. `table` is watched in all families.
   static Result<NftEvents> open(std::string table);
 
-  // Whether `table` may have changed since the last call: also true when the kernel had to drop messages.
-  // Never waits.
-  [[nodiscard]] bool changed();
+  // The gravest that may have happened to `table`, its chains or its rules since the last call; removal, too,
+  // when the kernel had to drop messages. Never waits.
+  [[nodiscard]] NftChange gravest();
 
-  // Readable while something is there that changed() has not seen, of any table.
+  // Readable while something is there that gravest() has not seen, of any table.
   [[nodiscard]] int fd() const {
     return socket_.get();
   }
@@ -35,8 +38,8 @@ class NftEvents {
   std::string table_;
 };
 
-// Whether one of the messages in a datagram, which must be aligned like a nlmsghdr, is about `table`, its
-// chains or its rules.
-[[nodiscard]] bool mentions_table(std::span<const std::byte> datagram, std::string_view table);
+// The gravest that the messages in a datagram, which must be aligned like a nlmsghdr, tell of `table`, its
+// chains and its rules. A table that is switched off is told like one that is new, and counts as removed.
+[[nodiscard]] NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table);
 
 }  // namespace msi2imds::netlink

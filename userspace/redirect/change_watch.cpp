@@ -52,7 +52,7 @@ bool NftWatch::needs_look() {
     certain_ = false;
     open();
   }
-  (void)heed_alarm();
+  (void)read_events();
   looked_at_ = changes_;
   return !certain_;
 }
@@ -62,7 +62,7 @@ void NftWatch::confirm() {
 }
 
 bool NftWatch::is_as_seen() {
-  (void)heed_alarm();
+  (void)read_events();
   return events_ && looked_at_ == changes_;
 }
 
@@ -70,13 +70,17 @@ int NftWatch::alarm() const {
   return events_ ? events_->fd() : -1;
 }
 
-bool NftWatch::heed_alarm() {
-  const bool changed = events_ && events_->changed();
-  if (changed) {
+netlink::NftChange NftWatch::read_events() {
+  const auto gravest = events_ ? events_->gravest() : netlink::NftChange::none;
+  if (gravest != netlink::NftChange::none) {
     certain_ = false;
     ++changes_;
   }
-  return changed;
+  return gravest;
+}
+
+bool NftWatch::heed_alarm() {
+  return read_events() == netlink::NftChange::removal;
 }
 
 std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family, std::string_view table) {

@@ -34,13 +34,13 @@ class ChangeWatch {
     return false;
   }
 
-  // A descriptor that becomes readable when somebody changes rules; -1: only needs_look() tells.
+  // A descriptor that becomes readable when somebody may have taken rules away; -1: only needs_look() tells.
   [[nodiscard]] virtual int alarm() const {
     return -1;
   }
 
-  // Reads the alarm empty. Whether these rules may have changed since the last call; needs_look() knows it,
-  // too.
+  // Reads the alarm empty. Whether some of these rules may be gone since the last call. needs_look() knows of
+  // that, and of what was added, too: a firewall that loads its rules one by one does not ring for each.
   [[nodiscard]] virtual bool heed_alarm() {
     return false;
   }
@@ -58,6 +58,7 @@ class NftWatch final : public ChangeWatch {
 
  private:
   void open();
+  netlink::NftChange read_events();
 
   std::string table_;
   std::optional<netlink::NftEvents> events_;

@@ -41,36 +41,47 @@ class Datagram {
   std::vector<std::byte> bytes_;
 };
 
-TEST(MentionsTableTest, KnowsTablesChainsAndRules) {
-  for (const int type : {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN,
-                         NFT_MSG_NEWRULE, NFT_MSG_DELRULE}) {
-    EXPECT_TRUE(mentions_table(Datagram().message(type, "msi2imds").get(), "msi2imds")) << type;
+NftChange told_by(int type) {
+  return gravest_in(Datagram().message(type, "msi2imds").get(), "msi2imds");
+}
+
+TEST(NftChangeTest, KnowsTablesChainsAndRules) {
+  for (const int type : {NFT_MSG_DELTABLE, NFT_MSG_DELCHAIN, NFT_MSG_DELRULE}) {
+    EXPECT_EQ(told_by(type), NftChange::removal) << type;
   }
+  for (const int type : {NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE}) {
+    EXPECT_EQ(told_by(type), NftChange::addition) << type;
+  }
+  EXPECT_EQ(told_by(NFT_MSG_NEWTABLE), NftChange::removal) << "it may have been switched off";
 }
 
-TEST(MentionsTableTest, IgnoresEverythingElse) {
-  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWRULE, "nat").get(), "msi2imds"));
-  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWRULE, "msi2imds2").get(), "msi2imds"));
-  EXPECT_FALSE(mentions_table(Datagram().message(NFT_MSG_NEWSETELEM, "msi2imds").get(), "msi2imds"));
-  EXPECT_FALSE(
-      mentions_table(Datagram().message(NFT_MSG_NEWRULE, "msi2imds", NFNL_SUBSYS_QUEUE).get(), "msi2imds"));
-  EXPECT_FALSE(mentions_table({}, "msi2imds"));
+TEST(NftChangeTest, IgnoresEverythingElse) {
+  const auto change = [](int type, const char* table, int subsystem = NFNL_SUBSYS_NFTABLES) {
+    return gravest_in(Datagram().message(type, table, subsystem).get(), "msi2imds");
+  };
+  EXPECT_EQ(change(NFT_MSG_DELRULE, "nat"), NftChange::none);
+  EXPECT_EQ(change(NFT_MSG_DELRULE, "msi2imds2"), NftChange::none);
+  EXPECT_EQ(change(NFT_MSG_NEWSETELEM, "msi2imds"), NftChange::none);
+  EXPECT_EQ(change(NFT_MSG_DELRULE, "msi2imds", NFNL_SUBSYS_QUEUE), NftChange::none);
+  EXPECT_EQ(gravest_in({}, "msi2imds"), NftChange::none);
 }
 
-TEST(MentionsTableTest, ReadsEveryMessageOfADatagram) {
+TEST(NftChangeTest, IsTheGravestOfADatagram) {
   Datagram datagram;
   datagram.message(NFT_MSG_DELRULE, "others")
       .message(NFT_MSG_NEWGEN, "")
-      .message(NFT_MSG_DELTABLE, "msi2imds");
-  EXPECT_TRUE(mentions_table(datagram.get(), "msi2imds"));
+      .message(NFT_MSG_NEWRULE, "msi2imds");
+  EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::addition);
+  datagram.message(NFT_MSG_DELTABLE, "msi2imds").message(NFT_MSG_NEWCHAIN, "msi2imds");
+  EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::removal);
 }
 
-TEST(MentionsTableTest, ReadsNothingBehindTheEnd) {
+TEST(NftChangeTest, ReadsNothingBehindTheEnd) {
   const Datagram datagram = Datagram().message(NFT_MSG_DELTABLE, "msi2imds");
   for (std::size_t size = 0; size < datagram.get().size(); ++size) {
     const std::vector<std::byte> cut(datagram.get().begin(),
                                      datagram.get().begin() + static_cast<std::ptrdiff_t>(size));
-    EXPECT_FALSE(mentions_table(cut, "msi2imds")) << size;
+    EXPECT_EQ(gravest_in(cut, "msi2imds"), NftChange::none) << size;
   }
 }
 
