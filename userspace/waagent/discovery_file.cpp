@@ -18,6 +18,7 @@
 #include "base/same_file.hpp"
 #include "base/text.hpp"
 #include "config/endpoint.hpp"
+#include "waagent/extension.hpp"
 #include "waagent/note.hpp"
 #include "waagent/tree.hpp"
 
@@ -228,7 +229,10 @@ Result<bool> remove_discovery_file(const Places& places) {
   if (!found) {
     return found.error();
   }
-  const bool is_ours = *found && (*found)->is_ours;
+  // The extension writes into the file that it finds, so that its own may look like ours.
+  const auto extension = find_extension(places.root);
+  const bool is_needed = !extension || (*extension && (*extension)->is_installed());
+  const bool is_ours = *found && (*found)->is_ours && !is_needed;
   const UniqueFd root = open_root(places);
   if (is_ours && ::unlinkat(root.get(), kDiscoveryFile, 0) != 0) {
     return failure("remove", places);

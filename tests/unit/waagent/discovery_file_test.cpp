@@ -132,6 +132,17 @@ TEST_F(DiscoveryFileTest, OfOursIsRemovedWhereNothingCouldBeNoted) {
   EXPECT_TRUE(std::filesystem::is_empty(places_.root));
 }
 
+TEST_F(DiscoveryFileTest, OfOursStaysWhereTheExtensionIsBack) {
+  expect_kept(50342, true);
+  const auto handler =
+      places_.root / "Microsoft.ManagedIdentity.ManagedIdentityExtensionForLinux-1.0.0.10" / "config";
+  std::filesystem::create_directories(handler);
+  std::ofstream(handler / "HandlerState") << "Enabled";
+  write(R"({"url":"http://localhost:50342"})");  // in place: the same file, with the same content
+  expect_removed(false);
+  EXPECT_FALSE((*read_discovery_file(places_))->is_ours);
+}
+
 TEST_F(DiscoveryFileTest, ComesBackAfterItWasTaken) {
   write(R"({"url":"http://localhost:50342"})");
   const auto watch = watch_discovery_file(places_);
