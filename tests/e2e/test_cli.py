@@ -43,7 +43,7 @@ def test_help(msi2imds):
 # What is typed, and what is said of it.
 WRONG_USAGE = {
     "": "a command is missing; there are run, .*, policy; see msi2imds --help",
-    "policy": "a command is missing behind policy; there are test; see msi2imds policy --help",
+    "policy": "a command is missing behind policy; there is test; see msi2imds policy --help",
     "statsu": "there is no command 'statsu'; did you mean status\\? See msi2imds --help",
     "stat": "there is no command 'stat'; did you mean status\\? See msi2imds --help",
     "calers": "there is no command 'calers'; did you mean callers\\? See msi2imds --help",

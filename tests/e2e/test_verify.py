@@ -67,7 +67,7 @@ def test_another_identity_is_a_difference(idle_service, extension):
     assert (code, outcomes(report)) == (1, ["different"])
     assert f'oid is "{OTHER_OBJECT}" from the extension' in reasons(report)
     text = idle_service.run("verify").stdout
-    assert "DIFFERENT" in text and "No request was seen yet" in text
+    assert "DIFFERENT" in text and "What callers ask for was not seen yet" in text
 
 
 @pytest.mark.parametrize("extension", [("--default", "identity-2")], indirect=True)

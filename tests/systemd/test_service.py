@@ -44,6 +44,14 @@ def test_makes_the_file_for_older_clients(service):
     assert service.machine.attempt("test", "-e", path).returncode == 1
 
 
+def test_detach_says_that_the_socket_would_start_it_again(service):
+    service.start()
+    service.wait_intercepting()
+    assert "the next connection to that port starts msi2imds again" in service.machine.run("msi2imds", "detach")
+    service.stop()
+    assert "starts msi2imds again" not in service.machine.run("msi2imds", "detach")
+
+
 def test_enabling_the_service_enables_its_socket(service):
     machine = service.machine
     machine.run("systemctl", "enable", "msi2imds")

@@ -53,6 +53,17 @@ bool stop_supervisor(const config::Config& config) {
   return run_to_end(running->end(supervisor::kStopForGood, config.responder.drain_timeout + kEndTime));
 }
 
+// Whoever listens for the next start begins it at the next connection.
+void warn_of_listener(std::uint16_t port) {
+  if (is_listened_on(port)) {
+    fmt::print(
+        "somebody still listens on port {}; if it is msi2imds.socket, the next connection to that port "
+        "starts "
+        "msi2imds again: systemctl stop msi2imds.socket msi2imds\n",
+        port);
+  }
+}
+
 void take_back_discovery_file(const config::Config& config, redirect::Leftovers& leftovers) {
   const waagent::Places places = waagent::places_of(config);
   const Result<bool> removed = waagent::remove_discovery_file(places);
@@ -108,6 +119,7 @@ int detach(const ConfigFile& file, const DetachOptions& options) {
   if (leftovers.removed.empty() && leftovers.failures.empty()) {
     fmt::print("nothing of msi2imds is left in the kernel\n");
   }
+  warn_of_listener(config.redirect.listen_port);
   return leftovers.failures.empty() ? kGood : kFailed;
 }
 

@@ -58,7 +58,7 @@ Check check_interception(const StatusReport& status) {
 
 Check check_tokens(const config::Config& config) {
   const Verification verification = verify_all(config, {});
-  return {verification.is_good(), summary_of(verification), "see what differs: msi2imds verify"};
+  return {verification.is_good(), summary_of(verification), "see why: msi2imds verify"};
 }
 
 // What callers were seen to ask for, without the extension.

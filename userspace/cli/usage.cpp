@@ -113,7 +113,8 @@ std::string unknown_command(const std::string& word, const CLI::App& above) {
 std::string missing_command(const CLI::App& above) {
   const Names names = names_of(commands_of(above));
   const std::string name = name_of(above);
-  return "a command is missing" + (name.empty() ? "" : " behind " + name) + "; there are " +
+  return "a command is missing" + (name.empty() ? "" : " behind " + name) +
+         (names.size() == 1 ? "; there is " : "; there are ") +
          config::list(std::vector<std::string_view>(names.begin(), names.end())) + "; see" + help_of(above);
 }
 

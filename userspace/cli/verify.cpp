@@ -84,8 +84,8 @@ const char* word_for(Comparison::Outcome outcome) {
 void print_text(const Verification& verification) {
   if (verification.is_guess) {
     fmt::print(
-        "No request was seen yet, so a token for Azure's management API was asked for. Name others with "
-        "--resource.\n");
+        "What callers ask for was not seen yet, so a token for Azure's management API was asked for. Name "
+        "others with --resource.\n");
   }
   for (const Comparison& comparison : verification.comparisons) {
     fmt::print("{:<13} {}\n", word_for(comparison.outcome), describe(comparison));

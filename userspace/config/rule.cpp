@@ -25,6 +25,15 @@ constexpr std::array<std::string_view, 12> kKeys = {
     "program", "sha256", "container", "container_name", "container_image", "resource"};
 constexpr std::string_view kIdentityPattern = "identity";
 
+// Keys of the tables above, as they are written by mistake below a rule, to which they would belong then.
+constexpr std::array<std::string_view, 4> kPolicyKeys = {"mode", "default", "close_imds", "policy"};
+constexpr std::array<std::string_view, 1> kIdentityKeys = {"default"};
+
+bool belongs_above(RuleKind kind, std::string_view name) {
+  return kind == RuleKind::allow ? std::ranges::count(kPolicyKeys, name) != 0
+                                 : std::ranges::count(kIdentityKeys, name) != 0;
+}
+
 std::string suggest_rule_key(RuleKind kind, std::string_view name) {
   std::vector<std::string_view> known(kKeys.begin(), kKeys.end());
   if (kind == RuleKind::allow) {
@@ -34,6 +43,10 @@ std::string suggest_rule_key(RuleKind kind, std::string_view name) {
   }
   if (const auto meant = nearest(name, known)) {
     return "did you mean " + std::string(table_of(kind)) + "." + std::string(*meant) + "?";
+  }
+  if (belongs_above(kind, name)) {
+    return "the keys of [" + std::string(kind == RuleKind::allow ? "policy" : "identity") +
+           "] go above the first [[" + std::string(table_of(kind)) + "]]";
   }
   return "the keys of a rule are " + list(known);
 }

@@ -90,6 +90,12 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
   EXPECT_EQ(problem_of("nonsense = 1\nuid = 1"),
             "f:2:1: allow.nonsense: unknown key; the keys of a rule are name, uid, gid, user, group, unit, "
             "program, sha256, container, container_name, container_image, resource, identity");
+  for (const char* key :
+       {"close_imds", "mode", "default", "policy"}) {  // written behind a rule instead of above it
+    EXPECT_EQ(problem_of("uid = 1\n" + std::string(key) + " = true"),
+              "f:3:1: allow." + std::string(key) +
+                  ": unknown key; the keys of [policy] go above the first [[allow]]");
+  }
   EXPECT_EQ(
       problem_of("sha256 = 'abc'"),
       "f:2:10: allow.sha256: \"abc\" is not a SHA-256; expected the 64 hexadecimal digits that sha256sum "
