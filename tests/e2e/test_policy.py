@@ -46,6 +46,8 @@ def test_a_uid_is_allowed_and_another_refused_in_legacy_shape(start_with_rules, 
         reply = connection.ask(request())
     assert reply.status == 403
     assert reply.json()["error"] == "access_denied"
+    assert "  policy                 enforced, 1 rule; whom none allows is refused\n" in service.status().stdout
+    assert service.status_json()["policy"] == {"mode": "enforce", "default": "deny", "rules": 1}
 
 
 def test_the_cache_is_nobodys_way_in(start_with_rules, host, scripts, emulator):
@@ -73,6 +75,7 @@ def test_audit_mode_refuses_nobody_and_tells(start_with_rules, host, scripts):
     with NamedClient(host, scripts, OTHER) as other:
         assert other.ask() == 1
     assert service.wait_for_audit(1)[0]["policy"] == "would be refused"
+    assert "  policy                 tried out, 1 rule; nobody is refused\n" in service.status().stdout
     assert "msi2imds_policy_would_refuse_total 1\n" in service.run("metrics").stdout
 
 

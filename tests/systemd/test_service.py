@@ -47,7 +47,7 @@ def test_makes_the_file_for_older_clients(service):
 def test_detach_says_that_the_socket_would_start_it_again(service):
     service.start()
     service.wait_intercepting()
-    assert "the next connection to that port starts msi2imds again" in service.machine.run("msi2imds", "detach")
+    assert "the next connection to it starts msi2imds again" in service.machine.run("msi2imds", "detach")
     service.stop()
     assert "starts msi2imds again" not in service.machine.run("msi2imds", "detach")
 

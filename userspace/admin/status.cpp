@@ -74,6 +74,8 @@ std::string to_json(const Status& status) {
         {"accepted", status.accepted},
         {"requests", requests_to_json(status.requests)},
         {"confinement", confinement_to_json(status)}}},
+      {"policy",
+       {{"mode", status.policy_mode}, {"default", status.policy_default}, {"rules", status.policy_rules}}},
       {"identity", {{"default", status.default_identity}, {"rules", status.identity_rules}}},
       {"tokens",
        {{"cached", status.tokens_cached},
@@ -119,6 +121,11 @@ Result<Status> parse_status(std::string_view text) {
     status.accepted = responder.at("accepted").to_number<std::uint64_t>();
     status.requests = requests_from_json(responder.at("requests").as_object());
     confinement_from_json(responder.at("confinement").as_object(), status);
+    if (const json::value* policy = object.if_contains("policy")) {  // not in an older version
+      status.policy_mode = json::value_to<std::string>(policy->at("mode"));
+      status.policy_default = json::value_to<std::string>(policy->at("default"));
+      status.policy_rules = policy->at("rules").to_number<std::uint64_t>();
+    }
     status.default_identity = json::value_to<std::string>(identity.at("default"));
     status.identity_rules = identity.at("rules").to_number<std::uint64_t>();
     status.tokens_cached = tokens.at("cached").to_number<std::uint64_t>();

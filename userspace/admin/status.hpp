@@ -57,6 +57,9 @@ struct Status {
   std::uint64_t connections = 0;
   std::uint64_t accepted = 0;
   std::map<std::uint16_t, std::uint64_t> requests;  // by the port that was dialled
+  std::string policy_mode;     // "audit" or "enforce"; empty: an older version does not tell
+  std::string policy_default;  // "deny" or "allow": what becomes of whom no rule allows
+  std::uint64_t policy_rules = 0;
   std::string default_identity;      // of callers that name none, "KIND VALUE"; empty: as IMDS decides
   std::uint64_t identity_rules = 0;  // that name one for some callers
   std::uint64_t tokens_cached = 0;

@@ -57,9 +57,8 @@ bool stop_supervisor(const config::Config& config) {
 void warn_of_listener(std::uint16_t port) {
   if (is_listened_on(port)) {
     fmt::print(
-        "somebody still listens on port {}; if it is msi2imds.socket, the next connection to that port "
-        "starts "
-        "msi2imds again: systemctl stop msi2imds.socket msi2imds\n",
+        "somebody still listens on port {}: where that is msi2imds.socket, the next connection to it starts "
+        "msi2imds again, unless you run systemctl stop msi2imds.socket msi2imds\n",
         port);
   }
 }

@@ -86,6 +86,10 @@ class TokensFromImds final : public responder::TokenService {
     status.version = MSI2IMDS_VERSION;
     status.legacy_ports = config_.legacy.ports;
     status.cgroups = config_.redirect.cgroups;
+    const config::Policy& policy = config_.policy;
+    status.policy_mode = policy.mode == config::PolicyMode::enforce ? "enforce" : "audit";
+    status.policy_default = policy.default_ == config::PolicyDefault::allow ? "allow" : "deny";
+    status.policy_rules = config_.allow.size();
     const token::IdentitySelector& identity = config_.identity.default_;
     if (identity.kind != token::SelectorKind::none) {
       status.default_identity = std::string(token::key_of(identity.kind)) + " " + identity.value;

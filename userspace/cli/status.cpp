@@ -91,6 +91,8 @@ void print_json(const StatusReport& report) {
       object["supervisor"] = {{"pid", report.supervisor->pid},
                               {"capabilities", json::value_from(report.supervisor->capabilities)}};
     }
+    object["policy"] = {
+        {"mode", status.policy_mode}, {"default", status.policy_default}, {"rules", status.policy_rules}};
     object["identity"] = {{"default", status.default_identity}, {"rules", status.identity_rules}};
     object["tokens"] = {{"cached", status.tokens_cached},
                         {"from_cache", status.tokens_from_cache},
@@ -110,6 +112,17 @@ void print_json(const StatusReport& report) {
 void print_difference(const StatusReport& report) {
   if (!report.not_as_enabled.empty()) {
     fmt::print("not as enabled: {}\n", report.not_as_enabled);
+  }
+}
+
+// Nothing where there is no rule, and nobody is refused.
+void print_policy(const admin::Status& status) {
+  const std::string rules = number_of(status.policy_rules, "rule");
+  if (status.policy_mode == "enforce") {
+    fmt::print("  policy                 enforced, {}; whom none allows is {}\n", rules,
+               status.policy_default == "allow" ? "allowed, too" : "refused");
+  } else if (status.policy_rules != 0) {
+    fmt::print("  policy                 tried out, {}; nobody is refused\n", rules);
   }
 }
 
@@ -169,6 +182,7 @@ void print_text(const StatusReport& report) {
     fmt::print("  supervisor             pid {}, {}\n", report.supervisor->pid,
                fmt::join(report.supervisor->capabilities, " "));
   }
+  print_policy(status);
   if (!status.default_identity.empty() || status.identity_rules != 0) {
     fmt::print("  identity               {} where none is named{}\n",
                status.default_identity.empty() ? "as IMDS decides" : status.default_identity,

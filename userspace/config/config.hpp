@@ -204,6 +204,7 @@ struct Config {
   Retire retire;
   Waagent waagent;
   Log log;
+  std::vector<std::string> not_read;  // files beside the drop-ins whose names do not end in .toml
 
   friend bool operator==(const Config&, const Config&) = default;
 };

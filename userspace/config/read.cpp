@@ -90,21 +90,38 @@ bool is_drop_in(const std::filesystem::path& file) {
   return name.ends_with(".toml") && !name.starts_with('.');  // hidden ones are an editor's
 }
 
-// The files of the directory in byte order of their names; none where it is missing.
-std::vector<std::filesystem::path> list_drop_ins(const std::filesystem::path& directory, Reader& reader) {
-  std::error_code ec;
+// One that somebody may expect to be read ("policy.conf"): not an editor's, nor a drop-in that was put aside
+// ("policy.toml.old"), nor a note.
+bool looks_like_drop_in(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  return name.find('.', 1) != std::string::npos && !name.starts_with('.') && !name.ends_with('~') &&
+         !name.starts_with("README") && name.find(".toml") == std::string::npos;
+}
+
+// Files of conf.d, in byte order of their names.
+struct DropIns {
   std::vector<std::filesystem::path> files;
+  std::vector<std::string> not_read;  // since their names are not those of drop-ins
+};
+
+// None where the directory is missing.
+DropIns list_drop_ins(const std::filesystem::path& directory, Reader& reader) {
+  std::error_code ec;
+  DropIns found;
   for (std::filesystem::directory_iterator entry(directory, ec), end; !ec && entry != end;
        entry.increment(ec)) {
     if (is_drop_in(entry->path())) {
-      files.push_back(entry->path());
+      found.files.push_back(entry->path());
+    } else if (looks_like_drop_in(entry->path())) {
+      found.not_read.push_back(entry->path().string());
     }
   }
   if (ec && ec != std::errc::no_such_file_or_directory) {
     reader.cannot_read(directory.string(), "cannot be listed: " + ec.message());
   }
-  std::ranges::sort(files, {}, [](const std::filesystem::path& file) { return file.native(); });
-  return files;
+  std::ranges::sort(found.files, {}, [](const std::filesystem::path& file) { return file.native(); });
+  std::ranges::sort(found.not_read);
+  return found;
 }
 
 Result<Config> without_origins(Result<Sourced> sourced) {
@@ -125,16 +142,21 @@ Result<Config> parse(std::string_view toml_text, const std::string& file_name) {
 Result<Sourced> load_sourced(const std::filesystem::path& file, Missing missing) {
   Reader reader;
   read_file(file, missing, reader);
-  for (const std::filesystem::path& drop_in : list_drop_ins(file.parent_path() / "conf.d", reader)) {
+  DropIns drop_ins = list_drop_ins(file.parent_path() / "conf.d", reader);
+  for (const std::filesystem::path& drop_in : drop_ins.files) {
     read_file(drop_in, Missing::is_an_error, reader);
   }
-  return reader.finish();
+  Result<Sourced> sourced = reader.finish();
+  if (sourced) {
+    sourced->config.not_read = std::move(drop_ins.not_read);
+  }
+  return sourced;
 }
 
 std::size_t fingerprint(const std::filesystem::path& file) {
   Reader nobody_reads_its_problems;
   std::vector<std::filesystem::path> files =
-      list_drop_ins(file.parent_path() / "conf.d", nobody_reads_its_problems);
+      list_drop_ins(file.parent_path() / "conf.d", nobody_reads_its_problems).files;
   files.push_back(file);
   std::string all;
   for (const std::filesystem::path& each : files) {

@@ -89,6 +89,10 @@ std::optional<Warning> way_around(const Config& config) {
 
 std::vector<Warning> warnings_of(const Config& config) {
   std::vector<Warning> warnings;
+  for (const std::string& file : config.not_read) {
+    warnings.push_back({.what = file + " is not read, since its name does not end in .toml",
+                        .remedy = "rename it, or move it away"});
+  }
   if (refuses_everybody(config)) {
     warnings.push_back(
         {.what = "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller",

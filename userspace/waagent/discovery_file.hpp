@@ -49,8 +49,8 @@ struct Kept {
 // directory, with which they are made, need not be it.
 [[nodiscard]] asio::awaitable<void> restore_labels(std::vector<std::filesystem::path> paths);
 
-// Removes the file if we made it, nobody has changed it since, and the agent does not have the extension, which
-// would need it. True: it was removed.
+// Removes the file if we made it, nobody has changed it since, and the agent does not have the extension,
+// which would need it. True: it was removed.
 [[nodiscard]] Result<bool> remove_discovery_file(const Places& places);
 
 // Becomes readable (inotify) when the file may have been removed or replaced, or its directory; then a new

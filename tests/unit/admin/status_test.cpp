@@ -24,6 +24,9 @@ Status full_status() {
   status.uptime_seconds = std::numeric_limits<std::int64_t>::max();
   status.connections = 3;
   status.accepted = std::numeric_limits<std::uint64_t>::max();
+  status.policy_mode = "enforce";
+  status.policy_default = "deny";
+  status.policy_rules = 3;
   status.default_identity = "client_id a";
   status.identity_rules = 2;
   status.imds_endpoint = "http://169.254.169.254";
@@ -52,6 +55,9 @@ TEST(StatusTest, SurvivesTheWayThroughJson) {
   EXPECT_EQ(status->uptime_seconds, sent.uptime_seconds);
   EXPECT_EQ(status->connections, sent.connections);
   EXPECT_EQ(status->accepted, sent.accepted);
+  EXPECT_EQ(status->policy_mode, sent.policy_mode);
+  EXPECT_EQ(status->policy_default, sent.policy_default);
+  EXPECT_EQ(status->policy_rules, sent.policy_rules);
   EXPECT_EQ(status->default_identity, sent.default_identity);
   EXPECT_EQ(status->identity_rules, sent.identity_rules);
   EXPECT_EQ(status->imds_endpoint, sent.imds_endpoint);
@@ -96,6 +102,16 @@ TEST(StatusTest, AnOlderVersionTellsOfNoShortcomings) {
   const auto status = parse_status(text);
   ASSERT_TRUE(status);
   EXPECT_EQ(status->shortcomings, std::vector<std::string>());
+}
+
+TEST(StatusTest, AnOlderVersionTellsOfNoPolicy) {
+  std::string text = to_json(full_status());
+  const std::string_view told = R"("policy":{"mode":"enforce","default":"deny","rules":3},)";
+  ASSERT_NE(text.find(told), std::string::npos) << text;
+  text.erase(text.find(told), told.size());
+  const auto status = parse_status(text);
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->policy_mode, "");
 }
 
 TEST(StatusTest, AnotherDocumentIsAnError) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/read.hpp"
+#include "config/warnings.hpp"
 
 namespace msi2imds::config {
 namespace {
@@ -69,7 +70,23 @@ TEST_F(LoadTest, LeavesOtherAndHiddenFilesAlone) {
   write("msi2imds.toml", "");
   write("conf.d/a.toml.bak", "nonsense = 1");
   write("conf.d/.#a.toml", "nonsense = 1");
+  write("conf.d/README.txt", "nonsense = 1");
   EXPECT_EQ(problems(), "");
+}
+
+TEST_F(LoadTest, TellsWhatNobodyReads) {
+  write("msi2imds.toml", "");
+  for (const char* name :
+       {"a.toml.bak", "a.toml~", ".a.conf.swp", "README.md", "notes", "policy.conf", "b.tml"}) {
+    write(std::string("conf.d/") + name, "nonsense = 1");
+  }
+  const auto config = load(file_);
+  ASSERT_TRUE(config) << config.error().message();
+  const std::string folder = (directory_ / "conf.d/").string();
+  EXPECT_EQ(config->not_read, (std::vector{folder + "b.tml", folder + "policy.conf"}));
+  EXPECT_EQ(
+      to_string(warnings_of(*config).at(1)),
+      folder + "policy.conf is not read, since its name does not end in .toml; rename it, or move it away");
 }
 
 TEST_F(LoadTest, NamesTheProblemsOfAllFiles) {
