@@ -11,6 +11,7 @@ from extension import Extension
 from legacy_port import ask
 from programs import CHECKOUT, program, run_in
 from usage_record import DAY, caller, record, served
+from waiting import wait_until
 
 ARM = "https://management.azure.com/"
 # Whom the pages name in the place of this test's caller.
@@ -71,6 +72,8 @@ def test_the_stages_of_the_migration(host, emulator, new_service):
         service.launch()
         service.wait_ready()
         ask(host)
+        # What is observed is recorded a moment later.
+        wait_until(lambda: "observed" in service.run("callers").stdout, 10, "the caller is recorded")
         see("msi2imds callers")
         assert service.stop() == 0
         service.options = []
