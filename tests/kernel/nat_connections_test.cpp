@@ -137,6 +137,17 @@ TEST_P(NatConnectionsTest, AnAlarmTellsOfAFlushAndOfNothingElse) {
   EXPECT_FALSE(redirection_->heed_alarm());
 }
 
+TEST_P(NatConnectionsTest, AFlushRightAfterARepairRingsAgain) {
+  install();
+  ASSERT_TRUE(run_to_end(redirection_->check()));
+  for (int flush = 0; flush < 3; ++flush) {
+    remove_all_rules();
+    EXPECT_TRUE(comes_true([this] { return rings(*redirection_); }));
+    EXPECT_TRUE(redirection_->heed_alarm()) << flush;
+    EXPECT_TRUE(run_to_end(redirection_->repair()));
+  }
+}
+
 TEST_P(NatConnectionsTest, WhatIsAddedRingsNoAlarmAndIsLookedAtInItsTime) {
   install();
   ASSERT_TRUE(run_to_end(redirection_->check()));

@@ -111,6 +111,7 @@ bool LegacyWatch::heed_alarm() {
 
 bool LegacyWatch::needs_look() {
   seen_ = shape_of_legacy_table(family_, table_);
+  alarmed_at_ = seen_;  // or rules that go again as they went, before the next tick, would not ring
   return ++calls_ % kCallsUntilALookAnyway == 0 || !seen_ || seen_ != confirmed_;
 }
 
