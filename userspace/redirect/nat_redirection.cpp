@@ -15,6 +15,7 @@
 #include "base/spawn.hpp"
 #include "netlink/conntrack.hpp"
 #include "netlink/kept_nat.hpp"
+#include "redirect/errors.hpp"
 #include "redirect/nat_removal.hpp"
 #include "redirect/rival.hpp"
 
@@ -30,6 +31,9 @@ constexpr std::chrono::milliseconds kRivalPatience{1000};
 constexpr int kMostAlarms = 60;
 constexpr std::chrono::milliseconds kMostOfTools{500};
 constexpr std::chrono::seconds kRound{10};
+
+// So often is put back what goes while it is being put back; then the next look does.
+constexpr int kMostAgain = 3;
 
 // Guards that still remove the rules of redirections that are gone.
 std::vector<Guard>& guards_at_work() {
@@ -236,7 +240,7 @@ asio::awaitable<void> NatRedirection::repair_ipv6(std::shared_ptr<Outcome> outco
 }
 
 // Of both families at once: whoever dials is refused until then.
-asio::awaitable<Result<void>> NatRedirection::repair() {
+asio::awaitable<Result<void>> NatRedirection::repair_both() {
   const auto executor = co_await asio::this_coro::executor;
   const auto ipv6 = std::make_shared<Outcome>(
       Outcome{.known = asio::steady_timer(executor, asio::steady_timer::time_point::max()), .result = {}});
@@ -252,9 +256,19 @@ asio::awaitable<Result<void>> NatRedirection::repair() {
   if (repaired) {
     repaired = *ipv6->result;
   }
-  if (repaired) {
-    repaired = co_await check();
+  co_return repaired;
+}
+
+// A firewall that loads its rules of IPv4 first takes those of IPv6 away while they are being looked at.
+asio::awaitable<Result<void>> NatRedirection::repair() {
+  Result<void> repaired = co_await repair_both();
+  for (int again = 0; repaired; ++again) {
+    const Result<void> checked = co_await check();
     spent_on_looks_ = {};
+    if (checked || checked.error().code() != Errc::incomplete || again == kMostAgain) {
+      co_return checked;
+    }
+    repaired = co_await repair_both();
   }
   co_return repaired;
 }

@@ -77,6 +77,7 @@ class NatRedirection final : public Redirection {
 
   asio::awaitable<void> put_ipv6(const std::vector<Listener>& listeners, Deadline deadline);
   asio::awaitable<Result<void>> repair(NatRules& rules);
+  asio::awaitable<Result<void>> repair_both();
   asio::awaitable<void> repair_ipv6(std::shared_ptr<Outcome> outcome);
   void look_after_connections();
   void disown();

@@ -55,6 +55,7 @@ struct Table {
   bool never_answers = false;  // a tool that stands still
   bool changes_all_the_time = false;
   std::chrono::milliseconds work_of_a_look{};
+  int goes_before_looks = 0;                 // somebody takes it away before every second one of so many
   const Table* put_together_with = nullptr;  // a put of ours waits for one of it
   bool were_together = false;
 };
@@ -136,6 +137,9 @@ class FakeRules final : public NatRules {
   }
   asio::awaitable<Result<void>> check() override {
     let_a_child_work_for(table_.work_of_a_look);
+    if (table_.goes_before_looks > 0 && --table_.goes_before_looks % 2 == 0) {
+      table_.exists = false;
+    }
     if (table_.read_failure) {
       co_return *table_.read_failure;
     }
@@ -428,6 +432,18 @@ TEST_F(NatRedirectionTest, RepairsOnlyWhatIsMissing) {
   EXPECT_TRUE(run_to_end((*redirection)->check()));
   EXPECT_EQ(ipv4_.puts, 1);
   EXPECT_EQ(ipv6_.puts, 2);
+}
+
+TEST_F(NatRedirectionTest, PutsBackWhatGoesDuringARepair) {
+  const auto redirection = install();
+  ASSERT_TRUE(redirection);
+  ipv4_.exists = false;
+  ipv6_.goes_before_looks = 2;  // after its repair has found it there
+  EXPECT_TRUE(run_to_end((*redirection)->repair()));
+  EXPECT_TRUE(ipv4_.exists && ipv6_.exists);
+  EXPECT_EQ(ipv6_.puts, 2);
+  ipv6_.goes_before_looks = 1000;
+  EXPECT_FALSE(run_to_end((*redirection)->repair())) << "who takes it away all the time keeps nobody busy";
 }
 
 TEST_F(NatRedirectionTest, RepairsBothFamiliesAtOnce) {
