@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -104,14 +106,22 @@ Result<std::optional<Extension>> find_extension(const std::filesystem::path& roo
     return err == ENOENT ? Result<std::optional<Extension>>(std::nullopt)
                          : Error::from_errno(err, "open the Azure agent's directory '" + root.string() + "'");
   }
-  std::string newest;
+  std::vector<std::string> versions;
   for (const std::string_view name : names_in(descriptor)) {
-    if (name.starts_with(kPrefix) &&
-        (newest.empty() || numbers_of(newest) < numbers_of(name.substr(kPrefix.size())))) {
-      newest = name.substr(kPrefix.size());
+    if (name.starts_with(kPrefix) && name.size() > kPrefix.size()) {
+      versions.emplace_back(name.substr(kPrefix.size()));
     }
   }
-  return newest.empty() ? std::optional<Extension>() : std::optional(read_extension(descriptor, newest));
+  std::ranges::sort(versions, std::greater(), numbers_of);
+  std::optional<Extension> newest;
+  for (const std::string& version : versions) {
+    Extension extension = read_extension(descriptor, version);
+    if (extension.is_installed()) {
+      return std::optional(std::move(extension));
+    }
+    newest = newest ? std::move(newest) : std::optional(std::move(extension));
+  }
+  return newest;
 }
 
 }  // namespace msi2imds::waagent

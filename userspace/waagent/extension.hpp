@@ -29,9 +29,10 @@ struct Extension {
   }
 };
 
-// The newest version of the extension under the agent's directory, or nothing. Follows no links; a state that
-// is missing means not installed, and one that cannot be understood is unknown. Fails when the directory is
-// there and may not be read.
+// The newest version of the extension that the agent has; where it has none, the newest under its directory,
+// or nothing: during an update, and after one that failed, the older version runs while the newer one is not
+// installed. Follows no links; a state that is missing means not installed, and one that cannot be understood
+// is unknown. Fails when the directory is there and may not be read.
 [[nodiscard]] Result<std::optional<Extension>> find_extension(const std::filesystem::path& root);
 
 }  // namespace msi2imds::waagent

@@ -63,6 +63,18 @@ TEST_F(ExtensionTest, TakesTheNewestVersionByItsNumbers) {
   EXPECT_EQ(found(), "1.0.0.10 Installed");
 }
 
+// The agent marks a version as not installed before it downloads it, and leaves it so when the update fails.
+TEST_F(ExtensionTest, TakesTheVersionThatTheAgentHasDuringAnUpdate) {
+  write_state("1.0.0.8", "Enabled");
+  write_state("1.0.0.10", "NotInstalled");
+  EXPECT_EQ(found(), "1.0.0.8 Enabled");
+  write_state("1.0.0.10", "FailedUpgrade");
+  EXPECT_EQ(found(), "1.0.0.10 FailedUpgrade");
+  write_state("1.0.0.8", "NotInstalled");
+  write_state("1.0.0.10", "NotInstalled");
+  EXPECT_EQ(found(), "1.0.0.10 NotInstalled");
+}
+
 TEST_F(ExtensionTest, DoesNotUnderstandADamagedState) {
   for (const std::string& text :
        {std::string(), std::string("enabled"), std::string(100'000, 'E'), std::string(4, '\0')}) {
