@@ -67,14 +67,17 @@ Result<std::string> read_start(const std::filesystem::path& file) {
   return text;
 }
 
+const char* advice_if(bool is_forbidden) {
+  return is_forbidden && ::geteuid() != 0 ? "; use sudo" : "";
+}
+
 void read_file(const std::filesystem::path& file, Missing missing, Reader& reader) {
   const auto text = read_start(file);
   if (!text) {
     if (missing == Missing::is_an_error ||
         text.error().code() != boost::system::errc::no_such_file_or_directory) {
-      const bool is_forbidden =
-          text.error().code() == boost::system::errc::permission_denied && ::geteuid() != 0;
-      reader.cannot_read(file.string(), text.error().message() + (is_forbidden ? "; use sudo" : ""));
+      const bool is_forbidden = text.error().code() == boost::system::errc::permission_denied;
+      reader.cannot_read(file.string(), text.error().message() + advice_if(is_forbidden));
     }
     return;
   }
@@ -91,11 +94,13 @@ bool is_drop_in(const std::filesystem::path& file) {
 }
 
 // One that somebody may expect to be read ("policy.conf"): not an editor's, nor a drop-in that was put aside
-// ("policy.toml.old"), nor a note.
-bool looks_like_drop_in(const std::filesystem::path& file) {
-  const std::string name = file.filename().string();
+// ("policy.toml.old", or in a directory), nor a note.
+bool looks_like_drop_in(const std::filesystem::directory_entry& file) {
+  const std::string name = file.path().filename().string();
+  std::error_code unknown;
   return name.find('.', 1) != std::string::npos && !name.starts_with('.') && !name.ends_with('~') &&
-         !name.starts_with("README") && name.find(".toml") == std::string::npos;
+         !name.starts_with("README") && name.find(".toml") == std::string::npos &&
+         !file.is_directory(unknown);
 }
 
 // Files of conf.d, in byte order of their names.
@@ -112,12 +117,13 @@ DropIns list_drop_ins(const std::filesystem::path& directory, Reader& reader) {
        entry.increment(ec)) {
     if (is_drop_in(entry->path())) {
       found.files.push_back(entry->path());
-    } else if (looks_like_drop_in(entry->path())) {
+    } else if (looks_like_drop_in(*entry)) {
       found.not_read.push_back(entry->path().string());
     }
   }
   if (ec && ec != std::errc::no_such_file_or_directory) {
-    reader.cannot_read(directory.string(), "cannot be listed: " + ec.message());
+    reader.cannot_read(directory.string(),
+                       "cannot be listed: " + ec.message() + advice_if(ec == std::errc::permission_denied));
   }
   std::ranges::sort(found.files, {}, [](const std::filesystem::path& file) { return file.native(); });
   std::ranges::sort(found.not_read);

@@ -15,6 +15,8 @@
 namespace msi2imds::config {
 namespace {
 
+constexpr std::size_t kMostNotReadNamed = 10;
+
 bool refuses_everybody(const Config& config) {
   return refuses_somebody(config) && config.allow.empty();
 }
@@ -73,6 +75,21 @@ void warn_if_unreachable(const Rule& rule, const std::string& effect, std::vecto
   warnings.push_back(std::move(*fault));
 }
 
+// Not a line for each where somebody keeps thousands of other files there.
+void warn_of_not_read(const std::vector<std::string>& files, std::vector<Warning>& warnings) {
+  const std::size_t named = files.size() <= kMostNotReadNamed ? files.size() : kMostNotReadNamed - 1;
+  for (std::size_t i = 0; i < named; ++i) {
+    warnings.push_back({.what = files[i] + " is not read, since its name does not end in .toml",
+                        .remedy = "rename it, or move it away"});
+  }
+  if (named < files.size()) {
+    warnings.push_back({.what = std::filesystem::path(files[named]).parent_path().string() + " holds " +
+                                std::to_string(files.size() - named) +
+                                " more files that are not read, since their names do not end in .toml",
+                        .remedy = "rename them, or move them away"});
+  }
+}
+
 }  // namespace
 
 std::string to_string(const Warning& warning) {
@@ -89,10 +106,6 @@ std::optional<Warning> way_around(const Config& config) {
 
 std::vector<Warning> warnings_of(const Config& config) {
   std::vector<Warning> warnings;
-  for (const std::string& file : config.not_read) {
-    warnings.push_back({.what = file + " is not read, since its name does not end in .toml",
-                        .remedy = "rename it, or move it away"});
-  }
   if (refuses_everybody(config)) {
     warnings.push_back(
         {.what = "policy.mode = \"enforce\" without an [[allow]] rule refuses every caller",
@@ -114,6 +127,7 @@ std::vector<Warning> warnings_of(const Config& config) {
   for (const IdentityRule& rule : config.identity.rules) {
     warn_if_unreachable(rule, "chooses for", warnings);
   }
+  warn_of_not_read(config.not_read, warnings);  // last: in a status, only the first one is told
   return warnings;
 }
 

@@ -89,6 +89,30 @@ TEST_F(LoadTest, TellsWhatNobodyReads) {
       folder + "policy.conf is not read, since its name does not end in .toml; rename it, or move it away");
 }
 
+TEST_F(LoadTest, TellsNothingOfDirectories) {
+  write("msi2imds.toml", "");
+  write("conf.d/old.d/policy.conf", "nonsense = 1");
+  const auto config = load(file_);
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->not_read, std::vector<std::string>());
+}
+
+TEST_F(LoadTest, TellsLastWhatNobodyReadsAndInFewLines) {
+  write("msi2imds.toml", "policy.mode = 'enforce'");
+  for (int i = 100; i < 300; ++i) {
+    write("conf.d/" + std::to_string(i) + ".conf", "");
+  }
+  const auto config = load(file_);
+  ASSERT_TRUE(config) << config.error().message();
+  const std::vector<Warning> warnings = warnings_of(*config);
+  ASSERT_EQ(warnings.size(), 11U);
+  EXPECT_TRUE(warnings.front().what.starts_with("policy.mode")) << warnings.front().what;
+  const std::string folder = (directory_ / "conf.d").string();
+  EXPECT_TRUE(warnings.at(9).what.starts_with(folder + "/108.conf")) << warnings.at(9).what;
+  EXPECT_EQ(warnings.back().what,
+            folder + " holds 191 more files that are not read, since their names do not end in .toml");
+}
+
 TEST_F(LoadTest, NamesTheProblemsOfAllFiles) {
   write("msi2imds.toml", "log.level = 1");
   write("conf.d/a.toml", "[log");
