@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "accounts/accounts.hpp"
 #include "accounts/getent.hpp"
 #include "base/text.hpp"
+#include "config/keys.hpp"
 #include "config/kinds.hpp"
 #include "config/rule_values.hpp"
 #include "config/selector.hpp"
@@ -29,24 +31,30 @@ constexpr std::string_view kIdentityPattern = "identity";
 constexpr std::array<std::string_view, 4> kPolicyKeys = {"mode", "default", "close_imds", "policy"};
 constexpr std::array<std::string_view, 1> kIdentityKeys = {"default"};
 
-bool belongs_above(RuleKind kind, std::string_view name) {
-  return kind == RuleKind::allow ? std::ranges::count(kPolicyKeys, name) != 0
-                                 : std::ranges::count(kIdentityKeys, name) != 0;
+// The table that such a key belongs to. What is appended to a file (log.level = "debug") belongs to its last
+// table.
+std::optional<std::string> table_above(RuleKind kind, const Member& member) {
+  const std::vector<std::string_view> all = tables();
+  if (std::holds_alternative<Table>(member.value.content) && std::ranges::count(all, member.name) != 0) {
+    return member.name;
+  }
+  const bool is_above = kind == RuleKind::allow ? std::ranges::count(kPolicyKeys, member.name) != 0
+                                                : std::ranges::count(kIdentityKeys, member.name) != 0;
+  return is_above ? std::optional(kind == RuleKind::allow ? "policy" : "identity") : std::nullopt;
 }
 
-std::string suggest_rule_key(RuleKind kind, std::string_view name) {
+std::string suggest_rule_key(RuleKind kind, const Member& member) {
   std::vector<std::string_view> known(kKeys.begin(), kKeys.end());
   if (kind == RuleKind::allow) {
     known.push_back(kIdentityPattern);
   } else {
     known.insert(known.end(), token::kSelectorKeys.begin(), token::kSelectorKeys.end());
   }
-  if (const auto meant = nearest(name, known)) {
+  if (const auto meant = nearest(member.name, known)) {
     return "did you mean " + std::string(table_of(kind)) + "." + std::string(*meant) + "?";
   }
-  if (belongs_above(kind, name)) {
-    return "the keys of [" + std::string(kind == RuleKind::allow ? "policy" : "identity") +
-           "] go above the first [[" + std::string(table_of(kind)) + "]]";
+  if (const auto table = table_above(kind, member)) {
+    return "the keys of [" + *table + "] go above the first [[" + std::string(table_of(kind)) + "]]";
   }
   return "the keys of a rule are " + list(known);
 }
@@ -129,7 +137,7 @@ class RuleReader {
                token::selector_kind_of(member.name) != token::SelectorKind::none) {
       identity(member, key);
     } else {
-      complain(member.position, key, "unknown key; " + suggest_rule_key(kind_, member.name));
+      complain(member.position, key, "unknown key; " + suggest_rule_key(kind_, member));
     }
   }
 

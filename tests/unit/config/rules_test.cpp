@@ -96,6 +96,8 @@ TEST(AllowTest, NamesWhatIsWrongAndWhere) {
               "f:3:1: allow." + std::string(key) +
                   ": unknown key; the keys of [policy] go above the first [[allow]]");
   }
+  EXPECT_EQ(problem_of("uid = 1\nlog.level = 'debug'"),
+            "f:3:1: allow.log: unknown key; the keys of [log] go above the first [[allow]]");
   EXPECT_EQ(
       problem_of("sha256 = 'abc'"),
       "f:2:10: allow.sha256: \"abc\" is not a SHA-256; expected the 64 hexadecimal digits that sha256sum "
