@@ -203,6 +203,16 @@ def test_a_bad_rule_is_named_with_its_place(new_service, host):
     assert f'{service.config}:4:11: allow.program: "backup" is not an absolute path' in ended.stderr
 
 
+def test_an_observer_does_not_say_that_rules_are_enforced(emulator, new_service):
+    service = new_service({"policy.mode": "enforce"})
+    service.config.write_text(service.config.read_text() + allow(uid=0))
+    service.options = ["--observe"]
+    service.launch()
+    wait_until(lambda: "observing: " in service.status().stdout, 10, "it observes")
+    assert "  policy " not in service.status().stdout
+    assert service.status_json()["policy"] == {"mode": "enforce", "default": "deny", "rules": 1}
+
+
 REFUSES_EVERYBODY = 'policy.mode = "enforce" without an [[allow]] rule refuses every caller; add an [[allow]] rule'
 
 

@@ -182,7 +182,9 @@ void print_text(const StatusReport& report) {
     fmt::print("  supervisor             pid {}, {}\n", report.supervisor->pid,
                fmt::join(report.supervisor->capabilities, " "));
   }
-  print_policy(status);
+  if (!report.observing) {
+    print_policy(status);
+  }
   if (!status.default_identity.empty() || status.identity_rules != 0) {
     fmt::print("  identity               {} where none is named{}\n",
                status.default_identity.empty() ? "as IMDS decides" : status.default_identity,
