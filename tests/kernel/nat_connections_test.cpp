@@ -166,6 +166,8 @@ TEST_P(NatConnectionsTest, WhatIsAddedRingsNoAlarmAndIsLookedAtInItsTime) {
     run_tool("iptables-legacy", {"-t", "nat", "-X", "FOREIGN"});
   } else {
     run_tool("nft", {"delete", "chain", "ip", table, "FOREIGN"});
+    EXPECT_TRUE(comes_true([this] { return rings(*redirection_); }));
+    EXPECT_EQ(redirection_->heed_alarm(), table == "msi2imds") << "others have chains in nat";
   }
 }
 

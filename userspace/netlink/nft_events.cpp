@@ -22,35 +22,17 @@ constexpr std::size_t kLargestDatagram = 32768;
 // A limit, so that a process that keeps changing rules cannot keep us here.
 constexpr int kMostEventDatagrams = 4096;
 
-NftChange told_by(const nlmsghdr& header) {
-  if (header.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {
-    return NftChange::none;
-  }
-  switch (header.nlmsg_type & 0xff) {
-    case NFT_MSG_NEWCHAIN:
-    case NFT_MSG_NEWRULE:
-      return NftChange::addition;
-    case NFT_MSG_NEWTABLE:
-    case NFT_MSG_DELTABLE:
-    case NFT_MSG_DELCHAIN:
-    case NFT_MSG_DELRULE:
-      return NftChange::removal;
-    default:
-      return NftChange::none;
-  }
-}
-
 // The table's name is the first attribute of tables, chains and rules alike.
 static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
 
-std::string_view table_in(std::span<const std::byte> attributes) {
+std::string_view text_in(std::span<const std::byte> attributes, int type) {
   while (attributes.size() >= NLA_HDRLEN) {
     nlattr attribute{};
     std::memcpy(&attribute, attributes.data(), sizeof attribute);
     if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > attributes.size()) {
       break;
     }
-    if ((attribute.nla_type & NLA_TYPE_MASK) == NFTA_TABLE_NAME) {
+    if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
       const auto* text = reinterpret_cast<const char*>(attributes.data()) + NLA_HDRLEN;
       return {text, ::strnlen(text, attribute.nla_len - NLA_HDRLEN)};
     }
@@ -59,9 +41,32 @@ std::string_view table_in(std::span<const std::byte> attributes) {
   return {};
 }
 
+NftChange removal_from(std::string_view chain, std::span<const std::string> chains) {
+  return chains.empty() || std::ranges::count(chains, chain) != 0 ? NftChange::removal : NftChange::addition;
+}
+
+NftChange told_by(const nlmsghdr& header, std::span<const std::byte> attributes,
+                  std::span<const std::string> chains) {
+  switch (header.nlmsg_type & 0xff) {
+    case NFT_MSG_NEWCHAIN:
+    case NFT_MSG_NEWRULE:
+      return NftChange::addition;
+    case NFT_MSG_NEWTABLE:
+    case NFT_MSG_DELTABLE:
+      return NftChange::removal;
+    case NFT_MSG_DELCHAIN:
+      return removal_from(text_in(attributes, NFTA_CHAIN_NAME), chains);
+    case NFT_MSG_DELRULE:
+      return removal_from(text_in(attributes, NFTA_RULE_CHAIN), chains);
+    default:
+      return NftChange::none;
+  }
+}
+
 }  // namespace
 
-NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table) {
+NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table,
+                     std::span<const std::string> chains) {
   NftChange gravest = NftChange::none;
   constexpr std::size_t kHeadSize = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
   while (datagram.size() >= NLMSG_HDRLEN) {
@@ -70,17 +75,18 @@ NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table
     if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > datagram.size()) {
       break;
     }
-    const NftChange told = told_by(header);
-    if (told > gravest && header.nlmsg_len >= kHeadSize &&
-        table_in(datagram.subspan(kHeadSize, header.nlmsg_len - kHeadSize)) == table) {
-      gravest = told;
+    if (header.nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES && header.nlmsg_len >= kHeadSize) {
+      const auto attributes = datagram.subspan(kHeadSize, header.nlmsg_len - kHeadSize);
+      if (text_in(attributes, NFTA_TABLE_NAME) == table) {
+        gravest = std::max(gravest, told_by(header, attributes, chains));
+      }
     }
     datagram = datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
   }
   return gravest;
 }
 
-Result<NftEvents> NftEvents::open(std::string table) {
+Result<NftEvents> NftEvents::open(std::string table, std::vector<std::string> chains) {
   Result<UniqueFd> socket = open_netfilter_socket();
   if (!socket) {
     return socket.error();
@@ -93,7 +99,7 @@ Result<NftEvents> NftEvents::open(std::string table) {
   if (::setsockopt(socket->get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
     return Error::from_errno(errno, "listen to changes of nftables");
   }
-  return NftEvents(std::move(*socket), std::move(table));
+  return NftEvents(std::move(*socket), std::move(table), std::move(chains));
 }
 
 NftChange NftEvents::gravest() {
@@ -115,8 +121,8 @@ NftChange NftEvents::gravest() {
       continue;
     }
     if (sender.nl_pid == 0) {
-      gravest =
-          std::max(gravest, gravest_in(std::span(buffer).first(static_cast<std::size_t>(size)), table_));
+      const auto datagram = std::span(buffer).first(static_cast<std::size_t>(size));
+      gravest = std::max(gravest, gravest_in(datagram, table_, chains_));
     }
   }
   return NftChange::removal;

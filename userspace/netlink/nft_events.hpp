@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
@@ -19,8 +20,9 @@ enum class NftChange { none, addition, removal };
 // iptables-nft.
 class NftEvents {
  public:
-  // Needs CAP_NET_ADMIN, here only. `table` is watched in all families.
-  static Result<NftEvents> open(std::string table);
+  // Needs CAP_NET_ADMIN, here only. `table` is watched in all families. What is removed from other chains of
+  // it than these counts as added; without a name, all chains count.
+  static Result<NftEvents> open(std::string table, std::vector<std::string> chains = {});
 
   // The gravest that may have happened to `table`, its chains or its rules since the last call; removal, too,
   // when the kernel had to drop messages. Never waits.
@@ -32,14 +34,18 @@ class NftEvents {
   }
 
  private:
-  NftEvents(UniqueFd socket, std::string table) : socket_(std::move(socket)), table_(std::move(table)) {}
+  NftEvents(UniqueFd socket, std::string table, std::vector<std::string> chains)
+      : socket_(std::move(socket)), table_(std::move(table)), chains_(std::move(chains)) {}
 
   UniqueFd socket_;
   std::string table_;
+  std::vector<std::string> chains_;
 };
 
 // The gravest that the messages in a datagram, which must be aligned like a nlmsghdr, tell of `table`, its
-// chains and its rules. A table that is switched off is told like one that is new, and counts as removed.
-[[nodiscard]] NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table);
+// chains and its rules. A table that is switched off is told like one that is new, and counts as removed;
+// `chains` are as NftEvents has them.
+[[nodiscard]] NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table,
+                                   std::span<const std::string> chains = {});
 
 }  // namespace msi2imds::netlink

@@ -37,12 +37,13 @@ std::optional<LegacyTableShape> read_shape(std::string_view table, int domain, i
 
 }  // namespace
 
-NftWatch::NftWatch(std::string table) : table_(std::move(table)) {
+NftWatch::NftWatch(std::string table, std::vector<std::string> chains)
+    : table_(std::move(table)), chains_(std::move(chains)) {
   open();
 }
 
 void NftWatch::open() {
-  if (auto events = netlink::NftEvents::open(table_)) {
+  if (auto events = netlink::NftEvents::open(table_, chains_)) {
     events_.emplace(std::move(*events));
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "netlink/nft_events.hpp"
@@ -46,10 +47,12 @@ class ChangeWatch {
   }
 };
 
-// By the kernel's nftables notifications. Where they are not available, needs_look() is always true.
+// By the kernel's nftables notifications. Where they are not available, needs_look() is always true. In a
+// table that others use as well, `chains` names those whose rules lead to us: what is removed from another
+// one rings no alarm.
 class NftWatch final : public ChangeWatch {
  public:
-  explicit NftWatch(std::string table);
+  explicit NftWatch(std::string table, std::vector<std::string> chains = {});
   [[nodiscard]] bool needs_look() override;
   void confirm() override;
   [[nodiscard]] bool is_as_seen() override;
@@ -61,6 +64,7 @@ class NftWatch final : public ChangeWatch {
   netlink::NftChange read_events();
 
   std::string table_;
+  std::vector<std::string> chains_;
   std::optional<netlink::NftEvents> events_;
   bool certain_ = false;
   // By how often rules were seen to change: what comes while somebody looks is not confirmed by that look.

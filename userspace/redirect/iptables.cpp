@@ -42,7 +42,7 @@ asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& famil
 
 std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& family) {
   if (speaks_nftables) {
-    return std::make_unique<NftWatch>("nat");
+    return std::make_unique<NftWatch>("nat", std::vector<std::string>{"OUTPUT", "MSI2IMDS"});
   }
   // One clock is enough for both families.
   const auto every = family.domain == AF_INET ? kLookAtLegacyTables : std::chrono::milliseconds(0);

@@ -6,6 +6,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -17,19 +18,25 @@ namespace {
 class Datagram {
  public:
   Datagram& message(int type, const std::string& table, int subsystem = NFNL_SUBSYS_NFTABLES) {
-    const std::size_t attribute_size = NLA_HDRLEN + table.size() + 1;
-    const std::size_t size = NLMSG_HDRLEN + sizeof(nfgenmsg) + NLA_ALIGN(attribute_size);
     nlmsghdr header{};
-    header.nlmsg_len = static_cast<__u32>(size);
     header.nlmsg_type = static_cast<__u16>(subsystem << 8 | type);
+    begin_ = bytes_.size();
+    bytes_.resize(begin_ + NLMSG_HDRLEN + sizeof(nfgenmsg));
+    std::memcpy(&bytes_[begin_], &header, sizeof header);
+    return attribute(NFTA_TABLE_NAME, table);
+  }
+
+  // Of the last message.
+  Datagram& attribute(int type, const std::string& text) {
     nlattr attribute{};
-    attribute.nla_len = static_cast<__u16>(attribute_size);
-    attribute.nla_type = NFTA_TABLE_NAME;
+    attribute.nla_len = static_cast<__u16>(NLA_HDRLEN + text.size() + 1);
+    attribute.nla_type = static_cast<__u16>(type);
     const std::size_t begin = bytes_.size();
-    bytes_.resize(begin + size);
-    std::memcpy(&bytes_[begin], &header, sizeof header);
-    std::memcpy(&bytes_[begin + NLMSG_HDRLEN + sizeof(nfgenmsg)], &attribute, sizeof attribute);
-    std::memcpy(&bytes_[begin + NLMSG_HDRLEN + sizeof(nfgenmsg) + NLA_HDRLEN], table.c_str(), table.size());
+    bytes_.resize(begin + NLA_ALIGN(attribute.nla_len));
+    std::memcpy(&bytes_[begin], &attribute, sizeof attribute);
+    std::memcpy(&bytes_[begin + NLA_HDRLEN], text.c_str(), text.size());
+    const auto size = static_cast<__u32>(bytes_.size() - begin_);
+    std::memcpy(&bytes_[begin_ + offsetof(nlmsghdr, nlmsg_len)], &size, sizeof size);
     return *this;
   }
 
@@ -39,6 +46,7 @@ class Datagram {
 
  private:
   std::vector<std::byte> bytes_;
+  std::size_t begin_ = 0;  // of the last message
 };
 
 NftChange told_by(int type) {
@@ -74,6 +82,24 @@ TEST(NftChangeTest, IsTheGravestOfADatagram) {
   EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::addition);
   datagram.message(NFT_MSG_DELTABLE, "msi2imds").message(NFT_MSG_NEWCHAIN, "msi2imds");
   EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::removal);
+}
+
+TEST(NftChangeTest, WhatIsRemovedFromOthersChainsCountsAsAdded) {
+  const std::vector<std::string> ours = {"OUTPUT", "OURS"};
+  const auto rule_of = [&ours](const char* chain) {
+    const Datagram datagram = Datagram().message(NFT_MSG_DELRULE, "nat").attribute(NFTA_RULE_CHAIN, chain);
+    return gravest_in(datagram.get(), "nat", ours);
+  };
+  EXPECT_EQ(rule_of("OUTPUT"), NftChange::removal);
+  EXPECT_EQ(rule_of("OURS"), NftChange::removal);
+  EXPECT_EQ(rule_of("OUTPUT_direct"), NftChange::addition);
+  const auto chain = [&ours](const char* name) {
+    const Datagram datagram = Datagram().message(NFT_MSG_DELCHAIN, "nat").attribute(NFTA_CHAIN_NAME, name);
+    return gravest_in(datagram.get(), "nat", ours);
+  };
+  EXPECT_EQ(chain("OURS"), NftChange::removal);
+  EXPECT_EQ(chain("POSTROUTING"), NftChange::addition);
+  EXPECT_EQ(gravest_in(Datagram().message(NFT_MSG_DELTABLE, "nat").get(), "nat", ours), NftChange::removal);
 }
 
 TEST(NftChangeTest, ReadsNothingBehindTheEnd) {
