@@ -41,23 +41,25 @@ std::string_view text_in(std::span<const std::byte> attributes, int type) {
   return {};
 }
 
-NftChange removal_from(std::string_view chain, std::span<const std::string> chains) {
-  return chains.empty() || std::ranges::count(chains, chain) != 0 ? NftChange::removal : NftChange::addition;
+NftChange of_chain(std::string_view chain, bool is_removal, std::span<const std::string> chains) {
+  const bool is_ours = chains.empty() || (is_removal && std::ranges::count(chains, chain) != 0);
+  return is_ours ? NftChange::ours : NftChange::others;
 }
 
 NftChange told_by(const nlmsghdr& header, std::span<const std::byte> attributes,
                   std::span<const std::string> chains) {
   switch (header.nlmsg_type & 0xff) {
-    case NFT_MSG_NEWCHAIN:
-    case NFT_MSG_NEWRULE:
-      return NftChange::addition;
     case NFT_MSG_NEWTABLE:
     case NFT_MSG_DELTABLE:
-      return NftChange::removal;
+      return NftChange::ours;
+    case NFT_MSG_NEWCHAIN:
+      return of_chain(text_in(attributes, NFTA_CHAIN_NAME), false, chains);
     case NFT_MSG_DELCHAIN:
-      return removal_from(text_in(attributes, NFTA_CHAIN_NAME), chains);
+      return of_chain(text_in(attributes, NFTA_CHAIN_NAME), true, chains);
+    case NFT_MSG_NEWRULE:
+      return of_chain(text_in(attributes, NFTA_RULE_CHAIN), false, chains);
     case NFT_MSG_DELRULE:
-      return removal_from(text_in(attributes, NFTA_RULE_CHAIN), chains);
+      return of_chain(text_in(attributes, NFTA_RULE_CHAIN), true, chains);
     default:
       return NftChange::none;
   }
@@ -117,7 +119,7 @@ NftChange NftEvents::gravest() {
       continue;
     }
     if (size < 0 || static_cast<std::size_t>(size) > buffer.size()) {
-      gravest = NftChange::removal;  // ENOBUFS: messages were dropped
+      gravest = NftChange::ours;  // ENOBUFS: messages were dropped
       continue;
     }
     if (sender.nl_pid == 0) {
@@ -125,7 +127,7 @@ NftChange NftEvents::gravest() {
       gravest = std::max(gravest, gravest_in(datagram, table_, chains_));
     }
   }
-  return NftChange::removal;
+  return NftChange::ours;
 }
 
 }  // namespace msi2imds::netlink

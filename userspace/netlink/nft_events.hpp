@@ -13,18 +13,18 @@
 
 namespace msi2imds::netlink {
 
-// In the order of what they may mean for whoever has rules there.
-enum class NftChange { none, addition, removal };
+// What has changed in a table, the gravest last. A change of the table itself is ours.
+enum class NftChange { none, others, ours };
 
 // Receives notifications of changes to nftables' rules in this network namespace, including those made by
 // iptables-nft.
 class NftEvents {
  public:
-  // Needs CAP_NET_ADMIN, here only. `table` is watched in all families. What is removed from other chains of
-  // it than these counts as added; without a name, all chains count.
+  // Needs CAP_NET_ADMIN, here only. `table` is watched in all families. Where others use it as well, only
+  // what is removed from one of `chains` is ours; without a name, any change is.
   static Result<NftEvents> open(std::string table, std::vector<std::string> chains = {});
 
-  // The gravest that may have happened to `table`, its chains or its rules since the last call; removal, too,
+  // The gravest that may have happened to `table`, its chains or its rules since the last call; ours, too,
   // when the kernel had to drop messages. Never waits.
   [[nodiscard]] NftChange gravest();
 
@@ -43,8 +43,7 @@ class NftEvents {
 };
 
 // The gravest that the messages in a datagram, which must be aligned like a nlmsghdr, tell of `table`, its
-// chains and its rules. A table that is switched off is told like one that is new, and counts as removed;
-// `chains` are as NftEvents has them.
+// chains and its rules.
 [[nodiscard]] NftChange gravest_in(std::span<const std::byte> datagram, std::string_view table,
                                    std::span<const std::string> chains = {});
 

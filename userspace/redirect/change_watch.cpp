@@ -81,7 +81,7 @@ netlink::NftChange NftWatch::read_events() {
 }
 
 bool NftWatch::heed_alarm() {
-  return read_events() == netlink::NftChange::removal;
+  return read_events() == netlink::NftChange::ours;
 }
 
 std::optional<LegacyTableShape> shape_of_legacy_table(const NatFamily& family, std::string_view table) {

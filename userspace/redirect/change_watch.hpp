@@ -35,21 +35,21 @@ class ChangeWatch {
     return false;
   }
 
-  // A descriptor that becomes readable when somebody may have taken rules away; -1: only needs_look() tells.
+  // A descriptor that becomes readable when somebody changes rules; -1: only needs_look() tells.
   [[nodiscard]] virtual int alarm() const {
     return -1;
   }
 
-  // Reads the alarm empty. Whether some of these rules may be gone since the last call. needs_look() knows of
-  // that, and of what was added, too: a firewall that loads its rules one by one does not ring for each.
+  // Reads the alarm empty. Whether these rules, or what they stand among, may have changed since the last
+  // call; needs_look() knows of that, too.
   [[nodiscard]] virtual bool heed_alarm() {
     return false;
   }
 };
 
 // By the kernel's nftables notifications. Where they are not available, needs_look() is always true. In a
-// table that others use as well, `chains` names those whose rules lead to us: what is removed from another
-// one rings no alarm.
+// table that others use as well, `chains` names those whose rules lead to us: only what is removed from these
+// rings the alarm, since a firewall that loads its rules one by one would ring for each.
 class NftWatch final : public ChangeWatch {
  public:
   explicit NftWatch(std::string table, std::vector<std::string> chains = {});

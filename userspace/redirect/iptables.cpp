@@ -12,6 +12,7 @@
 #include "redirect/change_watch.hpp"
 #include "redirect/errors.hpp"
 #include "redirect/iptables_rules.hpp"
+#include "redirect/iptables_text.hpp"
 #include "redirect/nat_redirection.hpp"
 #include "redirect/nat_removal.hpp"
 #include "redirect/tool.hpp"
@@ -42,7 +43,7 @@ asio::awaitable<Result<void>> try_rule(IptablesTool tool, const NatFamily& famil
 
 std::unique_ptr<ChangeWatch> watch_for(bool speaks_nftables, const NatFamily& family) {
   if (speaks_nftables) {
-    return std::make_unique<NftWatch>("nat", std::vector<std::string>{"OUTPUT", "MSI2IMDS"});
+    return std::make_unique<NftWatch>("nat", std::vector<std::string>{"OUTPUT", std::string(kIptablesChain)});
   }
   // One clock is enough for both families.
   const auto every = family.domain == AF_INET ? kLookAtLegacyTables : std::chrono::milliseconds(0);

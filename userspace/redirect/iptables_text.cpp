@@ -13,7 +13,6 @@
 namespace msi2imds::redirect {
 namespace {
 
-constexpr std::string_view kChain = "MSI2IMDS";
 constexpr std::string_view kClosingChain = "MSI2IMDS_CLOSING";
 constexpr std::string_view kProbeChain = "MSI2IMDS_PROBE";
 constexpr std::string_view kJump = "-A OUTPUT -j MSI2IMDS";
@@ -30,10 +29,10 @@ std::vector<std::string> restore_rules(const NatFamily& family, const std::vecto
   // SYNs only: to the kernel, a connection that is older than our rules looks new, but does not begin with a
   // SYN.
   std::vector<std::string> rules = {
-      fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kChain),
-      fmt::format("-A {} -p tcp -m tcp --sport {} -j RETURN", kChain, listen_port)};
+      fmt::format("-A {} -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j RETURN", kIptablesChain),
+      fmt::format("-A {} -p tcp -m tcp --sport {} -j RETURN", kIptablesChain, listen_port)};
   for (const std::uint16_t port : ports) {
-    rules.push_back(restore_rule(family, kChain, port, listen_port));
+    rules.push_back(restore_rule(family, kIptablesChain, port, listen_port));
   }
   return rules;
 }
@@ -109,7 +108,7 @@ std::string_view chain_declared_in(std::string_view line) {
 }
 
 bool jumps_to_us(std::string_view rule) {
-  return fmt::format("{} ", rule).find(fmt::format(" -j {} ", kChain)) != std::string::npos;
+  return fmt::format("{} ", rule).find(fmt::format(" -j {} ", kIptablesChain)) != std::string::npos;
 }
 
 }  // namespace
@@ -119,9 +118,9 @@ IptablesNat read_iptables(std::string_view listing) {
   bool first_of_output = true;
   for (const std::string_view line : lines_of(listing)) {
     const std::string_view declared = chain_declared_in(line);
-    if (declared == kChain || declared == kClosingChain || declared == kProbeChain) {
+    if (declared == kIptablesChain || declared == kClosingChain || declared == kProbeChain) {
       found.chains.emplace_back(declared);
-    } else if (is_mark_of(kChain, declared) || is_mark_of(kClosingChain, declared)) {
+    } else if (is_mark_of(kIptablesChain, declared) || is_mark_of(kClosingChain, declared)) {
       found.marks.emplace_back(declared);
     } else if (line.starts_with("-A OUTPUT ")) {
       if (jumps_to_us(line)) {
@@ -129,7 +128,7 @@ IptablesNat read_iptables(std::string_view listing) {
         found.jump_is_first = found.jump_is_first || first_of_output;
       }
       first_of_output = false;
-    } else if (line.starts_with(fmt::format("-A {} ", kChain))) {
+    } else if (line.starts_with(fmt::format("-A {} ", kIptablesChain))) {
       found.rules.emplace_back(line);
     }
   }
@@ -138,7 +137,7 @@ IptablesNat read_iptables(std::string_view listing) {
 
 IptablesNat owned_by(std::string_view owner, const IptablesNat& found) {
   IptablesNat owned;
-  for (const std::string_view chain : {kChain, kClosingChain}) {
+  for (const std::string_view chain : {kIptablesChain, kClosingChain}) {
     const std::vector<std::string> marks = marks_of(chain, found);
     if (std::find(marks.begin(), marks.end(), mark_of(chain, owner)) != marks.end()) {
       owned.marks.insert(owned.marks.end(), marks.begin(), marks.end());
@@ -147,7 +146,7 @@ IptablesNat owned_by(std::string_view owner, const IptablesNat& found) {
       }
     }
   }
-  if (has_chain(owned, kChain)) {
+  if (has_chain(owned, kIptablesChain)) {
     owned.jumps = found.jumps;
     owned.jump_is_first = found.jump_is_first;
     owned.rules = found.rules;
@@ -165,26 +164,27 @@ std::optional<std::uint16_t> port_of_iptables(const IptablesNat& found) {
 }
 
 bool has_redirecting_chain(const IptablesNat& found) {
-  return has_chain(found, kChain);
+  return has_chain(found, kIptablesChain);
 }
 
 std::string iptables_text(const NatFamily& family, const std::vector<std::uint16_t>& ports,
                           std::uint16_t listen_port, std::string_view owner, const IptablesNat& found) {
-  std::string lines = delete_marks(kChain, found) + empty_chain(mark_of(kChain, owner)) + empty_chain(kChain);
+  std::string lines = delete_marks(kIptablesChain, found) + empty_chain(mark_of(kIptablesChain, owner)) +
+                      empty_chain(kIptablesChain);
   for (const std::string& rule : restore_rules(family, ports, listen_port)) {
     lines += rule + "\n";
   }
   if (!found.jump_is_first || found.jumps.size() != 1 || found.jumps[0] != kJump) {
-    lines += delete_jumps(found) + fmt::format("-I OUTPUT 1 -j {}\n", kChain);
+    lines += delete_jumps(found) + fmt::format("-I OUTPUT 1 -j {}\n", kIptablesChain);
   }
   return transaction(lines + delete_marks(kClosingChain, found) + delete_chains(found, {kClosingChain}));
 }
 
 std::string iptables_closing_text(const NatFamily& family, std::string_view owner, const IptablesNat& found) {
-  return transaction(delete_marks(kChain, found) + delete_marks(kClosingChain, found) +
+  return transaction(delete_marks(kIptablesChain, found) + delete_marks(kClosingChain, found) +
                      empty_chain(mark_of(kClosingChain, owner)) + empty_chain(kClosingChain) +
                      restore_rule(family, kClosingChain, 1, 1) + "\n" + delete_jumps(found) +
-                     delete_chains(found, {kChain}));
+                     delete_chains(found, {kIptablesChain}));
 }
 
 std::string iptables_finishing_text(const IptablesNat& found) {
@@ -192,8 +192,9 @@ std::string iptables_finishing_text(const IptablesNat& found) {
 }
 
 std::string iptables_removal_text(const IptablesNat& found) {
-  return transaction(delete_marks(kChain, found) + delete_marks(kClosingChain, found) + delete_jumps(found) +
-                     delete_chains(found, {kChain, kClosingChain, kProbeChain}));
+  return transaction(delete_marks(kIptablesChain, found) + delete_marks(kClosingChain, found) +
+                     delete_jumps(found) +
+                     delete_chains(found, {kIptablesChain, kClosingChain, kProbeChain}));
 }
 
 std::string iptables_probe_text(const NatFamily& family) {
@@ -224,7 +225,7 @@ std::optional<std::string> missing_in_iptables(const NatFamily& family,
   if (found.rules != expected) {
     return "it holds rules that are not ours";
   }
-  if (marks_of(kChain, found) != std::vector{mark_of(kChain, owner)}) {
+  if (marks_of(kIptablesChain, found) != std::vector{mark_of(kIptablesChain, owner)}) {
     return "it is not marked as ours";
   }
   return std::nullopt;

@@ -12,6 +12,9 @@
 // What iptables-restore is told, and what iptables answers. Each text is one transaction on the nat table.
 namespace msi2imds::redirect {
 
+// The chain whose rules redirect, to which OUTPUT leads.
+inline constexpr std::string_view kIptablesChain = "MSI2IMDS";
+
 // What is ours in a nat table.
 struct IptablesNat {
   std::vector<std::string> chains;

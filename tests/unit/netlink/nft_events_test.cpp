@@ -54,13 +54,10 @@ NftChange told_by(int type) {
 }
 
 TEST(NftChangeTest, KnowsTablesChainsAndRules) {
-  for (const int type : {NFT_MSG_DELTABLE, NFT_MSG_DELCHAIN, NFT_MSG_DELRULE}) {
-    EXPECT_EQ(told_by(type), NftChange::removal) << type;
+  for (const int type : {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN,
+                         NFT_MSG_NEWRULE, NFT_MSG_DELRULE}) {
+    EXPECT_EQ(told_by(type), NftChange::ours) << type;
   }
-  for (const int type : {NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE}) {
-    EXPECT_EQ(told_by(type), NftChange::addition) << type;
-  }
-  EXPECT_EQ(told_by(NFT_MSG_NEWTABLE), NftChange::removal) << "it may have been switched off";
 }
 
 TEST(NftChangeTest, IgnoresEverythingElse) {
@@ -74,32 +71,36 @@ TEST(NftChangeTest, IgnoresEverythingElse) {
   EXPECT_EQ(gravest_in({}, "msi2imds"), NftChange::none);
 }
 
+TEST(NftChangeTest, IsOursWhereSomethingIsRemovedFromAChainThatIsWatched) {
+  const std::vector<std::string> chains = {"OUTPUT", "OURS"};
+  const auto told_of = [&chains](int type, int attribute, const char* chain) {
+    return gravest_in(Datagram().message(type, "nat").attribute(attribute, chain).get(), "nat", chains);
+  };
+  for (const char* watched : {"OUTPUT", "OURS"}) {
+    EXPECT_EQ(told_of(NFT_MSG_DELRULE, NFTA_RULE_CHAIN, watched), NftChange::ours) << watched;
+    EXPECT_EQ(told_of(NFT_MSG_DELCHAIN, NFTA_CHAIN_NAME, watched), NftChange::ours) << watched;
+    EXPECT_EQ(told_of(NFT_MSG_NEWRULE, NFTA_RULE_CHAIN, watched), NftChange::others) << watched;
+    EXPECT_EQ(told_of(NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, watched), NftChange::others) << watched;
+  }
+  EXPECT_EQ(told_of(NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "OUTPUT_direct"), NftChange::others);
+  EXPECT_EQ(told_of(NFT_MSG_DELCHAIN, NFTA_CHAIN_NAME, "POSTROUTING"), NftChange::others);
+  for (const int type : {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE}) {
+    EXPECT_EQ(gravest_in(Datagram().message(type, "nat").get(), "nat", chains), NftChange::ours) << type;
+  }
+}
+
 TEST(NftChangeTest, IsTheGravestOfADatagram) {
+  const std::vector<std::string> chains = {"OURS"};
   Datagram datagram;
   datagram.message(NFT_MSG_DELRULE, "others")
       .message(NFT_MSG_NEWGEN, "")
-      .message(NFT_MSG_NEWRULE, "msi2imds");
-  EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::addition);
-  datagram.message(NFT_MSG_DELTABLE, "msi2imds").message(NFT_MSG_NEWCHAIN, "msi2imds");
-  EXPECT_EQ(gravest_in(datagram.get(), "msi2imds"), NftChange::removal);
-}
-
-TEST(NftChangeTest, WhatIsRemovedFromOthersChainsCountsAsAdded) {
-  const std::vector<std::string> ours = {"OUTPUT", "OURS"};
-  const auto rule_of = [&ours](const char* chain) {
-    const Datagram datagram = Datagram().message(NFT_MSG_DELRULE, "nat").attribute(NFTA_RULE_CHAIN, chain);
-    return gravest_in(datagram.get(), "nat", ours);
-  };
-  EXPECT_EQ(rule_of("OUTPUT"), NftChange::removal);
-  EXPECT_EQ(rule_of("OURS"), NftChange::removal);
-  EXPECT_EQ(rule_of("OUTPUT_direct"), NftChange::addition);
-  const auto chain = [&ours](const char* name) {
-    const Datagram datagram = Datagram().message(NFT_MSG_DELCHAIN, "nat").attribute(NFTA_CHAIN_NAME, name);
-    return gravest_in(datagram.get(), "nat", ours);
-  };
-  EXPECT_EQ(chain("OURS"), NftChange::removal);
-  EXPECT_EQ(chain("POSTROUTING"), NftChange::addition);
-  EXPECT_EQ(gravest_in(Datagram().message(NFT_MSG_DELTABLE, "nat").get(), "nat", ours), NftChange::removal);
+      .message(NFT_MSG_NEWRULE, "nat")
+      .attribute(NFTA_RULE_CHAIN, "theirs");
+  EXPECT_EQ(gravest_in(datagram.get(), "nat", chains), NftChange::others);
+  datagram.message(NFT_MSG_DELTABLE, "nat")
+      .message(NFT_MSG_DELCHAIN, "nat")
+      .attribute(NFTA_CHAIN_NAME, "theirs");
+  EXPECT_EQ(gravest_in(datagram.get(), "nat", chains), NftChange::ours);
 }
 
 TEST(NftChangeTest, ReadsNothingBehindTheEnd) {
