@@ -114,6 +114,7 @@ def test_no_descriptor_of_a_dead_socket_stays_behind(service, host):
         return len(os.listdir(f"/proc/{service.pid}/fd"))
 
     first = replace(1)
-    for count in range(2, 5):
+    for count in range(2, 8):
         last = replace(count)
-    assert last <= first + 2, "what is under way for a moment, and nothing for each replaced socket"
+    # A responder that is being started has up to three for a moment, or not yet.
+    assert last <= first + 5, "less than one for each of six times"
