@@ -182,9 +182,13 @@ class Cell:
     @contextlib.contextmanager
     def kept_connections(self):
         """Connections that have been served, and stay open until the end of it."""
-        command = self.host.command(sys.executable, "-B", KEEPING, PORT, KEPT)
+        # It dials at once, and is to be redirected from there.
+        in_its_cgroup = ["sh", "-c", 'read -r moved && exec "$@"', "sh"]
+        command = [*in_its_cgroup, *self.host.command(sys.executable, "-B", KEEPING, PORT, KEPT)]
         with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             cgroup.move(process.pid, self.clients)
+            process.stdin.write("moved\n")
+            process.stdin.flush()
             assert process.stdout.readline() == "kept\n", "connections are served that are to stay open"
             yield
 
