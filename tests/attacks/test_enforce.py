@@ -13,7 +13,6 @@ import cgroup
 from direct_imds import WAYS
 from firewall import our_rules
 from kernel_state import bpf_objects, bpf_objects_of, name_of
-from named_client import ClientScripts
 from programs import run_in
 from waiting import wait_until
 
@@ -25,12 +24,6 @@ NO_BPF = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--"]
 HIDE_NFT = 'mount --bind /dev/null "$(readlink -f /usr/sbin/nft)"; exec "$@"'
 NO_NFT = ["unshare", "--mount", "sh", "-ec", HIDE_NFT, "sh", *NO_BPF]
 MECHANISMS = {"bpf": [], "nftables": NO_BPF, "iptables": NO_NFT}
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import backends
 import cgroup
 from crowd import ask_for, clients, resource_number
 from extension import Extension
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from raw_http import RESOURCE, RawConnection, request, token_target
 from service import TOKEN_MARK
 from tokens import assert_legacy_error, assert_upstream_request, claims
@@ -48,12 +48,6 @@ def ask(host, **parameters):
 def oid_of(reply):
     assert reply.status == 200
     return claims(reply.json()["access_token"])["oid"]
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from extension import Extension
 from legacy_port import ask
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from namespace import IMDS_ADDRESS
 from programs import clean_environment, program, run_in
 from raw_http import RESOURCE
@@ -271,12 +271,6 @@ def test_an_outgoing_connection_holds_the_port(doctor, emulator, host):
         finding = doctor.find("127.0.0.1:50342 as its own end")
         assert finding["level"] == "warning"
         assert f"pid {os.getpid()}" in finding["text"]
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 def is_recorded(service, pid):

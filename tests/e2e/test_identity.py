@@ -15,7 +15,7 @@ import pytest
 
 import backends
 import cgroup
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from raw_http import request, token_target
 from test_old_kernels import on_old_kernel, without_nft
 from waiting import wait_until
@@ -27,12 +27,6 @@ PROCESSES = 32
 REQUESTS = 10_000
 TICKS = os.sysconf("SC_CLK_TCK")
 pytestmark = pytest.mark.settings(EVERY_LINE)
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 @pytest.fixture

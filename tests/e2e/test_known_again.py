@@ -12,7 +12,7 @@ import pytest
 import backends
 from kernel_state import bpf_objects_of
 from many_calls import have_connections_noted
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from programs import stopped
 from raw_http import RawConnection, request
 
@@ -22,12 +22,6 @@ ATTEMPTS = 20
 RULE = f'[[allow]]\nname = "backup"\nuid = {ALLOWED}\n'
 # NAT gives a client another address than the kernel has noted: each is asked about.
 NOTED = [backend for backend in backends.ALL if backend not in ("nftables", "iptables")]
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 def answers_without_the_supervisor(service, allowed, other, before):

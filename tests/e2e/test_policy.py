@@ -12,18 +12,12 @@ import pytest
 
 import cgroup
 from legacy_port import ask
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from raw_http import RawConnection, request, token_target
 from waiting import wait_until
 
 ALLOWED, OTHER = 20001, 20002
 SLICE = f"/msi2imds-e2e-{os.getpid()}-policy.slice"
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 def allow(**conditions):

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from crowd import ask_for, resource_number
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from raw_http import RawConnection
 from waiting import wait_until
 
@@ -15,12 +15,6 @@ ALLOWED, OTHER = 20001, 20002
 DONE = "tokens fetched in advance"
 AWAY = "for a token in advance"
 DAY = 86400
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 @pytest.fixture

@@ -15,18 +15,12 @@ import pytest
 from callers import Callers
 from extension import Extension
 from legacy_port import ask, another_server
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from programs import CHECKOUT
 from raw_http import RESOURCE, RawConnection, request
 from test_old_kernels import on_old_kernel
 from tokens import assert_legacy_success
 from waiting import wait_until
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 def callers_of(service):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from firewall import our_rules
-from named_client import ClientScripts, NamedClient
+from named_client import NamedClient
 from programs import run_in
 from waiting import wait_until
 
@@ -58,12 +58,6 @@ def is_redirected(host, address):
     except ConnectionRefusedError:
         return False
     return True
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 class Host:

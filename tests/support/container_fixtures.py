@@ -8,7 +8,6 @@ import os
 import pytest
 
 import cgroup
-from named_client import ClientScripts
 
 # msi2imds alone sees these files below /var/lib.
 WITH_NOTES = """
@@ -46,12 +45,6 @@ def start(emulator, new_service):
         )
 
     return started
-
-
-@pytest.fixture
-def scripts():
-    with ClientScripts() as made:
-        yield made
 
 
 @pytest.fixture

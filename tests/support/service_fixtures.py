@@ -14,6 +14,7 @@ import cgroup
 import session
 from emulator import Emulator
 from held_sockets import HeldSockets
+from named_client import ClientScripts
 from namespace import Namespace
 from raw_http import RawConnection
 from service import Service
@@ -46,6 +47,13 @@ def merged_settings(request):
     for marker in reversed(list(request.node.iter_markers("settings"))):
         settings.update(marker.args[0])
     return settings
+
+
+@pytest.fixture
+def scripts():
+    """Where every user finds the programs of named clients."""
+    with ClientScripts() as made:
+        yield made
 
 
 @pytest.fixture
